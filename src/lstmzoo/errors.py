@@ -1,0 +1,39 @@
+"""The errors and warnings that lstmzoo shows to people: one message, the value, the choices, the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LstmzooError(Exception):
+    """A mistake in what was asked for; the command line prints it as one message and exits with code 2."""
+
+
+class DataError(LstmzooError):
+    """A data set on disk that is missing, incomplete or damaged beyond use."""
+
+
+class CheckpointError(LstmzooError):
+    """A checkpoint that is missing, damaged, or not one of ours."""
+
+
+class DataWarning(UserWarning):
+    """Data that is usable but not as it should be; the message names the file."""
+
+
+def unknown_choice(kind: str, value: object, choices: Iterable[str]) -> str:
+    """Word the message for a name that is not among the valid ones, with a near match first.
+
+    Args:
+        kind: what the name is a name of, e.g. ``"cell"``.
+        value: what was asked for.
+        choices: the valid names.
+
+    Returns:
+        The message, e.g. ``unknown cell 'lstn'; did you mean 'lstm'? Valid: gru, lstm``.
+    """
+    names = sorted(choices)
+    near = difflib.get_close_matches(str(value), names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {kind} {value!r}; {hint}Valid: {', '.join(names) or '(none)'}"
