@@ -1,0 +1,71 @@
+"""Writing results so that a half-written file never stays behind under its final name."""
+
+from __future__ import annotations
+
+import csv
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lstmzoo.errors import LstmzooError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; move it there when the block ends well, remove it when not.
+
+    Args:
+        path: where the finished file shall be; missing folders are made.
+
+    Yields:
+        The temporary path, with the suffix of ``path``, from which some writers choose their format.
+
+    Raises:
+        LstmzooError: the folder cannot be made or written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    make_folder(path.parent)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except IsADirectoryError as error:
+        raise LstmzooError(f"cannot write {path}: a folder of that name is in the way") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, with a message that names it when that is not possible.
+
+    Raises:
+        LstmzooError: a file is in the way, or writing is not allowed.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LstmzooError(f"cannot make the folder {folder}: {error.strerror}; choose another output") from error
+    if not os.access(folder, os.W_OK):
+        raise LstmzooError(f"cannot write into the folder {folder}: permission denied; choose another output")
+
+
+def write_csv(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
+    """Write a table as CSV with a header line.
+
+    Args:
+        path: where to.
+        header: the column names.
+        rows: the lines, each as long as the header.
+
+    Returns:
+        The path.
+    """
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+        file.close()
+    return Path(path)
