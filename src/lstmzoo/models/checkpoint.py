@@ -1,0 +1,185 @@
+"""The checkpoint contract: a checkpoint file is enough by itself to rebuild a model and use it.
+
+A checkpoint is what ``torch.save`` made of a dict with at least two entries::
+
+    checkpoint["state_dict"]   the weights; those of the model have the prefix "model."
+    checkpoint["lstmzoo"]      the contract: primitive values only, see save_contract
+
+It loads with ``weights_only=True``: no object of ours is pickled.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lstmzoo import __version__
+from lstmzoo.errors import CheckpointError, LstmzooError
+from lstmzoo.models.registry import create_model, is_primitive, list_models
+
+FORMAT = 1
+KEY = "lstmzoo"
+PREFIX = "model."
+
+
+def save_contract(
+    model_name: str,
+    model_args: dict[str, Any],
+    classes: list[str],
+    transform: dict[str, Any],
+    data: dict[str, Any] | None = None,
+    config: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Make the entry ``checkpoint["lstmzoo"]``.
+
+    Args:
+        model_name: the model's registered name, ``model.model_name``.
+        model_args: its arguments, ``model.model_args``.
+        classes: class names in the order of the logits.
+        transform: what turns a video into the model's input: ``size`` [height, width], ``grey``, ``clip_len``,
+            ``frame_interval``.
+        data: settings of the data set it was trained on, for evaluation.
+        config: the resolved configuration of the run.
+
+    Returns:
+        A dict of primitive values: ``format``, ``version``, ``model`` {``name``, ``args``}, ``classes``,
+        ``transform``, ``data``, ``config``.
+
+    Raises:
+        LstmzooError: a value is not primitive.
+    """
+    contract = {
+        "format": FORMAT,
+        "version": __version__,
+        "model": {"name": model_name, "args": model_args},
+        "classes": list(classes),
+        "transform": transform,
+        "data": data or {},
+        "config": config or {},
+    }
+    for key, value in contract.items():
+        if not is_primitive(value):
+            raise LstmzooError(
+                f"a checkpoint holds only numbers, strings, booleans, None, lists and dicts; got {key}={value!r}"
+            )
+    return contract
+
+
+def read_contract(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read what a checkpoint says about itself.
+
+    Args:
+        path: a checkpoint file, or a run folder (then its ``checkpoints/best.ckpt``).
+
+    Returns:
+        The contract, as :func:`save_contract` made it.
+
+    Raises:
+        CheckpointError: missing, damaged, not an lstmzoo checkpoint, or of a newer format.
+    """
+    return _read(path)[0]
+
+
+def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu") -> nn.Module:
+    """Rebuild a model from its checkpoint; nothing else is needed.
+
+    Args:
+        path: a checkpoint file, or a run folder (then its ``checkpoints/best.ckpt``).
+        map_location: the device to load to.
+
+    Returns:
+        The model in evaluation mode, with attributes ``classes`` (list of names), ``transform`` (dict: ``size``
+        [height, width], ``grey``, ``clip_len``, ``frame_interval``) and ``contract`` (all of it).
+
+    Raises:
+        CheckpointError: missing, damaged, not an lstmzoo checkpoint, of a newer format, or of a model that is not
+            registered here.
+    """
+    contract, weights = _read(path)
+    name, args = contract["model"]["name"], contract["model"]["args"]
+    if name not in list_models():
+        raise CheckpointError(
+            f"{path} holds a model {name!r}, which is not registered; registered: {', '.join(list_models())}. "
+            "For a model of your own, import the module that registers it before loading"
+        )
+    # The checkpoint holds all weights: fetching ImageNet's first would be waste, and fail offline.
+    offline = {key: False if key.startswith("pretrained_") else value for key, value in args.items()}
+    try:
+        model = create_model(name, **offline).to(map_location)
+        model.load_state_dict(weights)
+    except (LstmzooError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} (written by lstmzoo {contract['version']}) does not fit this version's {name!r}: {error}"
+        ) from error
+    model.model_args = args
+    model.classes = contract["classes"]
+    model.transform = contract["transform"]
+    model.contract = contract  # type: ignore[assignment]
+    return model.eval()
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The contract and the model's weights, or an error that says what the file is instead."""
+    file = _find(Path(path))
+    checkpoint = _open(file)
+    if not isinstance(checkpoint, dict):
+        raise CheckpointError(f"{file} is not an lstmzoo checkpoint: it holds a {type(checkpoint).__name__}")
+    contract, weights = checkpoint.get(KEY), checkpoint.get("state_dict")
+    if not isinstance(contract, dict) or not isinstance(weights, dict):
+        lacking = " and ".join(repr(key) for key in (KEY, "state_dict") if not isinstance(checkpoint.get(key), dict))
+        keys = ", ".join(map(str, checkpoint)) or "none"
+        raise CheckpointError(f"{file} is not an lstmzoo checkpoint: it has no {lacking}; its keys: {keys}")
+    if contract.get("format", 0) > FORMAT:
+        raise CheckpointError(
+            f"{file} has checkpoint format {contract['format']} (lstmzoo {contract.get('version')}); lstmzoo "
+            f"{__version__} reads formats up to {FORMAT}. Update: pip install --upgrade lstmzoo"
+        )
+    if missing := {"model", "classes", "transform", "data", "config"} - contract.keys():
+        raise CheckpointError(f"{file}: its entry {KEY!r} lacks {', '.join(sorted(missing))}")
+    return contract, {key.removeprefix(PREFIX): w for key, w in weights.items() if key.startswith(PREFIX)}
+
+
+def _find(path: Path) -> Path:
+    """The checkpoint file that a path means."""
+    if path.is_file():
+        return path
+    best = path / "checkpoints" / "best.ckpt"
+    if best.is_file():
+        return best
+    if path.is_dir():
+        others = sorted(str(file.relative_to(path)) for file in path.rglob("*.ckpt"))
+        there = f"checkpoints there: {', '.join(others)}" if others else "there is no .ckpt file in it"
+        raise CheckpointError(f"the folder {path} has no checkpoints/best.ckpt; {there}")
+    if path.name == str(path) and not path.suffix:
+        raise CheckpointError(
+            f"{str(path)!r} is neither a checkpoint file, nor a run folder, nor the name of published weights "
+            "(none are published yet); pass the path of a .ckpt file or of a run folder"
+        )
+    raise CheckpointError(f"no checkpoint at {path} (looked in {path.absolute().parent})")
+
+
+def _open(file: Path) -> Any:
+    """What ``torch.load`` makes of a file, after a check of its checksums, which ``torch.load`` ignores."""
+    damaged = f"cannot read {file}: it is damaged, incomplete or not a checkpoint"
+    try:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                broken = archive.testzip()
+            if broken is not None:
+                raise CheckpointError(f"{damaged} (wrong checksum of {broken})")
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except LstmzooError:
+        raise
+    except PermissionError as error:
+        raise CheckpointError(f"cannot read {file}: {error.strerror}") from error
+    except Exception as error:  # on bytes that are no checkpoint, unpickling fails in any way it likes
+        if "Unsupported global" in str(error) or "Unsupported class" in str(error):
+            raise CheckpointError(
+                f"{file} is not an lstmzoo checkpoint: it holds pickled Python objects, which are not loaded"
+            ) from error
+        raise CheckpointError(f"{damaged} ({type(error).__name__})") from error

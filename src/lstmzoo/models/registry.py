@@ -1,0 +1,120 @@
+"""Models by name."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from torch import nn
+
+from lstmzoo.errors import LstmzooError, unknown_choice
+
+Builder = TypeVar("Builder", bound=Callable[..., nn.Module])
+
+_models: dict[str, Callable[..., nn.Module]] = {}
+
+
+def register_model(name: str) -> Callable[[Builder], Builder]:
+    """Register a model class, or a function that builds a model, under a name.
+
+    All its arguments must be primitive (numbers, strings, booleans, None, and lists or dicts of them), so that a
+    checkpoint can rebuild the model from its name and arguments alone.
+
+    Example::
+
+        @register_model("my_model")
+        class MyModel(nn.Module):
+            def __init__(self, num_classes: int = 6, hidden_size: int = 128) -> None: ...
+
+    Args:
+        name: the name for :func:`create_model` and for ``model=`` configs.
+
+    Returns:
+        The decorator; it returns the class or function unchanged.
+
+    Raises:
+        LstmzooError: the name is taken.
+    """
+
+    def register(builder: Builder) -> Builder:
+        if name in _models:
+            raise LstmzooError(f"a model named {name!r} is already registered ({_models[name].__qualname__})")
+        _models[name] = builder
+        return builder
+
+    return register
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """List the registered model names.
+
+    Args:
+        pattern: shell-style pattern, e.g. ``"action_*"``.
+
+    Returns:
+        The matching names, sorted.
+    """
+    return sorted(fnmatch.filter(_models, pattern))
+
+
+def create_model(name: str, pretrained: bool = False, **overrides: Any) -> nn.Module:
+    """Build a registered model.
+
+    The model remembers ``model.model_name`` and ``model.model_args`` (every argument, defaults included), so that a
+    checkpoint stays loadable when a default changes later.
+
+    Args:
+        name: one of :func:`list_models`.
+        pretrained: load published weights of the whole model.
+        **overrides: arguments of the model, in place of its defaults.
+
+    Returns:
+        The model, in training mode.
+
+    Raises:
+        LstmzooError: an unknown name, an unknown, missing or non-primitive argument, or ``pretrained=True`` for a
+            model without published weights.
+    """
+    if name not in _models:
+        raise LstmzooError(unknown_choice("model", name, _models))
+    arguments = _arguments(name, overrides)
+    if pretrained:
+        raise LstmzooError(
+            f"no weights are published for model {name!r}; train it and load the checkpoint with lstmzoo.load(path)"
+            + (", or start from pretrained_encoder=True" if "pretrained_encoder" in arguments else "")
+        )
+    model = _models[name](**arguments)
+    model.model_name = name  # type: ignore[assignment]
+    model.model_args = arguments  # type: ignore[assignment]
+    return model
+
+
+def is_primitive(value: object) -> bool:
+    """Whether a value is a number, string, boolean, None, or lists and dicts of them: safe in any checkpoint."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str | int) and is_primitive(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(is_primitive(item) for item in value)
+    return value is None or type(value) in (bool, int, float, str)
+
+
+def _arguments(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
+    """All arguments for the model, defaults filled in, or an error that names the valid ones."""
+    parameters = inspect.signature(_models[name]).parameters
+    missing = [key for key, p in parameters.items() if p.default is p.empty and key not in overrides]
+    if missing:
+        raise LstmzooError(f"model {name!r} needs a value for {', '.join(missing)}")
+    for key, value in overrides.items():
+        if key not in parameters:
+            near = difflib.get_close_matches(key, parameters, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise LstmzooError(f"model {name!r} has no argument {key!r}; {hint}Its arguments: {', '.join(parameters)}")
+        if not is_primitive(value):
+            raise LstmzooError(
+                f"model {name!r}: {key}={value!r} is not a number, string, boolean, list or dict; "
+                "register classes of your own and pass their names, so that checkpoints can rebuild the model"
+            )
+    return {key: p.default for key, p in parameters.items()} | overrides
