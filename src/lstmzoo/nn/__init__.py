@@ -1,0 +1,31 @@
+"""The recurrent core: cells, the driver that runs any of them, drop-ins for torch.nn, and probes.
+
+Imports torch and nothing else, so it can be used in any PyTorch project.
+"""
+
+from lstmzoo.nn import cells, init
+from lstmzoo.nn.cell import Cell
+from lstmzoo.nn.dropin import GRU, LSTM, RNN
+from lstmzoo.nn.dropin_cells import GRUCell, LSTMCell, RNNCell
+from lstmzoo.nn.probe import Trace, clamp, trace
+from lstmzoo.nn.recurrent import Recurrent
+from lstmzoo.nn.registry import get_cell, list_cells, register_cell
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Cell",
+    "GRUCell",
+    "LSTMCell",
+    "RNNCell",
+    "Recurrent",
+    "Trace",
+    "cells",
+    "clamp",
+    "get_cell",
+    "init",
+    "list_cells",
+    "register_cell",
+    "trace",
+]

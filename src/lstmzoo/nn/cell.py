@@ -1,0 +1,128 @@
+"""What a recurrent cell is: its gates, its state, and one step of a few lines."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+from torch import Tensor
+
+Activation = Callable[[Tensor], Tensor]
+
+
+class Split(NamedTuple):
+    """A gate's pre-activation with its two products kept apart: ``x`` is W x + b, ``h`` is R h + b'."""
+
+    x: Tensor
+    h: Tensor
+
+
+class Late:
+    """A gate's pre-activation that waits for the vector its recurrent matrix acts on: ``z.n(r * s.h)``."""
+
+    def __init__(self, from_input: Tensor, recurrent: Callable[[Tensor], Tensor]) -> None:
+        self.from_input = from_input
+        self.recurrent = recurrent
+
+    def __call__(self, v: Tensor) -> Tensor:
+        """Return W x + b + R v + b'."""
+        return self.from_input + self.recurrent(v)
+
+
+class Cell:
+    """A recurrent cell, written as its equations; subclass it and give it to `Recurrent`.
+
+    A cell multiplies no matrices and owns no parameters. The driver hands `step` the pre-activation of every
+    gate, ``z.k = W_k x_t + b_k + R_k h_{t-1} + b'_k``, and takes back the next state. Layers, directions, packed
+    sequences, projection, streaming and tracing follow from that. A complete cell::
+
+        @register_cell("peephole_lstm")
+        class PeepholeLSTM(Cell):
+            gates = {"i": torch.sigmoid, "f": torch.sigmoid, "g": torch.tanh, "o": torch.sigmoid}
+            state = ("h", "c")
+            vectors = ("p_i", "p_f", "p_o")
+
+            def step(self, z, s, gate, p):
+                i = gate.i(z.i + p.p_i * s.c)
+                f = gate.f(z.f + p.p_f * s.c)
+                c = f * s.c + i * gate.g(z.g)
+                o = gate.o(z.o + p.p_o * c)
+                return self.State(h=o * torch.tanh(c), c=c)
+
+    Attributes:
+        gates: name of every gate and its activation; the order is that of the row blocks of the weights.
+        state: names of the state tensors; the first is ``"h"``, the cell's output.
+        vectors: names of learned vectors of hidden size that act elementwise (peepholes, for instance).
+        split: gates that arrive as `Split`, W x and R h apart (GRU's candidate; layer normalisation).
+        late: gates that arrive as `Late`, for products with something other than h; they stand last in ``gates``.
+        forget_gate: the gate that keeps the old state when it is 1, if there is one (for bias initialisation).
+        input_gate: the gate that admits new content when it is 1, if it is a gate of its own.
+        projectable: whether h may be projected to a smaller size because c alone carries the memory (LSTMP).
+        aten: torch's name of this very cell ("LSTM", "GRU", "RNN_TANH", "RNN_RELU"), whose kernels then serve it.
+        name: the name it is registered under.
+    """
+
+    gates: ClassVar[Mapping[str, Activation]]
+    state: ClassVar[tuple[str, ...]]
+    vectors: ClassVar[tuple[str, ...]] = ()
+    split: ClassVar[tuple[str, ...]] = ()
+    late: ClassVar[tuple[str, ...]] = ()
+    forget_gate: ClassVar[str | None] = None
+    input_gate: ClassVar[str | None] = None
+    projectable: ClassVar[bool] = False
+    aten: ClassVar[str | None] = None
+    name: ClassVar[str | None] = None
+
+    State: ClassVar[Callable[..., Any]]  # a named tuple of the state tensors
+    Gates: ClassVar[Callable[..., Any]]  # a named tuple over the gates: pre-activations, or their functions
+    Vectors: ClassVar[Callable[..., Any]]  # a named tuple of the learned vectors
+
+    step: Callable[..., Any]
+    """``step(z, s, gate, p) -> self.State(...)``: one step of time.
+
+    ``z``: pre-activations, one per gate, (B, H) each. ``s``: the state before, e.g. ``s.h``, ``s.c``, (B, H) each.
+    ``gate``: the gates' functions; ``gate.f(z.f)`` is the value of gate f. They are the activations in ``gates``
+    unless a probe records or clamps them. ``p``: the learned vectors, (H,) each.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if getattr(cls, "gates", None) is None or getattr(cls, "state", None) is None:
+            return  # an abstract family of cells
+        _validate(cls)
+        cls.State = namedtuple("State", cls.state)  # type: ignore[misc]
+        cls.Gates = namedtuple("Gates", tuple(cls.gates))  # type: ignore[misc]
+        cls.Vectors = namedtuple("Vectors", cls.vectors)  # type: ignore[misc]
+
+    def state_shapes(self, hidden_size: int, output_size: int) -> dict[str, tuple[int, ...]]:
+        """Shape of every state tensor of one sequence.
+
+        Args:
+            hidden_size: units per gate, H.
+            output_size: size of h: H, or the projection's size.
+
+        Returns:
+            ``{"h": (output_size,), "c": (hidden_size,), ...}``; a cell with a matrix memory overrides this.
+        """
+        return {name: (output_size if name == "h" else hidden_size,) for name in self.state}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+
+
+def _validate(cls: type[Cell]) -> None:
+    """Refuse a cell whose declaration contradicts itself, when its class is made."""
+    names = tuple(cls.gates)
+    if not cls.state or cls.state[0] != "h":
+        raise TypeError(f"{cls.__name__}.state must begin with 'h', the cell's output; got {cls.state!r}")
+    for attribute in ("split", "late"):
+        unknown = [k for k in getattr(cls, attribute) if k not in names]
+        if unknown:
+            raise TypeError(f"{cls.__name__}.{attribute} names {unknown}, which are not among its gates {names}")
+    if names[len(names) - len(cls.late) :] != tuple(cls.late):
+        raise TypeError(f"{cls.__name__}.late must be the last of its gates, in order; got {cls.late} of {names}")
+    for attribute in ("forget_gate", "input_gate"):
+        value = getattr(cls, attribute)
+        if value is not None and value not in names:
+            raise TypeError(f"{cls.__name__}.{attribute} is {value!r}, which is not among its gates {names}")

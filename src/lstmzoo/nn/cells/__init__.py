@@ -1,0 +1,5 @@
+"""The cells, grouped as the field groups them."""
+
+from lstmzoo.nn.cells.classic import GRU, LSTM, ReLURNN, TanhRNN
+
+__all__ = ["GRU", "LSTM", "ReLURNN", "TanhRNN"]

@@ -1,0 +1,132 @@
+"""Checks of arguments and inputs, in the wording of torch.nn, so that foreign code and tests find what they expect."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from lstmzoo.nn.recurrent import Recurrent
+
+
+def check_arguments(
+    input_size: Any,
+    hidden_size: Any,
+    num_layers: Any,
+    bias: Any,
+    batch_first: Any,
+    dropout: Any,
+    proj_size: Any,
+) -> None:
+    """Check the constructor's arguments.
+
+    Raises:
+        ValueError: for a value out of range.
+        TypeError: for a wrong type.
+    """
+    if not isinstance(dropout, numbers.Number) or isinstance(dropout, bool) or not 0 <= dropout <= 1:  # type: ignore[operator]
+        raise ValueError(
+            "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
+        )
+    if dropout > 0 and num_layers == 1:  # type: ignore[operator]
+        warnings.warn(
+            "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
+            f"num_layers greater than 1, but got dropout={dropout} and num_layers={num_layers}",
+            stacklevel=3,
+        )
+    for name, value in (("bias", bias), ("batch_first", batch_first)):
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} should be of type bool, got: {type(value).__name__}")
+    for name, value in (("input_size", input_size), ("hidden_size", hidden_size)):
+        if not isinstance(value, int):
+            raise TypeError(f"{name} should be of type int, got: {type(value).__name__}")
+        if value <= 0:
+            raise ValueError(f"{name} must be greater than zero")
+    if num_layers <= 0:
+        raise ValueError("num_layers must be greater than zero")
+    if proj_size < 0:
+        raise ValueError("proj_size should be a positive integer or zero to disable projections")
+    if proj_size >= hidden_size:
+        raise ValueError("proj_size has to be smaller than hidden_size")
+
+
+def check_sequence(module: Recurrent, x: Tensor, dimensions: int) -> None:
+    """Check type and size of an input.
+
+    Args:
+        module: the module it is for.
+        x: (T, B, I), or the (N, I) of a PackedSequence.
+        dimensions: 3 or 2, accordingly.
+
+    Raises:
+        ValueError: if its type is not that of the weights.
+        RuntimeError: if its size is not ``input_size``, or it has no steps.
+    """
+    weight = module._flat_weights[0]
+    if x.dtype != weight.dtype and not torch._C._is_any_autocast_enabled():
+        raise ValueError(
+            f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
+            f"Convert input: input.to({weight.dtype}), or convert model: model.to({x.dtype})"
+        )
+    if x.dim() != dimensions:
+        raise RuntimeError(f"input must have {dimensions} dimensions, got {x.dim()}")
+    if x.size(-1) != module.input_size:
+        raise RuntimeError(
+            f"input.size(-1) must be equal to input_size. Expected {module.input_size}, got {x.size(-1)}"
+        )
+    if x.size(0) == 0:
+        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+
+
+def check_state_dimensions(module: Recurrent, state: tuple[Tensor, ...], batched: bool) -> None:
+    """Check that a first state has a batch dimension where the input has one.
+
+    Raises:
+        RuntimeError: naming the number of dimensions expected and the one found.
+    """
+    shapes = module.cell.state_shapes(module.hidden_size, module.output_size).values()
+    expected = 3 if batched else 2
+    if all(s.dim() == expected - 1 + len(shape) for s, shape in zip(state, shapes, strict=True)):
+        return
+    kind = "batched 3-D" if batched else "unbatched 2-D"
+    if len(state) == 1:
+        raise RuntimeError(f"For {kind} input, hx should also be {expected}-D but got {state[0].dim()}-D tensor")
+    found = ", ".join(f"{s.dim()}-D" for s in state)
+    raise RuntimeError(f"For {kind} input, hx and cx should also be {expected}-D but got ({found}) tensors")
+
+
+def check_state(module: Recurrent, state: tuple[Tensor, ...], batch: int) -> None:
+    """Check the sizes of a first state.
+
+    Raises:
+        RuntimeError: naming the size expected and the one found.
+    """
+    layers = module.num_layers * module.num_directions
+    shapes = module.cell.state_shapes(module.hidden_size, module.output_size)
+    for k, (tensor, shape) in enumerate(zip(state, shapes.values(), strict=True)):
+        expected = (layers, batch, *shape)
+        if tuple(tensor.shape) != expected:
+            which = f"hidden[{k}]" if len(state) > 1 else "hidden"
+            raise RuntimeError(f"Expected {which} size {expected}, got {list(tensor.shape)}")
+
+
+def check_lengths(lengths: Tensor | Sequence[int], steps: int, batch: int) -> Tensor:
+    """Check the lengths of padded sequences.
+
+    Returns:
+        (B,) int64 on the CPU.
+
+    Raises:
+        ValueError: unless there is one length from 1 to T for each sequence.
+    """
+    found = torch.as_tensor(lengths, dtype=torch.int64, device="cpu")
+    if found.shape != (batch,):
+        raise ValueError(f"lengths must hold one number per sequence, shape ({batch},), got {tuple(found.shape)}")
+    if batch and not (int(found.min()) >= 1 and int(found.max()) <= steps):
+        raise ValueError(f"lengths must lie between 1 and {steps}, got {int(found.min())} to {int(found.max())}")
+    return found

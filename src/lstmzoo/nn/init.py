@@ -1,0 +1,119 @@
+"""Initialisations that decide how long a cell remembers before it has learned anything.
+
+torch's cells have two bias vectors, b_ih and b_hh, that add up: a gate's bias is set in the first and zeroed in the
+second, so that the sum is what was asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from lstmzoo.nn.recurrent import Recurrent
+
+
+def initialise_(module: Recurrent, forget_bias: float | None, chrono: int | None, orthogonal: bool) -> None:
+    """Apply the initialisations that were asked for.
+
+    Args:
+        module: the stack to initialise in place.
+        forget_bias: see `forget_bias_`; None: don't.
+        chrono: see `chrono_`; None: don't.
+        orthogonal: whether to apply `orthogonal_`.
+
+    Raises:
+        ValueError: if both biases are asked for, or the cell has no such gate.
+    """
+    if forget_bias is not None and chrono is not None:
+        raise ValueError("forget_bias and chrono both set the forget gate's bias; give one of them")
+    if forget_bias is not None:
+        forget_bias_(module, forget_bias)
+    if chrono is not None:
+        chrono_(module, chrono)
+    if orthogonal:
+        orthogonal_(module)
+
+
+@torch.no_grad()
+def forget_bias_(module: Recurrent, value: float = 1.0) -> None:
+    """Set the total bias of the forget gate, so that a new network keeps its state rather than losing half a step.
+
+    Source: Gers, Schmidhuber & Cummins 2000; Jozefowicz, Zaremba & Sutskever 2015 (value 1).
+
+    Args:
+        module: the stack to initialise in place.
+        value: the bias; σ(1) = 0.73.
+
+    Raises:
+        ValueError: if the cell has no forget gate, or the module no biases.
+    """
+    for b_ih, b_hh in _gate_biases(module, _forget_gate(module)):
+        b_ih.fill_(value)
+        b_hh.zero_()
+
+
+@torch.no_grad()
+def chrono_(module: Recurrent, longest: int) -> None:
+    """Draw the forget gate's biases so that the units' time spans cover the range 1 to ``longest`` steps.
+
+    b_f ~ log U[1, T − 1],  b_i = −b_f  (the second where the input gate is a gate of its own)
+
+    Source: Tallec & Ollivier 2018, "Can recurrent neural networks warp time?", section 2.
+
+    Args:
+        module: the stack to initialise in place.
+        longest: T, the longest time span, in steps; more than 2.
+
+    Raises:
+        ValueError: if the cell has no forget gate, the module no biases, or T is too small.
+    """
+    if longest <= 2:
+        raise ValueError(f"chrono needs a longest time span of more than 2 steps, got {longest}")
+    forget, write = _forget_gate(module), module.cell.input_gate
+    drawn = []
+    for b_ih, b_hh in _gate_biases(module, forget):
+        b_ih.uniform_(1, longest - 1).log_()
+        b_hh.zero_()
+        drawn.append(b_ih)
+    if write is not None:
+        for (b_ih, b_hh), b_f in zip(_gate_biases(module, write), drawn, strict=True):
+            b_ih.copy_(-b_f)
+            b_hh.zero_()
+
+
+@torch.no_grad()
+def orthogonal_(module: Recurrent) -> None:
+    """Make every gate's recurrent matrix orthogonal (semi-orthogonal with a projection).
+
+    Source: Saxe, McClelland & Ganguli 2014.
+
+    Args:
+        module: the stack to initialise in place.
+    """
+    for index in range(module.num_layers * module.num_directions):
+        for block in module.maps(index).weight_hh.split(module.hidden_size):
+            nn.init.orthogonal_(block)
+
+
+def _forget_gate(module: Recurrent) -> str:
+    if module.cell.forget_gate is None:
+        raise ValueError(f"the cell {module.cell!r} has no forget gate whose bias could be set")
+    return module.cell.forget_gate
+
+
+def _gate_biases(module: Recurrent, gate: str) -> list[tuple[Tensor, Tensor]]:
+    """Views of a gate's rows of b_ih and b_hh, one pair per layer and direction."""
+    if not module.bias:
+        raise ValueError("a gate's bias can't be set in a module made with bias=False")
+    start = list(module.cell.gates).index(gate) * module.hidden_size
+    rows = slice(start, start + module.hidden_size)
+    pairs = []
+    for index in range(module.num_layers * module.num_directions):
+        maps = module.maps(index)
+        assert maps.bias_ih is not None
+        assert maps.bias_hh is not None
+        pairs.append((maps.bias_ih[rows], maps.bias_hh[rows]))
+    return pairs

@@ -1,0 +1,173 @@
+"""Look into a running cell: record its gates and states, or hold a gate at a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from lstmzoo.nn.cell import Activation, Cell
+
+if TYPE_CHECKING:
+    from lstmzoo.nn.recurrent import Recurrent
+
+Series = dict[str, list[Tensor]]  # name → (T, B, ...) pieces, one for every run
+
+
+class Trace:
+    """What `trace` recorded.
+
+    Attributes:
+        layers: a label for every layer and direction, e.g. ``"core.l0"``, ``"core.l0_reverse"``.
+    """
+
+    def __init__(self, modules: dict[str, Recurrent]) -> None:
+        self.layers: list[str] = []
+        self._series: dict[int, list[tuple[Series, Series]]] = {}
+        for name, module in modules.items():
+            self._series[id(module)] = []
+            for index in range(module.num_layers * module.num_directions):
+                layer, direction = divmod(index, module.num_directions)
+                self.layers.append(f"{name}.l{layer}{'_reverse' if direction else ''}".removeprefix("."))
+                self._series[id(module)].append(({}, {}))
+
+    def probe(self, module: Recurrent) -> Probe:
+        """The probe that records one module into this trace."""
+        return Probe(series=self._series[id(module)])
+
+    @property
+    def gates(self) -> dict[str, list[Tensor]]:
+        """Values of every gate: name → a list over `layers` of (T, B, H); T counts all steps run so far."""
+        return self._collect(0)
+
+    @property
+    def states(self) -> dict[str, list[Tensor]]:
+        """Every state after every step: name → a list over `layers` of (T, B, ...)."""
+        return self._collect(1)
+
+    def _collect(self, which: int) -> dict[str, list[Tensor]]:
+        collected: dict[str, list[Tensor]] = {}
+        for layers in self._series.values():
+            for layer in layers:
+                for name, pieces in layer[which].items():
+                    collected.setdefault(name, []).append(torch.cat(pieces))
+        return collected
+
+
+@dataclass
+class Probe:
+    """What one context manager wants of one module: gates to hold, a place to record to."""
+
+    held: dict[str, float] = field(default_factory=dict)
+    series: list[tuple[Series, Series]] | None = None
+
+
+class GateProbe:
+    """The probes of a module, at work on one layer and direction during one run; made by `Recurrent.gate_probe`."""
+
+    def __init__(self, probes: tuple[Probe, ...], index: int, reverse: bool) -> None:
+        self.held = {gate: value for probe in probes for gate, value in probe.held.items()}
+        self.targets = [probe.series[index] for probe in probes if probe.series is not None]
+        self.reverse = reverse
+        self.seen: tuple[Series, Series] = ({}, {})
+
+    def gate_functions(self, cell: Cell) -> Any:
+        """The gates' functions for `Cell.step`: the activations themselves if nothing is probed."""
+        if not self.held and not self.targets:
+            return cell.Gates(*cell.gates.values())
+        return cell.Gates(*(self._probed(name, activation) for name, activation in cell.gates.items()))
+
+    def _probed(self, name: str, activation: Activation) -> Callable[[Tensor], Tensor]:
+        def function(z: Tensor) -> Tensor:
+            value = torch.full_like(z, self.held[name]) if name in self.held else activation(z)
+            if self.targets:
+                self.seen[0].setdefault(name, []).append(value.detach())
+            return value
+
+        return function
+
+    def record_state(self, s: Any) -> None:
+        """Note the state after a step."""
+        if self.targets:
+            for name, tensor in s._asdict().items():
+                self.seen[1].setdefault(name, []).append(tensor.detach())
+
+    def finish(self) -> None:
+        """Hand over what was recorded in this run, in the order of time."""
+        for target in self.targets:
+            for kept, seen in zip(target, self.seen, strict=True):
+                for name, steps in seen.items():
+                    kept.setdefault(name, []).append(torch.stack(steps[::-1] if self.reverse else steps))
+
+
+@contextmanager
+def trace(module: Module) -> Iterator[Trace]:
+    """Record the gates and states of every `Recurrent` inside a module while the context is open.
+
+    The values are those of the reference engine, detached from the graph. Steps after the end of a shorter
+    sequence hold whatever the padding gave. Several runs inside one context follow one another in time, so a
+    stream of single frames is recorded as one sequence.
+
+    Args:
+        module: a `Recurrent`, or any module that contains some.
+
+    Yields:
+        The `Trace`; ``trace.gates["f"][0]`` is the forget gate of the first layer, (T, B, H).
+
+    Raises:
+        ValueError: if there is no `Recurrent` inside.
+    """
+    modules = _recurrent_modules(module)
+    record = Trace(modules)
+    with _attached({m: record.probe(m) for m in modules.values()}):
+        yield record
+
+
+@contextmanager
+def clamp(module: Module, **gates: float) -> Iterator[None]:
+    """Hold gates at a value in every `Recurrent` inside a module while the context is open.
+
+    ``with clamp(model, f=1.0, i=0.0):`` keeps the memory as it is, whatever the input.
+
+    Args:
+        module: a `Recurrent`, or any module that contains some.
+        **gates: gate name and the value it is held at.
+
+    Raises:
+        ValueError: if there is no `Recurrent` inside, or one has no such gate.
+    """
+    modules = _recurrent_modules(module)
+    for m in modules.values():
+        unknown = sorted(set(gates) - set(m.cell.gates))
+        if unknown:
+            raise ValueError(f"the cell {m.cell!r} has no gate {unknown[0]!r}; its gates: {', '.join(m.cell.gates)}")
+    with _attached({m: Probe(held=gates) for m in modules.values()}):
+        yield
+
+
+@contextmanager
+def _attached(probes: dict[Recurrent, Probe]) -> Iterator[None]:
+    """Attach probes to modules, and take them off again whatever happens."""
+    try:
+        for module, probe in probes.items():
+            module.probes = (*module.probes, probe)
+        yield
+    finally:
+        for module, probe in probes.items():
+            module.probes = tuple(p for p in module.probes if p is not probe)
+            if not module.probes:
+                vars(module).pop("probes", None)
+
+
+def _recurrent_modules(module: Module) -> dict[str, Recurrent]:
+    from lstmzoo.nn.recurrent import Recurrent
+
+    modules = {name: m for name, m in module.named_modules() if isinstance(m, Recurrent)}
+    if not modules:
+        raise ValueError(f"{type(module).__name__} contains no lstmzoo.nn.Recurrent, so it has no gates to look at")
+    return modules

@@ -1,0 +1,84 @@
+"""Initialisations: the biases and matrices that result, and how long a new network remembers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import lstmzoo.nn as zoo
+
+
+def total_bias(module: zoo.Recurrent, gate: str, suffix: str = "l0") -> torch.Tensor:
+    k = list(module.cell.gates).index(gate) * module.hidden_size
+    both = getattr(module, f"bias_ih_{suffix}") + getattr(module, f"bias_hh_{suffix}")
+    return both[k : k + module.hidden_size].detach()
+
+
+def test_forget_bias_is_the_total_of_both_vectors_and_touches_nothing_else():
+    torch.manual_seed(0)
+    plain = zoo.LSTM(3, 8, 2, bidirectional=True)
+    torch.manual_seed(0)
+    module = zoo.LSTM(3, 8, 2, bidirectional=True, forget_bias=1.0)
+    for suffix in ("l0", "l0_reverse", "l1", "l1_reverse"):
+        assert total_bias(module, "f", suffix).eq(1.0).all()
+        for gate in "igo":
+            assert total_bias(module, gate, suffix).equal(total_bias(plain, gate, suffix))
+    assert module.weight_hh_l1.equal(plain.weight_hh_l1)
+    module.reset_parameters()
+    assert total_bias(module, "f").eq(1.0).all()  # it lasts
+
+
+def test_forget_bias_of_a_gru_is_that_of_the_gate_that_keeps():
+    assert total_bias(zoo.GRU(3, 8, forget_bias=2.0), "z").eq(2.0).all()
+
+
+def test_chrono_biases_cover_the_time_spans():
+    torch.manual_seed(0)
+    module = zoo.LSTM(3, 4000, chrono=100)
+    spans = total_bias(module, "f").exp()  # U[1, 99]
+    assert spans.min() >= 1 - 1e-4
+    assert spans.max() <= 99 + 1e-2
+    expected = torch.linspace(1, 99, 11)[1:-1]
+    torch.testing.assert_close(spans.quantile(torch.linspace(0.1, 0.9, 9)), expected, rtol=0.06, atol=1.0)
+    assert total_bias(module, "i").equal(-total_bias(module, "f"))
+
+
+def test_chrono_of_tied_gates_sets_the_one_there_is():
+    torch.manual_seed(0)
+    plain = zoo.GRU(3, 8)
+    torch.manual_seed(0)
+    module = zoo.GRU(3, 8, chrono=50)
+    assert total_bias(module, "z").ge(0).all()
+    assert total_bias(module, "n").equal(total_bias(plain, "n"))
+
+
+def test_a_chrono_network_still_remembers_where_a_plain_one_forgot():
+    """Half-life of the memory of a network that sees nothing, after 100 steps."""
+    kept = {}
+    for name, extra in {"plain": {}, "chrono": {"chrono": 200}}.items():
+        torch.manual_seed(0)
+        module = zoo.LSTM(1, 64, **extra)
+        h, c = torch.zeros(1, 1, 64), torch.ones(1, 1, 64)
+        with zoo.clamp(module, i=0.0):
+            kept[name] = module(torch.zeros(100, 1, 1), (h, c))[1][1].mean().item()
+    assert kept["plain"] < 1e-6
+    assert kept["chrono"] > 0.2
+
+
+@pytest.mark.parametrize("cell", zoo.list_cells())
+def test_orthogonal_blocks(cell):
+    module = zoo.Recurrent(cell, 3, 6, 2, orthogonal=True, dtype=torch.float64)
+    for weight in (module.weight_hh_l0, module.weight_hh_l1):
+        for block in weight.split(6):
+            torch.testing.assert_close(block @ block.T, torch.eye(6, dtype=torch.float64))
+
+
+def test_messages():
+    with pytest.raises(ValueError, match="no forget gate"):
+        zoo.RNN(3, 4, forget_bias=1.0)
+    with pytest.raises(ValueError, match="bias=False"):
+        zoo.LSTM(3, 4, bias=False, forget_bias=1.0)
+    with pytest.raises(ValueError, match="give one of them"):
+        zoo.LSTM(3, 4, forget_bias=1.0, chrono=10)
+    with pytest.raises(ValueError, match="more than 2 steps, got 2"):
+        zoo.LSTM(3, 4, chrono=2)
