@@ -331,4 +331,4 @@ def test_torchs_own_module_samples(name):
                 results.append(module(*inputs.args, **inputs.kwargs))
             torch.testing.assert_close(results[1], results[0], rtol=1e-10, atol=1e-10)
             samples += 1
-    assert samples > 4
+    assert samples >= 4
