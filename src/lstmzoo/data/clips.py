@@ -1,0 +1,75 @@
+"""Which frames of a segment make up a clip: the sampling that every video task shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lstmzoo.errors import LstmzooError
+
+
+@dataclass(frozen=True)
+class ClipSampler:
+    """Choose `clip_len` frames, `frame_interval` apart, inside a segment.
+
+    A clip that starts at offset s of a segment of n frames takes the offsets
+
+        (s + k · frame_interval) mod n,   k = 0 … clip_len − 1.
+
+    Where the clip fits, s is chosen so that nothing wraps round; a segment too short for one clip is looped, never
+    dropped: dropping would take more from the fast actions than from the slow ones.
+
+    Attributes:
+        clip_len: frames per clip.
+        frame_interval: distance of neighbouring frames of a clip, in frames of the video.
+        num_clips: clips that `even` spreads over a segment.
+    """
+
+    clip_len: int
+    frame_interval: int = 1
+    num_clips: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("clip_len", "frame_interval", "num_clips"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise LstmzooError(f"{name} is a whole number of at least 1, not {value!r}")
+
+    @property
+    def span(self) -> int:
+        """Frames of video from the first to the last frame of a clip, both counted."""
+        return (self.clip_len - 1) * self.frame_interval + 1
+
+    def random(self, length: int, rng: np.random.Generator) -> np.ndarray:
+        """Place one clip at random.
+
+        Args:
+            length: frames in the segment, at least 1.
+            rng: source of the randomness; one number is drawn.
+
+        Returns:
+            Offsets inside the segment, int64 (clip_len,).
+        """
+        starts = length - self.span + 1 if length >= self.span else length
+        return self._offsets(int(rng.integers(starts)), length)
+
+    def even(self, length: int) -> np.ndarray:
+        """Spread `num_clips` clips evenly, the first at the start and the last at the end of the segment.
+
+        A single clip sits in the middle. Where the segment is shorter than a clip, every clip starts at its start.
+
+        Args:
+            length: frames in the segment, at least 1.
+
+        Returns:
+            Offsets inside the segment, int64 (num_clips, clip_len).
+        """
+        slack = max(length - self.span, 0)
+        starts = [slack // 2] if self.num_clips == 1 else np.linspace(0, slack, self.num_clips).round()
+        return np.stack([self._offsets(int(start), length) for start in starts])
+
+    def _offsets(self, start: int, length: int) -> np.ndarray:
+        if length < 1:
+            raise LstmzooError(f"a clip needs a segment of at least one frame, not {length}")
+        return (start + self.frame_interval * np.arange(self.clip_len)) % length

@@ -1,0 +1,186 @@
+"""Whether a copy of KTH is complete: what was found against what was published."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lstmzoo.data import video
+from lstmzoo.data.kth_files import (
+    ACTIONS,
+    Range,
+    VideoFiles,
+    clamp_ranges,
+    find_videos,
+    parse_name,
+    read_sequences,
+    remedy,
+)
+from lstmzoo.data.kth_protocols import split_persons
+from lstmzoo.data.progress import progress_bar
+from lstmzoo.errors import DataError
+
+PUBLISHED_SEQUENCES = {"train": 760, "val": 768, "test": 863}
+"""Sequences of the official splits."""
+
+PUBLISHED_VIDEOS = {"train": 191, "val": 192, "test": 216}
+"""Videos of the official splits: 25 persons x 6 actions x 4 scenarios, less person13_handclapping_d3."""
+
+
+@dataclass(frozen=True)
+class SplitCount:
+    """Numbers of one official split.
+
+    Attributes:
+        videos: videos found that decode.
+        videos_listed: videos to which 00sequences.txt gives ranges.
+        videos_published: videos of the real data set.
+        sequences: sequences that can be used.
+        sequences_listed: sequences in 00sequences.txt.
+        sequences_published: sequences of the real data set.
+    """
+
+    videos: int
+    videos_listed: int
+    videos_published: int
+    sequences: int
+    sequences_listed: int
+    sequences_published: int
+
+
+@dataclass(frozen=True)
+class KTHReport:
+    """What `check` found.
+
+    Attributes:
+        root: the folder.
+        published: 00sequences.txt lists all that was published; False for a simulated or partial data set.
+        splits: numbers of the official splits.
+        persons: the persons that 00sequences.txt names.
+        actions: the actions that it names.
+        missing: videos that have ranges but were not found.
+        damaged: videos of which fewer frames decode than their ranges need, with what follows.
+        undecodable: videos of which nothing decodes, with the reason.
+        duplicates: videos found more than once, with the files that are not used.
+        unlisted: videos found that 00sequences.txt does not give ranges to.
+        remedy: what to do if something is missing; empty otherwise.
+    """
+
+    root: str
+    published: bool
+    splits: dict[str, SplitCount]
+    persons: list[int]
+    actions: list[str]
+    missing: list[str]
+    damaged: dict[str, str]
+    undecodable: dict[str, str]
+    duplicates: dict[str, list[str]]
+    unlisted: list[str]
+    remedy: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether every video with ranges is there and can be decoded; damaged ones count as there."""
+        return not self.missing and not self.undecodable
+
+    def to_json(self) -> str:
+        """Return the report as JSON."""
+        return json.dumps({**asdict(self), "complete": self.complete}, indent=2)
+
+
+def check(root: str | os.PathLike[str], *, workers: int | None = None, progress: bool = True) -> KTHReport:
+    """Count what is there by decoding every video once.
+
+    Args:
+        root: folder of the data set.
+        workers: videos decoded side by side; None for one per processor core.
+        progress: show a progress bar.
+
+    Returns:
+        The report.
+
+    Raises:
+        DataError: no such folder, no 00sequences.txt in it, or one that cannot be parsed.
+    """
+    root = Path(root)
+    sequences = read_sequences(root)
+    listed = {name: ranges for name, ranges in sequences.items() if ranges}
+    files = find_videos(root)
+    found = {name: path for name, path in files.paths.items() if name in listed}
+    frames, undecodable = _count(found, workers, progress)
+    usable = {name: clamp_ranges(listed[name], frames[name]) for name in listed if name in frames}
+    missing = [name for name in listed if name not in found]
+    return KTHReport(
+        root=str(root),
+        published=_counts(listed) == (PUBLISHED_VIDEOS, PUBLISHED_SEQUENCES),
+        splits=_split_counts(listed, {name: clamped.ranges for name, clamped in usable.items()}),
+        persons=sorted({parse_name(name).person for name in sequences}),
+        actions=[action for action in ACTIONS if any(parse_name(name).action == action for name in sequences)],
+        missing=missing,
+        damaged={
+            name: f"{video.declared_frames(found[name])} frames declared, {frames[name]} decode; "
+            f"sequences: {', '.join(clamped.changes)}"
+            for name, clamped in usable.items()
+            if clamped.changes
+        },
+        undecodable=undecodable,
+        duplicates=_duplicates(files),
+        unlisted=[name for name in files.paths if name not in listed],
+        remedy=remedy(root) if missing or undecodable else "",
+    )
+
+
+def _count(paths: dict[str, Path], workers: int | None, progress: bool) -> tuple[dict[str, int], dict[str, str]]:
+    """Count frames by decoding; return them, and what could not be decoded with the reason."""
+    frames: dict[str, int] = {}
+    failed: dict[str, str] = {}
+
+    def count(name: str) -> None:
+        try:
+            frames[name] = video.count_frames(paths[name])
+            if frames[name] == 0:
+                raise video.nothing_decodes(paths[name])
+        except DataError as error:
+            frames.pop(name, None)
+            failed[name] = str(error)
+
+    with (
+        ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool,
+        progress_bar("Counting frames", len(paths), "videos", show=progress and bool(paths)) as advance,
+    ):
+        for _ in pool.map(count, paths):
+            advance(1)
+    return frames, failed
+
+
+def _counts(sequences: dict[str, list[Range]]) -> tuple[dict[str, int], dict[str, int]]:
+    """Count videos and sequences of the official splits."""
+    persons = split_persons("official")._asdict()
+    of_split = {
+        split: [ranges for name, ranges in sequences.items() if parse_name(name).person in members]
+        for split, members in persons.items()
+    }
+    return {s: len(r) for s, r in of_split.items()}, {s: sum(map(len, r)) for s, r in of_split.items()}
+
+
+def _split_counts(listed: dict[str, list[Range]], usable: dict[str, list[Range]]) -> dict[str, SplitCount]:
+    videos, sequences = _counts(usable)
+    videos_listed, sequences_listed = _counts(listed)
+    return {
+        split: SplitCount(
+            videos[split],
+            videos_listed[split],
+            PUBLISHED_VIDEOS[split],
+            sequences[split],
+            sequences_listed[split],
+            PUBLISHED_SEQUENCES[split],
+        )
+        for split in PUBLISHED_SEQUENCES
+    }
+
+
+def _duplicates(files: VideoFiles) -> dict[str, list[str]]:
+    return {name: [str(path) for path in paths] for name, paths in files.duplicates.items()}
