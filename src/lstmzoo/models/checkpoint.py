@@ -11,6 +11,7 @@ It loads with ``weights_only=True``: no object of ours is pickled.
 from __future__ import annotations
 
 import os
+import textwrap
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,8 @@ def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu")
         model.load_state_dict(weights)
     except (LstmzooError, RuntimeError) as error:
         raise CheckpointError(
-            f"{path} (written by lstmzoo {contract['version']}) does not fit this version's {name!r}: {error}"
+            f"{path} (written by lstmzoo {contract['version']}) does not fit this version's {name!r}: "
+            + textwrap.shorten(str(error), 500)
         ) from error
     model.model_args = args
     model.classes = contract["classes"]
@@ -139,7 +141,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tenso
             f"{file} has checkpoint format {contract['format']} (lstmzoo {contract.get('version')}); lstmzoo "
             f"{__version__} reads formats up to {FORMAT}. Update: pip install --upgrade lstmzoo"
         )
-    if missing := {"model", "classes", "transform", "data", "config"} - contract.keys():
+    if missing := {"version", "model", "classes", "transform", "data", "config"} - contract.keys():
         raise CheckpointError(f"{file}: its entry {KEY!r} lacks {', '.join(sorted(missing))}")
     return contract, {key.removeprefix(PREFIX): w for key, w in weights.items() if key.startswith(PREFIX)}
 
