@@ -78,7 +78,7 @@ def test_pretrained_encoder_weights_are_not_fetched_again(tmp_path, monkeypatch)
 def test_missing_files(path, tmp_path):
     with pytest.raises(CheckpointError, match=r"no checkpoint at .*nothing\.ckpt"):
         lstmzoo.load(tmp_path / "nothing.ckpt")
-    with pytest.raises(CheckpointError, match="neither a checkpoint file.*none are published"):
+    with pytest.raises(CheckpointError, match=r"neither a checkpoint file.*none are published"):
         lstmzoo.load("some_name")
     path.rename(path.with_name("last.ckpt"))
     with pytest.raises(CheckpointError, match=r"no checkpoints/best.ckpt.*last\.ckpt"):
@@ -112,7 +112,7 @@ def test_damaged_files(path, tmp_path):
 def test_foreign_files(tmp_path):
     file = tmp_path / "foreign.ckpt"
     torch.save({"state_dict": {}, "epoch": 1}, file)
-    with pytest.raises(CheckpointError, match="not an lstmzoo.* no 'lstmzoo'; its keys: state_dict, epoch"):
+    with pytest.raises(CheckpointError, match=r"not an lstmzoo.* no 'lstmzoo'; its keys: state_dict, epoch"):
         lstmzoo.load(file)
     torch.save([1, 2], file)
     with pytest.raises(CheckpointError, match="not an lstmzoo checkpoint: it holds a list"):
@@ -138,7 +138,7 @@ def test_newer_incomplete_and_unfitting_checkpoints(path):
     saved = contents(make())
     del saved["state_dict"]["model.classifier.weight"]
     torch.save(saved, path)
-    with pytest.raises(CheckpointError, match="does not fit.*classifier.weight"):
+    with pytest.raises(CheckpointError, match=r"does not fit.*classifier\.weight"):
         lstmzoo.load(path)
 
     saved = contents(make())

@@ -18,7 +18,8 @@ LAYERS: dict[str, set[str]] = {
     "metrics": {"errors"},
     "tasks": {"errors", "nn", "models", "data", "metrics"},
     "inference": {"errors", "nn", "models", "data", "metrics"},
-    "cli": {"errors", "nn", "models", "data", "metrics", "tasks", "inference"},
+    "bench": {"errors", "nn", "models", "data"},
+    "cli": {"bench", "errors", "nn", "models", "data", "metrics", "tasks", "inference"},
 }
 HEAVY: dict[str, set[str]] = {
     "lightning": {"tasks", "cli"},
@@ -55,9 +56,10 @@ def violations(layer: str, modules: set[str]) -> list[str]:
         if top == "lstmzoo":
             target = rest.partition(".")[0]
             wrong += [module] if target in LAYERS and target not in LAYERS[layer] | {layer} else []
-        elif (top in HEAVY and layer not in HEAVY[top]) or (
-            layer == "nn" and top != "torch" and top not in sys.stdlib_module_names
-        ):
+            continue
+        heavy = top in HEAVY and layer not in HEAVY[top]
+        foreign_to_nn = layer == "nn" and top != "torch" and top not in sys.stdlib_module_names
+        if heavy or foreign_to_nn:
             wrong.append(module)
     return wrong
 

@@ -4,7 +4,9 @@ import copy
 import inspect
 import io
 import pickle
+import re
 import urllib.error
+from pathlib import Path
 
 import pytest
 import torch
@@ -328,17 +330,37 @@ def test_every_listed_encoder_is_known_to_torchvision_or_ours():
     assert not any("rcnn" in name or "quantized" in name or "r3d" in name for name in names)
 
 
-def test_pretrained_encoder_loads_weights_from_the_cache(tmp_path, monkeypatch):
-    from torchvision.models import get_model, get_model_weights
+def cached_weights(name: str, folder: Path, monkeypatch) -> Path:
+    """The file in torch's cache, moved to this folder, that holds a network's published weights."""
+    from torchvision.models import get_model_weights
 
-    weights = get_model_weights("squeezenet1_1").DEFAULT
-    original = get_model("squeezenet1_1")
-    (tmp_path / "checkpoints").mkdir()
-    file = tmp_path / "checkpoints" / weights.url.rsplit("/", 1)[1]
-    torch.save(original.state_dict(), file)
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
-    model = make("action_rnn", encoder="squeezenet1_1", pretrained_encoder=True)
-    torch.testing.assert_close(model.encoder.network.features[0].weight, original.features[0].weight)
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(folder))
+    (folder / "checkpoints").mkdir()
+    return folder / "checkpoints" / get_model_weights(name).DEFAULT.url.rsplit("/", 1)[1]
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "densenet121"])
+def test_pretrained_encoder_loads_weights_from_the_cache(name, tmp_path, monkeypatch):
+    from torchvision.models import get_model
+
+    original = get_model(name)
+    # DenseNet's published file is of an older version: norm.1 for norm1, no num_batches_tracked.
+    published = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", key): value
+        for key, value in original.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    torch.save(published, cached_weights(name, tmp_path, monkeypatch))
+    model = make("action_rnn", encoder=name, pretrained_encoder=True)
+    loaded = model.encoder.network.state_dict()
+    assert len(loaded) == len(original.state_dict()) - 2  # without the classifier
+    assert all(torch.equal(value, original.state_dict()[key]) for key, value in loaded.items())
+
+
+def test_pretrained_weights_with_pickled_objects_are_refused(tmp_path, monkeypatch):
+    torch.save({"model": nn.Linear(2, 2)}, cached_weights("squeezenet1_1", tmp_path, monkeypatch))
+    with pytest.raises(LstmzooError, match="cannot get the ImageNet weights of encoder 'squeezenet1_1'"):
+        make("action_rnn", encoder="squeezenet1_1", pretrained_encoder=True)
 
 
 def test_pretrained_encoder_offline_says_what_to_put_where(tmp_path, monkeypatch):

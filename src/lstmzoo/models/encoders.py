@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from typing import Any
 
@@ -136,12 +137,11 @@ def _torchvision_network(name: str, pretrained: bool) -> tuple[nn.Module, tuple[
     weights = get_model_weights(name).DEFAULT
     size = weights.meta["min_size"]
     options: dict[str, Any] = {"image_size": size[0]} if name.startswith("vit_") else {}
+    if pretrained:
+        _fetch(name, weights)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # GoogLeNet and Inception announce a change of initialisation
-        # Never through get_model(weights=...): that would unpickle the download without weights_only.
-        network = get_model(name, weights=None, **options)
-    if pretrained:
-        network.load_state_dict(_download(name, weights))
+        network = get_model(name, weights=weights if pretrained else None, **options)
     if hasattr(network, "transform_input"):
         network.transform_input = True  # GoogLeNet's and Inception's weights come from [-1, 1] images
     if hasattr(network, "aux_logits"):
@@ -152,11 +152,15 @@ def _torchvision_network(name: str, pretrained: bool) -> tuple[nn.Module, tuple[
     return network, (size[0], size[1])
 
 
-def _download(name: str, weights: Any) -> dict[str, Tensor]:
-    """The weights from torch's cache, else from the network, verified by their hash."""
+def _fetch(name: str, weights: Any) -> None:
+    """Get the weights into torch's cache, verify their hash, and prove that the file holds nothing but tensors.
+
+    torchvision then reads the cached file, and brings old names of parameters up to date, but would also unpickle
+    objects; so it is read here first with ``weights_only``.
+    """
     try:
-        return weights.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError) as error:  # no network; a hash that does not match
+        weights.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
         folder = f"{torch.hub.get_dir()}/checkpoints"
         raise LstmzooError(
             f"cannot get the ImageNet weights of encoder {name!r}: {error}\n"
