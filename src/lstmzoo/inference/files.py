@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,20 +52,19 @@ def make_folder(folder: Path) -> None:
         raise LstmzooError(f"cannot write into the folder {folder}: permission denied; choose another output")
 
 
-def write_csv(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
-    """Write a table as CSV with a header line.
+@contextmanager
+def csv_file(path: str | Path, header: Sequence[str]) -> Iterator[Callable[[Iterable[Any]], Any]]:
+    """Open a CSV table for writing line by line; it appears under its name when the block ends well.
 
     Args:
         path: where to.
         header: the column names.
-        rows: the lines, each as long as the header.
 
-    Returns:
-        The path.
+    Yields:
+        A function that writes one line, given its values.
     """
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
-        writer.writerows(rows)
-        file.close()
-    return Path(path)
+        yield writer.writerow
+        file.close()  # before it is moved to its place

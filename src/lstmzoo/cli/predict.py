@@ -1,0 +1,110 @@
+"""lstmzoo predict: name what happens in a video, a folder of videos, or before a camera."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+from rich.console import Console
+
+from lstmzoo.cli.compose import compose
+from lstmzoo.cli.device import load_model
+from lstmzoo.data.progress import progress_bar
+from lstmzoo.data.video import VIDEO_SUFFIXES, is_video
+from lstmzoo.errors import DataError, LstmzooError, unknown_choice
+from lstmzoo.inference.annotate import Outcome, annotate
+from lstmzoo.inference.files import make_folder
+from lstmzoo.inference.stream import Stream
+from lstmzoo.inference.tables import summary_table, write_summary
+
+VIDEO_FORMATS = ("mp4", "avi", "none")
+
+
+def run(argv: list[str]) -> None:
+    """Write labels over time (CSV) and annotated videos, and print a summary.
+
+    Args:
+        argv: overrides of ``configs/predict.yaml``, e.g. ``["ckpt_path=runs/x", "input=walk.avi"]``.
+
+    Raises:
+        LstmzooError: a mistake in what was asked for; a single input that cannot be read.
+        SystemExit: with code 1 if some videos of a folder could not be read; the others are done.
+    """
+    config = compose("predict", argv)
+    if config.video not in VIDEO_FORMATS:
+        raise LstmzooError(unknown_choice("video", config.video, VIDEO_FORMATS))
+    if config.stride < 1:
+        raise LstmzooError(f"stride must be at least 1, not {config.stride}")
+    output = Path(str(config.output)).expanduser()
+    sources = find_sources(config.input, output)
+    model = load_model(config.ckpt_path, config.device)
+    make_folder(output)
+
+    outcomes: list[Outcome] = []
+    failures: dict[str, str] = {}
+    several = len(sources) > 1 or Path(str(config.input)).is_dir()
+    with progress_bar("predicting", len(sources), "videos") if several else nullcontext(lambda step: None) as done:
+        for name, source in sources.items():
+            table = output / f"{name}_labels.csv"
+            picture = None if config.video == "none" else output / f"{name}_predicted.{config.video}"
+            try:
+                with (
+                    Stream(source, max_frames=config.max_frames) as stream,
+                    progress_bar(name, stream.total, "frames", show=not several) as advance,
+                ):
+                    outcomes.append(
+                        annotate(model, stream, name, table, picture, stride=config.stride, advance=advance)
+                    )
+            except DataError as error:
+                if not several:
+                    raise
+                failures[name] = str(error)
+            done(1)
+
+    if outcomes:
+        Console().print(summary_table(outcomes))
+    if several:
+        write_summary(output / "summary.csv", outcomes, failures)
+    print(f"{len(outcomes)} of {len(sources)} done; results in {output}")
+    if failures:
+        for message in failures.values():
+            print(f"lstmzoo: error: {message}", file=sys.stderr)
+        sys.exit(1)
+
+
+def find_sources(wanted: str | int, output: Path) -> dict[str, Path | int]:
+    """Find what is to be predicted.
+
+    Args:
+        wanted: a video file, a folder that is searched with all its subfolders, or the index of a camera.
+        output: where results go; earlier results that lie there are not taken for videos.
+
+    Returns:
+        Source by name; names are unique and, for a folder, keep the subfolders.
+
+    Raises:
+        DataError: there is nothing of that name, or no video in the folder.
+        LstmzooError: results would be written among the videos of the folder.
+    """
+    path = Path(str(wanted)).expanduser()
+    if isinstance(wanted, int) or (str(wanted).isdigit() and not path.exists()):
+        return {f"camera{int(wanted)}": int(wanted)}
+    if not path.exists():
+        raise DataError(f"there is no input {path}: give a video file, a folder of videos, or a camera index such as 0")
+    if path.is_file():
+        return {path.stem: path}
+    if output.resolve() == path.resolve():
+        raise LstmzooError(f"output {output} is the folder of the videos itself; choose another output")
+    files = sorted(file for file in path.rglob("*") if is_video(file) and file.is_file())
+    files = [file for file in files if output.resolve() not in file.resolve().parents]
+    if not files:
+        suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
+        raise DataError(f"there is no video in the folder {path}; looked for files ending in {suffixes}")
+    names = [file.relative_to(path).with_suffix("").as_posix() for file in files]
+    # Two files that differ only in their suffix keep it.
+    unique = [
+        name if names.count(name) == 1 else file.relative_to(path).as_posix()
+        for name, file in zip(names, files, strict=True)
+    ]
+    return dict(zip(unique, files, strict=True))

@@ -1,0 +1,395 @@
+"""Labels over time, annotated videos and pictures, on small videos written here."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import math
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lstmzoo import nn
+from lstmzoo.data import video
+from lstmzoo.errors import DataError, DataWarning, LstmzooError
+from lstmzoo.inference import plots
+from lstmzoo.inference.annotate import annotate
+from lstmzoo.inference.files import csv_file, make_folder, replacing
+from lstmzoo.inference.overlay import TRACK, Overlay
+from lstmzoo.inference.predict import SlidingWindow, classify_video, watch
+from lstmzoo.inference.stream import Stream
+from lstmzoo.inference.style import class_colours
+
+CLASSES = ["dark", "middle", "bright"]
+
+
+class Brightness(torch.nn.Module):
+    """Tells apart by the frames' brightness, the later frames counting more."""
+
+    def __init__(self, clip_len: int = 4, frame_interval: int = 2) -> None:
+        super().__init__()
+        self.centres = torch.nn.Parameter(torch.tensor([30.0, 128.0, 225.0]))
+        self.classes = CLASSES
+        self.transform = {"size": [12, 16], "grey": True, "clip_len": clip_len, "frame_interval": frame_interval}
+
+    def forward(self, clip: torch.Tensor) -> torch.Tensor:
+        assert clip.dtype == torch.uint8
+        assert clip.shape[1:] == (self.transform["clip_len"], 1, 12, 16)
+        weights = torch.arange(1.0, clip.shape[1] + 1)
+        level = (clip.float().mean((2, 3, 4)) * weights).sum(1) / weights.sum()
+        return -((level[:, None] - self.centres) ** 2) / 2000
+
+
+def write_video(path: Path, frames: int, size: tuple[int, int] = (24, 32), rate: float = 25.0) -> Path:
+    """A video that grows from black to white, with a bright square that moves."""
+    height, width = size
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), rate, (width, height))
+    for k in range(frames):
+        image = np.full((height, width, 3), 255 * k // max(frames - 1, 1), np.uint8)
+        image[4:12, k % width : k % width + 8] = 200
+        writer.write(image)
+    writer.release()
+    return path
+
+
+def decode(path: Path) -> np.ndarray:
+    capture, frames = cv2.VideoCapture(str(path)), []
+    while (got := capture.read())[0]:
+        frames.append(got[1])
+    return np.stack(frames)
+
+
+# Labels over time
+
+
+@pytest.mark.parametrize(("frames", "stride"), [(40, 4), (41, 7), (5, 8), (1, 4), (12, 1)])
+def test_labels_are_the_models_on_the_newest_clip(tmp_path: Path, frames: int, stride: int) -> None:
+    model = Brightness()
+    path = write_video(tmp_path / "a.avi", frames, rate=20.0)
+    stored = video.read_frames(path, size=(12, 16))
+    predictions = classify_video(model, path, stride=stride)
+
+    expected_frames = sorted({*range(stride - 1, frames, stride), frames - 1})
+    assert [p.frame for p in predictions] == expected_frames
+    for p in predictions:
+        if p.frame >= 6:  # a clip of 4 frames, 2 apart, fits
+            chosen = [p.frame - 6, p.frame - 4, p.frame - 2, p.frame]
+        else:  # looped
+            chosen = [(2 * k) % (p.frame + 1) for k in range(4)]
+        clip = torch.from_numpy(stored[chosen]).permute(0, 3, 1, 2)[None]
+        by_hand = model(clip).softmax(-1)[0].detach().numpy()
+        np.testing.assert_allclose(p.probabilities, by_hand, atol=1e-6)
+        assert p.label == CLASSES[by_hand.argmax()]
+        assert p.time_s == pytest.approx(p.frame / 20.0)
+
+
+def test_labels_follow_the_video(tmp_path: Path) -> None:
+    labels = [p.label for p in classify_video(Brightness(), write_video(tmp_path / "a.avi", 60))]
+    assert labels == sorted(labels, key=CLASSES.index)
+    assert set(labels) == set(CLASSES)
+
+
+def test_max_frames_ends_early(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", 30)
+    assert [p.frame for p in classify_video(Brightness(), path, max_frames=10)] == [3, 7, 9]
+
+
+def test_memory_does_not_grow_with_the_stream() -> None:
+    alive: list[weakref.ref] = []
+    most = 0
+
+    class Endless:
+        rate, total, is_camera = 25.0, None, True
+
+        def __iter__(self) -> Iterator[np.ndarray]:
+            for k in range(600):
+                image = np.full((24, 32, 3), k % 256, np.uint8)
+                alive.append(weakref.ref(image))
+                yield image
+
+    for _ in watch(Brightness(), Endless(), stride=50):  # type: ignore[arg-type]
+        most = max(most, sum(ref() is not None for ref in alive))
+    gc.collect()
+    assert len(alive) == 600
+    assert most <= 4  # the one at hand and those a loop variable or the look-ahead still holds
+
+    window = SlidingWindow(Brightness(clip_len=4, frame_interval=3))
+    for k in range(200):
+        window.push(np.full((24, 32, 3), k, np.uint8))
+        assert len(window.frames) <= 10
+    assert window.frames[0].shape == (12, 16, 1)
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    empty, text, short = tmp_path / "empty.avi", tmp_path / "text.avi", tmp_path / "short.avi"
+    empty.write_bytes(b"")
+    text.write_text("not a video at all\n" * 50)
+    whole = write_video(tmp_path / "whole.avi", 40).read_bytes()
+    short.write_bytes(whole[: len(whole) // 2])
+    for path in (empty, text, tmp_path / "missing.avi"):
+        with pytest.raises(DataError, match=path.name):
+            classify_video(Brightness(), path)
+    with pytest.raises(DataError, match="camera 97"):
+        classify_video(Brightness(), 97)
+    with pytest.warns(DataWarning, match=r"short.avi declares \d+ frames, but only the first \d+ decode"):
+        predictions = classify_video(Brightness(), short)
+    assert 0 < predictions[-1].frame < 39
+
+
+def test_impossible_strides_and_lengths_are_named(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", 4)
+    with pytest.raises(LstmzooError, match="stride must be at least 1, not 0"):
+        classify_video(Brightness(), path, stride=0)
+    with pytest.raises(LstmzooError, match="max_frames must be at least 1, not -1"):
+        classify_video(Brightness(), path, max_frames=-1)
+
+
+# Annotated videos
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
+def test_annotated_video_and_table(tmp_path: Path, suffix: str) -> None:
+    model, path = Brightness(), write_video(tmp_path / "a.avi", 33, size=(60, 80))
+    table, picture = tmp_path / "out" / "a.csv", tmp_path / "out" / f"a{suffix}"
+    with Stream(path) as stream:
+        outcome = annotate(model, stream, "a", table, picture, stride=4)
+
+    predictions = classify_video(model, path, stride=4)
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["frame", "time_s", "label", "p_dark", "p_middle", "p_bright"]
+    assert [int(row["frame"]) for row in rows] == [p.frame for p in predictions]
+    for row, p in zip(rows, predictions, strict=True):
+        assert row["label"] == p.label
+        assert float(row["time_s"]) == pytest.approx(p.time_s, abs=5e-4)
+        assert [float(row[f"p_{name}"]) for name in CLASSES] == pytest.approx(p.probabilities, abs=5e-5)
+
+    # Every prediction stands for 4 frames, the last one for the one that is left of 33.
+    spans = np.array([4] * 8 + [1])
+    mean = (spans[:, None] * np.stack([p.probabilities for p in predictions])).sum(0) / 33
+    assert (outcome.label, outcome.frames) == (CLASSES[mean.argmax()], 33)
+    assert outcome.confidence == pytest.approx(mean.max())
+    assert sum(outcome.shares.values()) == pytest.approx(1.0)
+    dark = sum(span for span, p in zip(spans, predictions, strict=True) if p.label == "dark") / 33
+    assert outcome.shares["dark"] == pytest.approx(dark)
+
+    frames = decode(picture)
+    overlay = Overlay(CLASSES, (60, 80), 25.0, 33)
+    assert frames.shape == (33, overlay.height, overlay.width, 3)
+    assert cv2.VideoCapture(str(picture)).get(cv2.CAP_PROP_FPS) == pytest.approx(25.0)
+    original = decode(path)
+    height, width = overlay.picture
+    assert width >= 320
+    for k in (0, 16, 32):  # the frame itself is shown whole, enlarged
+        shown = cv2.resize(frames[k][:height, :width], (80, 60), interpolation=cv2.INTER_AREA)
+        assert np.abs(shown.astype(int) - original[k]).mean() < 8
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"a.csv", f"a{suffix}"}
+
+
+def test_nothing_is_left_behind_when_a_video_has_no_frames(tmp_path: Path) -> None:
+    class Nothing:
+        rate, total, is_camera = 25.0, None, False
+
+        def __iter__(self) -> Iterator[np.ndarray]:
+            raise DataError("no frame")
+            yield
+
+    with pytest.raises(DataError):
+        annotate(Brightness(), Nothing(), "n", tmp_path / "n.csv", tmp_path / "n.mp4")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_camera", [True, False])
+def test_an_interrupt_ends_a_camera_in_good_order(tmp_path: Path, is_camera: bool) -> None:
+    class Interrupted:
+        rate, total = 25.0, None
+
+        def __init__(self) -> None:
+            self.is_camera = is_camera
+
+        def __iter__(self) -> Iterator[np.ndarray]:
+            for k in range(10):
+                yield np.full((24, 32, 3), 20 * k, np.uint8)
+            raise KeyboardInterrupt
+
+    paths = tmp_path / "c.csv", tmp_path / "c.mp4"
+    if is_camera:
+        outcome = annotate(Brightness(), Interrupted(), "c", *paths)  # type: ignore[arg-type]
+        assert outcome.frames == 9  # the look-ahead holds the tenth
+        assert len(decode(paths[1])) == 9
+        assert sum(outcome.shares.values()) == pytest.approx(1.0)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            annotate(Brightness(), Interrupted(), "c", *paths)  # type: ignore[arg-type]
+        assert list(tmp_path.iterdir()) == []
+
+
+def line_of(overlay: Overlay, labels: list[int | None]) -> list[int]:
+    """Draw frames with these labels; return the class of every column of the time line, -1 for none."""
+    image = np.zeros((48, 64, 3), np.uint8)
+    for frame, label in enumerate(labels):
+        overlay.draw(image, frame, None if label is None else np.eye(len(overlay.classes))[label])
+    known = {tuple(colour): k for k, colour in enumerate(overlay.colours)} | {TRACK: -1}
+    return [known[tuple(int(v) for v in colour)] for colour in overlay.line]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from([0, 1, 2]), min_size=1, max_size=60), st.integers(1, 60))
+def test_time_line_shows_every_label_in_its_place(labels: list[int], expected: int) -> None:
+    overlay = Overlay(CLASSES, (48, 64), 25.0, expected)
+    columns = line_of(overlay, list(labels))
+    count = len(columns)
+    shift = max(len(labels) * count // expected - count, 0)  # scrolls where the video is longer than expected
+    for frame, label in enumerate(labels):
+        first, end = frame * count // expected - shift, (frame + 1) * count // expected - shift
+        assert set(columns[max(first, 0) : max(end, 0)]) <= {label}
+    assert set(columns[len(labels) * count // expected :]) <= {-1}
+
+
+def test_time_line_of_an_endless_source_scrolls() -> None:
+    overlay = Overlay(CLASSES, (48, 64), rate=10.0, total=None)
+    columns = line_of(overlay, [None] * 3 + [0] * 200 + [1] * 100 + [2] * 100)  # 20 s are 200 frames
+    half = len(columns) // 2
+    assert columns == [1] * half + [2] * (len(columns) - half)
+
+
+@pytest.mark.parametrize("size", [(120, 160), (48, 64), (33, 1001), (720, 1280), (500, 20)])
+@pytest.mark.parametrize("count", [1, 6, 40])
+def test_overlay_fits_any_frame_and_any_number_of_classes(size: tuple[int, int], count: int) -> None:
+    overlay = Overlay([f"a class with the long name {k}" for k in range(count)], size, 25.0, 10)
+    canvas = overlay.draw(np.full((*size, 3), 99, np.uint8), 0, np.full(count, 1 / count))
+    assert canvas.shape == (overlay.size[1], overlay.size[0], 3)
+    assert overlay.size[0] % 2 == overlay.size[1] % 2 == 0
+    assert overlay.size[0] >= 320
+
+
+# Pictures
+
+
+def assert_drawn(path: Path, colours: int = 30) -> np.ndarray:
+    image = cv2.imread(str(path))
+    assert image is not None
+    assert min(image.shape[:2]) > 150
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) > colours
+    return image
+
+
+def test_confusion_matrix_colours_follow_the_shares(tmp_path: Path) -> None:
+    path = plots.confusion_matrix(np.array([[9, 1], [5, 5]]), ["cat", "dog"], tmp_path / "m.png")
+    image = assert_drawn(path)
+    dark = (image.sum(2) < 3 * 110) & (image[:, :, 0] > image[:, :, 2] + 40)  # strong blue
+    ys, xs = np.nonzero(dark)
+    assert xs.mean() < image.shape[1] / 2
+    assert ys.mean() < image.shape[0] / 2
+    many = plots.confusion_matrix(np.eye(25, dtype=int), [f"class {k}" for k in range(25)], tmp_path / "many.png")
+    assert_drawn(many)
+    assert_drawn(plots.confusion_matrix(np.zeros((3, 3), int), CLASSES, tmp_path / "none.png"), colours=10)
+
+
+def test_bars_are_as_long_as_the_accuracies(tmp_path: Path) -> None:
+    values = {"d1": 1.0, "d2": 0.5, "d3": None}
+    image = assert_drawn(plots.accuracy_bars(values, tmp_path / "b.png", "T", {"d1": 9, "d2": 8, "d3": 0}))
+    blue = np.abs(image.astype(int) - [178, 114, 0]).sum(2) < 12
+    lengths = np.array([row.sum() for row in blue if row.sum() > 20])
+    longest, shortest = lengths.max(), lengths.min()
+    assert shortest / longest == pytest.approx(0.5, abs=0.03)
+
+
+def test_training_curves_from_a_lightning_log(tmp_path: Path) -> None:
+    log = tmp_path / "metrics.csv"
+    with csv_file(log, ["epoch", "step", "train/loss", "val/loss", "val/accuracy", "lr"]) as write_row:
+        for epoch in range(3):
+            for step in range(10):
+                write_row([epoch, 10 * epoch + step, math.exp(-epoch - step / 10), "", "", 0.1])
+            write_row([epoch, 10 * epoch + 9, "", math.exp(-epoch), epoch / 3, ""])
+    curves = plots._read_curves(log)
+    assert list(curves) == ["loss", "accuracy"]
+    epochs, values = curves["accuracy"]["val"]
+    assert epochs.tolist() == [1.0, 2.0, 3.0]
+    assert values.tolist() == pytest.approx([0, 1 / 3, 2 / 3])
+    assert len(curves["loss"]["train"][0]) == 30
+    assert_drawn(plots.training_curves(log, tmp_path / "curves.png"))
+    with pytest.raises(DataError, match=r"no training log .*missing\.csv"):
+        plots.training_curves(tmp_path / "missing.csv", tmp_path / "x.png")
+    log.write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="holds no numbers"):
+        plots.training_curves(log, tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
+@pytest.mark.parametrize("length", [1, 2, 16])
+def test_gate_traces_work_for_any_cell(tmp_path: Path, cell: str, length: int) -> None:
+    torch.manual_seed(0)
+    module = nn.Recurrent(cell, 5, 7, num_layers=2)
+    with nn.trace(module) as trace:
+        module(torch.randn(length, 1, 5))
+    frames = np.random.default_rng(0).integers(0, 256, (length, 12, 16, 1), np.uint8)
+    probabilities = torch.rand(length, 3).softmax(-1)
+    path = tmp_path / "g.png"
+    plots.gate_traces(trace, frames, path, probabilities=probabilities, classes=CLASSES, times=np.arange(length) / 25)
+    assert_drawn(path, colours=100)
+    with pytest.raises(LstmzooError, match="there is no layer 2"):
+        plots.gate_traces(trace, frames, path, layer=2)
+    with pytest.raises(ValueError, match="frames"):
+        plots.gate_traces(trace, frames[:0], path)
+
+
+def test_gate_map_shows_what_was_recorded(tmp_path: Path) -> None:
+    """A gate that opens half way through is dark on the left and bright on the right."""
+    values = torch.zeros(20, 1, 8)
+    values[10:] = 1.0
+    trace = SimpleNamespace(gates={"q": [values]}, states={})
+    frames = np.zeros((20, 8, 8, 3), np.uint8)
+    image = cv2.imread(str(plots.gate_traces(trace, frames, tmp_path / "g.png")))
+    yellow = np.abs(image.astype(int) - [37, 231, 253]).sum(2) < 30  # the two ends of viridis
+    purple = np.abs(image.astype(int) - [84, 1, 68]).sum(2) < 30
+    plot = slice(0, int(0.84 * image.shape[1]))  # without the colour bar
+    assert np.nonzero(purple[:, plot])[1].max() <= np.nonzero(yellow[:, plot])[1].min() + 2
+    assert yellow[:, plot].sum() == pytest.approx(purple[:, plot].sum(), rel=0.05)
+
+
+def test_a_model_without_memory_has_no_gates_to_draw(tmp_path: Path) -> None:
+    with pytest.raises(LstmzooError, match="no recurrent memory"):
+        plots.gate_traces(SimpleNamespace(gates={}, states={}), np.zeros((4, 8, 8)), tmp_path / "g.png")
+
+
+def test_colours_differ() -> None:
+    assert len(set(class_colours(21))) == 21
+
+
+# Files
+
+
+def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("old")
+
+    def fail() -> None:
+        with csv_file(path, ["a"]) as write_row:
+            write_row([1])
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        fail()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_that_cannot_be_made_are_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LstmzooError, match="cannot make the folder"):
+        make_folder(tmp_path / "file" / "out")
+    (tmp_path / "taken.csv").mkdir()
+    with (
+        pytest.raises(LstmzooError, match=r"cannot write .*taken\.csv"),
+        replacing(tmp_path / "taken.csv") as temporary,
+    ):
+        temporary.write_text("x")
