@@ -99,9 +99,10 @@ class FrameCache:
         if not pending:
             return failed
         self._make_folder()
+        stale = self._files_by_source()
         threads = min(workers or os.cpu_count() or 1, len(pending))
         with _single_threaded_cv2(), ThreadPoolExecutor(threads) as pool:
-            jobs = {pool.submit(self._ensure, path): path for path in pending}
+            jobs = {pool.submit(self._ensure, path, stale.get(self._prefix(path), [])): path for path in pending}
             try:
                 with progress_bar("Decoding videos", len(jobs), "videos", show=progress) as advance:
                     for job in as_completed(jobs):
@@ -180,17 +181,23 @@ class FrameCache:
             "name another folder with cache_dir=..."
         )
 
-    def _ensure(self, path: Path) -> None:
-        prefix = self._prefix(path)
-        with FileLock(self.folder / "locks" / f"{prefix}.lock"):
+    def _files_by_source(self) -> dict[str, list[Path]]:
+        """List the cached files there are, by their `_prefix`."""
+        files: dict[str, list[Path]] = {}
+        for file in self.folder.glob("*.npy"):
+            files.setdefault(file.stem.rpartition("-")[0], []).append(file)
+        return files
+
+    def _ensure(self, path: Path, stale: list[Path]) -> None:
+        """Decode a video unless another run just did; remove what was decoded from it before it was changed."""
+        with FileLock(self.folder / "locks" / f"{self._prefix(path)}.lock"):
             file = self._file(path)
-            if file.exists():  # another run was faster
+            if file.exists():
                 return
             self._write(path, file)
-            for stale in self.folder.glob(f"{prefix}-*.npy"):
-                if stale != file:
-                    with suppress(OSError):  # where open files cannot be deleted, it stays behind unused
-                        stale.unlink()
+            for old in stale:
+                with suppress(OSError):  # where open files cannot be deleted, it stays behind unused
+                    old.unlink()
 
     def _write(self, path: Path, file: Path) -> None:
         """Decode `path` into `file`, which appears only when it is complete."""

@@ -125,7 +125,7 @@ def verify(path: Path, *, sha256: str | None = None, name: str | None = None, so
     """
     name = name or path.name
     manifest = path.with_name(MANIFEST)
-    records = json.loads(manifest.read_text()) if manifest.exists() else {}
+    records = _read_manifest(manifest)
     found = file_sha256(path)
     expected = sha256 or records.get(name, {}).get("sha256", found)
     if found != expected.lower():
@@ -138,6 +138,15 @@ def verify(path: Path, *, sha256: str | None = None, name: str | None = None, so
         unfinished = manifest.with_name(f".{MANIFEST}.{os.getpid()}.tmp")
         unfinished.write_text(json.dumps(records, indent=2, sort_keys=True) + "\n")
         os.replace(unfinished, manifest)
+
+
+def _read_manifest(manifest: Path) -> dict[str, dict[str, Any]]:
+    if not manifest.exists():
+        return {}
+    try:
+        return dict(json.loads(manifest.read_text()))
+    except ValueError as error:
+        raise DataError(f"{manifest} is damaged ({error}); delete it to record the files beside it anew") from error
 
 
 def file_sha256(path: Path) -> str:
@@ -260,5 +269,7 @@ def _copy(source: IO[bytes], stream: IO[bytes], info: zipfile.ZipInfo, archive: 
     while chunk := source.read(CHUNK):
         written += len(chunk)
         if written > info.file_size:
-            raise DataError(f"{archive}: member {info.filename!r} is larger than the {info.file_size} bytes it declares")
+            raise DataError(
+                f"{archive}: member {info.filename!r} is larger than the {info.file_size} bytes it declares"
+            )
         stream.write(chunk)

@@ -73,14 +73,15 @@ def deal_groups(
             raise LstmzooError(f"{split}_fraction is a share of the groups in [0, 1), not {wish!r}")
         elif wish > 0:
             shares[split] = wish
-    _check_enough(groups, fixed, shares)
+    if shares:
+        _check_enough(groups, fixed, shares)
     rng = np.random.default_rng(seed)
     for _ in range(TRIES):
         dealt = _deal(groups, fixed, shares, rng.permutation(sorted(groups)).tolist())
         if dealt is not None:
             return dealt
     raise DataError(
-        f"the groups cannot be dealt so that every class is in {_and(shares)} and in train, because they span several "
+        f"the groups cannot be dealt so that every class is in {', '.join(shares)} and in train, because they span several "
         "classes; name them with val_groups=[...] and test_groups=[...], or set val_fraction=0"
     )
 
@@ -91,8 +92,8 @@ def _check_enough(groups: Mapping[str, set[str]], fixed: Mapping[str, str], shar
         free = sorted(group for group, classes in groups.items() if name in classes and group not in fixed)
         if len(free) < needed:
             raise DataError(
-                f"class {name!r} has {len(free)} group(s) left ({listed(free)}) but needs {needed}, one for each of "
-                f"{_and(['train', *shares])}; add videos, set val_fraction=0, name groups with test_groups=[...], "
+                f"class {name!r} has {len(free)} group(s) left to deal, {listed(free)}, but needs {needed}: one for "
+                f"each of {', '.join(['train', *shares])}; add videos, set val_fraction=0, name groups with test_groups=[...], "
                 "or mend group_pattern"
             )
 
@@ -126,7 +127,3 @@ def _deal(
 def _can_spare(groups: Mapping[str, set[str]], free: Sequence[str], group: str, needed_later: int) -> bool:
     """Tell whether each class of a group has enough other free groups for the splits to come."""
     return all(sum(name in groups[other] for other in free) > needed_later for name in groups[group])
-
-
-def _and(names: Sequence[str] | Mapping[str, float]) -> str:
-    return ", ".join(names) or "train"

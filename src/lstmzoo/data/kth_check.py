@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,8 +19,9 @@ from lstmzoo.data.kth_files import (
     remedy,
 )
 from lstmzoo.data.kth_protocols import split_persons
-from lstmzoo.data.progress import progress_bar
-from lstmzoo.errors import DataError
+
+SIMULATED_MARKER = "simulated.json"
+"""File that the simulator leaves in the folders it makes."""
 
 PUBLISHED_SEQUENCES = {"train": 760, "val": 768, "test": 863}
 """Sequences of the official splits."""
@@ -57,7 +57,8 @@ class KTHReport:
 
     Attributes:
         root: the folder.
-        published: 00sequences.txt lists all that was published; False for a simulated or partial data set.
+        simulated: the folder was made by `lstmzoo data simulate kth`.
+        published: 00sequences.txt lists as much as was published.
         splits: numbers of the official splits.
         persons: the persons that 00sequences.txt names.
         actions: the actions that it names.
@@ -70,6 +71,7 @@ class KTHReport:
     """
 
     root: str
+    simulated: bool
     published: bool
     splits: dict[str, SplitCount]
     persons: list[int]
@@ -110,50 +112,28 @@ def check(root: str | os.PathLike[str], *, workers: int | None = None, progress:
     listed = {name: ranges for name, ranges in sequences.items() if ranges}
     files = find_videos(root)
     found = {name: path for name, path in files.paths.items() if name in listed}
-    frames, undecodable = _count(found, workers, progress)
-    usable = {name: clamp_ranges(listed[name], frames[name]) for name in listed if name in frames}
+    frames, failed = video.count_all(list(found.values()), workers=workers, progress=progress)
+    usable = {name: clamp_ranges(listed[name], frames[path]) for name, path in found.items() if path in frames}
     missing = [name for name in listed if name not in found]
     return KTHReport(
         root=str(root),
+        simulated=(root / SIMULATED_MARKER).exists(),
         published=_counts(listed) == (PUBLISHED_VIDEOS, PUBLISHED_SEQUENCES),
         splits=_split_counts(listed, {name: clamped.ranges for name, clamped in usable.items()}),
         persons=sorted({parse_name(name).person for name in sequences}),
         actions=[action for action in ACTIONS if any(parse_name(name).action == action for name in sequences)],
         missing=missing,
         damaged={
-            name: f"{video.declared_frames(found[name])} frames declared, {frames[name]} decode; "
+            name: f"{video.declared_frames(found[name])} frames declared, {frames[found[name]]} decode; "
             f"sequences: {', '.join(clamped.changes)}"
             for name, clamped in usable.items()
             if clamped.changes
         },
-        undecodable=undecodable,
+        undecodable={name: failed[path] for name, path in found.items() if path in failed},
         duplicates=_duplicates(files),
         unlisted=[name for name in files.paths if name not in listed],
-        remedy=remedy(root) if missing or undecodable else "",
+        remedy=remedy(root) if missing or failed else "",
     )
-
-
-def _count(paths: dict[str, Path], workers: int | None, progress: bool) -> tuple[dict[str, int], dict[str, str]]:
-    """Count frames by decoding; return them, and what could not be decoded with the reason."""
-    frames: dict[str, int] = {}
-    failed: dict[str, str] = {}
-
-    def count(name: str) -> None:
-        try:
-            frames[name] = video.count_frames(paths[name])
-            if frames[name] == 0:
-                raise video.nothing_decodes(paths[name])
-        except DataError as error:
-            frames.pop(name, None)
-            failed[name] = str(error)
-
-    with (
-        ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool,
-        progress_bar("Counting frames", len(paths), "videos", show=progress and bool(paths)) as advance,
-    ):
-        for _ in pool.map(count, paths):
-            advance(1)
-    return frames, failed
 
 
 def _counts(sequences: dict[str, list[Range]]) -> tuple[dict[str, int], dict[str, int]]:

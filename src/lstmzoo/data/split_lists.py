@@ -55,7 +55,7 @@ def read_split_lists(folder: Path, root: Path, videos: Sequence[Path], classes: 
     unlisted = [name for name, path in known.items() if path not in split_of]
     if unlisted:
         message = (
-            f"{len(unlisted)} videos are in none of the lists in {folder}, so they are not used: {listed(unlisted)}"
+            f"{len(unlisted)} video(s) are in none of the lists in {folder}, so they are not used: {listed(unlisted)}"
         )
         warnings.warn(message, DataWarning, stacklevel=3)
     return split_of
@@ -63,8 +63,8 @@ def read_split_lists(folder: Path, root: Path, videos: Sequence[Path], classes: 
 
 def _path_and_label(text: str, known: dict[str, Path], place: str, root: Path) -> tuple[str, str]:
     """Take a line apart; paths may hold blanks."""
-    path, _, label = text.rpartition(" ")
-    for name, rest in ((text, ""), (path.strip(), label)):
+    *path, label = text.rsplit(maxsplit=1)
+    for name, rest in ((text, ""), ("".join(path), label)):
         name = name.removeprefix("./").replace("\\", "/")
         if name in known:
             return name, rest

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
 # FFmpeg and OpenCV write their complaints about damaged files straight to the terminal, again and again; the errors
-# and warnings raised here say it once. Both variables are read when OpenCV is loaded or opens its first video.
+# and warnings raised here say it once. FFmpeg's variable is read when OpenCV opens its first video.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import cv2
 import numpy as np
 
+from lstmzoo.data.progress import progress_bar
 from lstmzoo.errors import DataError
+
+if "OPENCV_LOG_LEVEL" not in os.environ:
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".webm", ".wmv"})
 """Suffixes (lower case) of the files taken for videos."""
@@ -161,6 +165,40 @@ def count_frames(path: str | os.PathLike[str]) -> int:
         count += 1
     capture.release()
     return count
+
+
+def count_all(
+    paths: Sequence[Path], *, workers: int | None = None, progress: bool = True
+) -> tuple[dict[Path, int], dict[Path, str]]:
+    """Count the frames of many files by decoding them.
+
+    Args:
+        paths: the video files.
+        workers: files decoded side by side; None for one per processor core.
+        progress: show a progress bar.
+
+    Returns:
+        The number of frames of each file that can be decoded, and for the others the reason why not.
+    """
+    counts: dict[Path, int] = {}
+    failed: dict[Path, str] = {}
+
+    def count(path: Path) -> None:
+        try:
+            frames = count_frames(path)
+            if frames == 0:
+                raise nothing_decodes(path)
+            counts[path] = frames
+        except DataError as error:
+            failed[path] = str(error)
+
+    with (
+        ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool,
+        progress_bar("Counting frames", len(paths), "videos", show=progress and bool(paths)) as advance,
+    ):
+        for _ in pool.map(count, paths):
+            advance(1)
+    return counts, failed
 
 
 def declared_frames(path: str | os.PathLike[str]) -> int:

@@ -14,7 +14,7 @@ from lstmzoo.data.clip_dataset import ClipDataset, Segment
 from lstmzoo.data.clips import ClipSampler
 from lstmzoo.data.group_splits import SPLITS, deal_groups, named_groups
 from lstmzoo.data.split_lists import read_split_lists
-from lstmzoo.data.video import VIDEO_SUFFIXES, is_video
+from lstmzoo.data.video import VIDEO_SUFFIXES, count_all, is_video
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError, DataWarning, LstmzooError, unknown_choice
 
@@ -166,6 +166,28 @@ def find_labelled(
         paths = _videos_in(root / name)
         videos += [LabelledVideo(path, label, group_of(path)) for path in paths]
     return names, videos
+
+
+def count_videos(root: Path, *, progress: bool = True) -> tuple[dict[str, list[int]], list[str]]:
+    """Count what is in a folder of class folders by decoding every video once.
+
+    Args:
+        root: folder of the class folders.
+        progress: show a progress bar.
+
+    Returns:
+        For each class the number of frames of its videos, and the reasons why others cannot be decoded.
+
+    Raises:
+        DataError: no such folder, no classes in it, or a class without videos.
+    """
+    names, videos = find_labelled(root)
+    frames, failed = count_all([found.path for found in videos], progress=progress)
+    per_class = {
+        name: [frames[found.path] for found in videos if found.label == label and found.path in frames]
+        for label, name in enumerate(names)
+    }
+    return per_class, list(failed.values())
 
 
 def _group_finder(pattern: str | None, scope: str) -> Callable[[Path], str]:
