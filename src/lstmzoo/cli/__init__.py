@@ -1,1 +1,78 @@
+"""The command line: ``lstmzoo <command> [key=value ...]``."""
 
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from lstmzoo.errors import LstmzooError, unknown_choice
+
+COMMANDS = {
+    "train": "train a model; without arguments: an LSTM on simulated KTH",
+    "eval": "measure a checkpoint on a data split",
+    "predict": "label a video, a folder of videos or a camera",
+    "inspect": "look inside: confusion, accuracies, gates over the frames of a clip",
+    "data": "simulate, prepare or check a data set",
+    "list": "list models, cells, experiments or data sets",
+    "bench": "time cells, data or models",
+}
+
+OVERVIEW = """\
+lstmzoo: recurrent memory for PyTorch
+
+usage: lstmzoo <command> [key=value ...]
+
+{commands}
+
+Examples
+  lstmzoo train
+  lstmzoo train experiment=kth_framewise trainer.max_epochs=5
+  lstmzoo train experiment=video_folder data.root=my_videos model.cell=gru
+  lstmzoo eval ckpt_path=runs/kth_lstm/<date>/checkpoints/best.ckpt
+  lstmzoo predict ckpt_path=runs/kth_lstm/<date>/checkpoints/best.ckpt input=video.avi output=out
+
+`lstmzoo <command> --help` says more. LSTMZOO_DEBUG=1 shows where an error came from.
+"""
+
+EXIT_WRONG_USE = 2
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_TERMINATED = 128 + signal.SIGTERM
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: the arguments after ``lstmzoo``; None for those of the process.
+
+    Returns:
+        The exit code: 0, 2 for a mistake in what was asked for, 130 after Ctrl-C, 143 after SIGTERM.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(OVERVIEW.format(commands="\n".join(f"  {name:<9}{text}" for name, text in COMMANDS.items())), end="")
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        from lstmzoo import __version__
+
+        print(f"lstmzoo {__version__}")
+        return 0
+    try:
+        if arguments[0] not in COMMANDS:
+            raise LstmzooError(unknown_choice("command", arguments[0], COMMANDS))
+        importlib.import_module(f"lstmzoo.cli.{arguments[0]}").run(arguments[1:])
+    except LstmzooError as error:
+        if os.environ.get("LSTMZOO_DEBUG") == "1":
+            raise
+        print(f"lstmzoo: {error}", file=sys.stderr)
+        return EXIT_WRONG_USE
+    except KeyboardInterrupt:
+        print("lstmzoo: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has left, e.g. `lstmzoo list models | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0

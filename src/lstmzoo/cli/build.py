@@ -1,0 +1,164 @@
+"""From a configuration to a data module, a task and a trainer: plain code, no classes named in configs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback, RichProgressBar
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig, OmegaConf
+from rich import get_console
+
+from lstmzoo.errors import LstmzooError
+from lstmzoo.tasks import get_task
+from lstmzoo.tasks.base import BaseTask
+from lstmzoo.tasks.callbacks import Checkpoints, PatientStopping, Timing
+from lstmzoo.tasks.datamodule import ClipDataModule
+from lstmzoo.tasks.run_log import RunLog
+
+SIMULATION = {"persons": "persons", "scenarios": "scenarios", "simulation_seed": "seed"}  # data key: argument
+
+
+def to_dict(config: DictConfig) -> dict[str, Any]:
+    """Return a configuration as plain dictionaries, lists, numbers and strings."""
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)
+    return plain  # type: ignore[return-value]
+
+
+def absolute_paths(config: DictConfig) -> None:
+    """Make the data paths absolute, so that a checkpoint finds its data from any folder."""
+    for key in ("root", "cache_dir", "split_dir"):
+        if config.data.get(key) is not None:
+            config.data[key] = os.path.abspath(os.path.expanduser(str(config.data[key])))
+
+
+def build_datamodule(config: DictConfig, *, simulate: bool, split: str = "test", **extra: Any) -> ClipDataModule:
+    """Build the data module of a configuration.
+
+    Args:
+        config: with groups data and model.
+        simulate: make simulated data where it is missing.
+        split: what to test on.
+        **extra: further arguments of the data set.
+    """
+    data = to_dict(config.data)
+    simulation = {name: data.pop(key) for key, name in SIMULATION.items() if key in data}
+    return ClipDataModule(
+        **data,
+        **extra,
+        grey=config.model.get("input") != "rgb",
+        seed=config.seed,
+        test_split=split,
+        simulate=simulation if simulate and simulation else None,
+    )
+
+
+def build_task(config: DictConfig, classes: list[str]) -> BaseTask:
+    """Build the task of a configuration with a new model."""
+    settings = to_dict(config.task)
+    model = to_dict(config.model)
+    transform = {
+        "size": list(config.data.size),
+        "grey": config.model.get("input") != "rgb",
+        "clip_len": config.data.clip_len,
+        "frame_interval": config.data.frame_interval,
+    }
+    task = get_task(settings.pop("name"))
+    with setting_errors("the model or the task"):
+        return task(
+            model.pop("name"),
+            {**model, "num_classes": len(classes)},
+            classes=classes,
+            transform=transform,
+            config=to_dict(config),
+            seed=config.seed,
+            **settings,
+        )
+
+
+def build_trainer(config: DictConfig, folder: Path, task: BaseTask, has_validation: bool, results: Callback) -> Trainer:
+    """Build the trainer of a run.
+
+    Args:
+        config: with groups trainer, callbacks and logger.
+        folder: the run folder.
+        task: what is trained; it says which checkpoint is best.
+        has_validation: whether there is a validation split; without one the training loss decides.
+        results: what to do with the outcome of a test.
+    """
+    monitor, mode = task.monitor if has_validation else ("train/loss", "min")
+    on_terminal = sys.stdout.isatty()
+    bar = config.callbacks.progress == "auto" and on_terminal
+    callbacks: list[Callback] = [Timing(), results, Checkpoints(folder / "checkpoints", monitor, mode)]
+    if config.callbacks.patience is not None:
+        callbacks.append(
+            PatientStopping(
+                monitor, mode=mode, patience=config.callbacks.patience, check_on_train_epoch_end=not has_validation
+            )
+        )
+    if bar:
+        callbacks.append(RichProgressBar(leave=False))
+    log = RunLog(folder, echo=None if config.callbacks.progress == "none" else _print_line)
+    loggers: list[Logger] = [log]
+    if config.logger.tensorboard:
+        loggers.append(_tensorboard(folder))
+    with setting_errors("the trainer"):
+        trainer = Trainer(
+            **to_dict(config.trainer),
+            callbacks=callbacks,
+            logger=loggers,
+            enable_progress_bar=bar,
+            enable_model_summary=False,
+            default_root_dir=folder,
+            use_distributed_sampler=False,
+        )
+    log.max_epochs = trainer.max_epochs or 0
+    return trainer
+
+
+@contextmanager
+def setting_errors(what: str) -> Iterator[None]:
+    """Turn the complaints of Lightning and torch about settings into an `LstmzooError`."""
+    try:
+        yield
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        raise LstmzooError(f"{what} cannot be set up like this: {error}") from error
+
+
+def quiet() -> None:
+    """Silence what Lightning says on every run and nobody can act on; real warnings stay."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        r".*does not have many workers.*",  # from the cache, none are needed
+        r".*smaller than the logging interval.*",  # we log by the epoch
+        r".*is not resumable.*",  # ours is: EpochSampler
+        r".*val_dataloader.*zero length.*",
+        r".*Total length of `.*` across ranks is zero.*",
+        r".*will be overridden by .*",
+        r".*isinstance\(treespec, LeafSpec\).*",
+        r".*distributed.nn.functional.all_gather is deprecated.*",
+        r".*Trainer\(limit_val_batches.*",
+    ):
+        warnings.filterwarnings("ignore", message)
+
+
+def _print_line(text: str) -> None:
+    get_console().print(text, soft_wrap=True, highlight=False)  # above the bar, where there is one
+
+
+def _tensorboard(folder: Path) -> Logger:
+    try:
+        return TensorBoardLogger(str(folder), name="", version="tensorboard")
+    except ModuleNotFoundError as error:
+        raise LstmzooError('logger=tensorboard needs tensorboard: pip install "lstmzoo[tensorboard]"') from error

@@ -1,0 +1,223 @@
+"""Configurations from ``configs/`` and the command line, with errors that say what would have been right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lstmzoo.cli.configs import config_dir, groups
+from lstmzoo.errors import LstmzooError, unknown_choice
+
+VERSION_BASE = "1.3"
+
+# Keys that people look for elsewhere.
+MOVED = {"trainer.gradient_clip_val": "task.gradient_clip_val"}
+
+# Keys that take more than one type of value.
+ANY_TYPE = {"trainer.devices", "trainer.strategy", "trainer.profiler"}
+
+# Keys whose values are paths: what is no Hydra syntax in them (spaces, =, parentheses) is meant literally.
+PATHS = {"root", "ckpt_path", "output", "input", "resume", "cache_dir", "split_dir", "dir"}
+
+
+def compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
+    """Compose ``configs/<config_name>.yaml`` with command-line overrides.
+
+    Args:
+        config_name: name of the main configuration, without ``.yaml``.
+        overrides: in Hydra's syntax, e.g. ``["model.cell=gru", "trainer=debug"]``.
+
+    Returns:
+        The configuration, closed to new keys.
+
+    Raises:
+        LstmzooError: an unknown key or choice, a value of the wrong type, a mandatory value left unset, or an
+            override that cannot be read; the message names the valid ones.
+    """
+    parsed = parse(overrides)
+    choices = [override for override in parsed if _is_choice(override)]
+    values = [override for override in parsed if not _is_choice(override)]
+    for override in parsed:
+        if override.is_sweep_override():
+            raise LstmzooError(f"'{override.input_line}' names several values: add -m to run them all")
+    base = _hydra_compose(config_name, choices)
+    for override in values:
+        _check_key(base, override)
+    config = _hydra_compose(config_name, parsed)
+    for override in values:
+        _check_type(base, config, override)
+    check_complete(config, config_name)
+    return config
+
+
+def compose_sweep(config_name: str, overrides: Sequence[str]) -> None:
+    """Compose every choice of a sweep once, so that its mistakes show before the first run starts."""
+    parsed = parse(overrides)
+    fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
+    compose(config_name, fixed)
+    for override in parsed:
+        if override.is_discrete_sweep():
+            for value in override.sweep_string_iterator():
+                compose(config_name, [*fixed, f"{override.get_key_element()}={value}"])
+
+
+def override_stored(stored: DictConfig, overrides: Sequence[str], origin: str) -> DictConfig:
+    """Let command-line values win over a stored, resolved configuration.
+
+    Args:
+        stored: the configuration of a run or a checkpoint.
+        overrides: ``key=value`` for keys that it has; group choices are refused.
+        origin: what the configuration belongs to, for messages.
+
+    Returns:
+        A changed copy, closed to new keys.
+
+    Raises:
+        LstmzooError: as `compose`; also for group choices, which would mix two configurations.
+    """
+    config = OmegaConf.create(OmegaConf.to_container(stored, resolve=True))
+    assert isinstance(config, DictConfig)
+    OmegaConf.set_struct(config, True)
+    base = config.copy()
+    for override in parse(overrides):
+        key = override.key_or_group
+        if key in groups() and not isinstance(override.value(), dict):
+            raise LstmzooError(
+                f"'{override.input_line}' cannot be combined with {origin}: the choice of a group would replace what "
+                f"it was made with. Change single keys ('{key}.<key>=value') or start a new run"
+            )
+        if not override.type.name == "CHANGE" or override.is_sweep_override():
+            raise LstmzooError(f"'{override.input_line}': with {origin} only key=value is possible")
+        _check_key(base, override)
+        OmegaConf.update(config, key, override.value(), merge=False)
+        _check_type(base, config, override)
+    return config
+
+
+def parse(overrides: Sequence[str]) -> list[Override]:
+    """Parse overrides in Hydra's syntax; values of path-like keys may hold any character."""
+    parser = OverridesParser.create()
+    parsed = []
+    for text in overrides:
+        try:
+            parsed += parser.parse_overrides([text])
+        except OverrideParseException as error:
+            key, equals, value = text.partition("=")
+            if equals and key.rpartition(".")[2] in PATHS:
+                quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+                parsed += parser.parse_overrides([f"{key}='{quoted}'"])
+                continue
+            remedy = "write key=value, e.g. model.cell=gru; put values with special characters in quotes"
+            raise LstmzooError(f"cannot read '{text}': {remedy}") from error
+    return parsed
+
+
+def check_complete(config: DictConfig, command: str) -> None:
+    """Raise `LstmzooError` naming the mandatory keys that are not set."""
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        example = f"lstmzoo {command} {missing[0]}=PATH"
+        raise LstmzooError(f"{', '.join(missing)} must be given, e.g. {example}")
+
+
+def all_keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    """Yield the full names of all keys, groups included."""
+    for key in config:
+        full = f"{prefix}{key}"
+        yield full
+        node = config._get_node(key)
+        if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
+            yield from all_keys(node, f"{full}.")
+
+
+def _is_choice(override: Override) -> bool:
+    key = override.key_or_group
+    return key in groups() or (key.startswith("hydra/"))
+
+
+def _hydra_compose(config_name: str, overrides: Sequence[Override]) -> DictConfig:
+    for override in overrides:
+        if override.key_or_group in groups() and not override.is_delete():
+            valid = groups()[override.key_or_group]
+            choice = override.value()
+            if choice not in valid:
+                raise LstmzooError(unknown_choice(override.key_or_group, choice, valid))
+    try:
+        with initialize_config_dir(str(config_dir()), version_base=VERSION_BASE, job_name=config_name):
+            return hydra_compose(config_name, [str(override.input_line) for override in overrides])
+    except (HydraException, OmegaConfBaseException) as error:
+        raise LstmzooError(f"the configuration cannot be composed: {error}") from error
+
+
+def _check_key(base: DictConfig, override: Override) -> None:
+    key = override.key_or_group
+    if override.is_add() or override.is_force_add() or key.split(".")[0] == "hydra":
+        return
+    known = list(all_keys(base))
+    if key in known:
+        return
+    if key in MOVED:
+        raise LstmzooError(f"unknown key '{key}': use {MOVED[key]}={override.value()}")
+    near = _nearest(key, known)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    level = _deepest_level(key, known)
+    valid = [name for name in known if name.rpartition(".")[0] == level]
+    where = f"in '{level}'" if level else "at the top"
+    names = ", ".join([name.rpartition(".")[2] for name in valid] + ([] if level else ["experiment"]))
+    raise LstmzooError(f"unknown key '{key}'{hint}\nValid {where}: {names}")
+
+
+def _nearest(key: str, known: list[str]) -> list[str]:
+    """Up to two full keys that look like the key, or end like it."""
+    leaf = key.rpartition(".")[2]
+    same_leaf = [name for name in known if name.rpartition(".")[2] == leaf]
+    return (same_leaf or difflib.get_close_matches(key, known, n=2, cutoff=0.75))[:2]
+
+
+def _deepest_level(key: str, known: list[str]) -> str:
+    """The longest part of the key that exists and has keys of its own."""
+    level = key.rpartition(".")[0]
+    while level and not any(name.startswith(f"{level}.") for name in known):
+        level = level.rpartition(".")[0]
+    return level
+
+
+def _check_type(base: DictConfig, config: DictConfig, override: Override) -> None:
+    """Compare the new value with the type of the default; a default of null takes anything."""
+    key = override.key_or_group
+    if key in ANY_TYPE or override.is_sweep_override() or override.is_delete() or key not in set(all_keys(base)):
+        return
+    default, value = (OmegaConf.select(part, key, throw_on_missing=False) for part in (base, config))
+    if default is None or value is None or _fits(default, value):
+        return
+    raise LstmzooError(f"{key} must be {_type_name(default)} (default: {default}), not {value!r}")
+
+
+def _fits(default: Any, value: Any) -> bool:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    if isinstance(default, str):
+        return isinstance(value, str | int | float)
+    if OmegaConf.is_list(default):
+        return OmegaConf.is_list(value)
+    if OmegaConf.is_dict(default):
+        return OmegaConf.is_dict(value)
+    return isinstance(value, type(default))
+
+
+def _type_name(default: Any) -> str:
+    if OmegaConf.is_list(default):
+        return "a list, e.g. [64,64]"
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    return names.get(type(default), "a group of keys")

@@ -1,0 +1,59 @@
+"""The evaluation of a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from omegaconf import DictConfig
+
+from lstmzoo.cli import build
+from lstmzoo.cli.results import SaveResults
+from lstmzoo.errors import CheckpointError, DataError
+from lstmzoo.models import load
+
+
+def evaluate(config: DictConfig, contract: dict[str, Any], path: Path, split: str, output: Path) -> None:
+    """Measure a checkpoint on a split and write the results.
+
+    Args:
+        config: the checkpoint's configuration, with the changes wished for.
+        contract: what the checkpoint says about itself.
+        path: the checkpoint.
+        split: train, val or test.
+        output: folder of the results.
+
+    Raises:
+        LstmzooError: the data is missing or has other classes, or the changed settings do not fit the weights.
+    """
+    build.quiet()
+    build.absolute_paths(config)
+    root = Path(config.data.root)
+    if not root.is_dir():
+        raise DataError(f"the data of this checkpoint is not in {root}; pass data.root=FOLDER to say where it is")
+    classes = contract["classes"]
+    extra = {"classes": classes} if config.data.name == "video_folder" else {}
+    data = build.build_datamodule(config, simulate=False, split=split, **extra)
+    data.setup("test")
+    if data.classes != classes:
+        raise DataError(f"{root} has the classes {data.classes}, the checkpoint {classes}; they must be the same")
+    for key in [key for key in config.model if str(key).startswith("pretrained_")]:
+        config.model[key] = False  # all weights are in the checkpoint
+    task = build.build_task(config, classes)
+    try:
+        task.model.load_state_dict(load(path).state_dict())
+    except RuntimeError as error:
+        raise CheckpointError(f"the weights of {path} do not fit the changed model settings: {error}") from error
+    with build.setting_errors("the trainer"):
+        trainer = Trainer(
+            **build.to_dict(config.trainer),
+            callbacks=[SaveResults(output, f"{path}, {split} split")],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+    trainer.test(task, data, verbose=False)
+    print(f"Written to {output}: metrics.json, confusion_matrix.csv, confusion_matrix.png, predictions.csv")

@@ -1,0 +1,99 @@
+"""A run folder: config.yaml, versions.json, metrics.csv, metrics.json, curves.png, checkpoints/."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
+
+from lstmzoo.errors import LstmzooError
+
+
+def write_config(folder: Path, config: DictConfig) -> None:
+    """Write the resolved configuration to ``config.yaml``."""
+    _replace(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+
+
+def read_config(folder: Path) -> DictConfig:
+    """Read the configuration of a run.
+
+    Raises:
+        LstmzooError: there is no such run, or its config.yaml is broken.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        what = "has no config.yaml" if folder.is_dir() else "does not exist"
+        raise LstmzooError(
+            f"resume: the run folder {folder} {what}; give the folder that holds config.yaml and checkpoints"
+        )
+    try:
+        config = OmegaConf.load(path)
+    except (OmegaConfBaseException, YAMLError, OSError) as error:
+        raise LstmzooError(f"{path} cannot be read: {error}") from error
+    if not isinstance(config, DictConfig):
+        raise LstmzooError(f"{path} is not the configuration of a run")
+    return config
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write numbers and text as JSON."""
+    text = json.dumps(content, indent=2, default=float)
+    text = re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), text)  # a matrix row is a line
+    _replace(path, text + "\n")
+
+
+def write_versions(folder: Path) -> None:
+    """Write ``versions.json``: what the run was made with."""
+    import cv2
+    import hydra
+    import lightning
+    import numpy
+    import torch
+    import torchvision
+
+    import lstmzoo
+
+    write_json(
+        folder / "versions.json",
+        {
+            "lstmzoo": lstmzoo.__version__,
+            "git": git_revision(),
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+            "lightning": lightning.__version__,
+            "hydra": hydra.__version__,
+            "numpy": numpy.__version__,
+            "cv2": cv2.__version__,
+        },
+    )
+
+
+def git_revision() -> str | None:
+    """Return the git revision of the checkout that lstmzoo runs from; None where there is none."""
+    here = Path(__file__).resolve()
+    if not (here.parents[3] / ".git").exists():  # src/lstmzoo/cli: an installed package has no checkout around it
+        return None
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"], cwd=here.parent, capture_output=True, text=True
+        )
+    except OSError:
+        return None
+    return answer.stdout.strip() or None
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)

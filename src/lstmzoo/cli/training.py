@@ -1,0 +1,122 @@
+"""A training run: from a configuration to a run folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.trainer.states import TrainerStatus
+from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
+from omegaconf import DictConfig
+
+from lstmzoo.cli import EXIT_TERMINATED, build
+from lstmzoo.cli.results import SaveResults
+from lstmzoo.cli.run_folder import write_config, write_json, write_versions
+from lstmzoo.errors import LstmzooError
+from lstmzoo.inference import plots
+from lstmzoo.tasks.base import BaseTask
+from lstmzoo.tasks.callbacks import Checkpoints
+from lstmzoo.tasks.datamodule import ClipDataModule
+from lstmzoo.tasks.run_log import read_rows
+
+
+def train(config: DictConfig, folder: Path, resume: Path | None = None) -> None:
+    """Train, then measure the best checkpoint on the test split.
+
+    Args:
+        config: as from ``configs/train.yaml``, resolved or not.
+        folder: the run folder.
+        resume: a checkpoint to go on from.
+
+    Raises:
+        LstmzooError: anything that the person can put right.
+    """
+    build.quiet()
+    build.absolute_paths(config)
+    config.resume = None
+    started = time.monotonic()
+    seed_everything(config.seed, verbose=False)
+    data = build.build_datamodule(config, simulate=True)
+    data.prepare_data()
+    data.setup("fit")
+    if config.test_after_fit:
+        data.setup("test")  # what is wrong with the test split shows now, not after the training
+    task = build.build_task(config, data.classes)
+    results = SaveResults(folder / "eval_test", f"{folder.parent.name}: test split", details=False)
+    trainer = build.build_trainer(config, folder, task, data.has_validation, results)
+    if trainer.is_global_zero:
+        write_config(folder, config)
+        write_versions(folder)
+        _announce(task, data, trainer, folder, resume)
+    _fit(trainer, task, data, resume)
+    best = _best(trainer)
+    if config.test_after_fit and best.best_path.is_file():
+        trainer.test(task, data, ckpt_path=str(best.best_path), weights_only=True, verbose=False)
+    if trainer.is_global_zero:
+        _finish(trainer, task, folder, time.monotonic() - started)
+
+
+def _fit(trainer: Trainer, task: BaseTask, data: ClipDataModule, resume: Path | None) -> None:
+    try:
+        trainer.fit(task, data, ckpt_path=resume and str(resume), weights_only=True)
+    except SIGTERMException:
+        print(f"lstmzoo: terminated; go on with resume={_best(trainer).last_path.parents[1]}", file=sys.stderr)
+        raise SystemExit(EXIT_TERMINATED) from None
+    except SystemExit:
+        if trainer.state.status == TrainerStatus.INTERRUPTED:  # Lightning has made Ctrl-C into exit code 1
+            raise KeyboardInterrupt from None
+        raise
+    except MisconfigurationException as error:
+        raise LstmzooError(f"the trainer cannot work like this: {error}") from error
+
+
+def _best(trainer: Trainer) -> Checkpoints:
+    assert isinstance(trainer.checkpoint_callback, Checkpoints)
+    return trainer.checkpoint_callback
+
+
+def _announce(task: BaseTask, data: ClipDataModule, trainer: Trainer, folder: Path, resume: Path | None) -> None:
+    parameters = sum(p.numel() for p in task.parameters())
+    sizes = [f"{len(dataset.segments)} {name}" for name, dataset in data.datasets().items()]
+    device = trainer.strategy.root_device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    print(f"{task.model.model_name}: {parameters:,} parameters on {name}; sequences: {', '.join(sizes)}")
+    print(f"{'Resuming' if resume else 'Run folder:'} {_readable(folder)}")
+
+
+def _finish(trainer: Trainer, task: BaseTask, folder: Path, seconds: float) -> None:
+    """Write metrics.json and curves.png, and say where everything is."""
+    best = _best(trainer)
+    rows = read_rows(folder / "metrics.csv")
+    results = getattr(task, "results", None)
+    epochs = sorted(rows)
+    waits = [rows[epoch]["data_wait"] for epoch in epochs if "data_wait" in rows[epoch]]
+    write_json(
+        folder / "metrics.json",
+        {
+            "monitor": best.monitor,
+            "best": best.best_score,
+            "best_epoch": best.best_epoch,
+            "epochs": len(epochs),
+            "data_wait": sum(waits) / len(waits) if waits else None,
+            "parameters": sum(p.numel() for p in task.parameters()),
+            "seconds": round(seconds, 1),
+            "validation": rows.get(best.best_epoch) if best.best_epoch is not None else None,
+            "test": results.as_dict() if results else None,
+        },
+    )
+    if epochs:
+        plots.training_curves(folder / "metrics.csv", folder / "curves.png", title=folder.parent.name)
+    where = _readable(folder)
+    print(f"Done in {seconds:.0f} s. Results: {where}/metrics.json, {where}/curves.png")
+    print(f"Best checkpoint (epoch {(best.best_epoch or 0) + 1}): {where}/checkpoints/best.ckpt")
+
+
+def _readable(path: Path) -> str:
+    """The path relative to the current folder where that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(str(path)) else str(path)

@@ -1,0 +1,115 @@
+"""What happens around the training loop: checkpoints, early stopping, timing."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
+
+
+class Checkpoints(Checkpoint):
+    """Keeps ``best.ckpt`` and ``last.ckpt``, and saves once more before a SIGTERM ends the run.
+
+    ``last.ckpt`` is written after every epoch. When SIGTERM arrives in the middle of an epoch it is written after the
+    batch in work; when it arrives during validation, validation is finished first, so that the resumed run has lost
+    nothing. The files are written by Lightning beside their final place and moved there.
+
+    Args:
+        folder: where the files are kept.
+        monitor: name of the number that says which checkpoint is best.
+        mode: ``"max"`` or ``"min"``.
+    """
+
+    def __init__(self, folder: Path, monitor: str, mode: str) -> None:
+        self.best_path, self.last_path = folder / "best.ckpt", folder / "last.ckpt"
+        self.monitor = monitor
+        self.sign = 1.0 if mode == "max" else -1.0
+        self.best_score: float | None = None
+        self.best_epoch: int | None = None
+        self._measured = not monitor.startswith("val/")
+        self._sigterm_waits = False
+
+    def on_validation_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        # Lightning would leave validation at once, in a state from which no resumed run can go on exactly.
+        if trainer.received_sigterm and trainer.state.fn == "fit":
+            self._sigterm_waits = True
+            trainer._signal_connector.received_sigterm = False
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._measured = self._measured or not trainer.sanity_checking
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._restore_sigterm(trainer)
+        more_batches = batch_idx + 1 < trainer.num_training_batches
+        if more_batches and trainer.strategy.reduce_boolean_decision(trainer.received_sigterm, all=False):
+            trainer.save_checkpoint(self.last_path)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._restore_sigterm(trainer)
+        if self._measured and self._is_best(trainer):
+            self.best_score = float(trainer.callback_metrics[self.monitor])
+            self.best_epoch = trainer.current_epoch
+            trainer.save_checkpoint(self.best_path)
+        self._measured = not self.monitor.startswith("val/")
+        trainer.save_checkpoint(self.last_path)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_score": self.best_score, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
+
+    def _is_best(self, trainer: Trainer) -> bool:
+        score = float(trainer.callback_metrics[self.monitor])
+        if math.isnan(score):
+            return False
+        return self.best_score is None or self.sign * score > self.sign * self.best_score
+
+    def _restore_sigterm(self, trainer: Trainer) -> None:
+        if self._sigterm_waits:
+            self._sigterm_waits = False
+            trainer._signal_connector.received_sigterm = True
+
+
+class PatientStopping(EarlyStopping):
+    """Early stopping whose patience can be changed when a run is resumed."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict({**state_dict, "patience": self.patience})
+
+
+class Timing(Callback):
+    """Logs the seconds of every training epoch, and the share of them spent waiting for the next batch."""
+
+    def __init__(self) -> None:
+        self.waited = self.worked = 0.0
+        self._mark = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.waited = self.worked = 0.0
+        self._mark = time.perf_counter()
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        self.waited += self._lap()
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        self.worked += self._lap()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._lap()  # validation is neither
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        total = self.waited + self.worked
+        pl_module.log("seconds", total, sync_dist=True)
+        pl_module.log("data_wait", self.waited / total if total else 0.0, sync_dist=True)
+
+    def _lap(self) -> float:
+        now = time.perf_counter()
+        lap, self._mark = now - self._mark, now
+        return lap

@@ -1,0 +1,95 @@
+"""metrics.csv: one row per epoch, and a line about it for the person who waits."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+FIRST = ("epoch", "step", "train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "seconds", "data_wait")
+"""The first columns, whether or not a run has them all."""
+
+
+class RunLog(Logger):
+    """Writes what is logged once per epoch to ``metrics.csv``; a resumed run goes on with the rows it finds.
+
+    Args:
+        folder: the run folder.
+        echo: called with a one-line summary of every finished epoch; None for silence.
+    """
+
+    def __init__(self, folder: Path, echo: Callable[[str], None] | None = None) -> None:
+        super().__init__()
+        self.folder = folder
+        self.path = folder / "metrics.csv"
+        self.echo = echo
+        self.max_epochs = 0
+        self.rows = read_rows(self.path)
+
+    @property
+    def name(self) -> str:
+        return "lstmzoo"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @property
+    def log_dir(self) -> str:
+        return str(self.folder)
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing to do: config.yaml has them."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Add numbers to the row of their epoch; those without an epoch, and of tests, are not kept here."""
+        if "epoch" not in metrics or any(name.startswith("test/") for name in metrics):
+            return
+        row = self.rows.setdefault(int(metrics["epoch"]), {})
+        row.update({**metrics, "epoch": int(metrics["epoch"]), "step": step or 0})
+        self._write()
+        if self.echo and "train/loss" in metrics:
+            self.echo(summary(row, self.max_epochs))
+
+    def _write(self) -> None:
+        names = dict.fromkeys(name for row in self.rows.values() for name in row)
+        columns = [*FIRST, *(name for name in names if name not in FIRST)]
+        temporary = self.path.with_name(".metrics.csv.tmp")
+        with open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            for epoch in sorted(self.rows):
+                writer.writerow({name: f"{value:.6g}" for name, value in self.rows[epoch].items()})
+        os.replace(temporary, self.path)
+
+
+def read_rows(path: Path) -> dict[int, dict[str, float]]:
+    """Return the rows of a metrics.csv by epoch; none if there is no such file."""
+    if not path.is_file():
+        return {}
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+    return {int(row["epoch"]): {**row, "epoch": int(row["epoch"]), "step": int(row["step"])} for row in rows}
+
+
+def summary(row: dict[str, float], max_epochs: int) -> str:
+    """One line: ``epoch  3/20   loss 0.512   accuracy 81.2%   val 79.4%   12.3 s (0.8% waiting for data)``."""
+    total = f"/{max_epochs}" if max_epochs > 0 else ""
+    parts = [f"epoch {int(row['epoch']) + 1:>{len(total) - 1 if total else 1}}{total}"]
+    for name, label, form in (
+        ("train/loss", "loss", ".3f"),
+        ("train/accuracy", "accuracy", ".1%"),
+        ("val/loss", "val loss", ".3f"),
+        ("val/accuracy", "val accuracy", ".1%"),
+    ):
+        if name in row:
+            parts.append(f"{label} {row[name]:{form}}")
+    if "seconds" in row:
+        parts.append(f"{row['seconds']:.1f} s ({row.get('data_wait', 0.0):.1%} waiting for data)")
+    return "   ".join(parts)
