@@ -64,7 +64,7 @@ def test_check_a_complete_and_an_incomplete_folder(
     assert caught.value.code == 1
     out = capsys.readouterr().out
     assert "Missing: 1 video(s): person22_running_d4" in out
-    assert "Not complete. Download it with `lstmzoo data prepare kth" in out
+    assert "Not complete. Run `lstmzoo data prepare kth root=" in out
 
 
 def test_check_of_the_published_list_shows_the_published_numbers(
@@ -89,6 +89,10 @@ def test_simulated_kth_is_said_to_be_simulated(tmp_path: Path, capsys: pytest.Ca
     out = capsys.readouterr().out
     assert "This is a simulated KTH: 1 persons, 2 actions." in out
     assert out.rstrip().endswith("Complete.")
+    (root / "boxing" / "person01_boxing_d1_uncomp.avi").unlink()
+    with pytest.raises(SystemExit):
+        command.run(["check", "kth", f"root={root}"])
+    assert "Not complete. Run `lstmzoo data simulate kth root=" in capsys.readouterr().out
 
 
 def test_check_video_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

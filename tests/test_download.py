@@ -82,7 +82,7 @@ def test_https_only(tmp_path: Path, url: str) -> None:
 def test_redirects_must_be_https_too() -> None:
     handler = download._HttpsOnly()
     request = urllib.request.Request(URL)
-    with pytest.raises(DataError, match="http://example.org/plain is not an https address"):
+    with pytest.raises(DataError, match=r"http://example\.org/plain is not an https address"):
         handler.redirect_request(request, None, 302, "Found", Message(), "http://example.org/plain")
     assert handler.redirect_request(request, None, 302, "Found", Message(), "https://example.org/other") is not None
 
@@ -268,6 +268,13 @@ def test_prepare_from_files_fetched_by_hand(published: Path, tmp_path: Path) -> 
     (published / "00sequences.txt").unlink()
     with pytest.raises(DataError, match=r"lacks walking\.zip, 00sequences\.txt; fetch them from https://"):
         prepare(tmp_path / "other", source=published, progress=False)
+
+
+def test_prepare_does_not_mix_real_and_simulated(published: Path, tmp_path: Path) -> None:
+    (tmp_path / "kth").mkdir()
+    (tmp_path / "kth" / "simulated.json").write_text("{}")
+    with pytest.raises(DataError, match="holds a simulated KTH; give another folder"):
+        prepare(tmp_path / "kth", source=published, progress=False)
 
 
 def test_prepare_offline(tmp_path: Path) -> None:

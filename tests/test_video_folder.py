@@ -136,7 +136,7 @@ def test_too_few_groups_names_the_class(root: Path) -> None:
         path.unlink()
     with pytest.raises(
         DataError,
-        match=r"class 'walk' has 2 group\(s\) left to deal, 1, 2, but needs 3: one for each of train, test, val",
+        match=r"class 'walk' has 2 group\(s\) left to deal, 1, 2, but needs 3: .* train, test, val",
     ):
         load(root)
     assert len(load(root, "test", val_fraction=0)) > 0
@@ -236,9 +236,7 @@ def test_broken_lines(root: Path, line: str, message: str) -> None:
 
 def test_a_video_in_two_lists(root: Path) -> None:
     options = write_lists(root, test=["walk/walk_1_1.avi"], val=["run/run_1_1.avi", "walk/walk_1_1.avi"])
-    with pytest.raises(
-        DataError, match=r"test\.txt, line 3: walk/walk_1_1\.avi is listed already in .*val\.txt, line 4"
-    ):
+    with pytest.raises(DataError, match=r"test\.txt, line 3: walk/walk_1_1\.avi is listed already .*val\.txt, line 4"):
         load(root, **options)
 
 

@@ -81,8 +81,8 @@ def deal_groups(
         if dealt is not None:
             return dealt
     raise DataError(
-        f"the groups cannot be dealt so that every class is in {', '.join(shares)} and in train, because they span several "
-        "classes; name them with val_groups=[...] and test_groups=[...], or set val_fraction=0"
+        f"the groups cannot be dealt so that every class is in {', '.join(shares)} and in train, because they span "
+        "several classes; name them with val_groups=[...] and test_groups=[...], or set val_fraction=0"
     )
 
 
@@ -93,8 +93,8 @@ def _check_enough(groups: Mapping[str, set[str]], fixed: Mapping[str, str], shar
         if len(free) < needed:
             raise DataError(
                 f"class {name!r} has {len(free)} group(s) left to deal, {listed(free)}, but needs {needed}: one for "
-                f"each of {', '.join(['train', *shares])}; add videos, set val_fraction=0, name groups with test_groups=[...], "
-                "or mend group_pattern"
+                f"each of {', '.join(['train', *shares])}; add videos, set val_fraction=0, "
+                "name groups with test_groups=[...], or mend group_pattern"
             )
 
 

@@ -10,18 +10,16 @@ from pathlib import Path
 from lstmzoo.data import video
 from lstmzoo.data.kth_files import (
     ACTIONS,
+    SIMULATED_MARKER,
     Range,
     VideoFiles,
     clamp_ranges,
     find_videos,
     parse_name,
     read_sequences,
-    remedy,
 )
 from lstmzoo.data.kth_protocols import split_persons
-
-SIMULATED_MARKER = "simulated.json"
-"""File that the simulator leaves in the folders it makes."""
+from lstmzoo.data.wording import listed
 
 PUBLISHED_SEQUENCES = {"train": 760, "val": 768, "test": 863}
 """Sequences of the official splits."""
@@ -109,17 +107,18 @@ def check(root: str | os.PathLike[str], *, workers: int | None = None, progress:
     """
     root = Path(root)
     sequences = read_sequences(root)
-    listed = {name: ranges for name, ranges in sequences.items() if ranges}
+    in_list = {name: ranges for name, ranges in sequences.items() if ranges}
     files = find_videos(root)
-    found = {name: path for name, path in files.paths.items() if name in listed}
+    found = {name: path for name, path in files.paths.items() if name in in_list}
     frames, failed = video.count_all(list(found.values()), workers=workers, progress=progress)
-    usable = {name: clamp_ranges(listed[name], frames[path]) for name, path in found.items() if path in frames}
-    missing = [name for name in listed if name not in found]
+    usable = {name: clamp_ranges(in_list[name], frames[path]) for name, path in found.items() if path in frames}
+    missing = [name for name in in_list if name not in found]
+    simulated = (root / SIMULATED_MARKER).exists()
     return KTHReport(
         root=str(root),
-        simulated=(root / SIMULATED_MARKER).exists(),
-        published=_counts(listed) == (PUBLISHED_VIDEOS, PUBLISHED_SEQUENCES),
-        splits=_split_counts(listed, {name: clamped.ranges for name, clamped in usable.items()}),
+        simulated=simulated,
+        published=_counts(in_list) == (PUBLISHED_VIDEOS, PUBLISHED_SEQUENCES),
+        splits=_split_counts(in_list, {name: clamped.ranges for name, clamped in usable.items()}),
         persons=sorted({parse_name(name).person for name in sequences}),
         actions=[action for action in ACTIONS if any(parse_name(name).action == action for name in sequences)],
         missing=missing,
@@ -131,9 +130,15 @@ def check(root: str | os.PathLike[str], *, workers: int | None = None, progress:
         },
         undecodable={name: failed[path] for name, path in found.items() if path in failed},
         duplicates=_duplicates(files),
-        unlisted=[name for name in files.paths if name not in listed],
-        remedy=remedy(root) if missing or failed else "",
+        unlisted=[name for name in files.paths if name not in in_list],
+        remedy=_remedy(root, simulated, list(failed)) if missing or failed else "",
     )
+
+
+def _remedy(root: Path, simulated: bool, undecodable: list[Path]) -> str:
+    """Say how to complete the folder; what is complete is kept."""
+    first = f"Delete {listed(undecodable)}, then run" if undecodable else "Run"
+    return f"{first} `lstmzoo data {'simulate' if simulated else 'prepare'} kth root={root}`"
 
 
 def _counts(sequences: dict[str, list[Range]]) -> tuple[dict[str, int], dict[str, int]]:

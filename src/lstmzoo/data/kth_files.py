@@ -18,6 +18,9 @@ ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walkin
 
 SEQUENCES_FILE = "00sequences.txt"
 
+SIMULATED_MARKER = "simulated.json"
+"""File that the simulator leaves in the folders it makes."""
+
 Range = tuple[int, int]
 """First and last frame of a sequence, counted from 1, both included, as in 00sequences.txt."""
 

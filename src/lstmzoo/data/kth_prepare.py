@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.data.download import extract_zip, fetch, open_url
-from lstmzoo.data.kth_files import ACTIONS, SEQUENCES_FILE, find_videos, parse_name, parse_sequences
+from lstmzoo.data.kth_files import ACTIONS, SEQUENCES_FILE, SIMULATED_MARKER, find_videos, parse_name, parse_sequences
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError
 
@@ -43,9 +43,12 @@ def prepare(
         `root`.
 
     Raises:
-        DataError: no connection, a broken download, a damaged or unsafe archive, or a file missing in `source`.
+        DataError: no connection, a broken download, a damaged or unsafe archive, a file missing in `source`, or a
+            simulated data set in `root`.
     """
     root = Path(root)
+    if (root / SIMULATED_MARKER).exists():
+        raise DataError(f"{root} holds a simulated KTH; give another folder for the real one, e.g. root=data/kth")
     downloads = root / "downloads" if source is None else Path(source)
     if source is not None:
         _check_source(downloads, root)
