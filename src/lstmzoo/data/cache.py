@@ -32,6 +32,9 @@ FORMAT = 1
 MAX_OPEN = 128
 """Memory maps held open at a time; each takes a file descriptor, of which a process often has 1024."""
 
+WRITE_BUFFER = 1 << 20
+"""Bytes gathered before they are written; frames are small, and each write costs a call to the system."""
+
 
 def default_cache_dir(root: str | os.PathLike[str]) -> Path:
     """Say where the decoded frames of a data set go when nobody says otherwise.
@@ -206,7 +209,7 @@ class FrameCache:
         # The lock makes this name ours; what a killed run left under it is written over.
         unfinished = file.with_name(f"{self._prefix(path)}.tmp")
         try:
-            with unfinished.open("wb") as stream:
+            with unfinished.open("wb", buffering=WRITE_BUFFER) as stream:
                 _write_header(stream, 0, shape)
                 count = 0
                 for frame in video.iter_frames(path, size=self.size, grey=self.grey):
