@@ -107,7 +107,7 @@ def test_undecodable_files_are_named_and_the_rest_is_built(tmp_path: Path) -> No
     bad.write_bytes(b"this is no video")
     cache = FrameCache(tmp_path / "cache", size=(8, 8))
     failed = cache.build([bad, good, gone], progress=False)
-    assert list(failed) == [gone, bad]
+    assert list(failed) == [bad, gone]
     assert "bad.avi" in failed[bad]
     assert "no such video file" in failed[gone]
     assert cache.count(good) == 4

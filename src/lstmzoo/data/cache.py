@@ -86,7 +86,7 @@ class FrameCache:
             progress: show a progress bar while there is something to decode.
 
         Returns:
-            The files that could not be decoded, each with the reason.
+            The files that could not be decoded, in the order of `paths`, each with the reason.
 
         Raises:
             DataError: the cache cannot be written, e.g. because the disk is full.
@@ -94,7 +94,8 @@ class FrameCache:
         self._open.clear()  # a source may have changed
         failed: dict[Path, str] = {}
         pending = []
-        for path in dict.fromkeys(map(Path, paths)):
+        sources = list(dict.fromkeys(map(Path, paths)))
+        for path in sources:
             if not path.is_file():
                 failed[path] = f"no such video file: {path}"
             elif not self._file(path).exists():
@@ -119,7 +120,7 @@ class FrameCache:
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-        return failed
+        return {path: failed[path] for path in sources if path in failed}
 
     def frames(self, path: str | os.PathLike[str]) -> np.memmap:
         """Return all frames of a video, uint8 (N, H, W, C), read from disk as they are looked at.
