@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checkpoint import load
 
 
-def load_model(path: str, device: str) -> Any:
+def load_model(path: str | Path, device: str) -> Any:
     """Load a checkpoint onto a device.
 
     Args:

@@ -1,24 +1,33 @@
-"""lstmzoo predict: name what happens in a video, a folder of videos, or before a camera."""
+"""``lstmzoo predict``: name what happens in a video, a folder of videos, or before a camera."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from lstmzoo.cli.compose import compose
-from lstmzoo.cli.device import load_model
-from lstmzoo.data.progress import progress_bar
-from lstmzoo.data.video import VIDEO_SUFFIXES, is_video
+from lstmzoo.cli.help import with_keys
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
-from lstmzoo.inference.annotate import Outcome, annotate
-from lstmzoo.inference.files import make_folder
-from lstmzoo.inference.stream import Stream
-from lstmzoo.inference.tables import summary_table, write_summary
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 VIDEO_FORMATS = ("mp4", "avi", "none")
+
+USAGE = """\
+usage: lstmzoo predict ckpt_path=FILE input=VIDEO|FOLDER|CAMERA [output=FOLDER] [key=value ...]
+
+Slides over a video and names what it sees: labels over time as CSV, an annotated video, and a summary.
+
+Keys
+{keys}
+
+Examples
+  lstmzoo predict ckpt_path=runs/kth_lstm/<date>/checkpoints/best.ckpt input=walking.avi output=out
+  lstmzoo predict ckpt_path=best.ckpt input=my_videos stride=2 video=none
+  lstmzoo predict ckpt_path=best.ckpt input=0 max_frames=500        the first camera
+"""
 
 
 def run(argv: list[str]) -> None:
@@ -31,19 +40,45 @@ def run(argv: list[str]) -> None:
         LstmzooError: a mistake in what was asked for; a single input that cannot be read.
         SystemExit: with code 1 if some videos of a folder could not be read; the others are done.
     """
+    if not argv or any(argument in ("-h", "--help") for argument in argv):
+        print(with_keys(USAGE, "predict"), end="")
+        return
+    from lstmzoo.cli.compose import compose
+
     config = compose("predict", argv)
     if config.video not in VIDEO_FORMATS:
         raise LstmzooError(unknown_choice("video", config.video, VIDEO_FORMATS))
-    if config.stride < 1:
-        raise LstmzooError(f"stride must be at least 1, not {config.stride}")
+    for key in ("stride", "max_frames"):
+        if config[key] is not None and (not isinstance(config[key], int) or config[key] < 1):
+            raise LstmzooError(f"{key} is a whole number of at least 1, not {config[key]}")
     output = Path(str(config.output)).expanduser()
     sources = find_sources(config.input, output)
+    several = Path(str(config.input)).expanduser().is_dir()
+    predict(config, sources, output, several)
+
+
+def predict(config: DictConfig, sources: dict[str, Path | int], output: Path, several: bool) -> None:
+    """Predict every source.
+
+    Args:
+        config: as ``configs/predict.yaml``.
+        sources: video or camera by name.
+        output: folder of the results.
+        several: one that cannot be read does not stop the others, and there is a summary.csv.
+    """
+    from rich.console import Console
+
+    from lstmzoo.cli.device import load_model
+    from lstmzoo.data.progress import progress_bar
+    from lstmzoo.inference.annotate import Outcome, annotate
+    from lstmzoo.inference.files import make_folder
+    from lstmzoo.inference.stream import Stream
+    from lstmzoo.inference.tables import summary_table, write_summary
+
     model = load_model(config.ckpt_path, config.device)
     make_folder(output)
-
     outcomes: list[Outcome] = []
     failures: dict[str, str] = {}
-    several = len(sources) > 1 or Path(str(config.input)).is_dir()
     with progress_bar("predicting", len(sources), "videos") if several else nullcontext(lambda step: None) as done:
         for name, source in sources.items():
             table = output / f"{name}_labels.csv"
@@ -66,10 +101,11 @@ def run(argv: list[str]) -> None:
         Console().print(summary_table(outcomes))
     if several:
         write_summary(output / "summary.csv", outcomes, failures)
-    print(f"{len(outcomes)} of {len(sources)} done; results in {output}")
+    done_of = f"{len(outcomes)} of {len(sources)} videos done. " if several else ""
+    print(f"{done_of}Written to {output}")
     if failures:
         for message in failures.values():
-            print(f"lstmzoo: error: {message}", file=sys.stderr)
+            print(f"lstmzoo: {message}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -87,6 +123,8 @@ def find_sources(wanted: str | int, output: Path) -> dict[str, Path | int]:
         DataError: there is nothing of that name, or no video in the folder.
         LstmzooError: results would be written among the videos of the folder.
     """
+    from lstmzoo.data.video import VIDEO_SUFFIXES, is_video
+
     path = Path(str(wanted)).expanduser()
     if isinstance(wanted, int) or (str(wanted).isdigit() and not path.exists()):
         return {f"camera{int(wanted)}": int(wanted)}

@@ -56,7 +56,8 @@ def gate_traces(
 
     Args:
         trace: what ``lstmzoo.nn.trace`` recorded of one clip (the first of the batch is drawn): ``gates`` and
-            ``states`` map a name to a list over layers and directions of (T, B, H) tensors.
+            ``states`` map a name to a list over layers and directions of (T, B, H) tensors. None for a model
+            without memory: then only frames and probabilities are drawn.
         frames: (T, H, W) or (T, H, W, C) uint8, the frames the model saw.
         path: the picture to write.
         probabilities: (T, K) class probabilities after each frame.
@@ -70,11 +71,14 @@ def gate_traces(
         The path.
 
     Raises:
-        LstmzooError: nothing was recorded, or there is no such layer.
+        LstmzooError: there is nothing to draw, or no such layer.
+        ValueError: frames, times and trace differ in length.
     """
-    gates = {name: _choose(layers, layer, name) for name, layers in trace.gates.items()}
-    states = {name: _choose(layers, layer, name) for name, layers in trace.states.items()}
-    if not gates and not states:
+    gates, states = (
+        {name: _choose(layers, layer, name) for name, layers in series.items()}
+        for series in ((trace.gates, trace.states) if trace is not None else ({}, {}))
+    )
+    if not gates and not states and probabilities is None:
         raise LstmzooError("there are no gates to draw: the model has no recurrent memory")
     seconds = times is not None
     x = np.asarray(times if times is not None else np.arange(len(frames)), dtype=np.float64)

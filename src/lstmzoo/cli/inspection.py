@@ -1,0 +1,108 @@
+"""The pictures and tables of ``lstmzoo inspect``."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from lstmzoo.cli import build
+from lstmzoo.cli.device import load_model
+from lstmzoo.cli.evaluation import evaluate
+from lstmzoo.cli.request import Request, output_folder
+from lstmzoo.data.clip_dataset import ClipDataset
+from lstmzoo.data.video import frame_rate
+from lstmzoo.errors import LstmzooError
+from lstmzoo.inference import plots
+from lstmzoo.inference.files import csv_file
+from lstmzoo.inference.gates import draw_gates, has_memory, read_spaced, watch_frames
+
+
+def inspect_split(request: Request, output: Path) -> None:
+    """Measure a checkpoint on a split; draw its accuracies and the gates over one clip.
+
+    Args:
+        request: what was asked for.
+        output: folder of the results.
+
+    Raises:
+        LstmzooError: data or checkpoint cannot be used; no such clip or layer.
+    """
+    options = request.options
+    evaluate(request.config, request.contract, request.path, options.split, output)
+    metrics = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
+    counts = {name: sum(row) for name, row in zip(metrics["classes"], metrics["confusion"], strict=True)}
+    written = _write_accuracies(output, "class", metrics["per_class"], counts)
+    if metrics["per_scenario"]:
+        written += _write_accuracies(output, "scenario", metrics["per_scenario"], metrics["scenario_counts"])
+
+    dataset = _open_split(request)
+    model = load_model(request.path, options.device)
+    item = _first_recognised(output, dataset) if options.clip is None else options.clip
+    if not isinstance(item, int) or not 0 <= item < len(dataset):
+        raise LstmzooError(f"there is no clip {item}: the {options.split} split has clips 0 to {len(dataset) - 1}")
+    clip = dataset[item]
+    segment = dataset.segments[clip["segment"]]
+    frames = clip["video"].permute(0, 2, 3, 1).numpy()  # (T, H, W, C)
+    watched = watch_frames(model, frames, frame_rate(segment.path) / dataset.sampler.frame_interval)
+    source = f"{segment.video}, frames {segment.first + 1}-{segment.last}, clip {item}"
+    truth = f"true: {dataset.classes[segment.label]}"
+    picture = draw_gates(model, watched, output, layer=options.layer, source=f"{source}  ·  {truth}")
+    _say(model, [*written, picture])
+
+
+def inspect_video(options: DictConfig, path: Path) -> None:
+    """Draw the gates over the frames of a video.
+
+    Args:
+        options: as ``configs/inspect.yaml``.
+        path: the video file.
+
+    Raises:
+        LstmzooError: video or checkpoint cannot be used; no such layer.
+    """
+    output = output_folder(options, f"inspect_{path.stem}")
+    model = load_model(options.ckpt_path, options.device)
+    frames, rate = read_spaced(model, path, options.max_frames)
+    every, trained = model.transform["frame_interval"], model.transform["clip_len"]
+    source = f"{path.name}, {len(frames)} frames, {every} apart (trained on clips of {trained})"
+    picture = draw_gates(model, watch_frames(model, frames, rate), output, layer=options.layer, source=source)
+    _say(model, [picture])
+
+
+def _open_split(request: Request) -> ClipDataset:
+    """The data that `evaluate` measured on, with its settings; the decoded frames are in the cache by now."""
+    config, classes = request.config, request.contract["classes"]
+    extra = {"classes": classes} if config.data.name == "video_folder" else {}
+    data = build.build_datamodule(config, simulate=False, split=request.options.split, **extra)
+    data.setup("test")
+    assert data.test_dataset is not None
+    return data.test_dataset
+
+
+def _first_recognised(output: Path, dataset: ClipDataset) -> int:
+    """The first clip of the first sequence whose class was found; clip 0 if there is none."""
+    with open(output / "predictions.csv", newline="", encoding="utf-8") as file:
+        correct = [row["label"] == row["prediction"] for row in csv.DictReader(file)]
+    return correct.index(True) * dataset.sampler.num_clips if True in correct else 0
+
+
+def _write_accuracies(
+    output: Path, kind: str, accuracies: Mapping[str, float | None], counts: Mapping[str, int]
+) -> list[Path]:
+    """Write per_<kind>.csv and per_<kind>.png."""
+    table, picture = output / f"per_{kind}.csv", output / f"per_{kind}.png"
+    with csv_file(table, [kind, "accuracy", "sequences"]) as write:
+        for name, accuracy in accuracies.items():
+            write([name, "" if accuracy is None else f"{accuracy:.4f}", counts[name]])
+    return [table, plots.accuracy_bars(accuracies, picture, f"Accuracy per {kind}", counts)]
+
+
+def _say(model: Any, written: list[Path]) -> None:
+    if not has_memory(model):
+        print(f"{model.model_name} has no recurrent memory: there are no gates to draw")
+    print(f"Written to {written[0].parent}: {', '.join(path.name for path in written)}")

@@ -1,0 +1,125 @@
+"""Recording what a model's gates do while it watches a clip or a video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lstmzoo import nn
+from lstmzoo.data.video import convert
+from lstmzoo.errors import LstmzooError
+from lstmzoo.inference.gate_plot import gate_traces
+from lstmzoo.inference.stream import Stream
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What happened inside a model during some frames.
+
+    Attributes:
+        frames: (T, H, W, C) uint8, what the model saw.
+        times: (T,) seconds from the first frame of the video or clip.
+        probabilities: (T, K) of the classes after every frame.
+        trace: the gates and states, or None for a model without recurrent layers.
+    """
+
+    frames: np.ndarray
+    times: np.ndarray
+    probabilities: np.ndarray
+    trace: Any | None
+
+
+def watch_frames(model: Any, frames: np.ndarray, rate: float) -> Watched:
+    """Run a model over frames and record its gates; its memory is carried through all of them.
+
+    Args:
+        model: from ``lstmzoo.load``.
+        frames: (T, H, W, C) uint8, sized and spaced as the model wants them.
+        rate: such frames per second.
+
+    Returns:
+        What happened.
+    """
+    device = next(model.parameters()).device
+    clip = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)[None].to(device)  # (1, T, C, H, W)
+    with torch.inference_mode():
+        if has_memory(model):
+            with nn.trace(model) as trace:
+                logits, _ = model.forward_frames(clip)
+        else:
+            trace, (logits, _) = None, model.forward_frames(clip)
+    probabilities = logits.float().softmax(-1)[0].cpu().numpy()  # (T, K)
+    return Watched(frames, np.arange(len(frames)) / rate, probabilities, trace)
+
+
+def read_spaced(model: Any, path: str | Path, max_frames: int | None = None) -> tuple[np.ndarray, float]:
+    """Read every ``frame_interval``-th frame of a video, as the model wants it.
+
+    Args:
+        model: from ``lstmzoo.load``: ``transform`` says what it needs.
+        path: the video file.
+        max_frames: at most so many frames are kept; None for all.
+
+    Returns:
+        Frames, uint8 (T, H, W, C), and how many of them make a second.
+
+    Raises:
+        DataError: no such file, or not one frame of it decodes.
+        LstmzooError: max_frames is no positive number.
+    """
+    if max_frames is not None and max_frames < 1:
+        raise LstmzooError(f"max_frames must be at least 1, not {max_frames}")
+    transform, kept = model.transform, []
+    every = transform["frame_interval"]
+    limit = None if max_frames is None else (max_frames - 1) * every + 1
+    with Stream(path, max_frames=limit) as stream:
+        for number, image in enumerate(stream):
+            if number % every == 0:
+                kept.append(convert(image, size=tuple(transform["size"]), grey=transform["grey"]))
+    return np.stack(kept), stream.rate / every
+
+
+def has_memory(model: torch.nn.Module) -> bool:
+    """Tell whether a model has recurrent layers, and with them gates and states."""
+    return any(isinstance(module, nn.Recurrent) for module in model.modules())
+
+
+def draw_gates(model: Any, watched: Watched, folder: Path, *, layer: int, source: str) -> Path:
+    """Write ``gates.png``, or ``probabilities.png`` for a model without recurrent layers.
+
+    Args:
+        model: from ``lstmzoo.load``.
+        watched: what happened inside it.
+        folder: where to.
+        layer: which recurrent layer; -1 is the last.
+        source: what was watched, for the line beneath the heading.
+
+    Returns:
+        The path of the picture.
+
+    Raises:
+        LstmzooError: there is no such layer.
+    """
+    last = watched.probabilities[-1]
+    seen = f"in the end: {model.classes[int(last.argmax())]} ({last.max():.0%})"
+    return gate_traces(
+        watched.trace,
+        watched.frames,
+        folder / ("gates.png" if watched.trace else "probabilities.png"),
+        probabilities=watched.probabilities,
+        classes=model.classes,
+        times=watched.times,
+        layer=layer,
+        title=_describe(model),
+        subtitle=f"{source}  ·  {seen}",
+    )
+
+
+def _describe(model: Any) -> str:
+    """e.g. ``action_rnn, lstm``."""
+    cell = model.model_args.get("cell")
+    return f"{model.model_name}, {cell}" if cell else str(model.model_name)
