@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import gc
-import math
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,16 +15,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstmzoo import nn
 from lstmzoo.data import video
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
-from lstmzoo.inference import plots
 from lstmzoo.inference.annotate import annotate
 from lstmzoo.inference.files import csv_file, make_folder, replacing
 from lstmzoo.inference.overlay import TRACK, Overlay
 from lstmzoo.inference.predict import SlidingWindow, classify_video, watch
 from lstmzoo.inference.stream import Stream
-from lstmzoo.inference.style import class_colours
 
 CLASSES = ["dark", "middle", "bright"]
 
@@ -269,100 +264,6 @@ def test_overlay_fits_any_frame_and_any_number_of_classes(size: tuple[int, int],
     assert canvas.shape == (overlay.size[1], overlay.size[0], 3)
     assert overlay.size[0] % 2 == overlay.size[1] % 2 == 0
     assert overlay.size[0] >= 320
-
-
-# Pictures
-
-
-def assert_drawn(path: Path, colours: int = 30) -> np.ndarray:
-    image = cv2.imread(str(path))
-    assert image is not None
-    assert min(image.shape[:2]) > 150
-    assert len(np.unique(image.reshape(-1, 3), axis=0)) > colours
-    return image
-
-
-def test_confusion_matrix_colours_follow_the_shares(tmp_path: Path) -> None:
-    path = plots.confusion_matrix(np.array([[9, 1], [5, 5]]), ["cat", "dog"], tmp_path / "m.png")
-    image = assert_drawn(path)
-    dark = (image.sum(2) < 3 * 110) & (image[:, :, 0] > image[:, :, 2] + 40)  # strong blue
-    ys, xs = np.nonzero(dark)
-    assert xs.mean() < image.shape[1] / 2
-    assert ys.mean() < image.shape[0] / 2
-    many = plots.confusion_matrix(np.eye(25, dtype=int), [f"class {k}" for k in range(25)], tmp_path / "many.png")
-    assert_drawn(many)
-    assert_drawn(plots.confusion_matrix(np.zeros((3, 3), int), CLASSES, tmp_path / "none.png"), colours=10)
-
-
-def test_bars_are_as_long_as_the_accuracies(tmp_path: Path) -> None:
-    values = {"d1": 1.0, "d2": 0.5, "d3": None}
-    image = assert_drawn(plots.accuracy_bars(values, tmp_path / "b.png", "T", {"d1": 9, "d2": 8, "d3": 0}))
-    blue = np.abs(image.astype(int) - [178, 114, 0]).sum(2) < 12
-    lengths = np.array([row.sum() for row in blue if row.sum() > 20])
-    longest, shortest = lengths.max(), lengths.min()
-    assert shortest / longest == pytest.approx(0.5, abs=0.03)
-
-
-def test_training_curves_from_a_lightning_log(tmp_path: Path) -> None:
-    log = tmp_path / "metrics.csv"
-    with csv_file(log, ["epoch", "step", "train/loss", "val/loss", "val/accuracy", "lr"]) as write_row:
-        for epoch in range(3):
-            for step in range(10):
-                write_row([epoch, 10 * epoch + step, math.exp(-epoch - step / 10), "", "", 0.1])
-            write_row([epoch, 10 * epoch + 9, "", math.exp(-epoch), epoch / 3, ""])
-    curves = plots._read_curves(log)
-    assert list(curves) == ["loss", "accuracy"]
-    epochs, values = curves["accuracy"]["val"]
-    assert epochs.tolist() == [1.0, 2.0, 3.0]
-    assert values.tolist() == pytest.approx([0, 1 / 3, 2 / 3])
-    assert len(curves["loss"]["train"][0]) == 30
-    assert_drawn(plots.training_curves(log, tmp_path / "curves.png"))
-    with pytest.raises(DataError, match=r"no training log .*missing\.csv"):
-        plots.training_curves(tmp_path / "missing.csv", tmp_path / "x.png")
-    log.write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match="holds no numbers"):
-        plots.training_curves(log, tmp_path / "x.png")
-
-
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
-@pytest.mark.parametrize("length", [1, 2, 16])
-def test_gate_traces_work_for_any_cell(tmp_path: Path, cell: str, length: int) -> None:
-    torch.manual_seed(0)
-    module = nn.Recurrent(cell, 5, 7, num_layers=2)
-    with nn.trace(module) as trace:
-        module(torch.randn(length, 1, 5))
-    frames = np.random.default_rng(0).integers(0, 256, (length, 12, 16, 1), np.uint8)
-    probabilities = torch.rand(length, 3).softmax(-1)
-    path = tmp_path / "g.png"
-    plots.gate_traces(trace, frames, path, probabilities=probabilities, classes=CLASSES, times=np.arange(length) / 25)
-    assert_drawn(path, colours=100)
-    with pytest.raises(LstmzooError, match="there is no layer 2"):
-        plots.gate_traces(trace, frames, path, layer=2)
-    with pytest.raises(ValueError, match="frames"):
-        plots.gate_traces(trace, frames[:0], path)
-
-
-def test_gate_map_shows_what_was_recorded(tmp_path: Path) -> None:
-    """A gate that opens half way through is dark on the left and bright on the right."""
-    values = torch.zeros(20, 1, 8)
-    values[10:] = 1.0
-    trace = SimpleNamespace(gates={"q": [values]}, states={})
-    frames = np.zeros((20, 8, 8, 3), np.uint8)
-    image = cv2.imread(str(plots.gate_traces(trace, frames, tmp_path / "g.png")))
-    yellow = np.abs(image.astype(int) - [37, 231, 253]).sum(2) < 30  # the two ends of viridis
-    purple = np.abs(image.astype(int) - [84, 1, 68]).sum(2) < 30
-    plot = slice(0, int(0.84 * image.shape[1]))  # without the colour bar
-    assert np.nonzero(purple[:, plot])[1].max() <= np.nonzero(yellow[:, plot])[1].min() + 2
-    assert yellow[:, plot].sum() == pytest.approx(purple[:, plot].sum(), rel=0.05)
-
-
-def test_a_model_without_memory_has_no_gates_to_draw(tmp_path: Path) -> None:
-    with pytest.raises(LstmzooError, match="no recurrent memory"):
-        plots.gate_traces(SimpleNamespace(gates={}, states={}), np.zeros((4, 8, 8)), tmp_path / "g.png")
-
-
-def test_colours_differ() -> None:
-    assert len(set(class_colours(21))) == 21
 
 
 # Files

@@ -27,7 +27,7 @@ def load_model(path: str | Path, device: str) -> Any:
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = load(str(path))
+    model = load(Path(path).expanduser())
     try:
         return model.to(device)
     except (RuntimeError, AssertionError) as error:

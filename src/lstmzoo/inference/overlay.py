@@ -18,6 +18,7 @@ from lstmzoo.inference.style import class_colours
 # Sizes in pixels at a frame height of 360; everything grows with the frame.
 REFERENCE, PANEL, STRIP, MARGIN = 360, 250, 30, 16
 MIN_WIDTH = 480  # smaller frames are enlarged to this, so that text is readable
+MAX_HEIGHT = 1080  # ... but no taller than this
 MAX_BARS = 8  # with more classes, the most probable ones are shown
 SCROLL_S = 20.0  # seconds on the time line of a source whose length is not known
 
@@ -40,7 +41,7 @@ class Overlay:
         self, classes: Sequence[str], frame_size: tuple[int, int], rate: float, total: int | None = None
     ) -> None:
         height, width = frame_size
-        zoom = max(1, math.ceil(MIN_WIDTH / width))
+        zoom = max(1, min(math.ceil(MIN_WIDTH / width), MAX_HEIGHT // height))
         self.picture = (height * zoom, width * zoom)
         self.scale = max(self.picture[0], 240) / REFERENCE
         self.classes, self.colours = list(classes), [_bgr(colour) for colour in class_colours(len(classes))]
