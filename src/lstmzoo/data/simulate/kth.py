@@ -1,0 +1,214 @@
+"""A KTH of moving figures: real video files and a ``00sequences.txt`` in the layout of the published set."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from itertools import groupby
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+from filelock import FileLock
+
+from lstmzoo.data.kth_check import SIMULATED_MARKER as MARKER
+from lstmzoo.data.kth_files import ACTIONS, SEQUENCES_FILE
+from lstmzoo.data.progress import progress_bar
+from lstmzoo.data.simulate.film import shoot, write_script
+from lstmzoo.data.simulate.scene import HEIGHT, WIDTH
+from lstmzoo.errors import DataError, LstmzooError, unknown_choice
+
+PERSONS, SCENARIOS = 25, 4
+FRAME_RATE = 25.0
+_MAKER, _VERSION = "lstmzoo.data.simulate.kth", 1
+_PARTIAL, _LOCK = ".partial", ".simulate.lock"
+_VIDEOS_PER_START = 8  # a worker takes about as long to start as it takes to film this many videos
+_HEADER = """
+This database contains sequences of six classes of actions performed by
+drawn figures in up to four different conditions. It is simulated, in the layout
+of the KTH database of human actions (Schuldt, Laptev and Caputo, ICPR 2004).
+
+Frames are counted from 1; the first and the last frame belong to the range.
+The official subdivision with respect to the subject:
+
+Training:   person11, 12, 13, 14, 15, 16, 17, 18
+Validation: person19, 20, 21, 23, 24, 25, 01, 04
+Test:       person22, 02, 03, 05, 06, 07, 08, 09, 10
+
+
+"""
+
+
+class Video(NamedTuple):
+    """Which video: person and scenario count from 1."""
+
+    person: int
+    action: str
+    scenario: int
+
+    @property
+    def key(self) -> str:
+        """Its name in ``00sequences.txt``, e.g. ``person01_boxing_d1``."""
+        return f"person{self.person:02d}_{self.action}_d{self.scenario}"
+
+    def path(self, root: Path) -> Path:
+        """Its file, e.g. ``root/boxing/person01_boxing_d1_uncomp.avi``."""
+        return root / self.action / f"{self.key}_uncomp.avi"
+
+
+def simulate_kth(
+    root: str | os.PathLike[str],
+    *,
+    persons: int = PERSONS,
+    actions: Sequence[str] = ACTIONS,
+    scenarios: int = SCENARIOS,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Path:
+    """Write a KTH of moving figures: 160×120 MPEG-4 AVI files at 25 frames a second and ``00sequences.txt``.
+
+    The files are the same whatever the number of workers. Videos that are already there are kept, so that a second
+    call completes an interrupted one, and one with more persons, actions or scenarios extends the set. Scripts that
+    call this with several workers need the usual ``if __name__ == "__main__":``.
+
+    Args:
+        root: folder of the data set; made if it is not there. A folder with anything else in it is refused.
+        persons: number of persons, 1 to 25.
+        actions: which of the six actions.
+        scenarios: number of scenarios, 1 to 4: outdoors, with zoom, with other clothes, indoors.
+        seed: every seed gives other persons, places and courses.
+        workers: number of processes; by default one per processor, fewer for few videos.
+        progress: whether to show a progress bar.
+
+    Returns:
+        The folder of the data set.
+
+    Raises:
+        LstmzooError: If an option is out of its range, or the video cannot be encoded here.
+        DataError: If the folder holds something other than a simulated set of the same seed.
+
+    Source: the layout is that of Schuldt, Laptev and Caputo, "Recognizing human actions: a local SVM approach",
+    ICPR 2004.
+    """
+    videos = _requested(persons, actions, scenarios)
+    if seed < 0 or (workers is not None and workers < 1):
+        raise LstmzooError(f"seed={seed}, workers={workers}: the seed is 0 or more, workers 1 or more")
+    root = Path(root)
+    _claim(root, seed)
+    with FileLock(root / _LOCK):
+        missing = [video for video in videos if not video.path(root).exists()]
+        for folder in {video.path(root).parent for video in missing}:
+            folder.mkdir(exist_ok=True)
+        partial = root / _PARTIAL
+        shutil.rmtree(partial, ignore_errors=True)  # left by a run that was killed
+        partial.mkdir()
+        try:
+            with progress_bar("Simulating KTH", len(missing), "videos", show=progress and bool(missing)) as advance:
+                for _ in _film_all(missing, root, seed, workers):
+                    advance(1)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        _write_atomically(root / SEQUENCES_FILE, _sequences(root, seed))
+    return root
+
+
+def _requested(persons: int, actions: Sequence[str], scenarios: int) -> list[Video]:
+    """Check the options and list the videos they ask for."""
+    for name, value, most in (("persons", persons, PERSONS), ("scenarios", scenarios, SCENARIOS)):
+        if not 1 <= value <= most:
+            raise LstmzooError(f"{name}={value} is out of range; give 1 to {most}")
+    chosen = [actions] if isinstance(actions, str) else list(actions)
+    for action in chosen:
+        if action not in ACTIONS:
+            raise LstmzooError(unknown_choice("action", action, ACTIONS))
+    if not chosen:
+        raise LstmzooError(f"no action given; choose from {', '.join(ACTIONS)}")
+    return [
+        Video(person, action, scenario)
+        for person in range(1, persons + 1)
+        for action in ACTIONS
+        if action in chosen
+        for scenario in range(1, scenarios + 1)
+    ]
+
+
+def _claim(root: Path, seed: int) -> None:
+    """Mark the folder as a simulated set, or make sure that it is this one."""
+    marker = root / MARKER
+    mine = {"maker": _MAKER, "version": _VERSION, "seed": seed}
+    if marker.exists():
+        try:
+            found = json.loads(marker.read_text())
+        except ValueError:
+            found = None
+        if found != mine:
+            raise DataError(f"{root} holds another simulated set ({found}, asked for {mine}); give another folder")
+        return
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise DataError(f"{root} is not an empty folder and not a simulated KTH; give a new or empty folder")
+    root.mkdir(parents=True, exist_ok=True)
+    _write_atomically(marker, json.dumps(mine) + "\n")
+
+
+def _film_all(videos: list[Video], root: Path, seed: int, workers: int | None) -> Iterator[Video]:
+    """Film the videos, here or in several processes; yields each when it is finished."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(workers or cores, -(-len(videos) // _VIDEOS_PER_START))
+    if workers <= 1:
+        for video in videos:
+            yield _film(video, root, seed)
+        return
+    # Fresh processes: a forked one may inherit locks of threads that torch or OpenCV had running.
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(0,))
+    try:
+        for future in as_completed([pool.submit(_film, video, root, seed) for video in videos]):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise LstmzooError(
+            "a worker process died; call simulate_kth under `if __name__ == '__main__':`, or with workers=1"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _film(video: Video, root: Path, seed: int) -> Video:
+    """Film one video beside the set and move it in when it is complete."""
+    temporary = root / _PARTIAL / f"{video.key}.avi"
+    codec = cv2.VideoWriter.fourcc(*"XVID")
+    writer = cv2.VideoWriter(str(temporary), codec, FRAME_RATE, (WIDTH, HEIGHT), False)
+    if not writer.isOpened():
+        raise LstmzooError(f"cannot write {temporary}: this OpenCV has no XVID (MPEG-4) encoder, or the disk is full")
+    for picture in shoot(*video, seed):
+        writer.write(picture)
+    writer.release()
+    os.replace(temporary, video.path(root))
+    return video
+
+
+def _sequences(root: Path, seed: int) -> str:
+    """Word ``00sequences.txt`` for all videos in the folder, in the form of the published one."""
+    pattern = re.compile(rf"person(\d\d)_({'|'.join(ACTIONS)})_d(\d)_uncomp")
+    found = filter(None, (pattern.fullmatch(path.stem) for path in root.glob("*/*.avi")))
+    videos = sorted(Video(int(match[1]), match[2], int(match[3])) for match in found)
+    lines = _HEADER.split("\n")[:-1]
+    for person, group in groupby(videos, key=lambda video: video.person):
+        if person != videos[0].person:
+            lines.append("")
+        for video in group:
+            ranges = ", ".join(f"{first}-{last}" for first, last in write_script(*video, seed).ranges)
+            tabs = "\t" * -(-(32 - len(video.key)) // 8)  # up to the same column, with tab stops of eight
+            lines.append(f"{video.key}{tabs}frames\t{ranges}")
+    return "\r\n".join(lines) + "\r\n"
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(text.encode("ascii"))
+    os.replace(temporary, path)

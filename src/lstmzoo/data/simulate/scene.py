@@ -1,0 +1,191 @@
+"""Places in front of a still camera: a lawn, a gravel lot, a house wall and a room, each with its own light.
+
+A place is painted once, twice as fine and a little larger than the picture, so that the camera can zoom.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+Array = np.ndarray
+
+WIDTH, HEIGHT = 160, 120
+_CENTRE = np.array([80.0, 100.0])  # the camera zooms about this point
+_LEFT, _TOP, _RIGHT, _BOTTOM = -20, -25, 180, 125  # what the painting covers: zoom factors of 0.8 and more
+_X, _Y = (grid.astype(np.float32) for grid in np.meshgrid(np.arange(_LEFT, _RIGHT, 0.5), np.arange(_TOP, _BOTTOM, 0.5)))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A place, its light and the camera's traits.
+
+    Attributes:
+        painting: (300, 400) uint8 view at twice the picture's resolution, with a margin.
+        ground: row where figures stand.
+        light: unit vector (x, y) in the picture towards the light.
+        slant: (x, y) shadow of a point one unit above the ground.
+        shade: share of the light that the shadow takes away.
+        softness: standard deviation of the shadow's blur, in pixels.
+        blur: standard deviation of the lens blur, in pixels.
+        noise: standard deviation of the sensor noise, in grey values.
+    """
+
+    painting: Array
+    ground: float
+    light: tuple[float, float]
+    slant: tuple[float, float]
+    shade: float
+    softness: float
+    blur: float
+    noise: float
+
+    def view(self, zoom: float) -> Array:
+        """Return the empty place (120, 160) uint8 as the camera sees it."""
+        return self._still if zoom == 1.0 else self._zoomed(zoom)
+
+    @cached_property
+    def _still(self) -> Array:
+        return self._zoomed(1.0)
+
+    def _zoomed(self, zoom: float) -> Array:
+        shift = zoom * (np.array([_LEFT, _TOP]) - _CENTRE) + _CENTRE
+        matrix = np.array([[zoom / 2, 0, shift[0]], [0, zoom / 2, shift[1]]])
+        return cv2.warpAffine(self.painting, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)
+
+    def ground_at(self, zoom: Array) -> Array:
+        """Return the row where figures stand at each zoom factor (N,)."""
+        return _CENTRE[1] + zoom * (self.ground - _CENTRE[1])
+
+
+def random_scene(scenario: int, rng: np.random.Generator) -> Scene:
+    """Paint a place for scenario 1 (lawn), 2 (gravel lot), 3 (house wall) or 4 (room)."""
+    painter = {1: _lawn, 2: _lot, 3: _wall, 4: _room}[scenario]
+    painting = painter(rng) * _uneven_light(rng)
+    painting = cv2.GaussianBlur(np.clip(painting, 20, 245).astype(np.uint8), (0, 0), 0.9)
+    side = float(rng.choice([-1.0, 1.0]))
+    high = rng.uniform(0.75, 0.95)
+    indoors = scenario == 4
+    return Scene(
+        painting=painting,
+        ground=rng.uniform(102, 108),
+        light=(side * float(np.sqrt(1 - high**2)), -float(high)),
+        slant=(-side * (rng.uniform(0.08, 0.2) if indoors else rng.uniform(0.15, 0.42)), -rng.uniform(0.02, 0.10)),
+        shade=rng.uniform(0.18, 0.3) if indoors else rng.uniform(0.2, 0.45),
+        softness=rng.uniform(2.0, 3.0) if indoors else rng.uniform(0.8, 2.2),
+        blur=rng.uniform(0.45, 0.65),
+        noise=rng.uniform(2.6, 3.8),
+    )
+
+
+def _lawn(rng: np.random.Generator) -> Array:
+    """A mown lawn before a line of trees under a pale sky."""
+    horizon = rng.uniform(44, 54)
+    sky = rng.uniform(205, 225) - 0.15 * (_Y - _TOP)
+    hedge = _Y - horizon + rng.uniform(5, 12) + 1.5 * _band(rng, 40)
+    picture = _mix(sky, rng.uniform(125, 150) + 9 * _texture(rng, 1.2)[: len(_Y)], hedge, 1.5)
+    ragged = 0.16 * _texture(rng, 0.8)
+    for tree in rng.uniform((-25, 10, 6, 100), (185, 22, 13, 140), (int(rng.integers(5, 12)), 4)):
+        ragged = np.roll(ragged, 97)
+        picture = _plant(picture, ragged, horizon, *tree)
+    grass = rng.uniform(138, 162) + 0.25 * (_Y - horizon) + 13 * _ground(rng, horizon, 1.0, 1.15)
+    return _mix(picture, grass, _Y - horizon, 1.2)
+
+
+def _plant(picture: Array, ragged: Array, foot: float, x: float, rise: float, wide: float, tone: float) -> Array:
+    """Add a tree with a round ragged crown, lit from above."""
+    ragged = ragged[: len(_Y)]
+    inside = 1 + ragged - np.hypot((_X - x) / wide, (_Y - (foot - rise)) / (0.85 * wide))
+    crown = tone + 45 * ragged - 0.9 * (_Y - (foot - rise))
+    trunk = (np.abs(_X - x) < 0.09 * wide) & (np.abs(_Y - foot + rise / 2) < rise / 2)
+    return _mix(np.where(trunk, tone - 30, picture), crown, inside, 0.25)
+
+
+def _lot(rng: np.random.Generator) -> Array:
+    """A gravel lot before a far building with windows."""
+    horizon = rng.uniform(48, 58)
+    facade = rng.uniform(165, 190) + 4 * _texture(rng, 1.0)[: len(_Y)]
+    pitch, offset = rng.uniform(17, 24), rng.uniform(0, 20)
+    window = ((_X + offset) % pitch < 0.5 * pitch) & ((_Y - horizon + 90) % 19 < 10) & (_Y - horizon < -7)
+    facade = np.where(window, facade - rng.uniform(30, 55), facade)
+    hedge = rng.uniform(105, 130) + 10 * _texture(rng, 2.0)[: len(_Y)]
+    picture = _mix(facade, hedge, _Y - (horizon - 5 - 1.2 * _band(rng, 50)), 0.8)
+    gravel = rng.uniform(150, 172) + 0.2 * (_Y - horizon) + 12 * _ground(rng, horizon, 1.5, 1.5)
+    return _mix(picture, gravel, _Y - horizon, 0.8)
+
+
+def _wall(rng: np.random.Generator) -> Array:
+    """A pavement along a wall of bricks or planks."""
+    foot = rng.uniform(82, 90)
+    wall = rng.uniform(150, 185) + 7 * _texture(rng, 1.2)[: len(_Y)]
+    if rng.random() < 0.5:
+        row = np.floor((_Y - foot) / 5.0)
+        along = (_X + 6.5 * (row % 2)) / 13.0
+        tint = rng.normal(0, 7, (64, 64))[row.astype(int) % 64, np.floor(along).astype(int) % 64]
+        joint = ((_Y - foot) % 5.0 < 0.9) | (along % 1.0 < 0.07)
+        wall = np.where(joint, wall + rng.uniform(14, 24), wall + tint)
+    else:
+        plank = np.floor(_X / 9.0).astype(int)
+        wall = wall + rng.normal(0, 6, 64)[plank % 64] - 22.0 * (_X % 9.0 < 0.8)
+    wall = wall - 25 * np.exp(-np.clip(foot - _Y, 0, None) / 4)
+    pavement = rng.uniform(148, 175) + 0.3 * (_Y - foot) + 7 * _ground(rng, foot - 35, 1.5, 1.4)
+    return _mix(wall, pavement, _Y - foot, 0.5)
+
+
+def _room(rng: np.random.Generator) -> Array:
+    """A room with a plain lit wall, a skirting board and a smooth floor."""
+    foot = rng.uniform(84, 92)
+    lamp_x, lamp_y = rng.uniform(20, 140), rng.uniform(-10, 35)
+    pool = np.exp(-((_X - lamp_x) ** 2 + 1.6 * (_Y - lamp_y) ** 2) / (2 * rng.uniform(55, 80) ** 2))
+    wall = rng.uniform(135, 160) + 55 * pool + 2.0 * _texture(rng, 0.6)[: len(_Y)]
+    door, wide = rng.uniform(-10, 150), rng.uniform(26, 34)
+    inside = np.abs(_X - door) < wide / 2
+    frame = (np.abs(np.abs(_X - door) - wide / 2) < 1.3) & (_Y > 18)
+    if rng.random() < 0.6:
+        wall = np.where(inside & (_Y > 18), wall - rng.uniform(12, 30), wall)
+        wall = np.where(frame | (inside & (np.abs(_Y - 18) < 1.3)), wall - 38, wall)
+    wall = np.where(_Y - foot > -4, rng.uniform(95, 130), wall)
+    floor = rng.uniform(120, 150) + 0.6 * (_Y - foot) + 2 * _ground(rng, foot - 30, 0.3, 0.7)
+    floor = floor + 0.35 * (cv2.GaussianBlur(cv2.flip(wall, 0), (0, 0), 9) - 150)  # the wall's sheen
+    return _mix(wall, floor, _Y - foot, 0.5)
+
+
+def _uneven_light(rng: np.random.Generator) -> Array:
+    """Give the slow change of brightness across the view and towards its corners."""
+    x, y = (_X - 80) / 80, (_Y - 60) / 60
+    slope = rng.uniform(-0.08, 0.08) * x + rng.uniform(-0.05, 0.05) * y
+    return (rng.uniform(0.92, 1.06) + slope - 0.05 * (x**2 + y**2)).astype(np.float32)
+
+
+def _mix(far: Array, near: Array, distance: Array, width: float) -> Array:
+    """Blend from ``far`` (distance < 0) to ``near`` (distance > 0) over an edge of the given width."""
+    share = np.clip(distance / width + 0.5, 0, 1)
+    return (far * (1 - share) + near * share).astype(np.float32)
+
+
+def _band(rng: np.random.Generator, bumps: int) -> Array:
+    """Smooth random curve over the columns, about ±1."""
+    curve = rng.normal(size=(1, bumps)).astype(np.float32)
+    return cv2.resize(curve, (_X.shape[1], 1), interpolation=cv2.INTER_CUBIC)
+
+
+def _texture(rng: np.random.Generator, roughness: float) -> Array:
+    """Fractal noise (400, 400) of unit variance; the rougher, the more of it is in fine grains."""
+    total = np.zeros((400, 400), np.float32)
+    for octave, cells in enumerate((8, 20, 50, 130, 400)):
+        grain = rng.normal(size=(cells, cells)).astype(np.float32)
+        total += roughness**octave * cv2.resize(grain, (400, 400), interpolation=cv2.INTER_CUBIC)
+    return (total - total.mean()) / total.std()
+
+
+def _ground(rng: np.random.Generator, horizon: float, fineness: float, roughness: float) -> Array:
+    """Noise on a plane seen in perspective: grains shrink and fade towards the horizon."""
+    below = np.maximum(_Y - horizon, 1.0)
+    u = 1000 + (_X - 80) / below * 100 * fineness
+    v = 6000 / below * fineness
+    tile = _texture(rng, roughness)
+    across, away = (np.abs((w + 399) % 798 - 399).astype(np.float32) for w in (u, v))  # repeats without seams
+    return cv2.remap(tile, across, away, cv2.INTER_LINEAR) * np.clip(below / 25, 0, 1)
