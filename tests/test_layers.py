@@ -26,7 +26,7 @@ HEAVY: dict[str, set[str]] = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
     "cv2": {"data", "inference", "cli"},
-    "torchvision": {"models"},
+    "torchvision": {"models", "cli"},
     "matplotlib": {"inference", "cli"},
 }
 # The package's front door, src/lstmzoo/__init__.py, is no layer: it names every layer, lazily.

