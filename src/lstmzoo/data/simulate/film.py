@@ -164,7 +164,7 @@ def _with_shadow(picture: Array, scene: Scene, outlines: list[Array]) -> Array:
 
 def _person(person: int, seed: int) -> _Person:
     rng = _stream(seed, _BODY, person)
-    return _Person(style=random_style(rng), height=rng.uniform(60, 74), tempo=rng.uniform(0.965, 1.035))
+    return _Person(style=random_style(rng), height=rng.uniform(62, 73), tempo=rng.uniform(0.97, 1.03))
 
 
 def _look(person: int, scenario: int, seed: int) -> Look:

@@ -48,7 +48,7 @@ class Style:
 def random_style(rng: np.random.Generator) -> Style:
     """Draw a person's way of moving."""
     return Style(
-        stride=rng.uniform(0.80, 0.88),
+        stride=rng.uniform(0.82, 0.88),
         lift=rng.uniform(0.10, 0.17),
         lean=rng.uniform(0.05, 0.16),
         elbow=rng.uniform(0.7, 1.5),
