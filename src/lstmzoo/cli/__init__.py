@@ -6,9 +6,12 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
-from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.errors import DataWarning, LstmzooError, unknown_choice
 
 COMMANDS = {
     "train": "train a model; without arguments: an LSTM on simulated KTH",
@@ -51,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 for a mistake in what was asked for, 130 after Ctrl-C, 143 after SIGTERM.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = [*(sys.argv[1:] if argv is None else argv)]  # the command `list` hides the builtin in this package
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(OVERVIEW.format(commands="\n".join(f"  {name:<9}{text}" for name, text in COMMANDS.items())), end="")
         return 0
@@ -63,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments[0] not in COMMANDS:
             raise LstmzooError(unknown_choice("command", arguments[0], COMMANDS))
-        importlib.import_module(f"lstmzoo.cli.{arguments[0]}").run(arguments[1:])
+        with _plain_warnings():
+            importlib.import_module(f"lstmzoo.cli.{arguments[0]}").run(arguments[1:])
     except LstmzooError as error:
         if os.environ.get("LSTMZOO_DEBUG") == "1":
             raise
@@ -76,3 +80,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Show our own warnings as one line each, without the place in the code."""
+    usual = warnings.formatwarning
+
+    def plain(message: Any, category: type[Warning], *place: Any, **more: Any) -> str:
+        if issubclass(category, DataWarning):
+            return f"lstmzoo: warning: {message}\n"
+        return usual(message, category, *place, **more)
+
+    warnings.formatwarning = plain
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual

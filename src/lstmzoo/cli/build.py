@@ -11,13 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.trainer.states import TrainerStatus
+from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 from rich import get_console
 
+from lstmzoo.cli import EXIT_TERMINATED
 from lstmzoo.errors import LstmzooError
 from lstmzoo.tasks import get_task
 from lstmzoo.tasks.base import BaseTask
@@ -75,7 +78,7 @@ def build_task(config: DictConfig, classes: list[str]) -> BaseTask:
     }
     task = get_task(settings.pop("name"))
     with setting_errors("the model or the task"):
-        return task(
+        built = task(
             model.pop("name"),
             {**model, "num_classes": len(classes)},
             classes=classes,
@@ -84,6 +87,10 @@ def build_task(config: DictConfig, classes: list[str]) -> BaseTask:
             seed=config.seed,
             **settings,
         )
+    with setting_errors(f"the model for frames of data.size={transform['size']}"), torch.no_grad():
+        built.model.eval()(torch.zeros(1, 1, 1 if transform["grey"] else 3, *transform["size"]))
+        built.model.train()
+    return built
 
 
 def build_trainer(config: DictConfig, folder: Path, task: BaseTask, has_validation: bool, results: Callback) -> Trainer:
@@ -133,6 +140,28 @@ def setting_errors(what: str) -> Iterator[None]:
         yield
     except (MisconfigurationException, TypeError, ValueError) as error:
         raise LstmzooError(f"{what} cannot be set up like this: {error}") from error
+
+
+@contextmanager
+def exit_codes(trainer: Trainer) -> Iterator[None]:
+    """Give fitting and testing the exit codes that shells expect; Lightning leaves with 0 and 1 by itself.
+
+    Raises:
+        SystemExit: with 143, after SIGTERM.
+        KeyboardInterrupt: after Ctrl-C.
+        LstmzooError: for settings that do not go together.
+    """
+    try:
+        yield
+    except SIGTERMException:
+        print("lstmzoo: terminated", file=sys.stderr)
+        raise SystemExit(EXIT_TERMINATED) from None
+    except SystemExit:
+        if trainer.state.status == TrainerStatus.INTERRUPTED:
+            raise KeyboardInterrupt from None
+        raise
+    except MisconfigurationException as error:
+        raise LstmzooError(f"the trainer cannot work like this: {error}") from error
 
 
 def quiet() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -25,8 +26,8 @@ MOVED = {"trainer.gradient_clip_val": "task.gradient_clip_val"}
 # Keys that take more than one type of value.
 ANY_TYPE = {"trainer.devices", "trainer.strategy", "trainer.profiler"}
 
-# Keys whose values are paths: what is no Hydra syntax in them (spaces, =, parentheses) is meant literally.
-PATHS = {"root", "ckpt_path", "output", "input", "resume", "cache_dir", "split_dir", "dir"}
+# Keys whose values are paths or patterns: what is no Hydra syntax in them (spaces, =, parentheses) is meant literally.
+LITERAL = {"root", "ckpt_path", "output", "input", "resume", "cache_dir", "split_dir", "dir", "group_pattern"}
 
 
 def compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
@@ -59,15 +60,19 @@ def compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
     return config
 
 
-def compose_sweep(config_name: str, overrides: Sequence[str]) -> None:
-    """Compose every choice of a sweep once, so that its mistakes show before the first run starts."""
+def compose_sweep(config_name: str, overrides: Sequence[str]) -> list[DictConfig]:
+    """Compose every choice of a sweep once, so that its mistakes show before the first run starts.
+
+    Not every combination: each value of each swept key, with the others at their defaults.
+    """
     parsed = parse(overrides)
     fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
-    compose(config_name, fixed)
+    configs = [compose(config_name, fixed)]
     for override in parsed:
         if override.is_discrete_sweep():
             for value in override.sweep_string_iterator():
-                compose(config_name, [*fixed, f"{override.get_key_element()}={value}"])
+                configs.append(compose(config_name, [*fixed, f"{override.get_key_element()}={value}"]))
+    return configs
 
 
 def override_stored(stored: DictConfig, overrides: Sequence[str], origin: str) -> DictConfig:
@@ -104,7 +109,7 @@ def override_stored(stored: DictConfig, overrides: Sequence[str], origin: str) -
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
-    """Parse overrides in Hydra's syntax; values of path-like keys may hold any character."""
+    """Parse overrides in Hydra's syntax; the values of `LITERAL` keys may hold any character."""
     parser = OverridesParser.create()
     parsed = []
     for text in overrides:
@@ -112,13 +117,17 @@ def parse(overrides: Sequence[str]) -> list[Override]:
             parsed += parser.parse_overrides([text])
         except OverrideParseException as error:
             key, equals, value = text.partition("=")
-            if equals and key.rpartition(".")[2] in PATHS:
-                quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-                parsed += parser.parse_overrides([f"{key}='{quoted}'"])
+            if equals and key.rpartition(".")[2] in LITERAL:
+                parsed += parser.parse_overrides([f"{key}='{_escaped(value)}'"])
                 continue
             remedy = "write key=value, e.g. model.cell=gru; put values with special characters in quotes"
             raise LstmzooError(f"cannot read '{text}': {remedy}") from error
     return parsed
+
+
+def _escaped(value: str) -> str:
+    """Escape quotes for a quoted value; backslashes count only where they stand before a quote."""
+    return re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), value)
 
 
 def check_complete(config: DictConfig, command: str) -> None:
@@ -132,7 +141,7 @@ def check_complete(config: DictConfig, command: str) -> None:
 def all_keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
     """Yield the full names of all keys, groups included."""
     for key in config:
-        full = f"{prefix}{key}"
+        full = prefix + str(key)
         yield full
         node = config._get_node(key)
         if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():

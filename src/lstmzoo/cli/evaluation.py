@@ -55,5 +55,6 @@ def evaluate(config: DictConfig, contract: dict[str, Any], path: Path, split: st
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
-    trainer.test(task, data, verbose=False)
+    with build.exit_codes(trainer):
+        trainer.test(task, data, verbose=False)
     print(f"Written to {output}: metrics.json, confusion_matrix.csv, confusion_matrix.png, predictions.csv")

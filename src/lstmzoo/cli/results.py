@@ -60,7 +60,8 @@ def show_recognition(results: RecognitionResults, title: str, details: bool) -> 
     """Print the accuracies, and with `details` those of the classes beside the confusion matrix."""
     report = results.report
     console = Console(width=None if sys.stdout.isatty() else 120)
-    summary = Table(title=title, title_justify="left")
+    console.print(title, soft_wrap=True, highlight=False)
+    summary = Table()
     summary.add_column("measure")
     summary.add_column("accuracy", justify="right")
     summary.add_column("over", justify="right")
@@ -74,7 +75,8 @@ def show_recognition(results: RecognitionResults, title: str, details: bool) -> 
     console.print(summary)
     if not details or len(report.classes) > MOST_CLASSES:
         return
-    matrix = Table(title="True class against predicted class, in sequences", title_justify="left")
+    console.print("True class against predicted class, in sequences")
+    matrix = Table()
     matrix.add_column("true class", no_wrap=True)
     matrix.add_column("accuracy", justify="right", no_wrap=True)
     for name in report.classes:

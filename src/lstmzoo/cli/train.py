@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,8 @@ def run(argv: list[str]) -> None:
         others = [text for text in args.overrides if text.partition("=")[0] != "resume"]
         _resume(Path(str(resume[-1].value())), others, sweep=args.multirun)
     elif args.multirun:
-        compose_sweep("train", args.overrides)
+        for config in compose_sweep("train", args.overrides):
+            _refuse_subprocesses(config)
         _launch(args)
     else:
         if args.cfg is None and args.info is None:
@@ -56,11 +58,11 @@ def _launch(args: Any) -> None:
     def job(config: DictConfig) -> None:
         from lstmzoo.cli.training import train
 
-        if args.multirun:
-            _refuse_subprocesses(config)
+        folder = Path(HydraConfig.get().runtime.output_dir)
         try:
-            train(config, Path(HydraConfig.get().runtime.output_dir))
+            train(config, folder)
         except LstmzooError as error:
+            _remove_if_unused(folder)
             if os.getpid() != process:  # a launcher has put the job elsewhere: Hydra takes the message home
                 raise
             errors.append(error)  # Hydra would print a traceback; the other jobs of a sweep go on
@@ -71,12 +73,25 @@ def _launch(args: Any) -> None:
         raise errors[0]
 
 
+def _remove_if_unused(folder: Path) -> None:
+    """Remove the run folder that Hydra has made for a run that did not begin."""
+    with suppress(OSError):  # it holds more, or another process still uses it
+        log = folder / "train.log"
+        if log.is_file() and log.stat().st_size == 0:
+            log.unlink()
+        folder.rmdir()
+
+
 def _refuse_subprocesses(config: DictConfig) -> None:
+    from omegaconf import OmegaConf
+
     # Lightning starts the other processes with our own command line, so each would start the whole sweep.
-    if str(config.trainer.strategy).startswith(("ddp", "fsdp", "deepspeed")) and "spawn" not in config.trainer.strategy:
+    strategy, devices = str(config.trainer.strategy), config.trainer.devices
+    several = strategy == "auto" and devices not in (1, "1") and not (OmegaConf.is_list(devices) and len(devices) == 1)
+    if several or (strategy.startswith(("ddp", "fsdp", "deepspeed")) and "spawn" not in strategy):
         raise LstmzooError(
-            f"-m does not go with trainer.strategy={config.trainer.strategy}, which starts the command again in every "
-            "process; use trainer.strategy=ddp_spawn, or one run per command"
+            f"-m does not go with trainer.strategy={strategy} and trainer.devices={devices}, which starts the command "
+            "again for every device; use trainer.devices=1, trainer.strategy=ddp_spawn, or one run per command"
         )
 
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 
 import torch
 from lightning.pytorch import Trainer, seed_everything
-from lightning.pytorch.trainer.states import TrainerStatus
-from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 from omegaconf import DictConfig
 
-from lstmzoo.cli import EXIT_TERMINATED, build
+from lstmzoo.cli import build
 from lstmzoo.cli.results import SaveResults
 from lstmzoo.cli.run_folder import write_config, write_json, write_versions
-from lstmzoo.errors import LstmzooError
 from lstmzoo.inference import plots
 from lstmzoo.tasks.base import BaseTask
 from lstmzoo.tasks.callbacks import Checkpoints
@@ -26,6 +22,8 @@ from lstmzoo.tasks.run_log import read_rows
 
 def train(config: DictConfig, folder: Path, resume: Path | None = None) -> None:
     """Train, then measure the best checkpoint on the test split.
+
+    A run that is stopped (Ctrl-C, SIGTERM) can be resumed from its folder.
 
     Args:
         config: as from ``configs/train.yaml``, resolved or not.
@@ -52,26 +50,14 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> None:
         write_config(folder, config)
         write_versions(folder)
         _announce(task, data, trainer, folder, resume)
-    _fit(trainer, task, data, resume)
+    with build.exit_codes(trainer):
+        trainer.fit(task, data, ckpt_path=resume and str(resume), weights_only=True)
     best = _best(trainer)
     if config.test_after_fit and best.best_path.is_file():
-        trainer.test(task, data, ckpt_path=str(best.best_path), weights_only=True, verbose=False)
+        with build.exit_codes(trainer):
+            trainer.test(task, data, ckpt_path=str(best.best_path), weights_only=True, verbose=False)
     if trainer.is_global_zero:
         _finish(trainer, task, folder, time.monotonic() - started)
-
-
-def _fit(trainer: Trainer, task: BaseTask, data: ClipDataModule, resume: Path | None) -> None:
-    try:
-        trainer.fit(task, data, ckpt_path=resume and str(resume), weights_only=True)
-    except SIGTERMException:
-        print(f"lstmzoo: terminated; go on with resume={_best(trainer).last_path.parents[1]}", file=sys.stderr)
-        raise SystemExit(EXIT_TERMINATED) from None
-    except SystemExit:
-        if trainer.state.status == TrainerStatus.INTERRUPTED:  # Lightning has made Ctrl-C into exit code 1
-            raise KeyboardInterrupt from None
-        raise
-    except MisconfigurationException as error:
-        raise LstmzooError(f"the trainer cannot work like this: {error}") from error
 
 
 def _best(trainer: Trainer) -> Checkpoints:

@@ -91,9 +91,11 @@ class Timing(Callback):
         self.waited = self.worked = 0.0
         self._mark = 0.0
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._restart()  # a resumed run may begin in the middle of an epoch
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.waited = self.worked = 0.0
-        self._mark = time.perf_counter()
+        self._restart()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self.waited += self._lap()
@@ -108,6 +110,10 @@ class Timing(Callback):
         total = self.waited + self.worked
         pl_module.log("seconds", total, sync_dist=True)
         pl_module.log("data_wait", self.waited / total if total else 0.0, sync_dist=True)
+
+    def _restart(self) -> None:
+        self.waited = self.worked = 0.0
+        self._mark = time.perf_counter()
 
     def _lap(self) -> float:
         now = time.perf_counter()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sized
-from itertools import islice
 from typing import Any
 
+import numpy as np
 from torch.utils.data import DistributedSampler
 
 
@@ -27,12 +27,15 @@ class EpochSampler(DistributedSampler[Any]):
         self, dataset: Sized, *, seed: int = 0, num_replicas: int = 1, rank: int = 0, epoch: int = 0, skip: int = 0
     ) -> None:
         super().__init__(dataset, num_replicas=num_replicas, rank=rank, shuffle=True, seed=seed)  # type: ignore[arg-type]
+        self.items = len(dataset)
         self.epoch = epoch
         self.skip = skip
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        indices = list(super().__iter__())
-        return ((index, self.epoch) for index in islice(indices, self.skip, None))
+        # Seeded with the pair: by torch's seed + epoch, the orders of one run are those of another, an epoch later.
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.items)
+        order = np.resize(order, self.total_size)  # from the start again, until all processes have as many
+        return ((index, self.epoch) for index in order[self.rank :: self.num_replicas][self.skip :].tolist())
 
     def set_epoch(self, epoch: int) -> None:
         """Go on to an epoch; Lightning calls it. Nothing is skipped in any epoch but the first."""

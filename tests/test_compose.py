@@ -1,0 +1,150 @@
+"""Configurations: every file composes and builds; every mistake gets a message that names the remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from lstmzoo.cli import build
+from lstmzoo.cli.compose import compose, compose_sweep, override_stored
+from lstmzoo.cli.configs import config_dir, groups
+from lstmzoo.errors import LstmzooError
+from lstmzoo.tasks.callbacks import Timing
+
+CHOICES = [(group, choice) for group, choices in groups().items() for choice in choices]
+CLASSES = ["hop", "skip", "jump"]
+
+
+def train_config(*overrides: str) -> DictConfig:
+    """The configuration of training, with a data root where one must be given."""
+    needs_root = any("video_folder" in override for override in overrides)
+    return compose("train", [*overrides, "data.root=somewhere"] if needs_root else list(overrides))
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice_composes_and_builds(group: str, choice: str, tmp_path: Path) -> None:
+    config = train_config(f"{group}={choice}", "trainer.accelerator=cpu", "trainer.precision=32-true")
+    task = build.build_task(config, CLASSES)
+    assert task.model.model_args["num_classes"] == 3
+    assert build.build_datamodule(config, simulate=True).source == config.data.name
+    trainer = build.build_trainer(config, tmp_path, task, has_validation=True, results=Timing())
+    assert trainer.max_epochs == config.trainer.max_epochs
+
+
+def test_every_main_config_composes() -> None:
+    required = {"eval": ["ckpt_path=x"]}
+    for path in config_dir().glob("*.yaml"):
+        if path.stem in ("train", "eval"):
+            assert compose(path.stem, required.get(path.stem, []))
+
+
+def test_no_config_names_code_to_run() -> None:
+    assert not [path for path in config_dir().rglob("*.yaml") if "_target_" in path.read_text(encoding="utf-8")]
+
+
+def test_every_key_is_explained_where_it_is_set() -> None:
+    for path in config_dir().rglob("*.yaml"):
+        assert path.read_text(encoding="utf-8").lstrip().startswith("#"), f"{path} does not say what it is"
+
+
+def test_command_line_choice_wins_over_the_experiment() -> None:
+    config = train_config("experiment=kth_lstm", "data=kth", "model=action_meanpool", "task.lr=1e-4")
+    assert (config.data.name, config.model.name, config.task.lr) == ("kth", "action_meanpool", 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model.hiden_size=3", ["model.hidden_size", "Valid in 'model'", "num_layers"]),
+        ("hidden_size=3", ["did you mean model.hidden_size", "Valid at the top", "seed", "experiment"]),
+        ("modle=action_rnn", ["unknown key 'modle'", "model"]),
+        ("model.cell.size=3", ["unknown key 'model.cell.size'", "Valid in 'model'"]),
+        ("model=foo", ["unknown model 'foo'", "action_rnn", "action_framewise"]),
+        ("experiment=kth_lstn", ["did you mean 'kth_lstm'"]),
+        ("task=null", ["unknown task None", "recognition"]),
+        ("task.lr=abc", ["task.lr must be a number", "'abc'"]),
+        ("trainer.max_epochs=1.5", ["trainer.max_epochs must be a whole number"]),
+        ("data.size=64", ["data.size must be a list"]),
+        ("trainer.deterministic=1", ["trainer.deterministic must be true or false"]),
+        ("trainer.gradient_clip_val=1.0", ["task.gradient_clip_val=1.0"]),
+        ("model.cell", ["cannot read 'model.cell'", "key=value"]),
+        ("data.batch_size=[1,2", ["cannot read"]),
+        ("model.cell=lstm,gru", ["several values", "-m"]),
+        ("data=video_folder", ["data.root must be given", "lstmzoo train data.root="]),
+    ],
+)
+def test_mistakes_are_explained(override: str, said: list[str]) -> None:
+    with pytest.raises(LstmzooError) as error:
+        compose("train", [override])
+    for part in said:
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize("path", ["/my data/kth (1)", "runs/a=b,c", r"C:\videos\it's", "~/kth"])
+def test_paths_may_hold_any_character(path: str) -> None:
+    assert compose("train", [f"data.root={path}"]).data.root == path
+
+
+def test_numbers_may_be_whole_where_shares_are_expected() -> None:
+    config = train_config("trainer.limit_val_batches=1", "trainer.devices=[0,1]", "task.tbptt_window=8")
+    assert config.trainer.limit_val_batches == 1
+    assert isinstance(config.trainer.limit_val_batches, int)
+    assert config.trainer.devices == [0, 1]
+    assert config.task.tbptt_window == 8
+
+
+def test_the_mistakes_of_a_sweep_show_before_it_starts() -> None:
+    compose_sweep("train", ["seed=range(2)"])
+    with pytest.raises(LstmzooError, match="unknown model 'foo'"):
+        compose_sweep("train", ["model=action_rnn,foo"])
+    with pytest.raises(LstmzooError, match="whole number"):
+        compose_sweep("train", ["model=action_rnn", "seed=1,two"])
+
+
+def test_stored_configurations_take_keys_but_no_groups() -> None:
+    stored = train_config()
+    changed = override_stored(stored, ["data.root=elsewhere", "trainer.max_epochs=7"], "resume=run")
+    assert (changed.data.root, changed.trainer.max_epochs) == ("elsewhere", 7)
+    assert stored.data.root == "data/kth_simulated"
+    for override, said in [
+        ("model=action_meanpool", "cannot be combined with resume=run"),
+        ("experiment=kth_long", "cannot be combined"),
+        ("data.rot=x", "did you mean data.root"),
+        ("trainer.max_epochs=many", "whole number"),
+        ("+data.more=1", "only key=value"),
+        ("~data.root", "only key=value"),
+        ("seed=1,2", "only key=value"),
+    ]:
+        with pytest.raises(LstmzooError, match=said.replace("+", r"\+")):
+            override_stored(stored, [override], "resume=run")
+
+
+def test_wrong_values_of_the_task_are_explained() -> None:
+    for override, said in [
+        ("task.lr=0", "task.lr must be greater than 0"),
+        ("task.schedule=linear", "unknown task.schedule 'linear'"),
+        ("task.tbptt_window=0", "task.tbptt_window must be"),
+        ("task.label_smoothing=1", "task.label_smoothing must be"),
+        ("model.cell=lstn", "did you mean 'lstm'"),
+        ("data.size=[8,8]", r"frames of data.size=\[8, 8\]"),
+        ("task.name=foo", "unknown task 'foo'"),
+    ]:
+        with pytest.raises(LstmzooError, match=said):
+            build.build_task(train_config(override), CLASSES)
+
+
+def test_wrong_values_of_the_trainer_are_explained(tmp_path: Path) -> None:
+    task = build.build_task(train_config(), CLASSES)
+    for override in ("trainer.accelerator=abacus", "trainer.precision=7", "+trainer.no_such_argument=1"):
+        with pytest.raises(LstmzooError, match="the trainer cannot be set up like this"):
+            build.build_trainer(train_config(override), tmp_path, task, True, Timing())
+
+
+def test_resolved_configurations_are_plain(tmp_path: Path) -> None:
+    config = train_config()
+    build.absolute_paths(config)
+    assert Path(config.data.root).is_absolute()
+    OmegaConf.save(config, tmp_path / "config.yaml", resolve=True)
+    assert OmegaConf.load(tmp_path / "config.yaml") == config
