@@ -17,7 +17,6 @@ import pytest
 from lstmzoo.data import cache as cache_module
 from lstmzoo.data import video
 from lstmzoo.data.cache import FrameCache, default_cache_dir
-from lstmzoo.data.decode_speed import decode_speed
 from lstmzoo.errors import DataError, LstmzooError
 from tiny_data import read_number, write_video
 
@@ -249,10 +248,3 @@ def test_no_folder_appears_when_there_is_nothing_to_do(tmp_path: Path, capfd: py
     FrameCache(tmp_path / "cache", size=(8, 8)).build([])
     assert not (tmp_path / "cache").exists()
     assert capfd.readouterr().err == ""
-
-
-def test_speed_is_measured_on_all_frames(tmp_path: Path) -> None:
-    paths = [write_video(tmp_path / f"{n}.avi", 5) for n in range(3)]
-    speed = decode_speed(paths, size=(16, 16))
-    assert speed.frames == 15
-    assert min(speed) > 0

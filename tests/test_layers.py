@@ -25,7 +25,7 @@ HEAVY: dict[str, set[str]] = {
     "lightning": {"tasks", "cli"},
     "hydra": {"cli"},
     "omegaconf": {"cli"},
-    "cv2": {"data", "inference", "cli"},
+    "cv2": {"bench", "data", "inference", "cli"},
     "torchvision": {"models", "cli"},
     "matplotlib": {"inference", "cli"},
 }

@@ -10,7 +10,7 @@ import torch
 from lstmzoo import nn as zoo
 from lstmzoo.bench.timing import interleaved
 
-TORCH = {
+TORCH: dict[str, Callable[[int, int], torch.nn.Module]] = {
     "lstm": torch.nn.LSTM,
     "gru": torch.nn.GRU,
     "rnn_tanh": torch.nn.RNN,

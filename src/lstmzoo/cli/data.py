@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lstmzoo.cli.options import names, parse_options
 from lstmzoo.errors import LstmzooError, unknown_choice
 
 if TYPE_CHECKING:
@@ -52,43 +53,6 @@ def run(argv: list[str]) -> None:
             f"lstmzoo data {action} {dataset}: name the folder of the data set, e.g. root=data/{dataset}"
         )
     command(**options)
-
-
-def parse_options(words: list[str], kinds: Mapping[str, Callable[[str], object]], command: str) -> dict[str, Any]:
-    """Take ``key=value`` words apart.
-
-    Args:
-        words: the words.
-        kinds: the keys there are, each with what turns its text into its value.
-        command: the command, for messages.
-
-    Returns:
-        The values, by key.
-
-    Raises:
-        LstmzooError: a word that is not ``key=value``, an unknown key, one given twice, or a value of the wrong kind.
-    """
-    options: dict[str, Any] = {}
-    for word in words:
-        key, equals, text = word.partition("=")
-        if not equals:
-            raise LstmzooError(f"{command}: {word!r} is not of the form option=value; options: {', '.join(kinds)}")
-        if key not in kinds:
-            raise LstmzooError(f"{command}: {unknown_choice('option', key, kinds)}")
-        if key in options:
-            raise LstmzooError(f"{command}: {key} is given twice")
-        try:
-            if not text:
-                raise ValueError("it is empty")
-            options[key] = kinds[key](text)
-        except ValueError as error:
-            raise LstmzooError(f"{command}: {key}={text} cannot be used: {error}") from error
-    return options
-
-
-def _names(text: str) -> tuple[str, ...]:
-    """Read ``walking,running`` or ``[walking,running]``."""
-    return tuple(name.strip() for name in text.strip("[]").split(",") if name.strip())
 
 
 def _simulate_kth(root: str, **options: Any) -> None:
@@ -195,7 +159,7 @@ def _write(path: Path, text: str) -> None:
 
 Kind = Callable[[str], object]
 
-SIMULATION: dict[str, Kind] = {"persons": int, "scenarios": int, "actions": _names, "seed": int, "workers": int}
+SIMULATION: dict[str, Kind] = {"persons": int, "scenarios": int, "actions": names, "seed": int, "workers": int}
 
 COMMANDS: dict[str, dict[str, tuple[Callable[..., None], dict[str, Kind]]]] = {
     "simulate": {"kth": (_simulate_kth, SIMULATION)},

@@ -24,6 +24,7 @@ Array = np.ndarray
 CADENCE = {"walking": 25.5, "jogging": 17.0, "running": 11.3}  # frames per gait cycle at 25 frames a second
 STANDING = {"boxing": (box, 17.0), "handclapping": (clap, 15.0), "handwaving": (wave, 26.0)}  # least per cycle
 RANGES = 4
+_NEARER, _LOWER = 1.25, 6.0  # those who act on the spot are filmed from nearer: larger, and this many rows lower
 _EDGE = 3.0  # a crossing begins and ends this many pixels inside the picture
 _EXTENT = WIDTH - 2 * _EDGE
 _AWAY = -1000.0  # column of a figure that is out of sight
@@ -74,7 +75,8 @@ def shoot(person: int, action: str, scenario: int, seed: int) -> Iterator[Array]
     script, performer = write_script(person, action, scenario, seed), _person(person, seed)
     scene = random_scene(scenario, _stream(seed, _SCENE, person, scenario))
     zoom = _zoom(script.progress, scenario, _stream(seed, _CAMERA, person, scenario))
-    view = View(script.x, scene.ground_at(zoom) + script.lane, performer.height * zoom, script.yaw)
+    height = performer.height * (1.0 if action in CADENCE else _NEARER)
+    view = View(script.x, scene.ground_at(zoom) + script.lane, height * zoom, script.yaw)
     pose = travel if action in CADENCE else STANDING[action][0]
     joints = pose(script.phase, performer.style)
     figure = Figure(joints, view, _look(person, scenario, seed), scene.light)
@@ -136,7 +138,7 @@ def _on_the_spot(action: str, tempo: float, stage: np.random.Generator) -> Scrip
     return Script(
         phase=stage.random() + np.cumsum(1 / periods),
         x=np.full(frames, WIDTH / 2 + stage.uniform(-12, 12)),
-        lane=np.full(frames, stage.uniform(-2, 3)),
+        lane=np.full(frames, _LOWER + stage.uniform(-2, 3)),
         yaw=np.full(frames, facing + turn * np.cos(facing) if action == "boxing" else facing + turn),
         progress=np.linspace(0, 1, frames),
         ranges=[(int(end - n + 1), int(end)) for n, end in zip(lengths, last, strict=True)],

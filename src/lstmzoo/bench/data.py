@@ -1,0 +1,67 @@
+"""How fast videos come into the frame cache and out of it, against reading them with nothing but OpenCV."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from lstmzoo.bench.timing import interleaved
+from lstmzoo.data.cache import FrameCache
+
+SIZE = (64, 64)  # (height, width) of the frames in the cache
+
+
+def bench_data(paths: Sequence[Path], repeats: int = 5) -> Iterator[dict[str, Any]]:
+    """Measure the ways of a frame, in turn.
+
+    Args:
+        paths: video files.
+        repeats: repetitions that the medians are taken over.
+
+    Yields:
+        One row per way: frames per second, and how many times those of plain reading that is.
+    """
+    frames = sum(_read(path, small=False) for path in paths)
+    with tempfile.TemporaryDirectory() as folder:
+        filled = FrameCache(Path(folder, "filled"), size=SIZE)
+        filled.build(paths, progress=False)
+        seconds = interleaved(
+            {
+                "plain reading (OpenCV, kept nowhere)": lambda: [_read(path, small=False) for path in paths],
+                "plain reading, made small and grey": lambda: [_read(path, small=True) for path in paths],
+                "into the cache": lambda: _fill(paths, folder),
+                "out of the cache": lambda: [filled.frames(path).sum(dtype="int64") for path in paths],
+            },
+            repeats,
+            time.perf_counter,
+        )
+    plain = next(iter(seconds.values()))
+    for way, passed in seconds.items():
+        yield {"way": way, "frames_per_s": frames / passed, "ratio": plain / passed}
+
+
+def _fill(paths: Sequence[Path], folder: str) -> None:
+    """Decode into a new cache, on all cores, as a training run does at its first start."""
+    with tempfile.TemporaryDirectory(dir=folder) as empty:
+        FrameCache(empty, size=SIZE).build(paths, progress=False)
+
+
+def _read(path: Path, small: bool) -> int:
+    """Read a video as one does without this package; return its number of frames."""
+    capture = cv2.VideoCapture(str(path))
+    count = 0
+    while True:
+        found, image = capture.read()
+        if not found:
+            break
+        if small:
+            image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+            cv2.resize(image, (SIZE[1], SIZE[0]), interpolation=cv2.INTER_AREA)
+        count += 1
+    capture.release()
+    return count

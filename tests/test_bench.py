@@ -1,0 +1,64 @@
+"""The benchmarks: that they run, measure what they say, and refuse what they can't."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from lstmzoo.bench.cells import bench_cells
+from lstmzoo.bench.timing import interleaved
+from lstmzoo.cli import main
+from tiny_data import write_video
+
+
+def test_medians_of_interleaved_runs_without_the_warm_up() -> None:
+    order: list[str] = []
+    ticks = iter([0, 90, 0, 90, 0, 1, 0, 2, 0, 5, 0, 2, 0, 2, 0, 9])  # the first round is slow
+    seconds = interleaved({n: lambda n=n: order.append(n) for n in "ab"}, 3, clock=lambda: next(ticks))
+    assert order == list("abababab")
+    assert seconds == {"a": 2, "b": 2}
+
+
+def test_cells_are_timed_on_one_thread_which_is_given_back() -> None:
+    before = torch.get_num_threads()
+    (row,) = bench_cells(["gru"], ["3x2x4x5"], repeats=1)
+    assert torch.get_num_threads() == before
+    assert row["training_ratio"] == pytest.approx(row["training_torch_ms"] / row["training_ours_ms"])
+
+
+def test_commands_print_tables_and_write_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_video(tmp_path / "one.avi", 6)
+    commands = {
+        "cells": ["cells=lstm,gru", "sizes=3x2x4x5", "repeats=1"],
+        "models": ["models=action_rnn", "batch=1", "clip_len=2", "size=32", "repeats=1"],
+        "data": [f"root={tmp_path}", "videos=1"],
+    }
+    rows = {}
+    for name, options in commands.items():
+        target = tmp_path / f"{name}.json"
+        assert main(["bench", name, *options, f"json={target}"]) == 0
+        rows[name] = json.loads(target.read_text())["rows"]
+    shown = capsys.readouterr().out
+    assert [row["cell"] for row in rows["cells"]] == ["lstm", "gru"]
+    assert rows["models"][0]["training_clips_per_s"] > 0
+    assert rows["data"][0]["ratio"] == 1
+    assert "action_rnn" in shown
+    assert "into the cache" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["cell"], "unknown benchmark 'cell'; did you mean 'cells'?"),
+        (["cells", "cells=lstn"], "unknown cell 'lstn'; did you mean 'lstm'?"),
+        (["cells", "sizes=3x4"], "a size is steps x batch x input x hidden"),
+        (["models", "models=foo"], "unknown model 'foo'"),
+        (["data", "root=nowhere"], "there are no videos in nowhere"),
+    ],
+)
+def test_messages(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", *arguments]) == 2
+    assert message in capsys.readouterr().err
