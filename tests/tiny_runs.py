@@ -25,7 +25,14 @@ def settings(root: Path) -> list[str]:
     """Overrides for a small model on `write_tiny_kth`: three batches an epoch, with dropout and flips."""
     return [
         f"data.root={root}",
-        *("data=kth", "data.protocol=kfold", "data.folds=3", "data.size=[32,32]", "data.clip_len=4"),
+        *(
+            "data=kth",
+            "data.protocol=kfold",
+            "data.folds=3",
+            "data.size=[32,32]",
+            "data.clip_len=4",
+            "data.num_workers=1",
+        ),
         *("data.batch_size=4", "data.test_clips=2", "model.feature_size=8", "model.hidden_size=8", "model.dropout=0.5"),
         *("trainer.accelerator=cpu", "trainer.max_epochs=2"),
     ]
