@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
+from lstmzoo.data.augment import Augment
 from lstmzoo.data.cache import FrameCache
 from lstmzoo.data.clip_dataset import ClipDataset, Segment
 from lstmzoo.data.clips import ClipSampler
@@ -73,6 +74,9 @@ def cache(tmp_path: Path) -> FrameCache:
     return cache
 
 
+FLIP = Augment(flip=True, shift=0, zoom=0)
+
+
 def dataset(tmp_path: Path, cache: FrameCache, num_clips: int = 1, **options: object) -> ClipDataset:
     a, b = tmp_path / "a.avi", tmp_path / "b.avi"
     segments = [
@@ -81,7 +85,7 @@ def dataset(tmp_path: Path, cache: FrameCache, num_clips: int = 1, **options: ob
         Segment(b, 2, 5, 0, "b", "p2"),
     ]
     sampler = ClipSampler(6, 2, num_clips)
-    return ClipDataset(segments, ["x", "y"], cache, sampler, **{"train": True, "flip": True, **options})  # type: ignore[arg-type]
+    return ClipDataset(segments, ["x", "y"], cache, sampler, **{"train": True, "augment": FLIP, **options})  # type: ignore[arg-type]
 
 
 def numbers(item: dict[str, torch.Tensor]) -> tuple[list[int], set[bool]]:
@@ -90,7 +94,7 @@ def numbers(item: dict[str, torch.Tensor]) -> tuple[list[int], set[bool]]:
 
 
 def test_items(tmp_path: Path, cache: FrameCache) -> None:
-    data = dataset(tmp_path, cache, num_clips=2, train=False, flip=False)
+    data = dataset(tmp_path, cache, num_clips=2, train=False)
     assert len(data) == 6
     item = data[3]
     assert item["video"].shape == (6, 1, 48, 96)

@@ -250,7 +250,7 @@ def test_segments_follow_the_file(make_kth: MakeKTH, layout: str) -> None:
     ]
     assert data.classes == list(kth.ACTIONS)
     assert data.train
-    assert data.flip
+    assert data.augment is not None
 
 
 def test_first_and_last_frame_are_the_files(make_kth: MakeKTH) -> None:
@@ -260,7 +260,6 @@ def test_first_and_last_frame_are_the_files(make_kth: MakeKTH) -> None:
     whole = quiet(data.root, "val", size=(48, 96), clip_len=20, frame_interval=1)
     assert [read_number(frame[0].numpy())[0] for frame in whole[0]["video"]] == list(range(20))  # 1-20
     assert not whole.train
-    assert not whole.flip
 
 
 def test_splits_and_clips(make_kth: MakeKTH) -> None:

@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from tiny_data import write_kth
-
 from lstmzoo.data.kth import ACTIONS
+from tiny_data import write_kth
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from lstmzoo.data.augment import Augment
 from lstmzoo.data.cache import FrameCache
 from lstmzoo.data.clips import ClipSampler
 
@@ -45,7 +46,7 @@ class ClipDataset(Dataset[dict[str, Any]]):
     """Clips of labelled segments.
 
     It has `num_clips` items per segment: item ``i`` is clip ``i % num_clips`` of segment ``i // num_clips``. In
-    training the clips lie at random places (and are flipped at random); otherwise they are evenly spaced, always the
+    training the clips lie at random places (and are seen in random views); otherwise they are evenly spaced, always the
     same. What is drawn depends on (seed, epoch, index) and on nothing else, so that any number of workers, and a run
     that was resumed, see the same clips.
 
@@ -62,8 +63,8 @@ class ClipDataset(Dataset[dict[str, Any]]):
         cache: the decoded videos.
         sampler: places the clips.
         train: random clips instead of evenly spaced ones.
-        seed: seed of the random places and flips.
-        flip: mirror half of the training clips, each as a whole, left to right.
+        seed: seed of the random places and views.
+        augment: draws a random view of each training clip; None shows them as they are.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class ClipDataset(Dataset[dict[str, Any]]):
         *,
         train: bool,
         seed: int = 0,
-        flip: bool = False,
+        augment: Augment | None = None,
     ) -> None:
         self.segments = list(segments)
         self.classes = list(classes)
@@ -83,7 +84,7 @@ class ClipDataset(Dataset[dict[str, Any]]):
         self.sampler = sampler
         self.train = train
         self.seed = seed
-        self.flip = flip
+        self.augment = augment
 
     def __len__(self) -> int:
         return len(self.segments) * self.sampler.num_clips
@@ -105,15 +106,11 @@ class ClipDataset(Dataset[dict[str, Any]]):
             raise IndexError(f"item {item} of {len(self)}")
         number, clip = divmod(item, self.sampler.num_clips)
         segment = self.segments[number]
-        mirrored = False
-        if self.train:
-            rng = np.random.default_rng([self.seed, epoch, item])
-            offsets = self.sampler.random(len(segment), rng)  # (T,)
-            mirrored = self.flip and bool(rng.random() < 0.5)
-        else:
-            offsets = self.sampler.even(len(segment))[clip]  # (T,)
+        rng = np.random.default_rng([self.seed, epoch, item])
+        length = len(segment)
+        offsets = self.sampler.random(length, rng) if self.train else self.sampler.even(length)[clip]  # (T,)
         frames = self.cache.frames(segment.path)[segment.first + offsets]  # (T, H, W, C)
-        if mirrored:
-            frames = frames[:, :, ::-1]
+        if self.train and self.augment is not None:
+            frames = self.augment(frames, rng)
         video = np.ascontiguousarray(frames.transpose(0, 3, 1, 2))  # (T, C, H, W)
         return {"video": torch.from_numpy(video), "label": segment.label, "index": item, "segment": number}

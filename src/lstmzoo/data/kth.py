@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 from lstmzoo.data import video
+from lstmzoo.data.augment import Augment
 from lstmzoo.data.cache import FrameCache, default_cache_dir
 from lstmzoo.data.clip_dataset import ClipDataset, Segment
 from lstmzoo.data.clips import ClipSampler
@@ -56,8 +57,8 @@ class KTH(ClipDataset):
         size: (height, width) of the frames, in pixels.
         grey: luminance only (C = 1), else RGB (C = 3).
         train: random clips instead of evenly spaced ones; by default for ``split="train"``.
-        seed: seed of the random clips and flips.
-        flip: mirror half of the random clips; by default where clips are random.
+        seed: seed of the random clips and views.
+        augment: random views of the training clips; None for none.
         cache_dir: folder of the decoded frames; by default ``root/.lstmzoo_cache``.
         progress: show a progress bar while videos are decoded.
 
@@ -82,7 +83,7 @@ class KTH(ClipDataset):
         grey: bool = True,
         train: bool | None = None,
         seed: int = 0,
-        flip: bool | None = None,
+        augment: Augment | None = Augment(),  # noqa: B008 (frozen)
         cache_dir: str | os.PathLike[str] | None = None,
         progress: bool = True,
     ) -> None:
@@ -101,8 +102,7 @@ class KTH(ClipDataset):
             _explain_empty(self.root, split, protocol, everyone)
         segments = _segments(self.root, chosen, cache, progress)
         train = split == "train" if train is None else train
-        flip = train if flip is None else flip
-        super().__init__(segments, ACTIONS, cache, sampler, train=train, seed=seed, flip=flip)
+        super().__init__(segments, ACTIONS, cache, sampler, train=train, seed=seed, augment=augment)
 
 
 def _explain_empty(root: Path, split: str, protocol: str, everyone: set[int]) -> None:

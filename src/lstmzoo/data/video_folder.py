@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from lstmzoo.data.augment import Augment
 from lstmzoo.data.cache import FrameCache, default_cache_dir
 from lstmzoo.data.clip_dataset import ClipDataset, Segment
 from lstmzoo.data.clips import ClipSampler
@@ -61,8 +62,8 @@ class VideoFolder(ClipDataset):
         size: (height, width) of the frames, in pixels.
         grey: luminance only (C = 1), else RGB (C = 3).
         train: random clips instead of evenly spaced ones; by default for ``split="train"``.
-        seed: seed of the random clips and flips.
-        flip: mirror half of the random clips; by default where clips are random.
+        seed: seed of the random clips and views.
+        augment: random views of the training clips; None for none.
         cache_dir: folder of the decoded frames; by default ``root/.lstmzoo_cache``.
         progress: show a progress bar while videos are decoded.
 
@@ -93,7 +94,7 @@ class VideoFolder(ClipDataset):
         grey: bool = True,
         train: bool | None = None,
         seed: int = 0,
-        flip: bool | None = None,
+        augment: Augment | None = Augment(),  # noqa: B008 (frozen)
         cache_dir: str | os.PathLike[str] | None = None,
         progress: bool = True,
     ) -> None:
@@ -121,8 +122,7 @@ class VideoFolder(ClipDataset):
         cache = FrameCache(cache_dir or default_cache_dir(self.root), size=size, grey=grey)
         segments = _segments([video for video in videos if split_of.get(video.path) in chosen], cache, progress)
         train = split == "train" if train is None else train
-        flip = train if flip is None else flip
-        super().__init__(segments, names, cache, sampler, train=train, seed=seed, flip=flip)
+        super().__init__(segments, names, cache, sampler, train=train, seed=seed, augment=augment)
 
 
 def find_labelled(

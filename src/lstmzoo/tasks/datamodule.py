@@ -9,6 +9,7 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.accelerators import CUDAAccelerator
 from torch.utils.data import DataLoader, DistributedSampler
 
+from lstmzoo.data.augment import Augment
 from lstmzoo.data.clip_dataset import ClipDataset
 from lstmzoo.data.kth import KTH
 from lstmzoo.data.kth_files import SEQUENCES_FILE
@@ -31,7 +32,10 @@ class ClipDataModule(LightningDataModule):
         test_clips: clips per sequence in the test.
         test_split: what is tested on: test, val or train (evenly spaced clips in each).
         grey: one channel instead of three.
-        seed: of the order, the clips and the flips in training.
+        seed: of the order, the clips and their views in training.
+        flip: mirror half of the training clips.
+        shift: farthest move of a training clip, as a share of the frame.
+        zoom: strongest zoom of a training clip.
         simulate: arguments of the simulator, to make the data set where it is missing; None never makes any.
         **dataset: further arguments of the data set.
 
@@ -51,6 +55,9 @@ class ClipDataModule(LightningDataModule):
         test_split: str = "test",
         grey: bool = True,
         seed: int = 0,
+        flip: bool = True,
+        shift: float = 0.0,
+        zoom: float = 0.0,
         simulate: dict[str, Any] | None = None,
         **dataset: Any,
     ) -> None:
@@ -64,7 +71,7 @@ class ClipDataModule(LightningDataModule):
         self.val_clips, self.test_clips, self.test_split = val_clips, test_clips, test_split
         self.seed = seed
         self.simulate = simulate
-        self.arguments = {**dataset, "grey": grey}
+        self.arguments = {**dataset, "grey": grey, "augment": Augment(flip, shift, zoom)}
         self.train_dataset: ClipDataset | None = None
         self.val_dataset: ClipDataset | None = None
         self.test_dataset: ClipDataset | None = None

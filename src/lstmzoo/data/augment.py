@@ -1,0 +1,59 @@
+"""Random views of a training clip: mirrored, moved, nearer or farther, always the whole clip alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from lstmzoo.errors import LstmzooError
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Show a clip as if the camera had stood elsewhere; its frames stay in step, and its speed in time is untouched.
+
+    Attributes:
+        flip: mirror half of the clips, left to right.
+        shift: farthest move in each direction, as a share of the frame.
+        zoom: strongest zoom in or out, as a share of the size (0.1: 0.9 to 1.1).
+    """
+
+    flip: bool = True
+    shift: float = 0.08
+    zoom: float = 0.15
+
+    def __post_init__(self) -> None:
+        for name in ("shift", "zoom"):
+            if not 0 <= getattr(self, name) < 1:
+                raise LstmzooError(
+                    f"{name} is a share of the frame, 0 or more and less than 1; not {getattr(self, name)!r}"
+                )
+
+    def __call__(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw a view and apply it to every frame.
+
+        Args:
+            frames: uint8 (T, H, W, C).
+            rng: source of the randomness; four numbers are drawn.
+
+        Returns:
+            uint8 (T, H, W, C). Where a move leaves a gap, the edge of the frame is repeated.
+        """
+        mirrored = self.flip and rng.random() < 0.5
+        scale = 1 + self.zoom * rng.uniform(-1, 1)
+        height, width = frames.shape[1:3]
+        moved = self.shift * rng.uniform(-1, 1, 2) * (width, height)
+        if mirrored:
+            frames = frames[:, :, ::-1]
+        if not self.shift and not self.zoom:
+            return frames
+        centre = np.array([width - 1, height - 1]) / 2
+        offset = centre * (1 - scale) + moved
+        matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
+        view = np.empty_like(frames, order="C")
+        for source, target in zip(np.ascontiguousarray(frames), view, strict=True):
+            warped = cv2.warpAffine(source, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+            target[:] = warped.reshape(target.shape)
+        return view
