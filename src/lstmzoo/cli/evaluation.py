@@ -6,33 +6,35 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
-from omegaconf import DictConfig
 
 from lstmzoo.cli import build
+from lstmzoo.cli.request import Request
 from lstmzoo.cli.results import SaveResults
+from lstmzoo.data.clip_dataset import ClipDataset
 from lstmzoo.errors import CheckpointError, DataError
 from lstmzoo.models import load
 
 
-def evaluate(config: DictConfig, contract: dict[str, Any], path: Path, split: str, output: Path) -> None:
-    """Measure a checkpoint on a split and write the results.
+def evaluate(request: Request, output: Path) -> tuple[Any, ClipDataset]:
+    """Measure a checkpoint on a split; print the results and write them.
 
     Args:
-        config: the checkpoint's configuration, with the changes wished for.
-        contract: what the checkpoint says about itself.
-        path: the checkpoint.
-        split: train, val or test.
+        request: the checkpoint, its configuration and the split.
         output: folder of the results.
+
+    Returns:
+        The task's results (for recognition: `RecognitionResults`), and the data set they were measured on.
 
     Raises:
         LstmzooError: the data is missing or has other classes, or the changed settings do not fit the weights.
     """
+    config, path, split = request.config, request.path, request.options.split
     build.quiet()
     build.absolute_paths(config)
     root = Path(config.data.root)
     if not root.is_dir():
         raise DataError(f"the data of this checkpoint is not in {root}; pass data.root=FOLDER to say where it is")
-    classes = contract["classes"]
+    classes = request.contract["classes"]
     extra = {"classes": classes} if config.data.name == "video_folder" else {}
     data = build.build_datamodule(config, simulate=False, split=split, **extra)
     data.setup("test")
@@ -57,4 +59,6 @@ def evaluate(config: DictConfig, contract: dict[str, Any], path: Path, split: st
         )
     with build.exit_codes(trainer):
         trainer.test(task, data, verbose=False)
+    assert data.test_dataset is not None
     print(f"Written to {output}: metrics.json, confusion_matrix.csv, confusion_matrix.png, predictions.csv")
+    return task.results, data.test_dataset

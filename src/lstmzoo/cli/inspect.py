@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lstmzoo.cli.help import with_keys
+from lstmzoo.cli.usage import with_keys
 from lstmzoo.errors import DataError
 
 USAGE = """\

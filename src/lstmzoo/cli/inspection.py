@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
-from lstmzoo.cli import build
 from lstmzoo.cli.device import load_model
 from lstmzoo.cli.evaluation import evaluate
 from lstmzoo.cli.request import Request, output_folder
@@ -20,6 +17,7 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.inference import plots
 from lstmzoo.inference.files import csv_file
 from lstmzoo.inference.gates import draw_gates, has_memory, read_spaced, watch_frames
+from lstmzoo.tasks.recognition import RecognitionResults
 
 
 def inspect_split(request: Request, output: Path) -> None:
@@ -33,16 +31,15 @@ def inspect_split(request: Request, output: Path) -> None:
         LstmzooError: data or checkpoint cannot be used; no such clip or layer.
     """
     options = request.options
-    evaluate(request.config, request.contract, request.path, options.split, output)
-    metrics = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
-    counts = {name: sum(row) for name, row in zip(metrics["classes"], metrics["confusion"], strict=True)}
-    written = _write_accuracies(output, "class", metrics["per_class"], counts)
-    if metrics["per_scenario"]:
-        written += _write_accuracies(output, "scenario", metrics["per_scenario"], metrics["scenario_counts"])
+    results, dataset = evaluate(request, output)
+    report = results.report
+    counts = dict(zip(report.classes, report.confusion.sum(axis=1).tolist(), strict=True))
+    written = _write_accuracies(output, "class", report.per_class, counts)
+    if report.per_scenario:
+        written += _write_accuracies(output, "scenario", report.per_scenario, report.scenario_counts)
 
-    dataset = _open_split(request)
     model = load_model(request.path, options.device)
-    item = _first_recognised(output, dataset) if options.clip is None else options.clip
+    item = _first_recognised(results, dataset) if options.clip is None else options.clip
     if not isinstance(item, int) or not 0 <= item < len(dataset):
         raise LstmzooError(f"there is no clip {item}: the {options.split} split has clips 0 to {len(dataset) - 1}")
     clip = dataset[item]
@@ -74,20 +71,9 @@ def inspect_video(options: DictConfig, path: Path) -> None:
     _say(model, [picture])
 
 
-def _open_split(request: Request) -> ClipDataset:
-    """The data that `evaluate` measured on, with its settings; the decoded frames are in the cache by now."""
-    config, classes = request.config, request.contract["classes"]
-    extra = {"classes": classes} if config.data.name == "video_folder" else {}
-    data = build.build_datamodule(config, simulate=False, split=request.options.split, **extra)
-    data.setup("test")
-    assert data.test_dataset is not None
-    return data.test_dataset
-
-
-def _first_recognised(output: Path, dataset: ClipDataset) -> int:
+def _first_recognised(results: RecognitionResults, dataset: ClipDataset) -> int:
     """The first clip of the first sequence whose class was found; clip 0 if there is none."""
-    with open(output / "predictions.csv", newline="", encoding="utf-8") as file:
-        correct = [row["label"] == row["prediction"] for row in csv.DictReader(file)]
+    correct = [sequence.label == sequence.prediction for sequence in results.sequences]
     return correct.index(True) * dataset.sampler.num_clips if True in correct else 0
 
 

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmzoo.cli.help import with_keys
+from lstmzoo.cli.usage import with_keys
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The help texts of train and eval, written from the configurations themselves."""
+"""The help texts, written from the configurations themselves."""
 
 from __future__ import annotations
 
@@ -28,20 +28,6 @@ Examples
   lstmzoo train resume=runs/kth_lstm/<date> trainer.max_epochs=40
 """
 
-EVAL = """\
-usage: lstmzoo eval ckpt_path=FILE [split=test] [output=FOLDER] [key=value ...]
-
-Measures a checkpoint: accuracy over sequences, over videos, and with shuffled frames; per class and scenario; the
-confusion matrix. Everything needed is in the checkpoint; any key of its configuration can be changed.
-
-Keys
-{keys}
-
-Examples
-  lstmzoo eval ckpt_path=runs/kth_lstm/<date>/checkpoints/best.ckpt
-  lstmzoo eval ckpt_path=best.ckpt split=val data.root=/data/kth data.test_clips=8
-"""
-
 
 def train_usage() -> str:
     """Return the help of ``lstmzoo train``."""
@@ -53,9 +39,9 @@ def train_usage() -> str:
     return TRAIN.format(groups="\n".join(lines), keys=_keys(main), folder=config_dir())
 
 
-def eval_usage() -> str:
-    """Return the help of ``lstmzoo eval``."""
-    return EVAL.format(keys=_keys((config_dir() / "eval.yaml").read_text(encoding="utf-8")))
+def with_keys(text: str, command: str) -> str:
+    """Put the keys of ``configs/<command>.yaml``, with their comments, in the place of ``{keys}`` in a help text."""
+    return text.replace("{keys}", _keys((config_dir() / f"{command}.yaml").read_text(encoding="utf-8")))
 
 
 def _keys(text: str) -> str:
