@@ -1,9 +1,9 @@
 """Videos of one person doing one action: staging, camera and picture, frame by frame.
 
-Walking, jogging and running are filmed from one and the same script. A crossing covers the same columns evenly,
-shows the same cycle of poses at the same places, sizes and zooms, and everything random about it comes from
-streams that do not know the action. Only the number of frames per gait cycle differs, and with it the number of
-frames per crossing. So a single frame cannot tell the three apart; the course of time can.
+Walking, jogging and running are filmed from one and the same script: the same way, to and fro, with the same poses
+at the same places, sizes and zooms, and everything random about it comes from streams that do not know the action.
+Only the number of frames per gait cycle differs, and with it the number of frames that the way takes. So a single
+frame cannot tell the three apart; the course of time can.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ CADENCE = {"walking": 25.5, "jogging": 17.0, "running": 11.3}  # frames per gait
 STANDING = {"boxing": (box, 17.0), "handclapping": (clap, 15.0), "handwaving": (wave, 26.0)}  # least per cycle
 RANGES = 4
 _NEARER, _LOWER = 1.25, 6.0  # those who act on the spot are filmed from nearer: larger, and this many rows lower
-_EDGE = 3.0  # a crossing begins and ends this many pixels inside the picture
-_EXTENT = WIDTH - 2 * _EDGE
-_AWAY = -1000.0  # column of a figure that is out of sight
+_EXTENT = 154.0  # pixels gone in one range by those who walk, jog or run
+_LEGS = 2 + 2 * RANGES  # more than are ever begun
 _BODY, _CLOTHES, _SCENE, _STAGE, _CAMERA, _NOISE = range(6)  # independent random streams
 
 
@@ -66,7 +65,7 @@ def write_script(person: int, action: str, scenario: int, seed: int) -> Script:
     performer, stage = _person(person, seed), _stream(seed, _STAGE, person, scenario)
     tempo = performer.tempo * stage.uniform(0.99, 1.01)
     if action in CADENCE:
-        return _crossings(CADENCE[action] * tempo, performer, stage)
+        return _back_and_forth(CADENCE[action] * tempo, performer, stage)
     return _on_the_spot(action, tempo, _stream(seed, _STAGE, person, scenario, *action.encode()))
 
 
@@ -86,44 +85,40 @@ def shoot(person: int, action: str, scenario: int, seed: int) -> Iterator[Array]
     offsets = noise.integers((0, 0), (2 * HEIGHT, 2 * WIDTH), (len(script.x), 2))
     for frame, (row, column) in enumerate(offsets):
         picture = scene.view(float(zoom[frame])).copy()
-        if script.x[frame] != _AWAY:
-            picture = _with_shadow(picture, scene, [outline[frame] for outline in shadow])
-            figure.paint(frame, picture)
+        picture = _with_shadow(picture, scene, [outline[frame] for outline in shadow])
+        figure.paint(frame, picture)
         picture = cv2.GaussianBlur(picture, (3, 3), scene.blur)
         yield cv2.add(picture, grain[row : row + HEIGHT, column : column + WIDTH], dtype=cv2.CV_8U)
 
 
-def _crossings(period: float, performer: _Person, stage: np.random.Generator) -> Script:
-    """Cross the picture once per range, back and forth, with nobody in sight in between."""
-    first_way = int(stage.integers(2))
-    offset, start, turn = stage.random(RANGES), stage.random(RANGES), stage.uniform(-0.1, 0.1, RANGES)
-    lane, empty = stage.uniform(-2, 3, RANGES), stage.integers(3, 9, RANGES)
+def _back_and_forth(period: float, performer: _Person, stage: np.random.Generator) -> Script:
+    """Pace to and fro through the picture, turning out of sight; a range is as long as one crossing takes.
+
+    The video begins anywhere on the lap. So at any moment of any range, every place is as likely at every cadence:
+    whichever frames of a range one looks at, how often a place is seen does not tell how fast it is passed.
+    """
+    begin, start = stage.random(), stage.random()
+    turn, lane = stage.uniform(-0.1, 0.1, _LEGS), stage.uniform(-2, 3, _LEGS)
 
     cycles = _EXTENT / (performer.style.stride * performer.height)
     frames = round(cycles * period)
-    outside = int(np.ceil((_EDGE + 0.5 * performer.height) / _EXTENT * frames))  # to come in or leave
-    pieces, ranges, length = [], [], 0
-    for k in range(RANGES):
-        if k:
-            pieces.append(_nobody(int(empty[k]), k / RANGES))
-            length += int(empty[k])
-        before = outside if k else 0
-        ranges.append((length + before + 1, length + before + frames))
-        length += before + frames + outside
-        # Place, pose and zoom follow the share of the way done, so they go together alike at every cadence.
-        done = (np.arange(-before, frames + outside) + offset[k]) / frames
-        rightwards = bool((k + first_way) % 2)
-        x = _EDGE + _EXTENT * (done if rightwards else 1 - done)
-        yaw = turn[k] + (0.0 if rightwards else np.pi)
-        progress = (k + np.clip(done, 0, 1)) / RANGES
-        pieces.append(np.stack(np.broadcast_arrays(start[k] + cycles * done, x, lane[k], yaw, progress)))
-    phase, x, nearer, heading, progress = np.concatenate(pieces, axis=1)
-    return Script(phase, x, nearer, heading, progress, ranges)
-
-
-def _nobody(frames: int, progress: float) -> Array:
-    """Rows of a script (5, frames) with nobody in sight."""
-    return np.repeat([[0.0], [_AWAY], [0.0], [0.0], [progress]], frames, axis=1)
+    beyond = 0.27 * performer.height  # so far outside, the figure is out of sight
+    reach = WIDTH + 2 * beyond
+    # Place, pose and zoom follow the share of the way done, so they go together alike at every cadence.
+    done = (np.arange(RANGES * frames) + stage.random()) / frames
+    way = 2 * begin + done * _EXTENT / reach  # in legs, from one side to the other
+    leg = way.astype(int)
+    rightwards = leg % 2 == 0
+    x = reach * np.where(rightwards, way - leg, 1 - (way - leg)) - beyond
+    last = frames * np.arange(1, RANGES + 1)
+    return Script(
+        phase=start + cycles * done,
+        x=x,
+        lane=lane[leg],
+        yaw=turn[leg] + np.where(rightwards, 0.0, np.pi),
+        progress=np.clip(done / RANGES, 0, 1),
+        ranges=[(int(end - frames + 1), int(end)) for end in last],
+    )
 
 
 def _on_the_spot(action: str, tempo: float, stage: np.random.Generator) -> Script:
