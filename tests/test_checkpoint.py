@@ -1,6 +1,8 @@
 """Checkpoints: enough by themselves, and clear about everything that is not one."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -156,3 +158,26 @@ def test_a_model_that_is_not_registered_here(path, monkeypatch):
     del registry._models["mine"]
     with pytest.raises(CheckpointError, match=r"'mine', which is not registered; registered: .*action_rnn.*import"):
         lstmzoo.load(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"format": "2"},
+        {"format": None},
+        {"model": "x"},
+        {"model": {"name": "action_rnn"}},
+        {"model": {"name": "action_rnn", "args": [1]}},
+        {"classes": None},
+        {"classes": ["only one"]},
+        {"transform": []},
+    ],
+    ids=str,
+)
+def test_contradictory_contracts_get_one_message(tmp_path: Path, damage: dict[str, Any]) -> None:
+    model = lstmzoo.create_model("action_rnn", num_classes=2, hidden_size=4, feature_size=4)
+    contract = save_contract(model.model_name, model.model_args, ["a", "b"], {"size": [32, 32]}) | damage
+    weights = {f"model.{name}": value for name, value in model.state_dict().items()}
+    torch.save({"state_dict": weights, "lstmzoo": contract}, tmp_path / "x.ckpt")
+    with pytest.raises(CheckpointError, match=r"x\.ckpt"):
+        lstmzoo.load(tmp_path / "x.ckpt")

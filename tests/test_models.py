@@ -7,6 +7,7 @@ import pickle
 import re
 import urllib.error
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -442,3 +443,21 @@ def test_package_names():
     with pytest.raises(AttributeError, match="nonsense"):
         _ = lstmzoo.nonsense
     assert encoders.SMALL_CNN in list_encoders()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hidden_size": 0},
+        {"hidden_size": 12.5},
+        {"num_layers": 0},
+        {"dropout": 2},
+        {"feature_size": -1},
+        {"num_classes": "6"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", lstmzoo.list_models("action_*"))
+def test_impossible_arguments_get_one_message(name: str, wrong: dict[str, Any]) -> None:
+    with pytest.raises(LstmzooError, match=next(iter(wrong))):
+        lstmzoo.create_model(name, **wrong)

@@ -87,3 +87,13 @@ def test_attention_survives_huge_scores():
 def test_unknown_readout_names_the_choices():
     with pytest.raises(LstmzooError, match="unknown readout 'men'; did you mean 'mean'"):
         build_readout("men", 4)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ["mean", "linear"])
+def test_half_precision_counts_long_streams(name: str, dtype: torch.dtype) -> None:
+    readout, state = build_readout(name, 2), None
+    for _ in range(1000):
+        pooled, state = readout(torch.ones(1, 1, 2, dtype=dtype), state)
+    assert pooled.dtype == dtype
+    assert torch.equal(pooled, torch.ones(1, 1, 2, dtype=dtype))

@@ -150,5 +150,101 @@ def test_registered_names():
     ],
 )
 def test_contradictory_cells_are_refused_when_declared(wrong, message):
+    body = {"gates": {"a": tanh, "b": tanh}, "state": ("h",), "step": lambda self, z, s, gate, p: None}
     with pytest.raises(TypeError, match=message):
-        type("Wrong", (zoo.Cell,), {"gates": {"a": tanh, "b": tanh}, "state": ("h",)} | wrong)
+        type("Wrong", (zoo.Cell,), body | wrong)
+
+
+class CoupledLSTM(zoo.cells.LSTM):
+    """A cell derived from one of torch's, with equations of its own (Greff et al. 2015: i = 1 - f)."""
+
+    def step(self, z, s, gate, p):
+        f = gate.f(z.f)
+        c = f * s.c + (1 - f) * gate.g(z.g)
+        return self.State(h=gate.o(z.o) * tanh(c), c=c)
+
+
+class MinimalGRU(zoo.Cell):
+    """Feng et al. 2024 (2410.01201): gates that see the input only, no recurrent matrix."""
+
+    gates = {"z": sigmoid, "n": lambda x: x}
+    state = ("h",)
+    input_only = ("z", "n")
+    forget_gate = "z"
+
+    def step(self, z, s, gate, p):
+        keep = gate.z(z.z)
+        return self.State(h=keep * s.h + (1 - keep) * gate.n(z.n))
+
+
+class MixedCell(zoo.Cell):
+    """One gate of each kind, to see that the rows of R are found."""
+
+    gates = {"a": sigmoid, "b": sigmoid, "q": tanh, "n": tanh}
+    state = ("h",)
+    input_only, split, late = ("a",), ("q",), ("n",)
+
+    def step(self, z, s, gate, p):
+        a, b, q = gate.a(z.a), gate.b(z.b), gate.q(z.q.x * z.q.h)
+        return self.State(h=a * s.h + b * q + gate.n(z.n(a * s.h)))
+
+
+def test_a_derived_cell_runs_by_its_own_equations_not_by_torchs_kernel():
+    torch.manual_seed(0)
+    module, plain = zoo.Recurrent(CoupledLSTM, 3, 4), zoo.Recurrent("lstm", 3, 4)
+    plain.load_state_dict(module.state_dict())
+    x = torch.randn(5, 2, 3)
+    assert not torch.allclose(module(x)[0], plain(x)[0])
+    z = x[0] @ module.weight_ih_l0.T + module.bias_ih_l0 + module.bias_hh_l0
+    _, f, g, o = z.chunk(4, dim=-1)
+    torch.testing.assert_close(module(x)[0][0], o.sigmoid() * tanh((1 - f.sigmoid()) * g.tanh()))
+    assert repr(module) == "Recurrent(CoupledLSTM(), 3, 4)"
+    with pytest.raises(ValueError, match="engine 'aten' can't run the cell"):
+        zoo.Recurrent(CoupledLSTM, 3, 4, engine="aten")(x)
+
+
+def test_gates_that_see_the_input_only_have_no_recurrent_matrix():
+    torch.manual_seed(0)
+    module = zoo.Recurrent(MinimalGRU, 3, 4, bidirectional=True, forget_bias=1.0, orthogonal=True)
+    assert [n for n, _ in module.named_parameters() if not n.endswith("reverse")] == ["weight_ih_l0", "bias_ih_l0"]
+    x = torch.randn(5, 2, 3)
+    output, _ = module(x)
+    z, n = (x @ module.weight_ih_l0.T + module.bias_ih_l0).chunk(2, dim=-1)
+    h = torch.zeros(2, 4)
+    for t in range(5):
+        h = z[t].sigmoid() * h + (1 - z[t].sigmoid()) * n[t]
+        torch.testing.assert_close(output[t, :, :4], h)
+    output.sum().backward()
+    assert all(w.grad is not None for w in module.parameters())
+    assert module.bias_ih_l0[:4].eq(1).all()
+
+
+def test_gates_of_every_kind_find_their_rows():
+    torch.manual_seed(0)
+    module = zoo.Recurrent(MixedCell, 3, 4, dtype=torch.float64)
+    assert module.weight_hh_l0.shape == (12, 4)  # b, q, n
+    x = torch.randn(2, 3, dtype=torch.float64)
+    h = torch.zeros(4, dtype=torch.float64)
+    w = module.state_dict()
+    for x_t in x:
+        a, b, q, n = (w["weight_ih_l0"] @ x_t + w["bias_ih_l0"]).chunk(4)
+        r_b, r_q, r_n = w["weight_hh_l0"].chunk(3)
+        c_b, c_q, c_n = w["bias_hh_l0"].chunk(3)
+        a, b, q = sigmoid(a), sigmoid(b + r_b @ h + c_b), tanh(q * (r_q @ h + c_q))
+        h = a * h + b * q + tanh(n + r_n @ (a * h) + c_n)
+    torch.testing.assert_close(module(x)[0][-1], h)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"gates": ("a", "b")}, "must map names to activations"),
+        ({"step": None}, "has no step"),
+        ({"vectors": ("weight_ih",)}, "named like a matrix"),
+        ({"split": ("b",), "late": ("b",)}, "must stand in one of split, late and input_only"),
+    ],
+)
+def test_incomplete_cells_are_refused_when_declared(wrong, message):
+    body = {"gates": {"a": tanh, "b": tanh}, "state": ("h",), "step": lambda self, z, s, gate, p: None}
+    with pytest.raises(TypeError, match=message):
+        type("Wrong", (zoo.Cell,), body | wrong)

@@ -170,6 +170,10 @@ def test_reference_engine_drops_between_layers_only():
     single.load_state_dict({k.replace("_l1", "_l0"): v for k, v in module.state_dict().items() if "_l1" in k})
     output, _ = module(torch.randn(4, 2, 3))
     torch.testing.assert_close(output, single(torch.zeros(4, 2, 64))[0])  # the second layer saw nothing, the output all
+    module.eval()
+    found, _ = module(torch.ones(4, 2, 3))
+    torch.testing.assert_close(found, module(torch.ones(4, 2, 3))[0])
+    assert not torch.allclose(found, output)
 
 
 @pytest.mark.parametrize("kind", CELLS)
@@ -266,6 +270,27 @@ def test_projection_is_refused_where_torch_refuses_it():
         zoo.RNN(3, 5, nonlinearity="sine")
     with pytest.raises(RuntimeError, match="Unknown nonlinearity: sine"):
         zoo.RNNCell(3, 5, nonlinearity="sine")(torch.zeros(1, 3))
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_compiled_training_equals_eager(kind):
+    module = PAIRS[kind][0](3, 5)
+    x = torch.randn(4, 2, 3)
+    expected = module(x)[0]
+    found = torch.compile(module, backend="aot_eager")(x)[0]
+    torch.testing.assert_close(found, expected)
+    (gradient,) = torch.autograd.grad(expected.sum(), [module.weight_ih_l0])
+    (compiled,) = torch.autograd.grad(found.sum(), [module.weight_ih_l0])
+    torch.testing.assert_close(compiled, gradient)
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_autocast_takes_float32_input(kind):
+    ours, theirs = PAIRS[kind][0](3, 5), PAIRS[kind][1](3, 5)
+    theirs.load_state_dict(ours.state_dict())
+    with torch.autocast("cpu", torch.bfloat16):
+        x = torch.randn(4, 2, 3, dtype=torch.bfloat16)  # what an autocast layer below hands on
+        torch.testing.assert_close(ours(x)[0], theirs(x)[0])
 
 
 def test_dropout_of_a_single_layer_warns():

@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LstmzooError as error:
         if os.environ.get("LSTMZOO_DEBUG") == "1":
             raise
-        print(f"lstmzoo: {error}", file=sys.stderr)
+        print(f"lstmzoo: {str(error).removeprefix('lstmzoo ')}", file=sys.stderr)
         return EXIT_WRONG_USE
     except KeyboardInterrupt:
         print("lstmzoo: interrupted", file=sys.stderr)
@@ -79,6 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left, e.g. `lstmzoo list models | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # no space left, permission denied, a folder that can't be made
+        if os.environ.get("LSTMZOO_DEBUG") == "1":
+            raise
+        print(f"lstmzoo: {error}", file=sys.stderr)
+        return EXIT_WRONG_USE
     return 0
 
 

@@ -29,7 +29,7 @@ usage: lstmzoo bench cells|data|models [option=value ...]
 
 def run(argv: list[str]) -> None:
     """Run a benchmark and print its table."""
-    if not argv or argv[0] in ("-h", "--help", "help"):
+    if not argv or argv[0] == "help" or {"-h", "--help"} & set(argv):
         print(USAGE, end="")
         return
     if argv[0] not in BENCHMARKS:

@@ -100,19 +100,15 @@ def build_trainer(config: DictConfig, folder: Path, task: BaseTask, has_validati
         config: with groups trainer, callbacks and logger.
         folder: the run folder.
         task: what is trained; it says which checkpoint is best.
-        has_validation: whether there is a validation split; without one the training loss decides.
+        has_validation: whether there is a validation split; without one the last epoch counts as the best.
         results: what to do with the outcome of a test.
     """
-    monitor, mode = task.monitor if has_validation else ("train/loss", "min")
+    monitor, mode = task.monitor if has_validation else (None, "max")
     on_terminal = sys.stdout.isatty()
     bar = config.callbacks.progress == "auto" and on_terminal
     callbacks: list[Callback] = [Timing(), results, Checkpoints(folder / "checkpoints", monitor, mode)]
-    if config.callbacks.patience is not None:
-        callbacks.append(
-            PatientStopping(
-                monitor, mode=mode, patience=config.callbacks.patience, check_on_train_epoch_end=not has_validation
-            )
-        )
+    if config.callbacks.patience is not None and monitor is not None:
+        callbacks.append(PatientStopping(monitor, mode=mode, patience=config.callbacks.patience))
     if bar:
         callbacks.append(RichProgressBar(leave=False))
     log = RunLog(folder, echo=None if config.callbacks.progress == "none" else _print_line)
@@ -138,7 +134,7 @@ def setting_errors(what: str) -> Iterator[None]:
     """Turn the complaints of Lightning and torch about settings into an `LstmzooError`."""
     try:
         yield
-    except (MisconfigurationException, TypeError, ValueError) as error:
+    except (MisconfigurationException, RuntimeError, TypeError, ValueError) as error:
         raise LstmzooError(f"{what} cannot be set up like this: {error}") from error
 
 

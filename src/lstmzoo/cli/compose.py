@@ -45,6 +45,9 @@ def compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
             override that cannot be read; the message names the valid ones.
     """
     parsed = parse(overrides)
+    for override in parsed:
+        if override.is_delete() and _is_choice(override):
+            raise LstmzooError(f"'{override.input_line}': group {override.key_or_group!r} can't be left out")
     choices = [override for override in parsed if _is_choice(override)]
     values = [override for override in parsed if not _is_choice(override)]
     for override in parsed:
@@ -134,7 +137,7 @@ def check_complete(config: DictConfig, command: str) -> None:
     """Raise `LstmzooError` naming the mandatory keys that are not set."""
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
-        example = f"lstmzoo {command} {missing[0]}=PATH"
+        example = " ".join(["lstmzoo", command, *(f"{key}=PATH" for key in missing)])
         raise LstmzooError(f"{', '.join(missing)} must be given, e.g. {example}")
 
 
@@ -169,8 +172,13 @@ def _hydra_compose(config_name: str, overrides: Sequence[Override]) -> DictConfi
 
 def _check_key(base: DictConfig, override: Override) -> None:
     key = override.key_or_group
-    if override.is_add() or override.is_force_add() or key.split(".")[0] == "hydra":
+    first = key.split(".")[0]
+    if first == "hydra":
         return
+    if override.is_delete():
+        raise LstmzooError(f"'{override.input_line}': keys can't be taken away; null switches most of them off")
+    if (override.is_add() or override.is_force_add()) and first in groups():
+        return  # e.g. an argument of Lightning's Trainer that trainer/default.yaml does not list
     known = list(all_keys(base))
     if key in known:
         return
@@ -181,7 +189,9 @@ def _check_key(base: DictConfig, override: Override) -> None:
     level = _deepest_level(key, known)
     valid = [name for name in known if name.rpartition(".")[0] == level]
     where = f"in '{level}'" if level else "at the top"
-    names = ", ".join([name.rpartition(".")[2] for name in valid] + ([] if level else ["experiment"]))
+    names = ", ".join(
+        [name.rpartition(".")[2] for name in valid] + (["experiment"] if not level and "task" in known else [])
+    )
     raise LstmzooError(f"unknown key '{key}'{hint}\nValid {where}: {names}")
 
 

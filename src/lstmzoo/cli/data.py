@@ -34,7 +34,7 @@ def run(argv: list[str]) -> None:
         LstmzooError: something unknown or missing in `argv`, or a data set that cannot be made or read.
         SystemExit: 1 where a check finds the data set incomplete.
     """
-    if not argv or argv[0] in ("-h", "--help", "help"):
+    if not argv or argv[0] == "help" or {"-h", "--help"} & set(argv):
         print(USAGE)
         return
     action, *rest = argv

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from lightning.pytorch import Trainer
@@ -13,6 +14,34 @@ from lstmzoo.cli.results import SaveResults
 from lstmzoo.data.clip_dataset import ClipDataset
 from lstmzoo.errors import CheckpointError, DataError
 from lstmzoo.models import load
+from lstmzoo.tasks.datamodule import ClipDataModule
+
+
+def open_split(request: Request) -> ClipDataModule:
+    """Open the data a checkpoint is to be measured on.
+
+    Args:
+        request: the checkpoint, its configuration and the split.
+
+    Returns:
+        The data module, set up for the test.
+
+    Raises:
+        DataError: the data is missing or has other classes.
+    """
+    config, split = request.config, request.options.split
+    build.quiet()
+    build.absolute_paths(config)
+    root = Path(config.data.root)
+    if not root.is_dir():
+        raise DataError(f"the data of this checkpoint is not in {root}; pass data.root=FOLDER to say where it is")
+    classes = request.contract["classes"]
+    extra = {"classes": classes} if config.data.name == "video_folder" else {}
+    data = build.build_datamodule(config, simulate=False, split=split, **extra)
+    data.setup("test")
+    if data.classes != classes:
+        raise DataError(f"{root} has the classes {data.classes}, the checkpoint {classes}; they must be the same")
+    return data
 
 
 def evaluate(request: Request, output: Path) -> tuple[Any, ClipDataset]:
@@ -29,24 +58,17 @@ def evaluate(request: Request, output: Path) -> tuple[Any, ClipDataset]:
         LstmzooError: the data is missing or has other classes, or the changed settings do not fit the weights.
     """
     config, path, split = request.config, request.path, request.options.split
-    build.quiet()
-    build.absolute_paths(config)
-    root = Path(config.data.root)
-    if not root.is_dir():
-        raise DataError(f"the data of this checkpoint is not in {root}; pass data.root=FOLDER to say where it is")
-    classes = request.contract["classes"]
-    extra = {"classes": classes} if config.data.name == "video_folder" else {}
-    data = build.build_datamodule(config, simulate=False, split=split, **extra)
-    data.setup("test")
-    if data.classes != classes:
-        raise DataError(f"{root} has the classes {data.classes}, the checkpoint {classes}; they must be the same")
+    data = open_split(request)
+    classes = data.classes
     for key in [key for key in config.model if str(key).startswith("pretrained_")]:
         config.model[key] = False  # all weights are in the checkpoint
     task = build.build_task(config, classes)
     try:
         task.model.load_state_dict(load(path).state_dict())
     except RuntimeError as error:
-        raise CheckpointError(f"the weights of {path} do not fit the changed model settings: {error}") from error
+        raise CheckpointError(
+            f"the weights of {path} do not fit the changed model settings: {shorten(str(error), 300)}"
+        ) from error
     with build.setting_errors("the trainer"):
         trainer = Trainer(
             **build.to_dict(config.trainer),

@@ -9,14 +9,14 @@ from typing import Any
 from omegaconf import DictConfig
 
 from lstmzoo.cli.device import load_model
-from lstmzoo.cli.evaluation import evaluate
+from lstmzoo.cli.evaluation import evaluate, open_split
 from lstmzoo.cli.request import Request, output_folder
 from lstmzoo.data.clip_dataset import ClipDataset
 from lstmzoo.data.video import frame_rate
 from lstmzoo.errors import LstmzooError
 from lstmzoo.inference import plots
 from lstmzoo.inference.files import csv_file
-from lstmzoo.inference.gates import draw_gates, has_memory, read_spaced, watch_frames
+from lstmzoo.inference.gates import check_layer, draw_gates, has_memory, read_spaced, watch_frames
 from lstmzoo.tasks.recognition import RecognitionResults
 
 
@@ -31,6 +31,9 @@ def inspect_split(request: Request, output: Path) -> None:
         LstmzooError: data or checkpoint cannot be used; no such clip or layer.
     """
     options = request.options
+    model = load_model(request.path, options.device)
+    check_layer(model, options.layer)
+    _check_clip(request)
     results, dataset = evaluate(request, output)
     report = results.report
     counts = dict(zip(report.classes, report.confusion.sum(axis=1).tolist(), strict=True))
@@ -38,10 +41,7 @@ def inspect_split(request: Request, output: Path) -> None:
     if report.per_scenario:
         written += _write_accuracies(output, "scenario", report.per_scenario, report.scenario_counts)
 
-    model = load_model(request.path, options.device)
     item = _first_recognised(results, dataset) if options.clip is None else options.clip
-    if not isinstance(item, int) or not 0 <= item < len(dataset):
-        raise LstmzooError(f"there is no clip {item}: the {options.split} split has clips 0 to {len(dataset) - 1}")
     clip = dataset[item]
     segment = dataset.segments[clip["segment"]]
     frames = clip["video"].permute(0, 2, 3, 1).numpy()  # (T, H, W, C)
@@ -69,6 +69,16 @@ def inspect_video(options: DictConfig, path: Path) -> None:
     source = f"{path.name}, {len(frames)} frames, {every} apart (trained on clips of {trained})"
     picture = draw_gates(model, watch_frames(model, frames, rate), output, layer=options.layer, source=source)
     _say(model, [picture])
+
+
+def _check_clip(request: Request) -> None:
+    """Say that there is no such clip before the whole split is measured."""
+    wanted, split = request.options.clip, request.options.split
+    if wanted is None:
+        return
+    clips = len(open_split(request).test_dataset or ())
+    if not isinstance(wanted, int) or not 0 <= wanted < clips:
+        raise LstmzooError(f"there is no clip {wanted}: the {split} split has clips 0 to {clips - 1}")
 
 
 def _first_recognised(results: RecognitionResults, dataset: ClipDataset) -> int:

@@ -71,12 +71,10 @@ def predict(config: DictConfig, sources: dict[str, Path | int], output: Path, se
     from lstmzoo.cli.device import load_model
     from lstmzoo.data.progress import progress_bar
     from lstmzoo.inference.annotate import Outcome, annotate
-    from lstmzoo.inference.files import make_folder
     from lstmzoo.inference.stream import Stream
     from lstmzoo.inference.tables import summary_table, write_summary
 
     model = load_model(config.ckpt_path, config.device)
-    make_folder(output)
     outcomes: list[Outcome] = []
     failures: dict[str, str] = {}
     with progress_bar("predicting", len(sources), "videos") if several else nullcontext(lambda step: None) as done:

@@ -56,6 +56,7 @@ def read_request(command: str, argv: list[str]) -> Request:
     if not contract["config"].get("data"):
         raise CheckpointError(f"{path} holds no data settings; it was not written by lstmzoo train")
     stored = OmegaConf.create(contract["config"])
+    stored.trainer.limit_test_batches = 1.0  # a run that tested on a part measures on all of it now
     config = override_stored(stored, others, origin=f"the checkpoint {path}")
     return Request(options, config, contract, path)
 

@@ -28,7 +28,9 @@ def run(argv: list[str]) -> None:
 
     from lstmzoo.cli.compose import compose, compose_sweep, parse
 
-    args = get_args_parser().parse_args(argv)
+    parser = get_args_parser()
+    parser.prog = "lstmzoo train"
+    args = parser.parse_intermixed_args(argv)  # -m may stand anywhere
     args.overrides = [override.input_line for override in parse(args.overrides)]
     resume = [override for override in parse(args.overrides) if override.key_or_group == "resume"]
     if resume and resume[-1].value() is not None:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import torch
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import Callback, Trainer, seed_everything
 from omegaconf import DictConfig
 
 from lstmzoo.cli import build
@@ -37,6 +37,7 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> None:
     build.absolute_paths(config)
     config.resume = None
     started = time.monotonic()
+    _rehearse(config, folder)
     seed_everything(config.seed, verbose=False)
     data = build.build_datamodule(config, simulate=True)
     data.prepare_data()
@@ -44,7 +45,7 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> None:
     if config.test_after_fit:
         data.setup("test")  # what is wrong with the test split shows now, not after the training
     task = build.build_task(config, data.classes)
-    results = SaveResults(folder / "eval_test", f"{folder.parent.name}: test split", details=False)
+    results = SaveResults(folder / "eval_test", f"{_title(config)}, test split", details=False)
     trainer = build.build_trainer(config, folder, task, data.has_validation, results)
     if trainer.is_global_zero:
         write_config(folder, config)
@@ -57,7 +58,19 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> None:
         with build.exit_codes(trainer):
             trainer.test(task, data, ckpt_path=str(best.best_path), weights_only=True, verbose=False)
     if trainer.is_global_zero:
-        _finish(trainer, task, folder, time.monotonic() - started)
+        _finish(trainer, task, folder, _title(config), time.monotonic() - started)
+
+
+def _rehearse(config: DictConfig, folder: Path) -> None:
+    """Build model, task and trainer once: wrong settings show now, not after data have been made and decoded."""
+    task = build.build_task(config, ["one class", "another"])
+    build.build_trainer(config, folder, task, has_validation=True, results=Callback())
+
+
+def _title(config: DictConfig) -> str:
+    """What is trained on what, for tables and plots, e.g. ``action_rnn (lstm) on kth_simulated``."""
+    cell = f" ({config.model.cell})" if "cell" in config.model else ""
+    return f"{config.model.name}{cell} on {config.data.name}"
 
 
 def _best(trainer: Trainer) -> Checkpoints:
@@ -71,10 +84,12 @@ def _announce(task: BaseTask, data: ClipDataModule, trainer: Trainer, folder: Pa
     device = trainer.strategy.root_device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     print(f"{task.model.model_name}: {parameters:,} parameters on {name}; sequences: {', '.join(sizes)}")
+    if not data.has_validation:
+        print("There is no validation split: the last epoch counts as the best one")
     print(f"{'Resuming' if resume else 'Run folder:'} {_readable(folder)}")
 
 
-def _finish(trainer: Trainer, task: BaseTask, folder: Path, seconds: float) -> None:
+def _finish(trainer: Trainer, task: BaseTask, folder: Path, title: str, seconds: float) -> None:
     """Write metrics.json and curves.png, and say where everything is."""
     best = _best(trainer)
     rows = read_rows(folder / "metrics.csv")
@@ -96,10 +111,13 @@ def _finish(trainer: Trainer, task: BaseTask, folder: Path, seconds: float) -> N
         },
     )
     if epochs:
-        plots.training_curves(folder / "metrics.csv", folder / "curves.png", title=folder.parent.name)
+        plots.training_curves(folder / "metrics.csv", folder / "curves.png", title=title)
     where = _readable(folder)
     print(f"Done in {seconds:.0f} s. Results: {where}/metrics.json, {where}/curves.png")
-    print(f"Best checkpoint (epoch {(best.best_epoch or 0) + 1}): {where}/checkpoints/best.ckpt")
+    if best.best_epoch is not None:
+        print(f"Best checkpoint (epoch {best.best_epoch + 1}): {where}/checkpoints/best.ckpt")
+    else:
+        print(f"No epoch was validated, so there is no best checkpoint; the last one: {where}/checkpoints/last.ckpt")
 
 
 def _readable(path: Path) -> str:

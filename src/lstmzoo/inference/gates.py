@@ -88,6 +88,14 @@ def has_memory(model: torch.nn.Module) -> bool:
     return any(isinstance(module, nn.Recurrent) for module in model.modules())
 
 
+def check_layer(model: torch.nn.Module, layer: int) -> None:
+    """Raise `LstmzooError` if a model has recurrent layers, but not the one asked for."""
+    stacks = [module for module in model.modules() if isinstance(module, nn.Recurrent)]
+    layers = sum(stack.num_layers * stack.num_directions for stack in stacks)
+    if layers and not -layers <= layer < layers:
+        raise LstmzooError(f"there is no layer {layer}: the model has layers 0 to {layers - 1}")
+
+
 def draw_gates(model: Any, watched: Watched, folder: Path, *, layer: int, source: str) -> Path:
     """Write ``gates.png``, or ``probabilities.png`` for a model without recurrent layers.
 

@@ -15,7 +15,7 @@ import torch
 
 from lstmzoo.data import video
 from lstmzoo.data.clips import ClipSampler
-from lstmzoo.errors import LstmzooError
+from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.inference.stream import Stream
 
 
@@ -48,6 +48,11 @@ class SlidingWindow:
     def __init__(self, model: Any) -> None:
         self.model = model
         transform = model.transform
+        lacking = {"size", "grey", "clip_len", "frame_interval"} - transform.keys()
+        if lacking:
+            raise CheckpointError(
+                f"the checkpoint's transform lacks {', '.join(sorted(lacking))}; it is no video model's"
+            )
         self.size, self.grey = tuple(transform["size"]), bool(transform["grey"])
         self.sampler = ClipSampler(transform["clip_len"], transform["frame_interval"])
         self.frames: deque[np.ndarray] = deque(maxlen=self.sampler.span)

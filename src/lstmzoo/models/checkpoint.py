@@ -136,14 +136,35 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tenso
         lacking = " and ".join(repr(key) for key in (KEY, "state_dict") if not isinstance(checkpoint.get(key), dict))
         keys = ", ".join(map(str, checkpoint)) or "none"
         raise CheckpointError(f"{file} is not an lstmzoo checkpoint: it has no {lacking}; its keys: {keys}")
-    if contract.get("format", 0) > FORMAT:
+    if type(contract.get("format")) is not int:
+        raise CheckpointError(f"{file}: its entry {KEY!r} has no format number; it was not written by lstmzoo")
+    if contract["format"] > FORMAT:
         raise CheckpointError(
             f"{file} has checkpoint format {contract['format']} (lstmzoo {contract.get('version')}); lstmzoo "
             f"{__version__} reads formats up to {FORMAT}. Update: pip install --upgrade lstmzoo"
         )
     if missing := {"version", "model", "classes", "transform", "data", "config"} - contract.keys():
         raise CheckpointError(f"{file}: its entry {KEY!r} lacks {', '.join(sorted(missing))}")
-    return contract, {key.removeprefix(PREFIX): w for key, w in weights.items() if key.startswith(PREFIX)}
+    _check_types(contract, file)
+    return contract, {str(key).removeprefix(PREFIX): w for key, w in weights.items() if str(key).startswith(PREFIX)}
+
+
+def _check_types(contract: dict[str, Any], file: Path) -> None:
+    """Check what the rest of the program relies on, so that a tampered checkpoint gets one message."""
+    model, classes = contract["model"], contract["classes"]
+    sound = (
+        isinstance(model, dict)
+        and isinstance(model.get("name"), str)
+        and isinstance(model.get("args"), dict)
+        and isinstance(classes, list)
+        and len(classes) == model["args"].get("num_classes", len(classes))
+        and all(isinstance(contract[key], dict) for key in ("transform", "data", "config"))
+    )
+    if not sound:
+        raise CheckpointError(
+            f"{file}: its entry {KEY!r} contradicts itself: it needs a model with name and args, as many "
+            "classes as the model has, and transform, data and config as dictionaries"
+        )
 
 
 def _find(path: Path) -> Path:

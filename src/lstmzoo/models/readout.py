@@ -47,13 +47,14 @@ class WeightedMean(nn.Module):
         self.linear = linear
 
     def forward(self, h: Tensor, state: State = None) -> tuple[Tensor, State]:
-        steps = torch.arange(1, h.shape[1] + 1, device=h.device, dtype=h.dtype)  # (T,)
-        past, seen = state if state is not None else (torch.zeros_like(h[:, 0]), torch.zeros_like(steps[0]))
+        wide = torch.promote_types(h.dtype, torch.float32)  # half precision can't count beyond a few hundred frames
+        steps = torch.arange(1, h.shape[1] + 1, device=h.device, dtype=wide)  # (T,)
+        past, seen = state if state is not None else (torch.zeros_like(h[:, 0], dtype=wide), torch.zeros_like(steps[0]))
         s = seen + steps
-        weighted = h * s[:, None] if self.linear else h
+        weighted = h * s[:, None] if self.linear else h.to(wide)
         sums = past.unsqueeze(1) + weighted.cumsum(1)  # (B, T, H)
         weight_sums = s * (s + 1) / 2 if self.linear else s  # (T,)
-        return sums / weight_sums[:, None], (sums[:, -1], s[-1])
+        return (sums / weight_sums[:, None]).to(h.dtype), (sums[:, -1], s[-1])
 
     def extra_repr(self) -> str:
         return f"linear={self.linear}"

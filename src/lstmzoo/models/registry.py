@@ -75,8 +75,8 @@ def create_model(name: str, pretrained: bool = False, **overrides: Any) -> nn.Mo
         The model, in training mode.
 
     Raises:
-        LstmzooError: an unknown name, an unknown, missing or non-primitive argument, or ``pretrained=True`` for a
-            model without published weights.
+        LstmzooError: an unknown name, an unknown, missing, non-primitive or impossible argument, or
+            ``pretrained=True`` for a model without published weights.
     """
     if name not in _models:
         raise LstmzooError(unknown_choice("model", name, _models))
@@ -86,7 +86,10 @@ def create_model(name: str, pretrained: bool = False, **overrides: Any) -> nn.Mo
             f"no weights are published for model {name!r}; train it and load the checkpoint with lstmzoo.load(path)"
             + (", or start from pretrained_encoder=True" if "pretrained_encoder" in arguments else "")
         )
-    model = _models[name](**arguments)
+    try:
+        model = _models[name](**arguments)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise LstmzooError(f"model {name!r} cannot be built with {overrides}: {error}") from error
     model.model_name = name  # type: ignore[assignment]
     model.model_args = arguments  # type: ignore[assignment]
     return model

@@ -55,6 +55,7 @@ class Cell:
         state: names of the state tensors; the first is ``"h"``, the cell's output.
         vectors: names of learned vectors of hidden size that act elementwise (peepholes, for instance).
         split: gates that arrive as `Split`, W x and R h apart (GRU's candidate; layer normalisation).
+        input_only: gates that see the input only: they have no rows in R (minimal and simple recurrent units).
         late: gates that arrive as `Late`, for products with something other than h; they stand last in ``gates``.
         forget_gate: the gate that keeps the old state when it is 1, if there is one (for bias initialisation).
         input_gate: the gate that admits new content when it is 1, if it is a gate of its own.
@@ -67,6 +68,7 @@ class Cell:
     state: ClassVar[tuple[str, ...]]
     vectors: ClassVar[tuple[str, ...]] = ()
     split: ClassVar[tuple[str, ...]] = ()
+    input_only: ClassVar[tuple[str, ...]] = ()
     late: ClassVar[tuple[str, ...]] = ()
     forget_gate: ClassVar[str | None] = None
     input_gate: ClassVar[str | None] = None
@@ -88,12 +90,21 @@ class Cell:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        # A cell derived from another has equations of its own: neither its kernel nor its name passes down.
+        for own in ("aten", "name"):
+            if own not in vars(cls):
+                setattr(cls, own, None)
         if getattr(cls, "gates", None) is None or getattr(cls, "state", None) is None:
             return  # an abstract family of cells
         _validate(cls)
         cls.State = namedtuple("State", cls.state)  # type: ignore[misc]
         cls.Gates = namedtuple("Gates", tuple(cls.gates))  # type: ignore[misc]
         cls.Vectors = namedtuple("Vectors", cls.vectors)  # type: ignore[misc]
+
+    @property
+    def recurrent_gates(self) -> tuple[str, ...]:
+        """The gates with a recurrent product, in the order of the row blocks of R."""
+        return tuple(gate for gate in self.gates if gate not in self.input_only)
 
     def state_shapes(self, hidden_size: int, output_size: int) -> dict[str, tuple[int, ...]]:
         """Shape of every state tensor of one sequence.
@@ -116,10 +127,20 @@ def _validate(cls: type[Cell]) -> None:
     names = tuple(cls.gates)
     if not cls.state or cls.state[0] != "h":
         raise TypeError(f"{cls.__name__}.state must begin with 'h', the cell's output; got {cls.state!r}")
-    for attribute in ("split", "late"):
+    if not isinstance(cls.gates, Mapping) or not all(callable(function) for function in cls.gates.values()):
+        raise TypeError(f"{cls.__name__}.gates must map names to activations, e.g. {{'f': torch.sigmoid}}")
+    if not callable(getattr(cls, "step", None)):
+        raise TypeError(f"{cls.__name__} has no step(z, s, gate, p)")
+    for attribute in ("split", "late", "input_only"):
         unknown = [k for k in getattr(cls, attribute) if k not in names]
         if unknown:
             raise TypeError(f"{cls.__name__}.{attribute} names {unknown}, which are not among its gates {names}")
+    twice = (set(cls.split) & set(cls.late)) | (set(cls.input_only) & set(cls.split + cls.late))
+    if twice:
+        raise TypeError(f"{cls.__name__}: {sorted(twice)} must stand in one of split, late and input_only at most")
+    taken = set(cls.vectors) & {"weight_ih", "weight_hh", "weight_hr", "bias_ih", "bias_hh"}
+    if taken:
+        raise TypeError(f"{cls.__name__}.vectors must not be named like a matrix or bias: {sorted(taken)}")
     if names[len(names) - len(cls.late) :] != tuple(cls.late):
         raise TypeError(f"{cls.__name__}.late must be the last of its gates, in order; got {cls.late} of {names}")
     for attribute in ("forget_gate", "input_gate"):

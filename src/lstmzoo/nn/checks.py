@@ -89,7 +89,7 @@ def check_state_dimensions(module: Recurrent, state: tuple[Tensor, ...], batched
     Raises:
         RuntimeError: naming the number of dimensions expected and the one found.
     """
-    shapes = module.cell.state_shapes(module.hidden_size, module.output_size).values()
+    names, shapes = zip(*module.cell.state_shapes(module.hidden_size, module.output_size).items(), strict=True)
     expected = 3 if batched else 2
     if all(s.dim() == expected - 1 + len(shape) for s, shape in zip(state, shapes, strict=True)):
         return
@@ -97,7 +97,10 @@ def check_state_dimensions(module: Recurrent, state: tuple[Tensor, ...], batched
     if len(state) == 1:
         raise RuntimeError(f"For {kind} input, hx should also be {expected}-D but got {state[0].dim()}-D tensor")
     found = ", ".join(f"{s.dim()}-D" for s in state)
-    raise RuntimeError(f"For {kind} input, hx and cx should also be {expected}-D but got ({found}) tensors")
+    if all(len(shape) == 1 for shape in shapes):
+        raise RuntimeError(f"For {kind} input, hx and cx should also be {expected}-D but got ({found}) tensors")
+    wanted = ", ".join(f"{name} {expected - 1 + len(shape)}-D" for name, shape in zip(names, shapes, strict=True))
+    raise RuntimeError(f"For {kind} input, the states should be {wanted}, but got ({found}) tensors")
 
 
 def check_state(module: Recurrent, state: tuple[Tensor, ...], batch: int) -> None:
@@ -124,7 +127,10 @@ def check_lengths(lengths: Tensor | Sequence[int], steps: int, batch: int) -> Te
     Raises:
         ValueError: unless there is one length from 1 to T for each sequence.
     """
-    found = torch.as_tensor(lengths, dtype=torch.int64, device="cpu")
+    given = torch.as_tensor(lengths, device="cpu")
+    if given.numel() and (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool):
+        raise ValueError(f"lengths must be whole numbers, got {given.dtype}")
+    found = given.to(torch.int64)
     if found.shape != (batch,):
         raise ValueError(f"lengths must hold one number per sequence, shape ({batch},), got {tuple(found.shape)}")
     if batch and not (int(found.min()) >= 1 and int(found.max()) <= steps):

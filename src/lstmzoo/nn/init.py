@@ -94,7 +94,8 @@ def orthogonal_(module: Recurrent) -> None:
         module: the stack to initialise in place.
     """
     for index in range(module.num_layers * module.num_directions):
-        for block in module.maps(index).weight_hh.split(module.hidden_size):
+        weight = module.maps(index).weight_hh
+        for block in () if weight is None else weight.split(module.hidden_size):
             nn.init.orthogonal_(block)
 
 
@@ -108,12 +109,15 @@ def _gate_biases(module: Recurrent, gate: str) -> list[tuple[Tensor, Tensor]]:
     """Views of a gate's rows of b_ih and b_hh, one pair per layer and direction."""
     if not module.bias:
         raise ValueError("a gate's bias can't be set in a module made with bias=False")
-    start = list(module.cell.gates).index(gate) * module.hidden_size
-    rows = slice(start, start + module.hidden_size)
+    cell, size = module.cell, module.hidden_size
+    k = list(cell.gates).index(gate) * size
+    k_hh = cell.recurrent_gates.index(gate) * size if gate in cell.recurrent_gates else None
     pairs = []
     for index in range(module.num_layers * module.num_directions):
         maps = module.maps(index)
         assert maps.bias_ih is not None
-        assert maps.bias_hh is not None
-        pairs.append((maps.bias_ih[rows], maps.bias_hh[rows]))
+        second = (
+            maps.bias_ih.new_zeros(size) if k_hh is None or maps.bias_hh is None else maps.bias_hh[k_hh : k_hh + size]
+        )
+        pairs.append((maps.bias_ih[k : k + size], second))
     return pairs

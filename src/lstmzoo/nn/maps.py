@@ -16,11 +16,11 @@ from lstmzoo.nn.cell import Cell, Late, Split
 class LinearMaps:
     """W, R, their biases, the projection and the cell's vectors, of one layer and direction.
 
-    Rows are blocks of H in the order of ``cell.gates``.
+    Rows are blocks of H: of W in the order of ``cell.gates``, of R in that of ``cell.recurrent_gates``.
 
     Args:
         weight_ih: W, (G·H, I).
-        weight_hh: R, (G·H, size of h).
+        weight_hh: R, (G·H, size of h), or None if no gate has a recurrent product.
         bias_ih: b, (G·H,), or None.
         bias_hh: b', (G·H,), or None.
         weight_hr: projection of h, (P, H), or None.
@@ -28,7 +28,7 @@ class LinearMaps:
     """
 
     weight_ih: Tensor
-    weight_hh: Tensor
+    weight_hh: Tensor | None
     bias_ih: Tensor | None
     bias_hh: Tensor | None
     weight_hr: Tensor | None
@@ -40,6 +40,7 @@ class LinearMaps:
 
     def recurrent(self, v: Tensor, rows: slice) -> Tensor:
         """R v + b' for some rows of R."""
+        assert self.weight_hh is not None
         return F.linear(v, self.weight_hh[rows], None if self.bias_hh is None else self.bias_hh[rows])
 
     def project(self, s: Any) -> Any:
@@ -58,16 +59,20 @@ class LinearMaps:
             A named tuple over the gates: a tensor (B, H), a `Split` or a `Late`.
         """
         size = self.weight_ih.shape[0] // len(cell.gates)  # H
-        early = len(cell.gates) - len(cell.late)
+        with_product = cell.recurrent_gates
+        early = len(with_product) - len(cell.late)
         of_x = from_input.split(size, dim=-1)
         of_h = self.recurrent(h, slice(0, early * size)).split(size, dim=-1) if early else ()
         z: list[Any] = []
-        for k, gate in enumerate(cell.gates):
+        for gate, x in zip(cell.gates, of_x, strict=True):
+            if gate in cell.input_only:
+                z.append(x)
+                continue
+            k = with_product.index(gate)
             if gate in cell.late:
-                rows = slice(k * size, (k + 1) * size)
-                z.append(Late(of_x[k], partial(self.recurrent, rows=rows)))
+                z.append(Late(x, partial(self.recurrent, rows=slice(k * size, (k + 1) * size))))
             elif gate in cell.split:
-                z.append(Split(of_x[k], of_h[k]))
+                z.append(Split(x, of_h[k]))
             else:
-                z.append(of_x[k] + of_h[k])
+                z.append(x + of_h[k])
         return cell.Gates(*z)

@@ -42,12 +42,15 @@ class Trace:
 
     @property
     def gates(self) -> dict[str, list[Tensor]]:
-        """Values of every gate: name → a list over `layers` of (T, B, H); T counts all steps run so far."""
+        """Values of every gate: name → a list of (T, B, H), over those of `layers` whose cell has the gate.
+
+        T counts all steps run so far.
+        """
         return self._collect(0)
 
     @property
     def states(self) -> dict[str, list[Tensor]]:
-        """Every state after every step: name → a list over `layers` of (T, B, ...)."""
+        """Every state after every step: name → a list of (T, B, ...), over those of `layers` whose cell has it."""
         return self._collect(1)
 
     def _collect(self, which: int) -> dict[str, list[Tensor]]:
@@ -55,6 +58,11 @@ class Trace:
         for layers in self._series.values():
             for layer in layers:
                 for name, pieces in layer[which].items():
+                    batches = {piece.shape[1] for piece in pieces}
+                    if len(batches) > 1:
+                        raise ValueError(
+                            f"batches of {sorted(batches)} sequences ran inside one trace; use a trace for each"
+                        )
                     collected.setdefault(name, []).append(torch.cat(pieces))
         return collected
 

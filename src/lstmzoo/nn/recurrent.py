@@ -27,7 +27,8 @@ class Recurrent(Module):
     With G gates, H = ``hidden_size``, L = ``num_layers``, D = 2 if bidirectional else 1, and P = ``proj_size`` or H,
     layer k has ``weight_ih_lk`` (G·H, I), ``weight_hh_lk`` (G·H, P), ``bias_ih_lk`` and ``bias_hh_lk`` (G·H,),
     with a projection ``weight_hr_lk`` (P, H), and the cell's own vectors, e.g. ``p_i_lk`` (H,); ``_reverse`` is
-    appended for the second direction. Rows are blocks of H in the order of ``cell.gates``.
+    appended for the second direction. Rows are blocks of H in the order of ``cell.gates``; gates that see the input
+    only have none in ``weight_hh``.
 
     Args:
         cell: a registered name (see `list_cells`), a `Cell` subclass or a `Cell` object.
@@ -108,13 +109,15 @@ class Recurrent(Module):
 
     def _add_parameters(self, layer: int, direction: int, factory: dict[str, Any]) -> None:
         rows = len(self.cell.gates) * self.hidden_size
+        rows_hh = len(self.cell.recurrent_gates) * self.hidden_size
         columns = self.input_size if layer == 0 else self.output_size * self.num_directions
         shapes: dict[str, tuple[int, ...]] = {
             "weight_ih": (rows, columns),
-            "weight_hh": (rows, self.output_size),
+            "weight_hh": (rows_hh, self.output_size),
         }
         if self.bias:
-            shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+            shapes |= {"bias_ih": (rows,), "bias_hh": (rows_hh,)}
+        shapes = {name: shape for name, shape in shapes.items() if shape[0]}  # no R where no gate has its product
         if self.proj_size:
             shapes |= {"weight_hr": (self.proj_size, self.hidden_size)}
         shapes |= dict.fromkeys(self.cell.vectors, (self.hidden_size,))
@@ -142,7 +145,7 @@ class Recurrent(Module):
         vectors = self.cell.Vectors(*(part.pop(name) for name in self.cell.vectors))
         return LinearMaps(
             weight_ih=part["weight_ih"],
-            weight_hh=part["weight_hh"],
+            weight_hh=part.get("weight_hh"),
             bias_ih=part.get("bias_ih"),
             bias_hh=part.get("bias_hh"),
             weight_hr=part.get("weight_hr"),

@@ -20,17 +20,17 @@ class Checkpoints(Checkpoint):
 
     Args:
         folder: where the files are kept.
-        monitor: name of the number that says which checkpoint is best.
+        monitor: name of the validation result that says which checkpoint is best; None: the last one is.
         mode: ``"max"`` or ``"min"``.
     """
 
-    def __init__(self, folder: Path, monitor: str, mode: str) -> None:
+    def __init__(self, folder: Path, monitor: str | None, mode: str) -> None:
         self.best_path, self.last_path = folder / "best.ckpt", folder / "last.ckpt"
         self.monitor = monitor
         self.sign = 1.0 if mode == "max" else -1.0
         self.best_score: float | None = None
         self.best_epoch: int | None = None
-        self._measured = not monitor.startswith("val/")
+        self._measured = False
         self._sigterm_waits = False
 
     def on_validation_batch_end(self, trainer: Trainer, *args: Any) -> None:
@@ -52,11 +52,11 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._restore_sigterm(trainer)
-        if self._measured and self._is_best(trainer):
-            self.best_score = float(trainer.callback_metrics[self.monitor])
+        if self.monitor is None or (self._measured and self._is_best(trainer, self.monitor)):
+            self.best_score = None if self.monitor is None else float(trainer.callback_metrics[self.monitor])
             self.best_epoch = trainer.current_epoch
             trainer.save_checkpoint(self.best_path)
-        self._measured = not self.monitor.startswith("val/")
+        self._measured = False
         trainer.save_checkpoint(self.last_path)
 
     def state_dict(self) -> dict[str, Any]:
@@ -65,8 +65,8 @@ class Checkpoints(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
 
-    def _is_best(self, trainer: Trainer) -> bool:
-        score = float(trainer.callback_metrics[self.monitor])
+    def _is_best(self, trainer: Trainer, monitor: str) -> bool:
+        score = float(trainer.callback_metrics[monitor])
         if math.isnan(score):
             return False
         return self.best_score is None or self.sign * score > self.sign * self.best_score

@@ -13,6 +13,7 @@ from lstmzoo.data.augment import Augment
 from lstmzoo.data.clip_dataset import ClipDataset
 from lstmzoo.data.kth import KTH
 from lstmzoo.data.kth_files import SEQUENCES_FILE
+from lstmzoo.data.kth_protocols import split_persons
 from lstmzoo.data.video_folder import VideoFolder
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.tasks.sampler import EpochSampler
@@ -79,6 +80,7 @@ class ClipDataModule(LightningDataModule):
     def prepare_data(self) -> None:
         """Make the simulated data set if it is missing."""
         if self.simulate is not None:
+            _check_simulation(self.simulate, self.arguments)
             simulate_missing(self.root, self.simulate)
 
     def setup(self, stage: str | None = None) -> None:
@@ -160,6 +162,21 @@ class ClipDataModule(LightningDataModule):
             persistent_workers=self.num_workers > 0,
             pin_memory=self.trainer is not None and isinstance(self.trainer.accelerator, CUDAAccelerator),
         )
+
+
+def _check_simulation(simulate: dict[str, Any], protocol: dict[str, Any]) -> None:
+    """Find out before videos are made that the protocol has no use for so few persons."""
+    persons = simulate["persons"]
+    if not 1 <= persons <= 25:
+        raise LstmzooError(f"data.persons must lie between 1 and 25, not {persons}")
+    options = {key: protocol[key] for key in ("protocol", "fold", "folds") if key in protocol}
+    tested = split_persons(**options, persons=range(1, persons + 1), seed=protocol.get("split_seed", 0))
+    for split in ("train", "test"):
+        if not tested.of(split):
+            raise LstmzooError(
+                f"data.persons={persons}: protocol {options.get('protocol')!r} would have no {split} persons; simulate "
+                "more (25 for the official split), or choose data.protocol=kfold"
+            )
 
 
 def simulate_missing(root: Path, arguments: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import _VF, Tensor
 from torch.nn.utils.rnn import PackedSequence
 
@@ -29,6 +30,9 @@ def run(
 ) -> tuple[Tensor | PackedSequence, tuple[Tensor, ...]]:
     """Run the whole stack in one call; see `lstmzoo.nn.engine`."""
     kernel = _KERNELS[module.cell.aten or ""]
+    if torch.compiler.is_compiling() and torch.is_grad_enabled():
+        # The compiler can't trace the backward pass of the oneDNN kernel: as with torch.nn.LSTM, it stays outside.
+        kernel = torch.compiler.disable(kernel)
     weights = module._flat_weights
     options = (module.bias, module.num_layers, module.dropout, module.training, module.bidirectional)
     if not isinstance(x, PackedSequence):
