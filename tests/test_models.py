@@ -413,7 +413,7 @@ def test_models_remember_name_and_all_arguments():
         ("action_rnn", {"input": "gray"}, "unknown input 'gray'; did you mean 'grey'"),
         ("action_rnn", {"readout": "lat"}, "unknown readout 'lat'; did you mean 'last'"),
         ("action_rnn", {"encoder": "resnet19"}, "unknown encoder 'resnet19'; did you mean 'resnet"),
-        ("action_rnn", {"num_classes": 0}, "num_classes must be at least 1"),
+        ("action_rnn", {"num_classes": 0}, "num_classes must be a whole number of at least 1"),
         ("action_rnn", {"pretrained": True}, "no weights are published for model 'action_rnn'.*pretrained_encoder"),
     ],
 )
