@@ -148,3 +148,20 @@ def test_resolved_configurations_are_plain(tmp_path: Path) -> None:
     assert Path(config.data.root).is_absolute()
     OmegaConf.save(config, tmp_path / "config.yaml", resolve=True)
     assert OmegaConf.load(tmp_path / "config.yaml") == config
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("~data", "group 'data' can't be left out"),
+        ("~seed", "keys can't be taken away"),
+        ("+x=1", "unknown key 'x'"),
+    ],
+)
+def test_keys_are_neither_added_nor_taken_away(override: str, message: str) -> None:
+    with pytest.raises(LstmzooError, match=message):
+        compose("train", [override])
+
+
+def test_arguments_of_the_trainer_that_are_not_listed_can_be_added() -> None:
+    assert compose("train", ["+trainer.fast_dev_run=true"]).trainer.fast_dev_run is True
