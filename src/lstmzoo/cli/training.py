@@ -112,6 +112,9 @@ def _finish(trainer: Trainer, task: BaseTask, folder: Path, title: str, seconds:
     )
     if epochs:
         plots.training_curves(folder / "metrics.csv", folder / "curves.png", title=title)
+    hydra_log = folder / "train.log"
+    if hydra_log.is_file() and not hydra_log.stat().st_size:
+        hydra_log.unlink()  # Hydra makes one for every run, and nothing was logged
     where = _readable(folder)
     print(f"Done in {seconds:.0f} s. Results: {where}/metrics.json, {where}/curves.png")
     if best.best_epoch is not None:
