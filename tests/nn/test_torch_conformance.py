@@ -336,8 +336,10 @@ def test_reparametrised_and_replaced_weights_are_used():
 
 
 @pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell"])
-def test_torchs_own_module_samples(name):
+def test_torchs_own_module_samples(name, monkeypatch):
     """The inputs with which PyTorch's test suite exercises its recurrent modules, given to both."""
+    # Importing them forbids the whole process to set cudnn flags, which Lightning's Trainer does: put that back after.
+    monkeypatch.setattr(torch.backends, "__allow_nonbracketed_mutation_flag", True)
     common_modules = pytest.importorskip("torch.testing._internal.common_modules")
     ours_class, torch_class = {**PAIRS, **CELLS}[name]
     info = next(i for i in common_modules.module_db if i.module_cls is torch_class)
