@@ -1,4 +1,4 @@
-"""Files in, tensors out: KTH, one's own videos, and simulators that write the layout of the real sets."""
+"""Files in, tensors out: KTH, one's own videos, captions, and simulators that write the layout of the real sets."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lstmzoo.data import download, kth, video
+    from lstmzoo.data import captions, download, kth, video
+    from lstmzoo.data.captions import Captions
     from lstmzoo.data.kth import KTH
     from lstmzoo.data.video_folder import VideoFolder
 
-__all__ = ["KTH", "VideoFolder", "download", "kth", "video"]
+__all__ = ["KTH", "Captions", "VideoFolder", "captions", "download", "kth", "video"]
 
-_CLASSES = {"KTH": "lstmzoo.data.kth", "VideoFolder": "lstmzoo.data.video_folder"}
+_CLASSES = {
+    "Captions": "lstmzoo.data.captions",
+    "KTH": "lstmzoo.data.kth",
+    "VideoFolder": "lstmzoo.data.video_folder",
+}
 
 
 def __getattr__(name: str) -> Any:

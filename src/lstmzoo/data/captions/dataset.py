@@ -1,0 +1,202 @@
+"""Pictures and what was said about them, as a torch Dataset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from lstmzoo.data.cache import default_cache_dir
+from lstmzoo.data.captions.features import Encoder, FeatureCache
+from lstmzoo.data.captions.images import read_image
+from lstmzoo.data.captions.layouts import read_captions, remedy
+from lstmzoo.data.captions.records import SPLITS, CaptionFiles, CaptionRecord, ImageId, missing_images
+from lstmzoo.data.captions.vocabulary import Vocabulary
+from lstmzoo.data.wording import listed
+from lstmzoo.errors import DataError, LstmzooError, unknown_choice
+
+LEVELS = ("image", "caption")
+
+_SPLIT_NAMES = (*SPLITS, "dev", "trainval", "all")
+
+
+class Captions(Dataset[dict[str, Any]]):
+    """The images of a split with their captions.
+
+    An item is a dictionary:
+
+    - ``"image"``: uint8 (3, H, W), RGB; or, with an `encoder`, ``"grid"``: float16 (N, C) and ``"global"``: float16
+      (C,), its features and their mean, computed when the data set is opened for the first time
+    - ``"image_id"``: COCO's number, or the file name
+    - ``"captions"``: list of all its captions, as people wrote them
+    - ``"tokens"``: list of the words of each; with ``level="caption"``, the words of this one
+    - ``"words"``: int64 (L,), with ``level="caption"`` and a `vocabulary`: the ids of this caption, from bos to eos
+    - ``"index"``: int, the item
+
+    Training goes through the captions (``level="caption"``: an item per caption), evaluation through the images
+    (``level="image"``: an item per image with all its captions). `collate` makes batches of either.
+
+    Args:
+        root: folder of the data set, or the file with its captions.
+        split: train, val (or dev), test, trainval or all. COCO's restval belongs to train, as usual.
+        layout: auto, karpathy, coco, flickr8k, flickr30k or csv; see `lstmzoo.data.captions.layouts`.
+        level: image or caption.
+        size: (height, width) of the images, in pixels.
+        vocabulary: turns words into ids; build it with ``Vocabulary.build(dataset.sentences())`` from the train split.
+        max_words: most words of a caption in ``"words"``; longer ones are cut, without eos.
+        encoder: a frozen encoder; its features take the place of the images. See `lstmzoo.data.captions.features`.
+        cache_dir: folder of the features; by default ``root/.lstmzoo_cache``.
+        device: where the encoder is and computes.
+        image_dir: folder of the images, where it is not found beside the captions.
+        split_dir: folder of the split lists, where they lie elsewhere.
+        progress: show a progress bar while features are computed.
+
+    Raises:
+        DataError: no captions there, a broken file, a split that is empty, or images that are not there; the message
+            names file and entry.
+        LstmzooError: an unknown split, layout or level.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        split: str = "train",
+        layout: str = "auto",
+        *,
+        level: str = "image",
+        size: tuple[int, int] = (224, 224),
+        vocabulary: Vocabulary | None = None,
+        max_words: int = 20,
+        encoder: Encoder | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        device: str | torch.device = "cpu",
+        image_dir: str | os.PathLike[str] | None = None,
+        split_dir: str | os.PathLike[str] | None = None,
+        progress: bool = True,
+    ) -> None:
+        if split not in _SPLIT_NAMES:
+            raise LstmzooError(unknown_choice("split", split, _SPLIT_NAMES))
+        if level not in LEVELS:
+            raise LstmzooError(unknown_choice("level", level, LEVELS))
+        self.root, self.level, self.size = Path(root), level, (size[0], size[1])
+        self.split = "val" if split == "dev" else split
+        self.vocabulary, self.max_words = vocabulary, max_words
+        self.files = read_captions(self.root, layout, image_dir=image_dir, split_dir=split_dir)
+        self.records = self.files.of(self.split)
+        _check(self.root, self.files, self.split, self.records)
+        self.features: FeatureCache | None = None
+        if encoder is not None:
+            folder = self.root if self.root.is_dir() else self.root.parent
+            paths = [record.path for record in self.records]
+            self.features = FeatureCache(cache_dir or default_cache_dir(folder), paths, encoder)
+            self.features.build(encoder, device=device, progress=progress)
+        per_record = (
+            [len(record.captions) for record in self.records] if level == "caption" else [1] * len(self.records)
+        )
+        self._owner = [number for number, count in enumerate(per_record) for _ in range(count)]
+        self._first = [0, *accumulate(per_record)]
+
+    def __len__(self) -> int:
+        return len(self._owner)
+
+    def __getitem__(self, index: int | tuple[int, int]) -> dict[str, Any]:
+        """Return an item.
+
+        Args:
+            index: the item, or (item, epoch) as the sampler of training gives it.
+
+        Returns:
+            The item, see above.
+
+        Raises:
+            IndexError: there is no such item.
+            DataError: the image cannot be decoded.
+        """
+        item = index[0] if isinstance(index, tuple) else index
+        if not 0 <= item < len(self):
+            raise IndexError(f"item {item} of {len(self)}")
+        number = self._owner[item]
+        record = self.records[number]
+        found: dict[str, Any] = {
+            **self._picture(number),
+            "image_id": record.image_id,
+            "captions": list(record.captions),
+            "tokens": [list(words) for words in record.tokens],
+            "index": item,
+        }
+        if self.level == "caption":
+            words = record.tokens[item - self._first[number]]
+            found["tokens"] = list(words)
+            if self.vocabulary is not None:
+                found["words"] = torch.tensor(self.vocabulary.encode(words, self.max_words))
+        return found
+
+    def sentences(self) -> list[tuple[str, ...]]:
+        """Return the words of every caption of the split."""
+        return [words for record in self.records for words in record.tokens]
+
+    def references(self) -> dict[ImageId, list[str]]:
+        """Return the captions of every image, as the metrics want them."""
+        return {record.image_id: list(record.captions) for record in self.records}
+
+    def _picture(self, number: int) -> dict[str, torch.Tensor]:
+        if self.features is not None:
+            grid, mean = self.features.grid(number), self.features.mean(number)
+            return {"grid": torch.from_numpy(grid), "global": torch.from_numpy(mean)}
+        record = self.records[number]
+        try:
+            return {"image": torch.from_numpy(read_image(record.path, self.size))}
+        except DataError as error:
+            raise DataError(f"{error}; it is named in {record.place}") from error
+
+
+def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Make a batch of items.
+
+    Args:
+        items: B items of `Captions`.
+
+    Returns:
+        Images and features stacked; ``"words"``: int64 (B, L), filled up with `Vocabulary.pad`, and their
+        ``"lengths"``: int64 (B,); everything else as lists.
+    """
+    batch: dict[str, Any] = {key: [item[key] for item in items] for key in items[0]}
+    for key in ("image", "grid", "global"):
+        if key in batch:
+            batch[key] = torch.stack(batch[key])
+    if "words" in batch:
+        batch["lengths"] = torch.tensor([len(words) for words in batch["words"]])
+        batch["words"] = pad_sequence(batch["words"], batch_first=True, padding_value=Vocabulary.pad)
+    return batch
+
+
+def _check(root: Path, files: CaptionFiles, split: str, records: list[CaptionRecord]) -> None:
+    """Refuse a split that is empty or that names images that are not there."""
+    unmatched = [text for part, texts in files.unmatched.items() if split in (part, "all") for text in texts]
+    if unmatched:
+        raise DataError(f"{unmatched[0]}{_others(unmatched, root)}")
+    if not records:
+        there = sorted({record.split for record in files.records} - {""})
+        lists = "" if there else "; without split lists (train.txt, val.txt, test.txt) there is only split 'all'"
+        raise DataError(f"{files.source} has no image in split {split!r}; it has {listed(there)}{lists}")
+    missing = missing_images(records)
+    if len(missing) == len(records):
+        raise DataError(
+            f"none of the {len(records)} images of split {split!r} is in {missing[0].path.parent}; name their folder "
+            f"with image_dir=... {remedy(root)}"
+        )
+    if missing:
+        record = missing[0]
+        raise DataError(f"{record.place} names {record.path}, which is not there{_others(missing, root)}")
+
+
+def _others(entries: Sequence[object], root: Path) -> str:
+    """Say how many more there are, and how to see them all."""
+    more = f" ({len(entries)} such entries)" if len(entries) > 1 else ""
+    return f"{more}; `lstmzoo data check captions root={root}` lists what is missing"

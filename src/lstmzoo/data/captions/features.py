@@ -1,0 +1,223 @@
+"""Features of a frozen encoder, computed once.
+
+A picture that is looked at in every epoch gives the same features every time as long as its encoder does not learn.
+So they are computed once, and kept as half-precision numbers in memory-mapped files: 7×7×1280 of them take 125 kB a
+picture, and reading them costs about a thousandth of computing them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from lstmzoo.data.captions.images import TRANSFORM, read_image
+from lstmzoo.data.progress import progress_bar
+from lstmzoo.errors import DataError
+
+FORMAT = 1
+"""Part of every key; raised when features would come out differently, so that old caches are not used."""
+
+BATCH = 32
+
+
+class Encoder(Protocol):
+    """What turns pictures into features.
+
+    Attributes:
+        key: names the encoder, its weights and how it normalises; the same key promises the same features.
+        image_size: side of the square pictures it wants, in pixels, or (height, width).
+    """
+
+    key: str
+    image_size: int | tuple[int, int]
+
+    def __call__(self, images: torch.Tensor, /) -> torch.Tensor:
+        """Turn uint8 (B, 3, H, W) into (B, N, C)."""
+
+
+class FeatureCache:
+    """Features of a list of pictures.
+
+    `build` computes what is missing; a run that breaks off is resumed where it stopped, and two runs that start at once
+    wait for each other. Afterwards `grid` and `mean` read from the disk, in any number of processes.
+
+    The files belong to one encoder (its `key`), one way of reading pictures, and one list of files, their sizes and
+    times of change: when any of it changes, features are computed anew.
+
+    Args:
+        folder: folder of the cache.
+        paths: the pictures, in the order of their index.
+        encoder: computes the features; see `Encoder`. It may be any callable with those two attributes.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], paths: Sequence[Path], encoder: Encoder) -> None:
+        self.paths = [Path(path) for path in paths]
+        self.size = _pixels(encoder.image_size)
+        name = re.sub(r"[^\w.-]", "_", encoder.key)[:60]
+        self.folder = Path(folder) / f"{name}-{_digest([encoder.key, self.size, TRANSFORM, FORMAT])}"
+        stem = _digest(fact for path in self.paths for fact in _state(path))
+        self.grid_file = self.folder / f"{stem}.grid.npy"
+        self.mean_file = self.folder / f"{stem}.mean.npy"
+        self._open: dict[str, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def build(
+        self,
+        encoder: Encoder,
+        *,
+        device: str | torch.device = "cpu",
+        batch_size: int = BATCH,
+        progress: bool = True,
+    ) -> FeatureCache:
+        """Compute what is not there yet.
+
+        Args:
+            encoder: the one that the cache was made for.
+            device: where to compute; the encoder is there already.
+            batch_size: pictures at a time.
+            progress: show a progress bar while there is something to compute.
+
+        Returns:
+            The cache.
+
+        Raises:
+            DataError: a picture cannot be read (what was computed so far is kept), or the cache cannot be written.
+        """
+        if self.complete:
+            return self
+        with _explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.grid_file.with_suffix(".lock")):
+                if not self.complete:  # another run may have computed it while this one waited
+                    self._compute(encoder, torch.device(device), batch_size, progress)
+        return self
+
+    @property
+    def complete(self) -> bool:
+        """Whether all features are there."""
+        return self.grid_file.exists() and self.mean_file.exists()
+
+    def grid(self, index: int) -> np.ndarray:
+        """Return the features of a picture by place, float16 (N, C)."""
+        return np.array(self._map("grid", self.grid_file)[index])
+
+    def mean(self, index: int) -> np.ndarray:
+        """Return the features of a picture as a whole, their mean over the places, float16 (C,)."""
+        return np.array(self._map("mean", self.mean_file)[index])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Memory maps would be sent to worker processes as copies of all they hold.
+        return {**self.__dict__, "_open": {}}
+
+    def _map(self, what: str, file: Path) -> np.ndarray:
+        if what not in self._open:
+            try:
+                found = np.load(file, mmap_mode="r")
+            except FileNotFoundError as error:
+                raise DataError(f"no cached features {file}; they were removed, start again") from error
+            except (ValueError, EOFError) as error:
+                raise DataError(f"the cached features {file} are damaged ({error}); delete that file") from error
+            self._open[what] = found
+        return self._open[what]
+
+    def _compute(self, encoder: Encoder, device: torch.device, batch_size: int, progress: bool) -> None:
+        """Fill partial files batch by batch, and give them their names when all is done.
+
+        How far the work came stands in a third file, written after the features are on the disk.
+        """
+        partial = {file: file.with_suffix(".partial") for file in (self.grid_file, self.mean_file)}
+        journal = self.grid_file.with_suffix(".done")
+        done = _resume(journal, list(partial.values()), len(self))
+        maps: list[np.ndarray] = []
+        with (
+            torch.inference_mode(),
+            ThreadPoolExecutor(os.cpu_count()) as pool,
+            progress_bar("Computing features", len(self), "pictures", show=progress) as advance,
+        ):
+            advance(done)
+            batches = [self.paths[start : start + batch_size] for start in range(done, len(self), batch_size)]
+            pending = pool.map(self._read, batches[0]) if batches else iter(())
+            for number, batch in enumerate(batches):
+                images = np.stack(list(pending))
+                if number + 1 < len(batches):  # the next pictures are decoded while these are computed
+                    pending = pool.map(self._read, batches[number + 1])
+                grid = encoder(torch.from_numpy(images).to(device)).float()  # (B, N, C)
+                maps = maps or _open_partial(list(partial.values()), len(self), grid, done)
+                for target, values in zip(maps, (grid, grid.mean(dim=1)), strict=True):
+                    target[done : done + len(batch)] = values.cpu().numpy().astype(np.float16)
+                    target.flush()  # type: ignore[attr-defined]
+                done += len(batch)
+                _write(journal, str(done))
+                advance(len(batch))
+        maps.clear()
+        for file, unfinished in partial.items():
+            os.replace(unfinished, file)
+        journal.unlink()
+
+    def _read(self, path: Path) -> np.ndarray:
+        return read_image(path, self.size)
+
+
+def _open_partial(files: list[Path], length: int, grid: torch.Tensor, done: int) -> list[np.ndarray]:
+    """Open the partial files, or make them where nothing has been done yet."""
+    mode = "r+" if done else "w+"
+    shapes = [(length, *grid.shape[1:]), (length, grid.shape[2])]
+    pairs = zip(files, shapes, strict=True)
+    return [np.lib.format.open_memmap(file, mode=mode, dtype=np.float16, shape=shape) for file, shape in pairs]
+
+
+def _resume(journal: Path, partial: list[Path], length: int) -> int:
+    """Say how many pictures are done."""
+    if not all(file.exists() for file in partial):
+        return 0
+    try:
+        done = int(journal.read_text())
+    except (OSError, ValueError):
+        return 0
+    return done if 0 <= done <= length else 0
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Name the folder where the disk is full or read-only."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"the cache of features {folder} cannot be written ({error.strerror or error}); "
+            "name another folder with cache_dir=..."
+        ) from error
+
+
+def _write(path: Path, text: str) -> None:
+    unfinished = path.with_name(f".{path.name}.tmp")
+    unfinished.write_text(text)
+    os.replace(unfinished, path)
+
+
+def _pixels(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def _state(path: Path) -> tuple[str, int, int]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DataError(f"no such image: {path}") from error
+    return str(path.resolve()), found.st_size, found.st_mtime_ns
+
+
+def _digest(facts: Any) -> str:
+    return hashlib.blake2b(repr(list(facts)).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,41 @@
+"""Reading pictures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lstmzoo.errors import DataError
+
+TRANSFORM = "squeeze-area-rgb"
+"""What `read_image` does to a picture, in a word; part of the key of cached features."""
+
+
+def read_image(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> np.ndarray:
+    """Read a picture, turned upright, squeezed to a size.
+
+    The whole picture is kept, at the price of its proportions: captions speak of what stands at the edges, too.
+
+    Args:
+        path: JPEG, PNG or the like.
+        size: (height, width) in pixels; None keeps the size.
+
+    Returns:
+        RGB, uint8 (3, H, W).
+
+    Raises:
+        DataError: the file is not there or cannot be decoded.
+    """
+    try:
+        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
+    except OSError as error:
+        raise DataError(f"cannot read the image {path} ({error.strerror or error})") from error
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if picture is None:
+        raise DataError(f"cannot decode the image {path} ({data.size} bytes); it is damaged or of an unknown format")
+    if size is not None and picture.shape[:2] != tuple(size):
+        picture = cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))

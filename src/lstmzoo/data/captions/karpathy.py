@@ -1,0 +1,76 @@
+"""Karpathy's files, dataset_{coco,flickr8k,flickr30k}.json: captions, words and splits in one.
+
+Karpathy, Fei-Fei, "Deep visual-semantic alignments for generating image descriptions", CVPR 2015.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lstmzoo.data.captions.records import (
+    SPLITS,
+    CaptionFiles,
+    CaptionRecord,
+    ImageId,
+    entry,
+    find_folder,
+    make_record,
+    read_json,
+)
+from lstmzoo.data.captions.text import Oddities
+from lstmzoo.errors import DataError, unknown_choice
+
+IMAGE_FOLDERS = (
+    "images",
+    "Images",
+    "Flicker8k_Dataset",
+    "Flickr8k_Dataset",
+    "flickr30k-images",
+    "flickr30k_images",
+)
+"""Names under which the images of COCO and the two Flickr sets are found."""
+
+
+def read(path: Path, image_dir: Path | None = None) -> CaptionFiles:
+    """Read a file of Karpathy's.
+
+    Args:
+        path: the file.
+        image_dir: folder of the images; by default one of `IMAGE_FOLDERS` beside the file, or the file's own.
+
+    Returns:
+        The data set. COCO's images go by their number (cocoid), others by their file name.
+
+    Raises:
+        DataError: broken JSON, an entry without what it needs, or an unknown split; the message names the entry.
+    """
+    found = read_json(path)
+    folder = find_folder(path.parent, IMAGE_FOLDERS, image_dir)
+    oddities = Oddities()
+    records: dict[ImageId, CaptionRecord] = {}
+    images = entry(found, "images", str(path))
+    for number, image in enumerate(images):
+        place = f"{path.name}, images[{number}]"
+        record = _record(image, folder, place, oddities)
+        if record is None:
+            continue
+        if record.image_id in records:
+            raise DataError(f"{path}: {place} is the image {record.image_id!r} of {records[record.image_id].place}")
+        records[record.image_id] = record
+    name = str(found.get("dataset", ""))
+    return CaptionFiles("karpathy", name, path, list(records.values()), oddities)
+
+
+def _record(image: Any, folder: Path, place: str, oddities: Oddities) -> CaptionRecord | None:
+    name = str(entry(image, "filename", place))
+    split = str(entry(image, "split", place))
+    if split not in (*SPLITS, "restval"):
+        raise DataError(f"{place}: {unknown_choice('split', split, (*SPLITS, 'restval'))}")
+    sentences = [
+        (entry(sentence, "raw", where), sentence.get("tokens"), where)
+        for number, sentence in enumerate(entry(image, "sentences", place))
+        for where in [f"{place}.sentences[{number}]"]
+    ]
+    path = folder / str(image.get("filepath", "")) / name
+    return make_record(image.get("cocoid", name), path, split, sentences, place, oddities)

@@ -1,0 +1,84 @@
+"""Lists of images: which are trained on, tuned on and tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lstmzoo.data.captions.records import SPLITS, read_text
+from lstmzoo.data.wording import listed
+from lstmzoo.errors import DataError
+
+LIST_NAMES = {
+    "train": ("Flickr_8k.trainImages.txt", "train.txt"),
+    "val": ("Flickr_8k.devImages.txt", "val.txt", "dev.txt"),
+    "test": ("Flickr_8k.testImages.txt", "test.txt"),
+}
+"""File names of the lists of each split."""
+
+
+@dataclass(frozen=True)
+class SplitLists:
+    """Which image is in which split.
+
+    Attributes:
+        split: the split of each image that is listed, by its file name.
+        place: where it is listed.
+        unmatched: for each split, the entries that name no known image.
+    """
+
+    split: dict[str, str]
+    place: dict[str, str]
+    unmatched: dict[str, list[str]]
+
+
+def find_lists(folder: Path) -> dict[str, Path]:
+    """Find the split lists in a folder.
+
+    Raises:
+        DataError: two lists for one split.
+    """
+    lists = {}
+    for split in SPLITS:
+        found = [folder / name for name in LIST_NAMES[split] if (folder / name).is_file()]
+        if len(found) > 1:
+            raise DataError(f"{listed(found)} are both lists of {split!r}; keep one")
+        if found:
+            lists[split] = found[0]
+    return lists
+
+
+def read_lists(lists: Mapping[str, Path], images: Mapping[str, object], source: Path) -> SplitLists:
+    """Read the split lists.
+
+    A line is the file name of an image, with or without ``.jpg``. Blank lines are skipped.
+
+    Args:
+        lists: the list of each split.
+        images: the images that have captions, by file name.
+        source: the file with the captions, for messages.
+
+    Returns:
+        The splits.
+
+    Raises:
+        DataError: an image that is in two lists, or twice in one.
+    """
+    split_of: dict[str, str] = {}
+    places: dict[str, str] = {}
+    unmatched: dict[str, list[str]] = {}
+    for split, path in lists.items():
+        for number, line in enumerate(read_text(path).split("\n"), start=1):
+            text = line.strip()
+            if not text:
+                continue
+            place = f"{path.name}, line {number}"
+            name = text if text in images else f"{text}.jpg"
+            if name not in images:
+                unmatched.setdefault(split, []).append(f"{place} names {text!r}, which has no captions in {source}")
+                continue
+            if name in places:
+                raise DataError(f"{path}, line {number}: {text!r} is listed already in {places[name]}; list it once")
+            split_of[name], places[name] = split, place
+    return SplitLists(split_of, places, unmatched)
