@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.models.checks import check_sizes
 from lstmzoo.models.encoders import build_encoder
 from lstmzoo.models.frame_input import FrameInput
 from lstmzoo.models.readout import WeightedMean, build_readout
@@ -37,7 +38,7 @@ class ActionModel(nn.Module):
 
     def __init__(self, num_classes: int, encoder: str, feature_size: int, pretrained_encoder: bool, input: str) -> None:
         super().__init__()
-        _check_sizes(num_classes=num_classes, feature_size=feature_size)
+        check_sizes(num_classes=num_classes, feature_size=feature_size)
         self.input = FrameInput(input)
         self.encoder = build_encoder(encoder, self.input.channels, feature_size, pretrained_encoder)
 
@@ -242,12 +243,6 @@ class ActionMeanPool(ActionModel):
         return self.classifier(pooled), {"input": previous, "mean": sums}
 
 
-def _check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if type(size) is not int or size < 1:
-            raise LstmzooError(f"{name} must be a whole number of at least 1, got {size!r}")
-
-
 def detach(state: Any) -> Any:
     """Detach every tensor of a nested state (tuples, lists, dicts, None) from the graph it came from."""
     if isinstance(state, Tensor):
@@ -261,7 +256,7 @@ def detach(state: Any) -> Any:
 
 def _mlp(feature_size: int, hidden_size: int, num_classes: int, dropout: float) -> nn.Module:
     """A classifier with 4H(F + H) hidden weights: those of the four gates of an LSTM."""
-    _check_sizes(hidden_size=hidden_size)
+    check_sizes(hidden_size=hidden_size)
     return nn.Sequential(
         nn.Linear(feature_size, 4 * hidden_size),
         nn.ReLU(),

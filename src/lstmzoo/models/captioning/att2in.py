@@ -1,0 +1,91 @@
+"""Att2in: attention that may change what is written, not whether."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lstmzoo.models.captioning.attention import AdditiveAttention
+from lstmzoo.models.captioning.base import Captioner, Tensors
+from lstmzoo.models.captioning.steps import StepCell
+from lstmzoo.models.registry import register_model
+from lstmzoo.nn import Cell
+
+
+@register_model("att2in")
+class Att2in(Captioner):
+    """What is looked at enters the cell's input only, none of its gates (Rennie et al., CVPR 2017, section 2.2).
+
+        α_t = attention(v, h_{t−1})      z_t = Σ_i α_ti v_i
+        g_t = φ(W_g E s_t + R_g h_{t−1} + W_z z_t)          all gates: σ(W E s_t + R h_{t−1})
+        p_{t+1} = softmax(W_o h_t)
+
+    With any cell: its gates are those that are a sigmoid, or that are named as input or forget gate; the others are its
+    input. (The paper's LSTM has a maxout as φ; here φ is the cell's own.)
+
+    Args:
+        vocab_size: V, words including the four special ones.
+        cell: one of :func:`lstmzoo.nn.list_cells`.
+        hidden_size: H, units of the cell.
+        embedding_size: E, length of a word's vector.
+        picture_size: D, length of a grid cell's features after the first map.
+        attention_size: A.
+        dropout: share of values dropped in training.
+        encoder: one of :func:`lstmzoo.models.image_encoders.list_image_encoders`.
+        pretrained_encoder: start the encoder from ImageNet weights.
+        forget_bias: initial bias of the forget gate; cells without one ignore it.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int = 1000,
+        cell: str = "lstm",
+        hidden_size: int = 512,
+        embedding_size: int = 512,
+        picture_size: int = 512,
+        attention_size: int = 256,
+        dropout: float = 0.5,
+        encoder: str = "small",
+        pretrained_encoder: bool = True,
+        forget_bias: float | None = 1.0,
+    ) -> None:
+        super().__init__(vocab_size, encoder, pretrained_encoder, picture_size, embedding_size, dropout)
+        self.attention = AdditiveAttention(picture_size, hidden_size, attention_size)
+        self.core = StepCell(cell, embedding_size + picture_size, hidden_size, forget_bias)
+        self.logits = nn.Linear(hidden_size, vocab_size)
+        _shut_gates(self.core, embedding_size, hidden_size)
+
+    def look(self, features: Tensor) -> Tensors:
+        v = self.project(features)  # (B, N, D)
+        return self.attention.keys(v), v
+
+    def begin(self, picture: Tensors) -> Tensors:
+        return self.core.zeros(len(picture[1]), picture[1])
+
+    def advance(self, picture: Tensors, memory: Tensors, x: Tensor) -> tuple[Tensor, Tensors, Tensor]:
+        keys, v = picture
+        z, weights = self.attention(keys, v, memory[0])
+        h, memory = self.core(torch.cat([x, z], dim=1), memory)
+        return h, memory, weights
+
+    def output(self, read: Tensor) -> Tensor:
+        return self.logits(self.dropout(read))
+
+
+def candidates(cell: Cell) -> list[str]:
+    """The gates of a cell that are no gates but its input; all of them if it has none such."""
+    named = (cell.forget_gate, cell.input_gate)
+    found = [name for name, function in cell.gates.items() if function is not torch.sigmoid and name not in named]
+    return found or [*cell.gates]
+
+
+def _shut_gates(core: StepCell, embedding_size: int, hidden_size: int) -> None:
+    """Set the weights from the picture to the gates to zero, and keep them there: they get no gradient."""
+    weight = core.rnn.weight_ih_l0  # (G·H, E + D)
+    mask = torch.ones_like(weight)
+    for k, name in enumerate(core.rnn.cell.gates):
+        if name not in candidates(core.rnn.cell):
+            mask[k * hidden_size : (k + 1) * hidden_size, embedding_size:] = 0
+    with torch.no_grad():
+        weight *= mask
+    weight.register_hook(lambda gradient: gradient * mask.to(gradient))

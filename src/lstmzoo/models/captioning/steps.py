@@ -1,0 +1,75 @@
+"""One step of any recurrent cell, and its first state from a picture: what the word-by-word models are built on."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.nn import Recurrent, get_cell, list_cells
+
+States = tuple[Tensor, ...]  # one per name in cell.state, (R, ...) each
+
+
+class StepCell(nn.Module):
+    """A recurrent cell that is fed one step at a time, because what it reads depends on what it said.
+
+    Args:
+        cell: one of :func:`lstmzoo.nn.list_cells`.
+        input_size: I.
+        hidden_size: H.
+        forget_bias: initial bias of the forget gate; cells without one ignore it.
+    """
+
+    def __init__(self, cell: str, input_size: int, hidden_size: int, forget_bias: float | None = 1.0) -> None:
+        super().__init__()
+        if cell not in list_cells():
+            raise LstmzooError(unknown_choice("cell", cell, list_cells()))
+        has_forget_gate = get_cell(cell).forget_gate is not None
+        self.rnn = Recurrent(cell, input_size, hidden_size, forget_bias=forget_bias if has_forget_gate else None)
+        self.shapes = self.rnn.cell.state_shapes(hidden_size, hidden_size)
+
+    def forward(self, x: Tensor, states: States) -> tuple[Tensor, States]:
+        """One step.
+
+        Args:
+            x: (R, I).
+            states: the states before, (R, ...) each, in the order of ``cell.state``.
+
+        Returns:
+            h (R, H), and the states after.
+        """
+        output, last = self.rnn(x.unsqueeze(0), tuple(s.unsqueeze(0) for s in states))
+        return output[0], self.unstacked(last)
+
+    @staticmethod
+    def unstacked(last: Tensor | States) -> States:
+        """What `Recurrent` returns as its last state, without the dimension of layers."""
+        return tuple(s[0] for s in ((last,) if isinstance(last, Tensor) else last))
+
+    def zeros(self, rows: int, like: Tensor) -> States:
+        """The states before anything was seen, for R = ``rows``."""
+        return tuple(like.new_zeros(rows, *shape) for shape in self.shapes.values())
+
+
+class FirstState(nn.Module):
+    """A cell's first state from a picture: h₀ = tanh(W_h v̄), c₀ = tanh(W_c v̄) (Xu et al. 2015, section 3.1.2).
+
+    States beyond h and c (normalisers, matrix memories) have a meaning of their own for their zero; they start there.
+
+    Args:
+        core: the cell.
+        picture_size: length of v̄.
+    """
+
+    def __init__(self, core: StepCell, picture_size: int) -> None:
+        super().__init__()
+        self.shapes = core.shapes
+        vectors = {name: shape[0] for name, shape in core.shapes.items() if name in ("h", "c") and len(shape) == 1}
+        self.maps = nn.ModuleDict({name: nn.Linear(picture_size, size) for name, size in vectors.items()})
+
+    def forward(self, picture: Tensor) -> States:
+        """The states (B, ...) for v̄ (B, picture_size)."""
+        return tuple(
+            self.maps[name](picture).tanh() if name in self.maps else picture.new_zeros(len(picture), *shape)
+            for name, shape in self.shapes.items()
+        )
