@@ -35,21 +35,23 @@ def save_contract(
     transform: dict[str, Any],
     data: dict[str, Any] | None = None,
     config: dict[str, Any] | None = None,
+    vocabulary: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Make the entry ``checkpoint["lstmzoo"]``.
 
     Args:
         model_name: the model's registered name, ``model.model_name``.
         model_args: its arguments, ``model.model_args``.
-        classes: class names in the order of the logits.
-        transform: what turns a video into the model's input: ``size`` [height, width], ``grey``, ``clip_len``,
-            ``frame_interval``.
+        classes: class names in the order of the logits; none for a captioner.
+        transform: what turns a file into the model's input; for videos ``size`` [height, width], ``grey``,
+            ``clip_len``, ``frame_interval``; for pictures ``size`` and ``encoder_key``, see `ImageEncoder.key`.
         data: settings of the data set it was trained on, for evaluation.
         config: the resolved configuration of the run.
+        vocabulary: for a captioner: ``specials`` and ``words``, in the order of their ids.
 
     Returns:
         A dict of primitive values: ``format``, ``version``, ``model`` {``name``, ``args``}, ``classes``,
-        ``transform``, ``data``, ``config``.
+        ``transform``, ``data``, ``config``, and ``vocabulary`` where there is one.
 
     Raises:
         LstmzooError: a value is not primitive.
@@ -62,6 +64,7 @@ def save_contract(
         "transform": transform,
         "data": data or {},
         "config": config or {},
+        **({"vocabulary": vocabulary} if vocabulary else {}),
     }
     for key, value in contract.items():
         if not is_primitive(value):
@@ -94,8 +97,8 @@ def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu")
         map_location: the device to load to.
 
     Returns:
-        The model in evaluation mode, with attributes ``classes`` (list of names), ``transform`` (dict: ``size``
-        [height, width], ``grey``, ``clip_len``, ``frame_interval``) and ``contract`` (all of it).
+        The model in evaluation mode, with attributes ``classes`` (list of names) or ``words`` (a captioner's
+        vocabulary, in the order of ids), ``transform`` (dict, see `save_contract`) and ``contract`` (all of it).
 
     Raises:
         CheckpointError: missing, damaged, not an lstmzoo checkpoint, of a newer format, or of a model that is not
@@ -122,7 +125,15 @@ def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu")
     model.classes = contract["classes"]
     model.transform = contract["transform"]
     model.contract = contract  # type: ignore[assignment]
+    if "vocabulary" in contract:
+        model.words = words_of(contract["vocabulary"])  # type: ignore[assignment]
+        model.encoder.key = contract["transform"]["encoder_key"]  # that of its weights, wherever they came from
     return model.eval()
+
+
+def words_of(vocabulary: dict[str, Any]) -> list[str]:
+    """All words of a contract's vocabulary, the special ones first, in the order of their ids."""
+    return [*vocabulary["specials"], *vocabulary["words"]]
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -152,6 +163,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tenso
 def _check_types(contract: dict[str, Any], file: Path) -> None:
     """Check what the rest of the program relies on, so that a tampered checkpoint gets one message."""
     model, classes = contract["model"], contract["classes"]
+    vocabulary = contract.get("vocabulary", {"specials": [], "words": []})
     sound = (
         isinstance(model, dict)
         and isinstance(model.get("name"), str)
@@ -159,11 +171,15 @@ def _check_types(contract: dict[str, Any], file: Path) -> None:
         and isinstance(classes, list)
         and len(classes) == model["args"].get("num_classes", len(classes))
         and all(isinstance(contract[key], dict) for key in ("transform", "data", "config"))
+        and isinstance(vocabulary, dict)
+        and all(isinstance(vocabulary.get(key), list) for key in ("specials", "words"))
+        and ("vocabulary" not in contract or len(words_of(vocabulary)) == model["args"].get("vocab_size"))
+        and ("vocabulary" not in contract or "encoder_key" in contract["transform"])
     )
     if not sound:
         raise CheckpointError(
             f"{file}: its entry {KEY!r} contradicts itself: it needs a model with name and args, as many "
-            "classes as the model has, and transform, data and config as dictionaries"
+            "classes or words as the model has, and transform, data and config as dictionaries"
         )
 
 

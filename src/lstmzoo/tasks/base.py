@@ -21,7 +21,8 @@ State = Any  # nested tuples, lists and dicts of tensors, or None
 class BaseTask(LightningModule):
     """A model in training; a task adds its loss and its measurements.
 
-    A subclass writes `window_loss`, `num_frames`, `validation_step` and `test_step`, and sets `monitor`.
+    A subclass writes `loss`, or `window_loss` and `num_frames` where there are sequences of frames to go through;
+    `validation_step` and `test_step`; and sets `monitor` and, at the end of a test, `results`.
 
     Every random number of a training step is drawn from a generator seeded with (seed, epoch, batch, process), so
     that a resumed run repeats nothing and misses nothing.
@@ -29,8 +30,8 @@ class BaseTask(LightningModule):
     Args:
         model: registered name of the model.
         model_args: its arguments.
-        classes: class names in the order of the logits.
-        transform: what turns a video into the model's input: size, grey, clip_len, frame_interval.
+        classes: class names in the order of the logits; none for captions.
+        transform: what turns a file into the model's input; see `save_contract`.
         config: the resolved configuration of the run; it travels in the checkpoint.
         seed: of the randomness in training.
         lr: peak learning rate of AdamW.
@@ -40,6 +41,7 @@ class BaseTask(LightningModule):
         schedule_epochs: epochs until the cosine ends; None for the trainer's max_epochs.
         gradient_clip_val: largest norm of the gradient; None for no clipping.
         tbptt_window: frames per window of truncated back-propagation through time; None for the whole clip.
+        vocabulary: of a captioner, as `Vocabulary.to_dict` gives it.
 
     Raises:
         LstmzooError: a setting out of its range.
@@ -64,6 +66,7 @@ class BaseTask(LightningModule):
         schedule_epochs: float | None = None,
         gradient_clip_val: float | None = 1.0,
         tbptt_window: int | None = None,
+        vocabulary: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         _check_positive(lr=lr, schedule_epochs=schedule_epochs, gradient_clip_val=gradient_clip_val)
@@ -73,6 +76,7 @@ class BaseTask(LightningModule):
             raise LstmzooError(f"task.tbptt_window must be a number of frames or null, not {tbptt_window!r}")
         self.model: Any = create_model(model, **model_args)
         self.classes = classes
+        self.vocabulary = vocabulary
         self.transform = transform
         self.config = config
         self.seed = seed
@@ -81,9 +85,14 @@ class BaseTask(LightningModule):
         self.gradient_clip_val = gradient_clip_val
         self.tbptt_window = tbptt_window
         self.automatic_optimization = tbptt_window is None
+        self.results: Any = None
         self._totals: dict[str, Tensor] = {}
 
     # --- what a task defines -------------------------------------------------------------------------------------
+
+    def loss(self, batch: dict[str, Any]) -> Tensor:
+        """Return the mean loss over a batch, a scalar with gradient."""
+        return self.window_loss(batch, slice(None), None)[0]
 
     def window_loss(self, batch: dict[str, Any], frames: slice, state: State) -> tuple[Tensor, State]:
         """Return the mean loss over some frames of a batch of clips.
@@ -114,12 +123,12 @@ class BaseTask(LightningModule):
         torch.manual_seed(step_seed(self.seed, self.current_epoch, batch_idx, self.global_rank))
         for optimizer in self.trainer.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate(self.global_step)
+                group["lr"] = self.learning_rate(self.global_step) * group.get("lr_scale", 1.0)
                 group["weight_decay"] = self.weight_decay
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         if self.automatic_optimization:
-            loss, _ = self.window_loss(batch, slice(None), None)
+            loss = self.loss(batch)
         else:
             loss = self._truncated_step(batch)
         self.record("loss", loss.detach(), 1)
@@ -192,6 +201,7 @@ class BaseTask(LightningModule):
             transform=self.transform,
             data=self.config.get("data", {}),
             config=self.config,
+            vocabulary=self.vocabulary,
         )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

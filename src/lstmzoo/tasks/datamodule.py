@@ -5,10 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import LightningDataModule
-from lightning.pytorch.accelerators import CUDAAccelerator
-from torch.utils.data import DataLoader, DistributedSampler
-
 from lstmzoo.data.augment import Augment
 from lstmzoo.data.clip_dataset import ClipDataset
 from lstmzoo.data.kth import KTH
@@ -16,12 +12,12 @@ from lstmzoo.data.kth_files import SEQUENCES_FILE
 from lstmzoo.data.kth_protocols import split_persons
 from lstmzoo.data.video_folder import VideoFolder
 from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.tasks.sampler import EpochSampler
+from lstmzoo.tasks.base_data import BaseDataModule
 
 DATASETS: dict[str, type[ClipDataset]] = {"kth": KTH, "kth_simulated": KTH, "video_folder": VideoFolder}
 
 
-class ClipDataModule(LightningDataModule):
+class ClipDataModule(BaseDataModule):
     """The data of action recognition.
 
     Args:
@@ -62,20 +58,15 @@ class ClipDataModule(LightningDataModule):
         simulate: dict[str, Any] | None = None,
         **dataset: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(batch_size=batch_size, num_workers=num_workers, test_split=test_split, seed=seed)
         if name not in DATASETS:
             raise LstmzooError(unknown_choice("data.name", name, DATASETS))
-        if batch_size < 1 or num_workers < 0 or val_clips < 1 or test_clips < 1:
-            raise LstmzooError("data.batch_size, val_clips and test_clips must be 1 or more, num_workers 0 or more")
+        if val_clips < 1 or test_clips < 1:
+            raise LstmzooError("data.val_clips and data.test_clips must be 1 or more")
         self.source, self.root = name, Path(root)
-        self.batch_size, self.num_workers = batch_size, num_workers
-        self.val_clips, self.test_clips, self.test_split = val_clips, test_clips, test_split
-        self.seed = seed
+        self.val_clips, self.test_clips = val_clips, test_clips
         self.simulate = simulate
         self.arguments = {**dataset, "grey": grey, "augment": Augment(flip, shift, zoom)}
-        self.train_dataset: ClipDataset | None = None
-        self.val_dataset: ClipDataset | None = None
-        self.test_dataset: ClipDataset | None = None
 
     def prepare_data(self) -> None:
         """Make the simulated data set if it is missing."""
@@ -94,75 +85,16 @@ class ClipDataModule(LightningDataModule):
     @property
     def classes(self) -> list[str]:
         """The class names; `setup` must have been called."""
-        dataset = self.train_dataset or self.test_dataset
-        assert dataset is not None
-        return dataset.classes
-
-    def datasets(self) -> dict[str, ClipDataset]:
-        """The data sets that are open, by split."""
-        opened = {"train": self.train_dataset, "val": self.val_dataset, self.test_split: self.test_dataset}
-        return {split: dataset for split, dataset in opened.items() if dataset is not None}
+        return (self.train_dataset or self.test_dataset).classes
 
     @property
-    def has_validation(self) -> bool:
-        """Whether there is anything to validate on; some protocols have no such split."""
-        return bool(self.val_dataset)
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Batches of random clips, in an order that depends on (seed, epoch); a resumed epoch goes on in its middle."""
-        assert self.train_dataset is not None
-        epoch, done = self._progress()
-        sampler = EpochSampler(
-            self.train_dataset, seed=self.seed, epoch=epoch, skip=done * self.batch_size, **self._processes()
-        )
-        return self._loader(self.train_dataset, sampler)
-
-    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
-        """Batches of evenly spaced clips; nothing where the protocol has no validation split."""
-        return self._even(self.val_dataset) if self.val_dataset else []
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Batches of evenly spaced clips."""
-        assert self.test_dataset is not None
-        return self._even(self.test_dataset)
+    def sizes(self) -> str:
+        return f"sequences: {', '.join(f'{len(data.segments)} {split}' for split, data in self.datasets().items())}"
 
     def _open(self, split: str, **arguments: Any) -> ClipDataset:
         size = tuple(self.arguments.get("size", (64, 64)))
         dataset: Any = DATASETS[self.source]
         return dataset(self.root, split, **{**self.arguments, "size": size, **arguments})
-
-    def _progress(self) -> tuple[int, int]:
-        """The epoch in which training stands, and the batches that it has done of it."""
-        if self.trainer is None:
-            return 0, 0
-        loop = self.trainer.fit_loop
-        epochs: Any = loop.epoch_progress.current
-        batches: Any = loop.epoch_loop.batch_progress.current
-        unfinished = epochs.ready > epochs.processed
-        return epochs.processed, batches.processed if unfinished else 0
-
-    def _processes(self) -> dict[str, int]:
-        if self.trainer is None:
-            return {"num_replicas": 1, "rank": 0}
-        return {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
-
-    def _even(self, dataset: ClipDataset) -> DataLoader[Any]:
-        several = self._processes()["num_replicas"] > 1
-        sampler: DistributedSampler[Any] | None = None
-        if several:
-            sampler = DistributedSampler(dataset, shuffle=False, **self._processes())  # type: ignore[arg-type]
-        return self._loader(dataset, sampler)
-
-    def _loader(self, dataset: ClipDataset, sampler: DistributedSampler[Any] | None) -> DataLoader[Any]:
-        return DataLoader(
-            dataset,
-            batch_size=self.batch_size,
-            sampler=sampler,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=self.trainer is not None and isinstance(self.trainer.accelerator, CUDAAccelerator),
-        )
-
 
 def _check_simulation(simulate: dict[str, Any], protocol: dict[str, Any]) -> None:
     """Find out before videos are made that the protocol has no use for so few persons."""

@@ -68,7 +68,6 @@ class RecognitionTask(BaseTask):
             raise LstmzooError(f"task.label_smoothing must be in 0..1 (1 excluded), not {label_smoothing}")
         self.save_hyperparameters()
         self.label_smoothing = label_smoothing
-        self.results: RecognitionResults | None = None
         self._clips: list[tuple[Tensor, Tensor]] = []
 
     def window_loss(self, batch: dict[str, Any], frames: slice, state: State) -> tuple[Tensor, State]:

@@ -51,6 +51,9 @@ class Captioner(nn.Module):
         dropout: share of values dropped in training: of the cells' features, the words' vectors and the output.
     """
 
+    words: list[str]
+    """The vocabulary, in the order of ids; set by ``lstmzoo.load``."""
+
     def __init__(
         self,
         vocab_size: int,

@@ -189,7 +189,7 @@ def _sample(model: Any, features: Any, decoding: Decoding, keys: Sequence[int] |
     device = state.memory[0].device
     pictures = len(state.memory[0])
     numbers = range(pictures) if keys is None else keys
-    generators = [torch.Generator().manual_seed(decoding.seed * 1_000_003 + int(number)) for number in numbers]
+    generators = [torch.Generator().manual_seed((decoding.seed * 1_000_003 + int(number)) % 2**63) for number in numbers]
     state = state.select(torch.arange(pictures, device=device).repeat_interleave(count))
     words = torch.full((pictures * count,), BOS, device=device)
     done = torch.zeros(len(words), dtype=torch.bool, device=device)

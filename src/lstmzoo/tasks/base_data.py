@@ -1,0 +1,107 @@
+"""What the data modules of all tasks share: loaders in an order that a resumed run takes up again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.accelerators import CUDAAccelerator
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from lstmzoo.errors import LstmzooError
+from lstmzoo.tasks.sampler import EpochSampler
+
+
+class BaseDataModule(LightningDataModule):
+    """Data for training, validation and test; a task's own data module opens the three data sets in `setup`.
+
+    Args:
+        batch_size: items per batch and process.
+        num_workers: processes that load items; 0 for the training process itself.
+        test_split: what is tested on: test, val or train.
+        seed: of the order in training.
+
+    Raises:
+        LstmzooError: numbers that make no sense.
+    """
+
+    collate: Callable[[list[Any]], Any] | None = None
+    """Makes a batch of items; None for torch's own way."""
+
+    def __init__(self, *, batch_size: int, num_workers: int, test_split: str, seed: int) -> None:
+        super().__init__()
+        if batch_size < 1 or num_workers < 0:
+            raise LstmzooError("data.batch_size must be 1 or more, data.num_workers 0 or more")
+        self.batch_size, self.num_workers = batch_size, num_workers
+        self.test_split = test_split
+        self.seed = seed
+        self.train_dataset: Any = None
+        self.val_dataset: Any = None
+        self.test_dataset: Any = None
+
+    @property
+    def sizes(self) -> str:
+        """How much there is of what in the open splits, in words."""
+        raise NotImplementedError
+
+    def datasets(self) -> dict[str, Any]:
+        """The data sets that are open, by split."""
+        opened = {"train": self.train_dataset, "val": self.val_dataset, self.test_split: self.test_dataset}
+        return {split: dataset for split, dataset in opened.items() if dataset is not None}
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there is anything to validate on; some data sets have no such split."""
+        return bool(self.val_dataset)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Batches in an order that depends on (seed, epoch); a resumed epoch goes on in its middle."""
+        assert self.train_dataset is not None
+        epoch, done = self._progress()
+        sampler = EpochSampler(
+            self.train_dataset, seed=self.seed, epoch=epoch, skip=done * self.batch_size, **self._processes()
+        )
+        return self._loader(self.train_dataset, sampler)
+
+    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
+        """Batches in the order of the data set; nothing where there is no validation split."""
+        return self._even(self.val_dataset) if self.val_dataset else []
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Batches in the order of the data set."""
+        assert self.test_dataset is not None
+        return self._even(self.test_dataset)
+
+    def _progress(self) -> tuple[int, int]:
+        """The epoch in which training stands, and the batches that it has done of it."""
+        if self.trainer is None:
+            return 0, 0
+        loop = self.trainer.fit_loop
+        epochs: Any = loop.epoch_progress.current
+        batches: Any = loop.epoch_loop.batch_progress.current
+        unfinished = epochs.ready > epochs.processed
+        return epochs.processed, batches.processed if unfinished else 0
+
+    def _processes(self) -> dict[str, int]:
+        if self.trainer is None:
+            return {"num_replicas": 1, "rank": 0}
+        return {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
+
+    def _even(self, dataset: Dataset[Any]) -> DataLoader[Any]:
+        several = self._processes()["num_replicas"] > 1
+        sampler: DistributedSampler[Any] | None = None
+        if several:
+            sampler = DistributedSampler(dataset, shuffle=False, **self._processes())  # type: ignore[arg-type]
+        return self._loader(dataset, sampler)
+
+    def _loader(self, dataset: Dataset[Any], sampler: DistributedSampler[Any] | None) -> DataLoader[Any]:
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            collate_fn=self.collate,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=self.trainer is not None and isinstance(self.trainer.accelerator, CUDAAccelerator),
+        )

@@ -1,0 +1,176 @@
+"""Pictures and their sentences for training, validation and test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from lstmzoo.data.captions import Captions, Vocabulary
+from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.tasks.base_data import BaseDataModule
+
+
+class Sentences(Dataset[dict[str, Any]]):
+    """Pictures, each with k of its captions as ids.
+
+    Several captions of a picture go through the network together, so that what depends on the picture alone is
+    computed once for all of them. An item is ``{"features": (N, C) or "images": uint8 (3, H, W), "words": k lists of
+    ids from begin to end, "index": int}``.
+
+    Args:
+        captions: the pictures.
+        vocabulary: turns words into ids.
+        per_picture: k; which ones depends on (seed, epoch, picture) where a picture has more or fewer.
+        max_words: most words of a caption; longer ones are cut.
+        seed: of the choice.
+        flip: mirror half of the pictures, in training.
+    """
+
+    def __init__(
+        self,
+        captions: Captions,
+        vocabulary: Vocabulary,
+        per_picture: int,
+        max_words: int,
+        seed: int,
+        flip: bool = False,
+    ) -> None:
+        self.captions, self.vocabulary = captions, vocabulary
+        self.per_picture, self.max_words, self.seed, self.flip = per_picture, max_words, seed, flip
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    def __getitem__(self, index: int | tuple[int, int]) -> dict[str, Any]:
+        item, epoch = index if isinstance(index, tuple) else (index, 0)
+        found = self.captions[item]
+        random = np.random.default_rng([self.seed, epoch, item])
+        picture = {"features": found["grid"]} if "grid" in found else {"images": found["image"]}
+        if self.flip and "images" in picture and random.random() < 0.5:
+            picture["images"] = picture["images"].flip(2)
+        chosen = _choose(len(found["tokens"]), self.per_picture, random)
+        words = [self.vocabulary.encode(found["tokens"][number], self.max_words) for number in chosen]
+        return {**picture, "words": words, "index": item}
+
+
+def collate(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Make a batch: pictures stacked; ``"words"`` (B · k, L) filled up with 0, their ``"lengths"``; ``"index"`` (B,)."""
+    sentences = [torch.tensor(words) for item in items for words in item["words"]]
+    picture = "features" if "features" in items[0] else "images"
+    return {
+        picture: torch.stack([item[picture] for item in items]),
+        "words": pad_sequence(sentences, batch_first=True, padding_value=Vocabulary.pad),
+        "lengths": torch.tensor([len(words) for words in sentences]),
+        "index": torch.tensor([item["index"] for item in items]),
+    }
+
+
+class CaptionDataModule(BaseDataModule):
+    """The data of captioning.
+
+    Args:
+        name: what the data set is called.
+        root: its folder.
+        encoder: a frozen encoder, whose features are computed once and kept; None gives the pictures themselves.
+        image_size: side of the square pictures, in pixels.
+        vocabulary: as `Vocabulary.to_dict` gave it; None builds one from the training split.
+        min_count: how often a word must occur in the training split to be known.
+        max_words: most words of a training caption; longer ones are cut.
+        captions_per_picture: k, captions of each picture in a batch.
+        batch_size: pictures per batch and process.
+        num_workers: processes that load pictures; 0 for the training process itself.
+        test_split: what is tested on.
+        seed: of the order and the choice of captions.
+        flip: mirror half of the training pictures (left and right change places, in sentences they don't).
+        simulate: arguments of the simulator, to make the data set where it is missing; None never makes any.
+        **dataset: further arguments of `Captions`.
+    """
+
+    collate = staticmethod(collate)
+
+    def __init__(
+        self,
+        name: str,
+        root: str,
+        *,
+        encoder: Any | None,
+        image_size: int,
+        vocabulary: dict[str, Any] | None = None,
+        min_count: int = 5,
+        max_words: int = 20,
+        captions_per_picture: int = 5,
+        batch_size: int = 32,
+        num_workers: int = 0,
+        test_split: str = "test",
+        seed: int = 0,
+        flip: bool = False,
+        simulate: dict[str, Any] | None = None,
+        **dataset: Any,
+    ) -> None:
+        super().__init__(batch_size=batch_size, num_workers=num_workers, test_split=test_split, seed=seed)
+        if captions_per_picture < 1 or max_words < 1:
+            raise LstmzooError("data.captions_per_picture and data.max_words must be 1 or more")
+        if flip and encoder is not None:
+            raise LstmzooError("data.flip=true goes with an encoder that is trained; cached features can't be mirrored")
+        self.source, self.root = name, Path(root)
+        self.encoder, self.image_size = encoder, image_size
+        self.vocabulary = None if vocabulary is None else Vocabulary.from_dict(vocabulary)
+        self.min_count, self.max_words, self.per_picture = min_count, max_words, captions_per_picture
+        self.flip, self.simulate = flip, simulate
+        self.arguments = dataset
+
+    def prepare_data(self) -> None:
+        """Make the simulated data set if it is missing."""
+        if self.simulate is not None:
+            simulate_missing(self.root, self.simulate)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the data sets of a stage; features are computed into the cache at the first time."""
+        if stage == "fit" and self.train_dataset is None:
+            self.train_dataset = self._open("train", flip=self.flip)
+            try:
+                self.val_dataset = self._open("val")
+            except DataError as error:
+                if "no image in split" not in str(error):
+                    raise
+        if stage == "test" and self.test_dataset is None:
+            self.test_dataset = self._open(self.test_split)
+
+    @property
+    def sizes(self) -> str:
+        parts = (f"{len(data)} {split}" for split, data in self.datasets().items())
+        return f"pictures: {', '.join(parts)}; {len(self.vocabulary or ())} words"
+
+    def _open(self, split: str, flip: bool = False) -> Sentences:
+        size = (self.image_size, self.image_size)
+        captions = Captions(self.root, split, size=size, encoder=self.encoder, **self.arguments)
+        if self.vocabulary is None:
+            self.vocabulary = Vocabulary.build(captions.sentences(), self.min_count)
+        return Sentences(captions, self.vocabulary, self.per_picture, self.max_words, self.seed, flip)
+
+
+def _choose(available: int, wanted: int, random: np.random.Generator) -> list[int]:
+    """Which captions of a picture: all where there are as many as wanted, each at most once more than any other."""
+    if available == wanted:
+        return list(range(wanted))
+    rounds = -(-wanted // available)
+    return np.concatenate([random.permutation(available) for _ in range(rounds)])[:wanted].tolist()
+
+
+def simulate_missing(root: Path, arguments: dict[str, Any]) -> None:
+    """Make a simulated data set in `root` where there is nothing.
+
+    Args:
+        root: folder of the data set.
+        arguments: those of `simulate_captions`.
+    """
+    from lstmzoo.data.simulate.captions import simulate_captions
+
+    if not root.is_dir() or not any(root.iterdir()):
+        print(f"There is no data in {root} yet: simulating pictures with captions")
+        simulate_captions(root, **arguments)

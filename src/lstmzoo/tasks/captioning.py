@@ -1,0 +1,224 @@
+"""Image captioning: learning to put pictures into words, by cross-entropy or by reward."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lstmzoo.data.captions import Vocabulary
+from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.metrics.captions import Scores, evaluate
+from lstmzoo.models.captioning.base import real_steps
+from lstmzoo.models.captioning.decode import Decoding, Sentence, decode
+from lstmzoo.tasks.base import BaseTask, step_seed
+from lstmzoo.tasks.scst import BASELINES, Reward, self_critical_loss
+
+OBJECTIVES = ("cross_entropy", "scst")
+
+# A sentence that ends with one of these is not over.
+BAD_ENDINGS = frozenset(
+    "a an the and or of in on at to with by from for into near over under behind through its his her their is are".split()
+)
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What was said about a picture of the test."""
+
+    image_id: int | str
+    path: str
+    sentences: list[str]
+    references: list[str]
+
+
+@dataclass(frozen=True)
+class CaptionResults:
+    """The outcome of a test.
+
+    Attributes:
+        scores: the field's numbers, computed once over the whole set, of the best sentence of each picture.
+        captions: what was said.
+        bad_endings: share of the best sentences that end in an article, a preposition or the like, or not at all.
+        words: mean number of words.
+        decoding: how the sentences were made.
+    """
+
+    scores: Scores
+    captions: list[Caption]
+    bad_endings: float
+    words: float
+    decoding: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the numbers, ready for JSON."""
+        return {
+            **self.scores,
+            "bad_endings": self.bad_endings,
+            "words": self.words,
+            "pictures": len(self.captions),
+            "tokenizer": self.scores.tokenizer,
+            "remark": self.scores.remark,
+            "decoding": self.decoding,
+        }
+
+
+class CaptioningTask(BaseTask):
+    """Cross-entropy on the true words, or self-critical training on CIDEr-D; the best checkpoint is that by CIDEr-D.
+
+    Args:
+        model: registered name of a captioner.
+        model_args: its arguments.
+        vocabulary: as `Vocabulary.to_dict` gives it.
+        objective: cross_entropy or scst, which goes on from a checkpoint trained by cross-entropy.
+        label_smoothing: share of the target that is spread over all words.
+        sampling_max: scheduled sampling: most that the share of the model's own words among its inputs grows to.
+        sampling_step: by how much it grows at a time.
+        sampling_every: epochs from one time to the next.
+        baseline: scst: what a sample is measured against: mean (of the other samples), or greedy.
+        samples: scst: samples per picture.
+        encoder_lr: peak learning rate of the encoder; None leaves it as it is.
+        decoding: how sentences are made in validation and test; see `Decoding`.
+        **settings: those of `BaseTask`.
+
+    Raises:
+        LstmzooError: a setting out of its range.
+    """
+
+    monitor = ("val/CIDEr-D", "max")
+
+    def __init__(
+        self,
+        model: str,
+        model_args: dict[str, Any],
+        *,
+        vocabulary: dict[str, Any],
+        objective: str = "cross_entropy",
+        label_smoothing: float = 0.1,
+        sampling_max: float = 0.25,
+        sampling_step: float = 0.05,
+        sampling_every: int = 5,
+        baseline: str = "mean",
+        samples: int = 5,
+        encoder_lr: float | None = None,
+        decoding: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(model, model_args, vocabulary=vocabulary, **settings)
+        if objective not in OBJECTIVES:
+            raise LstmzooError(unknown_choice("task.objective", objective, OBJECTIVES))
+        if baseline not in BASELINES:
+            raise LstmzooError(unknown_choice("task.baseline", baseline, BASELINES))
+        if not 0 <= label_smoothing < 1 or not 0 <= sampling_max <= 1 or sampling_step < 0 or sampling_every < 1:
+            raise LstmzooError("task.label_smoothing and task.sampling_max lie in 0..1, task.sampling_every is 1 or more")
+        if samples < 2 and baseline == "mean":
+            raise LstmzooError("task.baseline=mean needs task.samples of at least 2: each is measured against the others")
+        if encoder_lr is not None and encoder_lr <= 0:
+            raise LstmzooError(f"task.encoder_lr must be greater than 0, or null for a frozen encoder, not {encoder_lr}")
+        self.save_hyperparameters()
+        self.words = Vocabulary.from_dict(vocabulary)
+        self.objective, self.label_smoothing = objective, label_smoothing
+        self.sampling_max, self.sampling_step, self.sampling_every = sampling_max, sampling_step, sampling_every
+        self.baseline, self.samples = baseline, samples
+        self.encoder_lr = encoder_lr
+        self.decoding = Decoding.of(decoding or {})
+        self.speaker: Any = self.model  # whom a test listens to; an ensemble may take the model's place
+        self.reward: Reward | None = None
+        self._said: list[tuple[int, list[Sentence]]] = []
+        self._loss: list[Tensor] = []
+        self.model.encoder.requires_grad_(encoder_lr is not None)
+
+    # --- training ------------------------------------------------------------------------------------------------
+
+    @property
+    def sampling(self) -> float:
+        """The share of the model's own words among its inputs in this epoch."""
+        return min(self.sampling_max, self.sampling_step * (self.current_epoch // self.sampling_every))
+
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        if self.objective == "scst":
+            captions = self.trainer.datamodule.train_dataset.captions  # type: ignore[attr-defined]
+            self.reward = Reward([record.tokens for record in captions.records], self.words)
+
+    def loss(self, batch: dict[str, Any]) -> Tensor:
+        features = self._features(self.model, batch)
+        if self.reward is not None:
+            seed = step_seed(self.seed, self.current_epoch, self.global_step, self.global_rank)
+            loss, gained = self_critical_loss(
+                self.model, features, batch["index"].tolist(), self.reward, self.samples, self.baseline, seed,
+                self.decoding.max_words,
+            )  # fmt: skip
+            self.record("reward", gained.sum(), gained.numel())
+            return loss
+        return self._cross_entropy(features, batch, self.label_smoothing, self.sampling)
+
+    def _cross_entropy(self, features: Tensor, batch: dict[str, Any], smoothing: float, sampling: float) -> Tensor:
+        """The mean over all real words, and what the model adds about its attention."""
+        words, lengths = batch["words"], batch["lengths"] - 1
+        inputs, targets = words[:, :-1], words[:, 1:]
+        reads, attention = self.model.read(features, inputs, lengths, sampling)
+        real = real_steps(lengths, inputs.shape[1])
+        logits = self.model.output(reads[real])
+        loss = F.cross_entropy(logits, targets[real], label_smoothing=smoothing)
+        return loss + self.model.penalty(attention, real)
+
+    @staticmethod
+    def _features(model: Any, batch: dict[str, Any]) -> Tensor:
+        return batch["features"] if "features" in batch else model.encode(batch["images"])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        own = [p for name, p in self.model.named_parameters() if not name.startswith("encoder.")]
+        groups: list[dict[str, Any]] = [{"params": own}]
+        if self.encoder_lr is not None:
+            groups.append({"params": list(self.model.encoder.parameters()), "lr_scale": self.encoder_lr / self.lr})
+        return torch.optim.AdamW(groups, lr=self.lr, weight_decay=self.weight_decay, fused=True)
+
+    # --- validation and test -------------------------------------------------------------------------------------
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        features = self._features(self.model, batch)
+        self._loss.append(self._cross_entropy(features, batch, 0.0, 0.0))
+        self._say(self.model, features, batch)
+
+    def on_validation_epoch_end(self) -> None:
+        if not self._said:
+            return
+        scores, _ = self._score(self.trainer.datamodule.val_dataset.captions)  # type: ignore[attr-defined]
+        self.log("val/loss", torch.stack(self._loss).mean(), sync_dist=True)
+        self._loss = []
+        for name, value in scores.items():
+            self.log(f"val/{name}", value, sync_dist=True)
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        self._say(self.speaker, self._features(self.speaker, batch), batch)
+
+    def on_test_epoch_end(self) -> None:
+        scores, captions = self._score(self.trainer.datamodule.test_dataset.captions)  # type: ignore[attr-defined]
+        best = [caption.sentences[0].split() for caption in captions]
+        bad = sum(not words or words[-1] in BAD_ENDINGS for words in best)
+        words = sum(map(len, best)) / len(best)
+        self.results = CaptionResults(scores, captions, bad / len(best), words, asdict(self.decoding))
+
+    def _say(self, speaker: Any, features: Tensor, batch: dict[str, Any]) -> None:
+        index = batch["index"].tolist()
+        self._said += zip(index, decode(speaker, features, self.decoding, index), strict=True)
+
+    def _score(self, dataset: Any) -> tuple[Scores, list[Caption]]:
+        """Gather what all processes said, each picture once, and measure it as a whole."""
+        parts = [self._said]
+        if self.trainer.world_size > 1:
+            parts = [[] for _ in range(self.trainer.world_size)]
+            torch.distributed.all_gather_object(parts, self._said)
+        self._said = []
+        captions = []
+        for index, sentences in sorted(dict(pair for part in parts for pair in part).items()):
+            record = dataset.records[index]
+            texts = [self.words.decode(sentence.words) for sentence in sentences]
+            captions.append(Caption(record.image_id, str(record.path), texts, list(record.captions)))
+        references = {caption.image_id: caption.references for caption in captions}
+        scores = evaluate(references, {caption.image_id: caption.sentences[0] for caption in captions})
+        return scores, captions

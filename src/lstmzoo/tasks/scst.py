@@ -1,0 +1,97 @@
+"""Self-critical sequence training: a captioner learns from what its own sentences are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lstmzoo.data.captions import Vocabulary
+from lstmzoo.metrics.cider import CiderD
+from lstmzoo.models.captioning.base import BOS, EOS, real_steps
+from lstmzoo.models.captioning.decode import Decoding, Sentence, decode
+
+BASELINES = ("mean", "greedy")
+
+
+class Reward:
+    """CIDEr-D of sentences of ids, against the captions of the training pictures and with their document frequencies.
+
+    The end of a sentence is a word of it, in the references as in what is rewarded: without, a sentence that breaks off
+    ("a man with a") is worth as much as one that is over.
+
+    Args:
+        captions: of every picture, the words of its captions.
+        vocabulary: the ids.
+    """
+
+    def __init__(self, captions: Sequence[Sequence[Sequence[str]]], vocabulary: Vocabulary) -> None:
+        # The first id, the beginning, is no word; the last one is the end.
+        self.cider = CiderD(
+            {number: [vocabulary.encode(words)[1:] for words in several] for number, several in enumerate(captions)}
+        )
+
+    def __call__(self, picture: int, sentence: Sentence) -> float:
+        """The worth of a sentence about a training picture."""
+        return self.cider(picture, [*sentence.words, EOS] if sentence.finished else sentence.words)
+
+
+def self_critical_loss(
+    model: Any,
+    features: Tensor,
+    index: Sequence[int],
+    reward: Reward,
+    samples: int,
+    baseline: str,
+    seed: int,
+    max_words: int,
+) -> tuple[Tensor, Tensor]:
+    """REINFORCE with the model itself as the baseline (Rennie et al., CVPR 2017, section 3).
+
+        L = − Σ_k (r(s^k) − b) Σ_t log p(s^k_t) / number of words        s^k ~ p
+
+    b is the reward of the greedy sentence, or, with baseline="mean", the mean reward of the picture's other samples.
+    Dropout is off: the network that speaks is the one that is measured.
+
+    Args:
+        model: a `Captioner`.
+        features: of B pictures, (B, N, C).
+        index: which training pictures they are.
+        reward: tells the worth of a sentence.
+        samples: K, sentences drawn per picture.
+        baseline: mean or greedy.
+        seed: of the drawing.
+        max_words: longest sentence.
+
+    Returns:
+        The loss, and the rewards (B, K).
+    """
+    training = model.training
+    model.eval()
+    free: dict[str, Any] = {"max_words": max_words, "no_repeat": False, "allow_unknown": True}
+    drawn = decode(model, features, Decoding("sample", num_captions=samples, seed=seed, **free), index)
+    worth = torch.tensor(
+        [[reward(picture, sentence) for sentence in several] for picture, several in zip(index, drawn, strict=True)],
+        device=features.device,
+    )  # (B, K)
+    if baseline == "greedy":
+        greedy = decode(model, features, Decoding("greedy", **free))
+        against = torch.tensor([[reward(i, several[0])] for i, several in zip(index, greedy, strict=True)]).to(worth)
+    else:
+        against = (worth.sum(1, keepdim=True) - worth) / (samples - 1)
+    words = [
+        torch.tensor([BOS, *one.words, *([EOS] if one.finished else [])], device=features.device)
+        for several in drawn
+        for one in several
+    ]
+    lengths = torch.tensor([len(one) - 1 for one in words], device=features.device)
+    padded = pad_sequence(words, batch_first=True)
+    reads, _ = model.read(features, padded[:, :-1], lengths)
+    real = real_steps(lengths, padded.shape[1] - 1)
+    log_p = model.output(reads[real]).log_softmax(1).gather(1, padded[:, 1:][real][:, None]).squeeze(1)
+    advantage = (worth - against).flatten().repeat_interleave(lengths)
+    model.train(training)
+    return -(advantage * log_p).mean(), worth
