@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
@@ -20,15 +19,14 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException, SI
 from omegaconf import DictConfig, OmegaConf
 from rich import get_console
 
-from lstmzoo.cli import EXIT_TERMINATED
+from lstmzoo.cli import EXIT_TERMINATED, tasks
 from lstmzoo.errors import LstmzooError
-from lstmzoo.tasks import get_task
 from lstmzoo.tasks.base import BaseTask
+from lstmzoo.tasks.base_data import BaseDataModule
 from lstmzoo.tasks.callbacks import Checkpoints, PatientStopping, Timing
-from lstmzoo.tasks.datamodule import ClipDataModule
 from lstmzoo.tasks.run_log import RunLog
 
-SIMULATION = {"persons": "persons", "scenarios": "scenarios", "simulation_seed": "seed"}  # data key: argument
+PATHS = {"data": ("root", "cache_dir", "split_dir", "image_dir"), "task": ("start_from",)}
 
 
 def to_dict(config: DictConfig) -> dict[str, Any]:
@@ -39,58 +37,30 @@ def to_dict(config: DictConfig) -> dict[str, Any]:
 
 
 def absolute_paths(config: DictConfig) -> None:
-    """Make the data paths absolute, so that a checkpoint finds its data from any folder."""
-    for key in ("root", "cache_dir", "split_dir"):
-        if config.data.get(key) is not None:
-            config.data[key] = os.path.abspath(os.path.expanduser(str(config.data[key])))
+    """Make the paths absolute, so that a checkpoint finds its data from any folder."""
+    for group, keys in PATHS.items():
+        for key in keys:
+            if config.get(group, {}).get(key) is not None:
+                config[group][key] = os.path.abspath(os.path.expanduser(str(config[group][key])))
 
 
-def build_datamodule(config: DictConfig, *, simulate: bool, split: str = "test", **extra: Any) -> ClipDataModule:
+def build_datamodule(
+    config: DictConfig, *, simulate: bool, split: str = "test", checkpoint: Path | None = None
+) -> BaseDataModule:
     """Build the data module of a configuration.
 
     Args:
-        config: with groups data and model.
+        config: with groups task, data and model.
         simulate: make simulated data where it is missing.
         split: what to test on.
-        **extra: further arguments of the data set.
+        checkpoint: what is to be tested; it may hold what the data need, such as a vocabulary.
     """
-    data = to_dict(config.data)
-    simulation = {name: data.pop(key) for key, name in SIMULATION.items() if key in data}
-    return ClipDataModule(
-        **data,
-        **extra,
-        grey=config.model.get("input") != "rgb",
-        seed=config.seed,
-        test_split=split,
-        simulate=simulation if simulate and simulation else None,
-    )
+    return tasks.of(config.task.name).datamodule(config, simulate=simulate, split=split, checkpoint=checkpoint)
 
 
-def build_task(config: DictConfig, classes: list[str]) -> BaseTask:
-    """Build the task of a configuration with a new model."""
-    settings = to_dict(config.task)
-    model = to_dict(config.model)
-    transform = {
-        "size": list(config.data.size),
-        "grey": config.model.get("input") != "rgb",
-        "clip_len": config.data.clip_len,
-        "frame_interval": config.data.frame_interval,
-    }
-    task = get_task(settings.pop("name"))
-    with setting_errors("the model or the task"):
-        built = task(
-            model.pop("name"),
-            {**model, "num_classes": len(classes)},
-            classes=classes,
-            transform=transform,
-            config=to_dict(config),
-            seed=config.seed,
-            **settings,
-        )
-    with setting_errors(f"the model for frames of data.size={transform['size']}"), torch.no_grad():
-        built.model.eval()(torch.zeros(1, 1, 1 if transform["grey"] else 3, *transform["size"]))
-        built.model.train()
-    return built
+def build_task(config: DictConfig, labels: Any) -> BaseTask:
+    """Build the task of a configuration with a new model; labels are those of its data module."""
+    return tasks.of(config.task.name).task(config, labels)
 
 
 def build_trainer(config: DictConfig, folder: Path, task: BaseTask, has_validation: bool, results: Callback) -> Trainer:
@@ -171,6 +141,7 @@ def quiet() -> None:
         r".*val_dataloader.*zero length.*",
         r".*Total length of `.*` across ranks is zero.*",
         r".*will be overridden by .*",
+        r".*module\(s\) in eval mode.*",  # frozen encoders are
         r".*isinstance\(treespec, LeafSpec\).*",
         r".*distributed.nn.functional.all_gather is deprecated.*",
         r".*Trainer\(limit_val_batches.*",

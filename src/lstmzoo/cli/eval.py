@@ -6,23 +6,36 @@ from lstmzoo.cli.usage import with_keys
 
 USAGE = """\
 usage: lstmzoo eval ckpt_path=FILE [split=test] [output=FOLDER] [key=value ...]
+       lstmzoo eval results=FILE data=NAME data.root=FOLDER [split=test]
 
-Measures a checkpoint: accuracy over sequences, over videos, and with shuffled frames; per class and scenario; the
-confusion matrix. Everything needed is in the checkpoint; any key of its configuration can be changed.
+Measures a checkpoint. Actions: accuracy over sequences, over videos, and with shuffled frames; per class and scenario;
+the confusion matrix. Captions: BLEU-1 to 4, METEOR, ROUGE-L and CIDEr-D. Everything needed is in the checkpoint; any
+key of its configuration can be changed.
 
-Keys
 {keys}
+
+With results: scores captions that any method made, in COCO's form of results.
+
+{results}
 
 Examples
   lstmzoo eval ckpt_path=runs/kth_lstm/<date>/checkpoints/best.ckpt
   lstmzoo eval ckpt_path=best.ckpt split=val data.root=/data/kth data.test_clips=8
+  lstmzoo eval ckpt_path=runs/captions_updown/<date> split=val task.decoding.beam_size=5
+  lstmzoo eval ckpt_path=a.ckpt task.ensemble=[b.ckpt,c.ckpt]
+  lstmzoo eval results=captions.json data=flickr8k data.root=data/flickr8k
 """
 
 
 def run(argv: list[str]) -> None:
     """Evaluate as the arguments say."""
     if not argv or any(argument in ("-h", "--help") for argument in argv):
-        print(with_keys(USAGE, "eval"), end="")
+        print(with_keys(with_keys(USAGE, "eval"), "eval_results", "{results}"), end="")
+        return
+    if any(argument.startswith("results=") for argument in argv):
+        from lstmzoo.cli.caption_results import score_file
+
+        score_file(argv)
         return
     from lstmzoo.cli.request import output_folder, read_request
 

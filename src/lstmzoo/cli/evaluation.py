@@ -8,16 +8,15 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
-from lstmzoo.cli import build
+from lstmzoo.cli import build, tasks
 from lstmzoo.cli.request import Request
 from lstmzoo.cli.results import SaveResults
-from lstmzoo.data.clip_dataset import ClipDataset
 from lstmzoo.errors import CheckpointError, DataError
 from lstmzoo.models import load
-from lstmzoo.tasks.datamodule import ClipDataModule
+from lstmzoo.tasks.base_data import BaseDataModule
 
 
-def open_split(request: Request) -> ClipDataModule:
+def open_split(request: Request) -> BaseDataModule:
     """Open the data a checkpoint is to be measured on.
 
     Args:
@@ -33,18 +32,17 @@ def open_split(request: Request) -> ClipDataModule:
     build.quiet()
     build.absolute_paths(config)
     root = Path(config.data.root)
-    if not root.is_dir():
+    if not root.exists():
         raise DataError(f"the data of this checkpoint is not in {root}; pass data.root=FOLDER to say where it is")
-    classes = request.contract["classes"]
-    extra = {"classes": classes} if config.data.name == "video_folder" else {}
-    data = build.build_datamodule(config, simulate=False, split=split, **extra)
+    data = build.build_datamodule(config, simulate=False, split=split, checkpoint=request.path)
     data.setup("test")
-    if data.classes != classes:
-        raise DataError(f"{root} has the classes {data.classes}, the checkpoint {classes}; they must be the same")
+    classes = request.contract["classes"]
+    if classes and data.labels != classes:
+        raise DataError(f"{root} has the classes {data.labels}, the checkpoint {classes}; they must be the same")
     return data
 
 
-def evaluate(request: Request, output: Path) -> tuple[Any, ClipDataset]:
+def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
     """Measure a checkpoint on a split; print the results and write them.
 
     Args:
@@ -59,10 +57,9 @@ def evaluate(request: Request, output: Path) -> tuple[Any, ClipDataset]:
     """
     config, path, split = request.config, request.path, request.options.split
     data = open_split(request)
-    classes = data.classes
     for key in [key for key in config.model if str(key).startswith("pretrained_")]:
         config.model[key] = False  # all weights are in the checkpoint
-    task = build.build_task(config, classes)
+    task = build.build_task(config, data.labels)
     try:
         task.model.load_state_dict(load(path).state_dict())
     except RuntimeError as error:
@@ -82,5 +79,5 @@ def evaluate(request: Request, output: Path) -> tuple[Any, ClipDataset]:
     with build.exit_codes(trainer):
         trainer.test(task, data, verbose=False)
     assert data.test_dataset is not None
-    print(f"Written to {output}: metrics.json, confusion_matrix.csv, confusion_matrix.png, predictions.csv")
+    print(f"Written to {output}: {tasks.of(config.task.name).WRITTEN}")
     return task.results, data.test_dataset

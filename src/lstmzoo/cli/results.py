@@ -12,9 +12,11 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.table import Table
 
+from lstmzoo.cli.caption_results import save_captions, show_captions
 from lstmzoo.cli.run_folder import write_json
 from lstmzoo.inference import plots
 from lstmzoo.inference.files import csv_file
+from lstmzoo.tasks.captioning import CaptionResults
 from lstmzoo.tasks.recognition import RecognitionResults
 
 MOST_CLASSES = 12
@@ -89,5 +91,6 @@ def show_recognition(results: RecognitionResults, title: str, details: bool) -> 
 
 
 _TASKS: dict[type, tuple[Callable[[Any, Path], None], Callable[[Any, str, bool], None]]] = {
+    CaptionResults: (save_captions, show_captions),
     RecognitionResults: (save_recognition, show_recognition),
 }

@@ -10,13 +10,13 @@ import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 from omegaconf import DictConfig
 
-from lstmzoo.cli import build
+from lstmzoo.cli import build, tasks
 from lstmzoo.cli.results import SaveResults
 from lstmzoo.cli.run_folder import write_config, write_json, write_versions
 from lstmzoo.inference import plots
 from lstmzoo.tasks.base import BaseTask
+from lstmzoo.tasks.base_data import BaseDataModule
 from lstmzoo.tasks.callbacks import Checkpoints
-from lstmzoo.tasks.datamodule import ClipDataModule
 from lstmzoo.tasks.run_log import read_rows
 
 
@@ -44,7 +44,7 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> None:
     data.setup("fit")
     if config.test_after_fit:
         data.setup("test")  # what is wrong with the test split shows now, not after the training
-    task = build.build_task(config, data.classes)
+    task = build.build_task(config, data.labels)
     results = SaveResults(folder / "eval_test", f"{_title(config)}, test split", details=False)
     trainer = build.build_trainer(config, folder, task, data.has_validation, results)
     if trainer.is_global_zero:
@@ -63,7 +63,7 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> None:
 
 def _rehearse(config: DictConfig, folder: Path) -> None:
     """Build model, task and trainer once: wrong settings show now, not after data have been made and decoded."""
-    task = build.build_task(config, ["one class", "another"])
+    task = build.build_task(config, tasks.of(config.task.name).REHEARSAL)
     build.build_trainer(config, folder, task, has_validation=True, results=Callback())
 
 
@@ -78,12 +78,11 @@ def _best(trainer: Trainer) -> Checkpoints:
     return trainer.checkpoint_callback
 
 
-def _announce(task: BaseTask, data: ClipDataModule, trainer: Trainer, folder: Path, resume: Path | None) -> None:
+def _announce(task: BaseTask, data: BaseDataModule, trainer: Trainer, folder: Path, resume: Path | None) -> None:
     parameters = sum(p.numel() for p in task.parameters())
-    sizes = [f"{len(dataset.segments)} {name}" for name, dataset in data.datasets().items()]
     device = trainer.strategy.root_device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    print(f"{task.model.model_name}: {parameters:,} parameters on {name}; sequences: {', '.join(sizes)}")
+    print(f"{task.model.model_name}: {parameters:,} parameters on {name}; {data.sizes}")
     if not data.has_validation:
         print("There is no validation split: the last epoch counts as the best one")
     print(f"{'Resuming' if resume else 'Run folder:'} {_readable(folder)}")
@@ -93,7 +92,7 @@ def _finish(trainer: Trainer, task: BaseTask, folder: Path, title: str, seconds:
     """Write metrics.json and curves.png, and say where everything is."""
     best = _best(trainer)
     rows = read_rows(folder / "metrics.csv")
-    results = getattr(task, "results", None)
+    results = task.results
     epochs = sorted(rows)
     waits = [rows[epoch]["data_wait"] for epoch in epochs if "data_wait" in rows[epoch]]
     write_json(

@@ -39,9 +39,9 @@ def train_usage() -> str:
     return TRAIN.format(groups="\n".join(lines), keys=_keys(main), folder=config_dir())
 
 
-def with_keys(text: str, command: str) -> str:
-    """Put the keys of ``configs/<command>.yaml``, with their comments, in the place of ``{keys}`` in a help text."""
-    return text.replace("{keys}", _keys((config_dir() / f"{command}.yaml").read_text(encoding="utf-8")))
+def with_keys(text: str, command: str, place: str = "{keys}") -> str:
+    """Put the keys of ``configs/<command>.yaml``, with their comments, in their place in a help text."""
+    return text.replace(place, _keys((config_dir() / f"{command}.yaml").read_text(encoding="utf-8")))
 
 
 def _keys(text: str) -> str:

@@ -21,9 +21,8 @@ GATE_NAMES = {"i": "input gate", "f": "forget gate", "o": "output gate", "r": "r
 GATE_ENDS = {"i": ("0 shut", "1 write"), "f": ("0 erase", "1 keep"), "o": ("0 shut", "1 show")}
 
 # The layout in inches. It is laid out by hand so that thumbnails keep their aspect and all panels share one axis.
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 10.0, 1.45, 1.65, 0.75, 0.55
+LEFT, PLOT, RIGHT, TOP, BOTTOM = 1.45, 6.9, 1.65, 0.75, 0.55
 STRIP, HEAT, LINE, TALL, GAP, NEAR = 0.95, 0.95, 0.5, 1.05, 0.2, 0.05
-PLOT = WIDTH - LEFT - RIGHT
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ def gate_traces(
     probabilities: np.ndarray | torch.Tensor | None = None,
     classes: Sequence[str] = (),
     times: Sequence[float] | np.ndarray | None = None,
+    steps: Sequence[str] | None = None,
+    measure: str = "class",
     layer: int = -1,
     title: str = "Gate traces",
     subtitle: str = "",
@@ -63,6 +64,8 @@ def gate_traces(
         probabilities: (T, K) class probabilities after each frame.
         classes: the K class names.
         times: (T,) time of each frame in seconds; without it the axis counts frames.
+        steps: (T,) names of the steps, e.g. the words that were said: then every frame is shown, above its name.
+        measure: what the probabilities are of.
         layer: which layer (and direction) to draw; -1 is the last.
         title: the heading.
         subtitle: a line beneath it.
@@ -78,7 +81,7 @@ def gate_traces(
         {name: _choose(layers, layer, name) for name, layers in series.items()}
         for series in ((trace.gates, trace.states) if trace is not None else ({}, {}))
     )
-    if not gates and not states and probabilities is None:
+    if not gates and not states and probabilities is None and steps is None:
         raise LstmzooError("there are no gates to draw: the model has no recurrent memory")
     seconds = times is not None
     x = np.asarray(times if times is not None else np.arange(len(frames)), dtype=np.float64)
@@ -86,6 +89,7 @@ def gate_traces(
         if len(values) != len(frames) or len(x) != len(frames):
             raise ValueError(f"{len(frames)} frames and {len(x)} times, but {name!r} has {len(values)} steps")
 
+    plot = PLOT if steps is None else max(PLOT, STRIP * len(steps))
     panels = [_Panel("strip", "", STRIP, 0.0)]
     for name in gates:
         panels += [_Panel("heat", name, HEAT, GAP), _Panel("line", name, LINE, NEAR)]
@@ -93,13 +97,14 @@ def gate_traces(
     panels += [_Panel("classes", "", TALL, GAP)] if probabilities is not None else []
 
     with drawing():
-        made, axes = _lay_out(panels)
-        made.text(LEFT / WIDTH, 1 - 0.2 / made.get_figheight(), title, fontsize=13, fontweight="bold", va="top")
-        made.text(LEFT / WIDTH, 1 - 0.46 / made.get_figheight(), subtitle, fontsize=9, color=MUTED, va="top")
+        made, axes = _lay_out(panels, plot)
+        left = LEFT / made.get_figwidth()
+        made.text(left, 1 - 0.2 / made.get_figheight(), title, fontsize=13, fontweight="bold", va="top")
+        made.text(left, 1 - 0.46 / made.get_figheight(), subtitle, fontsize=9, color=MUTED, va="top")
         edges = _edges(x)
         for panel, ax in zip(panels, axes, strict=True):
             if panel.kind == "strip":
-                _draw_strip(ax, np.asarray(frames), edges)
+                _draw_strip(ax, np.asarray(frames), edges, plot, every=steps is not None)
             elif panel.kind == "heat":
                 _draw_heat(made, ax, panel.name, gates[panel.name], edges)
             elif panel.kind == "line":
@@ -107,10 +112,13 @@ def gate_traces(
             elif panel.kind == "state":
                 _draw_states(ax, states, x)
             else:
-                _draw_classes(ax, np.asarray(probabilities), classes, x)
+                _draw_classes(ax, np.asarray(probabilities), classes, x, measure)
             ax.set_xlim(edges[0], edges[-1])
             ax.tick_params(labelbottom=ax is axes[-1], bottom=ax is axes[-1])
-        axes[-1].set_xlabel("time (s)" if seconds else "frame")
+        if steps is None:
+            axes[-1].set_xlabel("time (s)" if seconds else "frame")
+        else:
+            axes[-1].set_xticks(x, steps, fontsize=10, color=INK)
         return save(made, path)
 
 
@@ -121,11 +129,12 @@ def _choose(layers: Sequence[torch.Tensor], layer: int, name: str) -> np.ndarray
     return layers[layer][:, 0].detach().float().flatten(1).cpu().numpy()
 
 
-def _lay_out(panels: Sequence[_Panel]) -> tuple[Figure, list[Axes]]:
-    """Stack the panels; heights and gaps are rows of one grid, so that inches stay inches."""
+def _lay_out(panels: Sequence[_Panel], plot: float) -> tuple[Figure, list[Axes]]:
+    """Stack the panels, `plot` inches wide; heights and gaps are rows of one grid, so that inches stay inches."""
+    width = LEFT + plot + RIGHT
     rows = [size for panel in panels for size in (panel.above, panel.height)]
     height = TOP + BOTTOM + sum(rows)
-    made = figure(WIDTH, height)
+    made = figure(width, height)
     made.set_layout_engine("none")
     grid = GridSpec(
         len(rows),
@@ -133,8 +142,8 @@ def _lay_out(panels: Sequence[_Panel]) -> tuple[Figure, list[Axes]]:
         figure=made,
         height_ratios=[max(size, 1e-6) for size in rows],
         hspace=0,
-        left=LEFT / WIDTH,
-        right=1 - RIGHT / WIDTH,
+        left=LEFT / width,
+        right=1 - RIGHT / width,
         top=1 - TOP / height,
         bottom=BOTTOM / height,
     )
@@ -148,14 +157,14 @@ def _edges(x: np.ndarray) -> np.ndarray:
     return np.concatenate([[x[0] - step / 2], middle, [x[-1] + step / 2]])
 
 
-def _draw_strip(ax: Axes, frames: np.ndarray, edges: np.ndarray) -> None:
+def _draw_strip(ax: Axes, frames: np.ndarray, edges: np.ndarray, plot: float, *, every: bool) -> None:
     """Lay as many thumbnails side by side as fit at their own aspect, each the middle frame of its stretch."""
     images = frames[..., 0] if frames.ndim == 4 and frames.shape[-1] == 1 else frames
     aspect = images.shape[2] / images.shape[1]
-    count = max(1, min(len(images), round(PLOT / (STRIP * aspect))))
+    count = len(images) if every else max(1, min(len(images), round(plot / (STRIP * aspect))))
     width, gap = (edges[-1] - edges[0]) / count, 0.03
     # The height of a thumbnail follows from its width, in units of the strip's height.
-    tall = PLOT / count * (1 - gap) / aspect / STRIP
+    tall = plot / count * (1 - gap) / aspect / STRIP
     for k in range(count):
         left = edges[0] + k * width
         ax.imshow(
@@ -168,7 +177,7 @@ def _draw_strip(ax: Axes, frames: np.ndarray, edges: np.ndarray) -> None:
         )
     ax.set_ylim(0, max(tall, 1.0))
     ax.set_yticks([])
-    _name(ax, "frames", f"{count} of {len(images)}")
+    _name(ax, *(("picture", "bright: where", "it looked") if every else ("frames", f"{count} of {len(images)}")))
     bare(ax, keep=())
 
 
@@ -220,17 +229,18 @@ def _draw_states(ax: Axes, states: dict[str, np.ndarray], x: np.ndarray) -> None
     _legend(ax)
 
 
-def _draw_classes(ax: Axes, probabilities: np.ndarray, classes: Sequence[str], x: np.ndarray) -> None:
+def _draw_classes(ax: Axes, probabilities: np.ndarray, classes: Sequence[str], x: np.ndarray, measure: str) -> None:
     colours = class_colours(len(classes))
     # The legend lists the classes as they end, so that its order is the order of the lines; six are enough.
     order = np.argsort(-probabilities[-1], kind="stable")
     for rank, k in enumerate(order):
-        label = f"{classes[k]} {probabilities[-1, k]:.0%}" if rank < 6 else None
+        ends = f" {probabilities[-1, k]:.0%}" if measure == "class" else ""
+        label = f"{classes[k]}{ends}" if rank < 6 else None
         ax.plot(x, probabilities[:, k], color=colours[k], linewidth=2.0 if rank == 0 else 1.3, label=label)
     ax.set_ylim(-0.03, 1.03)
     ax.set_yticks([0, 0.5, 1])
     _rule(ax)
-    _name(ax, "class", "probability")
+    _name(ax, measure, "probability")
     _legend(ax)
 
 
@@ -243,11 +253,13 @@ def _rule(ax: Axes) -> None:
 
 def _name(ax: Axes, *lines: str) -> None:
     """Write the panel's name to its left, the first line strong."""
-    style: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "clip_on": False}
+    style: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "va": "top", "clip_on": False, "fontsize": 9}
+    made: Any = ax.figure
+    box = ax.get_position()
+    width, height = box.width * made.get_figwidth(), box.height * made.get_figheight()  # inches
     for row, line in enumerate(lines):
-        top = ax.get_position().height * ax.figure.get_figheight()  # type: ignore[union-attr]
         weight, colour = ("bold", INK) if row == 0 else ("normal", MUTED)
-        ax.text(-0.055, 1 - 0.18 * row / top, line, va="top", color=colour, fontweight=weight, fontsize=9, **style)
+        ax.text(-0.38 / width, 1 - 0.18 * row / height, line, color=colour, fontweight=weight, **style)
 
 
 def _legend(ax: Axes, top: float = 1.06) -> None:

@@ -114,7 +114,7 @@ def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu")
     # The checkpoint holds all weights: fetching ImageNet's first would be waste, and fail offline.
     offline = {key: False if key.startswith("pretrained_") else value for key, value in args.items()}
     try:
-        model = create_model(name, **offline).to(map_location)
+        model: Any = create_model(name, **offline).to(map_location)
         model.load_state_dict(weights)
     except (LstmzooError, RuntimeError) as error:
         raise CheckpointError(

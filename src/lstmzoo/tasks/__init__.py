@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from lstmzoo.tasks.base import BaseTask
 
 # Task name, as in the configs: module and class. The next tasks are a line each.
-_TASKS = {"recognition": ("lstmzoo.tasks.recognition", "RecognitionTask")}
+_TASKS = {
+    "captioning": ("lstmzoo.tasks.captioning", "CaptioningTask"),
+    "recognition": ("lstmzoo.tasks.recognition", "RecognitionTask"),
+}
 
 
 def list_tasks() -> list[str]:

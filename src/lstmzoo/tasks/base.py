@@ -127,10 +127,7 @@ class BaseTask(LightningModule):
                 group["weight_decay"] = self.weight_decay
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        if self.automatic_optimization:
-            loss = self.loss(batch)
-        else:
-            loss = self._truncated_step(batch)
+        loss = self.loss(batch) if self.automatic_optimization else self._truncated_step(batch)
         self.record("loss", loss.detach(), 1)
         return loss
 

@@ -45,6 +45,11 @@ class BaseDataModule(LightningDataModule):
         """How much there is of what in the open splits, in words."""
         raise NotImplementedError
 
+    @property
+    def labels(self) -> Any:
+        """What a model needs to know of the data: class names, or a vocabulary; `setup` must have been called."""
+        raise NotImplementedError
+
     def datasets(self) -> dict[str, Any]:
         """The data sets that are open, by split."""
         opened = {"train": self.train_dataset, "val": self.val_dataset, self.test_split: self.test_dataset}

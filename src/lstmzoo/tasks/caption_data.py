@@ -59,7 +59,7 @@ class Sentences(Dataset[dict[str, Any]]):
 
 
 def collate(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """Make a batch: pictures stacked; ``"words"`` (B · k, L) filled up with 0, their ``"lengths"``; ``"index"`` (B,)."""
+    """Make a batch: pictures stacked; ``"words"`` (B · k, L), ``"lengths"`` (B · k,) and ``"index"`` (B,)."""
     sentences = [torch.tensor(words) for item in items for words in item["words"]]
     picture = "features" if "features" in items[0] else "images"
     return {
@@ -145,6 +145,11 @@ class CaptionDataModule(BaseDataModule):
     def sizes(self) -> str:
         parts = (f"{len(data)} {split}" for split, data in self.datasets().items())
         return f"pictures: {', '.join(parts)}; {len(self.vocabulary or ())} words"
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        assert self.vocabulary is not None
+        return self.vocabulary.to_dict()
 
     def _open(self, split: str, flip: bool = False) -> Sentences:
         size = (self.image_size, self.image_size)

@@ -14,6 +14,7 @@ from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.metrics.captions import Scores, evaluate
 from lstmzoo.models.captioning.base import real_steps
 from lstmzoo.models.captioning.decode import Decoding, Sentence, decode
+from lstmzoo.models.captioning.ensemble import Ensemble
 from lstmzoo.tasks.base import BaseTask, step_seed
 from lstmzoo.tasks.scst import BASELINES, Reward, self_critical_loss
 
@@ -21,7 +22,10 @@ OBJECTIVES = ("cross_entropy", "scst")
 
 # A sentence that ends with one of these is not over.
 BAD_ENDINGS = frozenset(
-    "a an the and or of in on at to with by from for into near over under behind through its his her their is are".split()
+    (
+        *("a", "an", "the", "and", "or", "of", "in", "on", "at", "to", "with", "by", "from", "for", "into", "near"),
+        *("over", "under", "behind", "through", "its", "his", "her", "their", "is", "are"),
+    )
 )
 
 
@@ -113,11 +117,17 @@ class CaptioningTask(BaseTask):
         if baseline not in BASELINES:
             raise LstmzooError(unknown_choice("task.baseline", baseline, BASELINES))
         if not 0 <= label_smoothing < 1 or not 0 <= sampling_max <= 1 or sampling_step < 0 or sampling_every < 1:
-            raise LstmzooError("task.label_smoothing and task.sampling_max lie in 0..1, task.sampling_every is 1 or more")
+            raise LstmzooError(
+                "task.label_smoothing and task.sampling_max lie in 0..1, task.sampling_every is 1 or more"
+            )
         if samples < 2 and baseline == "mean":
-            raise LstmzooError("task.baseline=mean needs task.samples of at least 2: each is measured against the others")
+            raise LstmzooError(
+                "task.baseline=mean needs task.samples of at least 2: each is measured against the others"
+            )
         if encoder_lr is not None and encoder_lr <= 0:
-            raise LstmzooError(f"task.encoder_lr must be greater than 0, or null for a frozen encoder, not {encoder_lr}")
+            raise LstmzooError(
+                f"task.encoder_lr must be greater than 0, or null for a frozen encoder, not {encoder_lr}"
+            )
         self.save_hyperparameters()
         self.words = Vocabulary.from_dict(vocabulary)
         self.objective, self.label_smoothing = objective, label_smoothing
@@ -125,7 +135,7 @@ class CaptioningTask(BaseTask):
         self.baseline, self.samples = baseline, samples
         self.encoder_lr = encoder_lr
         self.decoding = Decoding.of(decoding or {})
-        self.speaker: Any = self.model  # whom a test listens to; an ensemble may take the model's place
+        self._ensemble: list[Any] = []
         self.reward: Reward | None = None
         self._said: list[tuple[int, list[Sentence]]] = []
         self._loss: list[Tensor] = []
@@ -177,6 +187,13 @@ class CaptioningTask(BaseTask):
             groups.append({"params": list(self.model.encoder.parameters()), "lr_scale": self.encoder_lr / self.lr})
         return torch.optim.AdamW(groups, lr=self.lr, weight_decay=self.weight_decay, fused=True)
 
+    # --- checkpoints ---------------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.encoder_lr is not None:  # features of the trained encoder must not be taken for those of the old one
+            self.transform = {**self.transform, "encoder_key": self.model.encoder.own_key()}
+        super().on_save_checkpoint(checkpoint)
+
     # --- validation and test -------------------------------------------------------------------------------------
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
@@ -202,6 +219,15 @@ class CaptioningTask(BaseTask):
         bad = sum(not words or words[-1] in BAD_ENDINGS for words in best)
         words = sum(map(len, best)) / len(best)
         self.results = CaptionResults(scores, captions, bad / len(best), words, asdict(self.decoding))
+
+    @property
+    def speaker(self) -> Any:
+        """Whom a test listens to: the model, or an ensemble that it is a part of."""
+        return self._ensemble[0].to(self.device) if self._ensemble else self.model
+
+    def join(self, others: list[Any]) -> None:
+        """Let other captioners, from ``lstmzoo.load``, have a say in tests."""
+        self._ensemble = [Ensemble([self.model, *others])]  # in a list: no part of this module, nor of its checkpoint
 
     def _say(self, speaker: Any, features: Tensor, batch: dict[str, Any]) -> None:
         index = batch["index"].tolist()

@@ -83,8 +83,7 @@ class ClipDataModule(BaseDataModule):
             self.test_dataset = self._open(self.test_split, train=False, num_clips=self.test_clips)
 
     @property
-    def classes(self) -> list[str]:
-        """The class names; `setup` must have been called."""
+    def labels(self) -> list[str]:
         return (self.train_dataset or self.test_dataset).classes
 
     @property
@@ -95,6 +94,7 @@ class ClipDataModule(BaseDataModule):
         size = tuple(self.arguments.get("size", (64, 64)))
         dataset: Any = DATASETS[self.source]
         return dataset(self.root, split, **{**self.arguments, "size": size, **arguments})
+
 
 def _check_simulation(simulate: dict[str, Any], protocol: dict[str, Any]) -> None:
     """Find out before videos are made that the protocol has no use for so few persons."""

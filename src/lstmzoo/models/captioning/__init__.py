@@ -3,4 +3,17 @@
 from lstmzoo.models.captioning import adaptive, att2in, bag, nic, soft_attention, updown  # registers the models
 from lstmzoo.models.captioning.base import BOS, EOS, PAD, UNK, Captioner, State
 
-__all__ = ["BOS", "EOS", "PAD", "UNK", "Captioner", "State", "adaptive", "att2in", "bag", "nic", "soft_attention", "updown"]
+__all__ = [
+    "BOS",
+    "EOS",
+    "PAD",
+    "UNK",
+    "Captioner",
+    "State",
+    "adaptive",
+    "att2in",
+    "bag",
+    "nic",
+    "soft_attention",
+    "updown",
+]

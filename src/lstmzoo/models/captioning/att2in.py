@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -81,7 +83,7 @@ def candidates(cell: Cell) -> list[str]:
 
 def _shut_gates(core: StepCell, embedding_size: int, hidden_size: int) -> None:
     """Set the weights from the picture to the gates to zero, and keep them there: they get no gradient."""
-    weight = core.rnn.weight_ih_l0  # (G·H, E + D)
+    weight: Any = core.rnn.weight_ih_l0  # (G·H, E + D)
     mask = torch.ones_like(weight)
     for k, name in enumerate(core.rnn.cell.gates):
         if name not in candidates(core.rnn.cell):

@@ -43,7 +43,7 @@ class Captioner(nn.Module):
     (training on whole sentences, scheduled sampling, all ways of decoding, attention and gates word by word) follows.
 
     Args:
-        vocab_size: V, words including the four special ones, whose ids are 0 (nothing), 1 (begin), 2 (end), 3 (unknown).
+        vocab_size: V, words including the special ones, whose ids are 0 (nothing), 1 (begin), 2 (end) and 3 (unknown).
         encoder: one of :func:`lstmzoo.models.image_encoders.list_image_encoders`.
         pretrained_encoder: start the encoder from ImageNet weights.
         picture_size: D, every cell's features are brought to this length.

@@ -66,7 +66,9 @@ class Decoding:
         if self.method == "greedy" and self.num_captions > 1:
             raise LstmzooError("greedy decoding makes one sentence; use method=beam or method=sample for several")
         if self.temperature <= 0 or not 0 < self.top_p <= 1 or self.top_k < 0 or self.length_power < 0:
-            raise LstmzooError("temperature must be above 0, top_p in 0..1 (0 excluded), top_k and length_power 0 or more")
+            raise LstmzooError(
+                "temperature must be above 0, top_p in 0..1 (0 excluded), top_k and length_power 0 or more"
+            )
 
     @classmethod
     def of(cls, settings: dict[str, Any]) -> Decoding:
@@ -173,7 +175,7 @@ def _choose(total: Tensor, log_p: Tensor, width: int, diversity: float) -> tuple
 
 
 def _allowed(log_p: Tensor, words: Tensor, done: Tensor, decoding: Decoding) -> Tensor:
-    """Log-probabilities (R, V) with what must not be said ruled out; what has ended goes on with nothing, at no cost."""
+    """Log-probabilities (R, V) without what must not be said; what has ended goes on with nothing, at no cost."""
     log_p = log_p.clone()
     log_p[:, [PAD, BOS] if decoding.allow_unknown else [PAD, BOS, UNK]] = -math.inf
     if decoding.no_repeat:
@@ -189,7 +191,9 @@ def _sample(model: Any, features: Any, decoding: Decoding, keys: Sequence[int] |
     device = state.memory[0].device
     pictures = len(state.memory[0])
     numbers = range(pictures) if keys is None else keys
-    generators = [torch.Generator().manual_seed((decoding.seed * 1_000_003 + int(number)) % 2**63) for number in numbers]
+    generators = [
+        torch.Generator().manual_seed((decoding.seed * 1_000_003 + int(number)) % 2**63) for number in numbers
+    ]
     state = state.select(torch.arange(pictures, device=device).repeat_interleave(count))
     words = torch.full((pictures * count,), BOS, device=device)
     done = torch.zeros(len(words), dtype=torch.bool, device=device)

@@ -47,7 +47,9 @@ class Ensemble(nn.Module):
         first = members[0]
         for other in members[1:]:
             if other.encoder.key != first.encoder.key:
-                raise LstmzooError(f"an ensemble needs one encoder: {first.encoder.key!r} and {other.encoder.key!r} differ")
+                raise LstmzooError(
+                    f"an ensemble needs one encoder: {first.encoder.key!r} and {other.encoder.key!r} differ"
+                )
             if getattr(other, "words", None) != getattr(first, "words", None):
                 raise LstmzooError("an ensemble needs one vocabulary: those of its checkpoints differ")
         self.members = nn.ModuleList(members)

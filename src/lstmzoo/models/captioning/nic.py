@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
 import torch
+from torch import Tensor, nn
 
 from lstmzoo.models.captioning.attention import per_row
 from lstmzoo.models.captioning.base import Captioner, Tensors

@@ -1,4 +1,4 @@
-"""The pictures and tables of ``lstmzoo inspect``."""
+"""``lstmzoo inspect`` for actions: accuracies as pictures, and gates over the frames of a clip or a video."""
 
 from __future__ import annotations
 
@@ -8,16 +8,37 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from lstmzoo.cli.compose import compose
 from lstmzoo.cli.device import load_model
 from lstmzoo.cli.evaluation import evaluate, open_split
-from lstmzoo.cli.request import Request, output_folder
+from lstmzoo.cli.request import Request, output_folder, read_request, split_overrides
 from lstmzoo.data.clip_dataset import ClipDataset
 from lstmzoo.data.video import frame_rate
-from lstmzoo.errors import LstmzooError
+from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.inference import plots
 from lstmzoo.inference.files import csv_file
 from lstmzoo.inference.gates import check_layer, draw_gates, has_memory, read_spaced, watch_frames
 from lstmzoo.tasks.recognition import RecognitionResults
+
+
+def run(argv: list[str]) -> None:
+    """Draw what the arguments ask for.
+
+    Args:
+        argv: overrides of ``configs/inspect.yaml``; without ``input`` also those of the checkpoint's configuration.
+
+    Raises:
+        LstmzooError: a mistake in what was asked for; a video, data set or checkpoint that cannot be used.
+    """
+    options = compose("inspect", split_overrides("inspect", argv)[0])
+    if options.input is None:
+        inspect_split(read_request("inspect", argv), output_folder(options, f"inspect_{options.split}"))
+        return
+    compose("inspect", argv)  # for a video the stored configuration plays no part: any further key is a mistake
+    video = Path(str(options.input)).expanduser()
+    if not video.is_file():
+        raise DataError(f"input {video} is no video file; give one, or none to look at a clip of the test split")
+    inspect_video(options, video)
 
 
 def inspect_split(request: Request, output: Path) -> None:

@@ -1,0 +1,113 @@
+"""What a test of a captioner found: a table and files; and the scores of anybody's captions."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from lstmzoo.cli.run_folder import write_json
+from lstmzoo.data.captions import Captions
+from lstmzoo.data.captions.images import read_image
+from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.inference.caption_plots import MOST, contact_sheet
+from lstmzoo.inference.files import replacing
+from lstmzoo.metrics.captions import Scores, evaluate, load_results, match_ids
+from lstmzoo.tasks.captioning import CaptionResults
+
+EXAMPLES = 5
+"""Captions shown on the terminal."""
+
+
+def save_captions(results: CaptionResults, folder: Path) -> None:
+    """Write metrics.json, captions.json (COCO's form of results) and contact_sheet.png."""
+    write_json(folder / "metrics.json", results.as_dict())
+    entries = [
+        {"image_id": one.image_id, "caption": one.sentences[0], "captions": one.sentences} for one in results.captions
+    ]
+    write_results(folder / "captions.json", entries)
+    every = max(1, len(results.captions) // MOST)
+    shown = results.captions[::every][:MOST]
+    contact_sheet(
+        [read_image(one.path, (224, 224)) for one in shown],
+        [one.sentences for one in shown],
+        folder / "contact_sheet.png",
+        references=[one.references[0] for one in shown],
+        title=f"{len(shown)} of {len(results.captions)} pictures: what was said, and what a person said (grey)",
+    )
+
+
+def show_captions(results: CaptionResults, title: str, details: bool) -> None:
+    """Print the scores, and with `details` a few captions."""
+    more = {"mean number of words": f"{results.words:.1f}", "that end badly": f"{results.bad_endings:.1%}"}
+    show_scores(results.scores, f"{title}: {len(results.captions)} pictures", more)
+    for one in results.captions[:EXAMPLES] if details else ():
+        _console().print(f"{one.image_id}: {one.sentences[0]}", soft_wrap=True, highlight=False, markup=False)
+
+
+def show_scores(scores: Scores, title: str, more: Mapping[str, str] | None = None) -> None:
+    """Print scores as a table: fractions as percentages, CIDEr-D on its own scale times 100, as papers have them."""
+    console = _console()
+    console.print(title, soft_wrap=True, highlight=False)
+    table = Table()
+    table.add_column("measure")
+    table.add_column("× 100", justify="right")
+    for name, value in scores.items():
+        table.add_row(name, f"{100 * value:.1f}")
+    for name, text in (more or {}).items():
+        table.add_row(name, text)
+    console.print(table)
+    console.print(scores.remark, soft_wrap=True, highlight=False)
+
+
+def write_results(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Write captions in COCO's form of results, one entry per line."""
+    lines = ",\n ".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
+    with replacing(path) as temporary:
+        temporary.write_text(f"[{lines}]\n", encoding="utf-8")
+
+
+def score_file(argv: list[str]) -> None:
+    """Score a file of captions against a data set.
+
+    Args:
+        argv: overrides of ``configs/eval_results.yaml``.
+
+    Raises:
+        LstmzooError: a mistake in what was asked for.
+        DataError: the file or the data set cannot be used.
+    """
+    from lstmzoo.cli.build import absolute_paths
+    from lstmzoo.cli.compose import compose
+    from lstmzoo.cli.request import SPLITS
+
+    config = compose("eval_results", argv)
+    if config.split not in SPLITS:
+        raise LstmzooError(unknown_choice("split", config.split, SPLITS))
+    if "layout" not in config.data:
+        raise LstmzooError(f"data={config.data.name} has no captions; choose e.g. data=flickr8k data.root=FOLDER")
+    absolute_paths(config)
+    data = Captions(
+        config.data.root,
+        config.split,
+        config.data.layout,
+        image_dir=config.data.image_dir,
+        split_dir=config.data.split_dir,
+    )
+    references: dict[Any, list[str]] = data.references()
+    results = match_ids(load_results(Path(str(config.results)).expanduser()), list(references))
+    scores = evaluate(references, results)
+    show_scores(scores, f"{config.results} on {config.data.root}, {config.split} split: {len(references)} pictures")
+    if config.output is not None:
+        folder = Path(str(config.output)).expanduser()
+        write_json(folder / "metrics.json", {**scores, "pictures": len(references), "remark": scores.remark})
+        print(f"Written to {folder}: metrics.json")
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 120)

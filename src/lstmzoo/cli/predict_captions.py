@@ -1,0 +1,101 @@
+"""``lstmzoo predict`` for captioners: sentences for pictures."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstmzoo.errors import DataError, LstmzooError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+NO_DECODING = {"ckpt_path", "input", "output", "ensemble", "device"}
+
+
+def run(argv: list[str]) -> None:
+    """Write captions.json and contact_sheet.png, and print the sentences.
+
+    Args:
+        argv: overrides of ``configs/predict_captioning.yaml``.
+
+    Raises:
+        LstmzooError: a mistake in what was asked for; a single picture that cannot be read.
+        SystemExit: with code 1 if some of several pictures could not be read; the others are done.
+    """
+    from lstmzoo.cli.compose import compose
+    from lstmzoo.cli.device import load_model
+    from lstmzoo.data.progress import progress_bar
+    from lstmzoo.inference.captions import caption_files, find_pictures, text_of
+    from lstmzoo.models.captioning.decode import Decoding, Sentence
+
+    config = compose("predict_captioning", argv)
+    options = {str(key): value for key, value in config.items() if key not in NO_DECODING}
+    if options["method"] == "beam":  # a wish for many sentences is a wish for a beam that holds them
+        options["beam_size"] = max(options["beam_size"], options["num_captions"])
+    decoding = Decoding.of(options)
+    output = Path(str(config.output)).expanduser()
+    pictures = find_pictures(str(config.input))
+    model = load_model(config.ckpt_path, config.device)
+    words = model.words
+    speaker = _with_others(model, config)
+    done: dict[Path, list[Sentence]] = {}
+    failures: list[DataError] = []
+    several = len(pictures) > 1
+    with (
+        progress_bar("captioning", len(pictures), "pictures") if several else nullcontext(lambda step: None) as advance
+    ):
+        for path, found in caption_files(speaker, pictures, decoding):
+            if isinstance(found, DataError):
+                if not several:
+                    raise found
+                failures.append(found)
+            else:
+                done[path] = found
+            advance(1)
+    sentences = {path: [text_of(sentence, words) for sentence in found] for path, found in done.items()}
+    for path, texts in sentences.items():
+        print(f"{path.name}: {texts[0]}", *(f"{' ' * len(path.name)}  {text}" for text in texts[1:]), sep="\n")
+    if done:
+        _write(output, done, sentences)
+    print(f"{len(done)} of {len(pictures)} pictures done. Written to {output}: captions.json, contact_sheet.png")
+    for error in failures:
+        print(f"lstmzoo: {error}", file=sys.stderr)
+    if failures:
+        sys.exit(1)
+
+
+def _with_others(model: Any, config: DictConfig) -> Any:
+    """The model, or its ensemble with further checkpoints."""
+    if not config.ensemble:
+        return model
+    from lstmzoo.cli.device import load_model
+    from lstmzoo.models.captioning.ensemble import Ensemble
+
+    others = [load_model(path, config.device) for path in config.ensemble]
+    if not all(hasattr(other, "words") for other in others):
+        raise LstmzooError("an ensemble of captioners has room for captioners only")
+    return Ensemble([model, *others])
+
+
+def _write(output: Path, done: dict[Path, Any], sentences: dict[Path, list[str]]) -> None:
+    from lstmzoo.cli.caption_results import write_results
+    from lstmzoo.data.captions.images import read_image
+    from lstmzoo.inference.caption_plots import MOST, contact_sheet
+
+    entries = [
+        {
+            "image_id": path.name,
+            "caption": texts[0],
+            "captions": texts,
+            "log_probability": [round(sum(sentence.log_probs), 4) for sentence in done[path]],
+            "path": str(path),
+        }
+        for path, texts in sentences.items()
+    ]
+    write_results(output / "captions.json", entries)
+    shown = list(sentences)[:MOST]
+    pictures = [read_image(path, (224, 224)) for path in shown]
+    contact_sheet(pictures, [sentences[path] for path in shown], output / "contact_sheet.png", title="Captions")

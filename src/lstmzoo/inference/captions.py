@@ -1,0 +1,159 @@
+"""Pictures put into words by a loaded captioner, and what went on inside it word by word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lstmzoo import nn
+from lstmzoo.data.captions.images import read_image
+from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.inference.gates import has_memory
+from lstmzoo.models.captioning.base import BOS, EOS
+from lstmzoo.models.captioning.decode import Decoding, Sentence, decode
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A sentence word by word.
+
+    Attributes:
+        steps: (T,) what was said at each step, the end included; for models that begin with the picture as a word,
+            that comes first.
+        probabilities: (T,) of what was said; nan for the picture.
+        attention: (T, N) over the cells of the picture; None for models without.
+        unseen: (T,) how much weight was given to what was known already (the sentinel's β); None for models without.
+        trace: gates and states, T steps; None for models without memory.
+    """
+
+    steps: list[str]
+    probabilities: np.ndarray
+    attention: np.ndarray | None
+    unseen: np.ndarray | None
+    trace: Any | None
+
+
+def find_pictures(wanted: str | Path) -> list[Path]:
+    """Find the pictures that are meant.
+
+    Args:
+        wanted: a picture, a folder that is searched with all its subfolders, or a .txt file with a path per line
+            (relative to the file's folder).
+
+    Raises:
+        DataError: there is nothing of that name, or no picture in it.
+    """
+    path = Path(wanted).expanduser()
+    if path.is_dir():
+        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICTURE_SUFFIXES)
+        if not found:
+            raise DataError(
+                f"there is no picture in the folder {path}; looked for {', '.join(sorted(PICTURE_SUFFIXES))}"
+            )
+        return found
+    if not path.is_file():
+        raise DataError(f"there is no input {path}: give a picture, a folder of pictures, or a .txt list of paths")
+    if path.suffix.lower() != ".txt":
+        return [path]
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    if not any(lines):
+        raise DataError(f"the list {path} is empty; write the path of a picture on each line")
+    return [path.parent / Path(line).expanduser() for line in lines if line]
+
+
+@torch.inference_mode()
+def caption_files(
+    model: Any, paths: Iterable[str | Path], decoding: Decoding | None = None, batch_size: int = 32
+) -> Iterator[tuple[Path, list[Sentence] | DataError]]:
+    """Put picture files into words.
+
+    Args:
+        model: a captioner from ``lstmzoo.load``, or an `Ensemble` of some.
+        paths: the files.
+        decoding: how; the default is beam search with 3.
+        batch_size: pictures at a time.
+
+    Yields:
+        Every path with its sentences, the best first, or with the error of a file that cannot be read.
+    """
+    waiting = [Path(path) for path in paths]
+    for start in range(0, len(waiting), batch_size):
+        batch = waiting[start : start + batch_size]
+        read = {path: _try_read(path, model.encoder.image_size) for path in batch}
+        images = [picture for picture in read.values() if isinstance(picture, np.ndarray)]
+        said: Iterator[list[Sentence]] = iter(())
+        if images:
+            features = model.encode(torch.from_numpy(np.stack(images)).to(device_of(model)))
+            keys = range(start, start + len(images))
+            said = iter(decode(model, features, decoding, keys))
+        for path in batch:
+            picture = read[path]
+            yield path, picture if isinstance(picture, DataError) else next(said)
+
+
+def _try_read(path: Path, size: int) -> np.ndarray | DataError:
+    try:
+        return read_image(path, (size, size))
+    except DataError as error:
+        return error
+
+
+def device_of(model: Any) -> torch.device:
+    """Where a model's parameters are."""
+    return next(model.parameters()).device
+
+
+def text_of(sentence: Sentence, words: Sequence[str]) -> str:
+    """A sentence in words."""
+    return " ".join(words[number] for number in sentence.words)
+
+
+@torch.inference_mode()
+def replay(model: Any, features: torch.Tensor, sentence: Sentence) -> Spoken:
+    """Let a model say a sentence again, however it was found, and watch its attention and its gates.
+
+    Args:
+        model: a captioner from ``lstmzoo.load``.
+        features: of one picture, (1, N, C).
+        sentence: what it said about it.
+    """
+    said = [*sentence.words, *([EOS] if sentence.finished else [])]
+    heard = [BOS, *said[:-1]]
+    seen, probabilities = [], []
+    with nn.trace(model) if has_memory(model) else nullcontext() as trace:
+        state = model.start(features)
+        for word, after in zip(heard, said, strict=True):
+            log_p, state, attention = model.step(state, torch.tensor([word], device=features.device))
+            probabilities.append(float(log_p[0, after].exp()))
+            if attention is not None:
+                seen.append(attention[0].float().cpu().numpy())
+    steps = ["." if word == EOS else model.words[word] for word in said]
+    recorded = 0 if trace is None else len(next(iter(trace.states.values()))[0])
+    if recorded == len(said) + 1:  # the picture itself was the first word
+        steps, probabilities = ["(picture)", *steps], [float("nan"), *probabilities]
+    attention_map = np.stack(seen) if seen else None
+    unseen = None
+    if attention_map is not None and attention_map.shape[1] == features.shape[1] + 1:
+        attention_map, unseen = attention_map[:, :-1], attention_map[:, -1]
+    return Spoken(steps, np.array(probabilities), attention_map, unseen, trace)
+
+
+def sentence_of(words: str, vocabulary: Sequence[str]) -> Sentence:
+    """A sentence given in words, to be replayed.
+
+    Raises:
+        LstmzooError: a word that the captioner doesn't know.
+    """
+    ids = {word: number for number, word in enumerate(vocabulary)}
+    unknown = [word for word in words.split() if word not in ids]
+    if unknown:
+        raise LstmzooError(f"the captioner doesn't know the word {unknown[0]!r}")
+    return Sentence([ids[word] for word in words.split()], [], True, 0.0)
