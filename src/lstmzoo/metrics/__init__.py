@@ -1,11 +1,11 @@
-"""The field's numbers. `lstmzoo.metrics.recognition` is imported when it is first used."""
+"""The field's numbers; each module is imported when it is first used."""
 
 from __future__ import annotations
 
 import importlib
 from types import ModuleType
 
-__all__ = ["recognition"]
+__all__ = ["captions", "recognition"]
 
 
 def __getattr__(name: str) -> ModuleType:

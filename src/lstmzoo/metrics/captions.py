@@ -1,0 +1,195 @@
+"""The field's numbers for captions: BLEU-1 to 4, METEOR, ROUGE-L and CIDEr-D.
+
+They come from the scorers of pycocoevalcap, the official evaluation of COCO captions in Python, over words of the
+official tokeniser; see `lstmzoo.metrics.ptb`. CIDEr-D weighs n-grams by how rare they are in the references that are
+evaluated, so all numbers are of a whole set: means over parts of it are other numbers.
+
+Source: Chen et al., "Microsoft COCO captions: data collection and evaluation server", arXiv 1504.00325.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.metrics import java, ptb
+from lstmzoo.metrics.meteor import meteor
+
+METRICS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
+
+TOKENIZERS = ("auto", "java", "python")
+
+ImageId = int | str
+
+
+class Scores(dict[str, float]):
+    """The numbers by name: fractions, but for CIDEr-D, which has a scale of its own, 0 to 10.
+
+    Attributes:
+        tokenizer: java or python: which tokeniser the words are from.
+        remark: what a reader of the numbers must know, in a sentence.
+    """
+
+    def __init__(self, numbers: Mapping[str, float], tokenizer: str, remark: str) -> None:
+        super().__init__(numbers)
+        self.tokenizer = tokenizer
+        self.remark = remark
+
+
+def evaluate(
+    references: Mapping[ImageId, Sequence[str]],
+    hypotheses: Mapping[ImageId, str],
+    *,
+    tokenizer: str = "auto",
+    spice: bool = False,
+) -> Scores:
+    """Score captions, all images at once.
+
+    White space in captions is normalised first: a line end inside one would shift all that follow in the official
+    tokeniser.
+
+    Args:
+        references: what people wrote of each image: raw captions, one or more.
+        hypotheses: the caption to be scored of each of these images.
+        tokenizer: java: the official one; python: `lstmzoo.metrics.ptb.tokenize_python`, and no Java at all, so that
+            METEOR is left out; auto: java where there is Java.
+        spice: compute SPICE, too; it needs Java, and fetches a parser at its first use.
+
+    Returns:
+        The numbers of `METRICS`, METEOR only with the tokeniser in Java; `Scores.remark` says how they were made.
+
+    Raises:
+        LstmzooError: images with references but no caption or the reverse, no image at all, an unknown tokeniser, or
+            Java is asked for and missing.
+    """
+    if tokenizer not in TOKENIZERS:
+        raise LstmzooError(f"unknown tokenizer {tokenizer!r}; valid: {', '.join(TOKENIZERS)}")
+    _check(references, hypotheses)
+    if tokenizer == "auto":
+        tokenizer = "java" if java.has_java() else "python"
+    said, guessed = _tokenize(references, hypotheses, tokenizer)
+    numbers = _without_java(said, guessed)
+    if tokenizer == "java":
+        numbers["METEOR"] = meteor(said, guessed)
+    if spice:
+        numbers["SPICE"] = _spice(said, guessed)
+    ordered = {name: numbers[name] for name in (*METRICS, "SPICE") if name in numbers}
+    return Scores(ordered, tokenizer, _remark(tokenizer))
+
+
+def load_results(path: str | os.PathLike[str]) -> dict[ImageId, str]:
+    """Read captions in COCO's form of results, ``[{"image_id": 42, "caption": "a dog"}, ...]``, made by any method.
+
+    Args:
+        path: the JSON file.
+
+    Returns:
+        The caption of each image.
+
+    Raises:
+        DataError: no such file, or one that is not of this form; the message names the entry.
+    """
+    path = Path(path)
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DataError(f"cannot read the results {path} ({error.strerror or error})") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON ({error})") from error
+    if not isinstance(entries, list):
+        raise DataError(f'{path} must hold a list [{{"image_id": ..., "caption": "..."}}, ...], not {_kind(entries)}')
+    results: dict[ImageId, str] = {}
+    for number, found in enumerate(entries):
+        place = f"{path}, entry {number}"
+        if not isinstance(found, dict) or not {"image_id", "caption"} <= found.keys():
+            raise DataError(f"{place} must have 'image_id' and 'caption': {str(found)[:80]}")
+        key, caption = found["image_id"], found["caption"]
+        if not isinstance(key, (int, str)) or isinstance(key, bool) or not isinstance(caption, str):
+            raise DataError(f"{place}: image_id is a number or a name, caption a text: {str(found)[:80]}")
+        if key in results:
+            raise DataError(f"{place}: image {key!r} has a caption already; give one for each image")
+        results[key] = caption
+    return results
+
+
+def match_ids(results: Mapping[ImageId, str], image_ids: Sequence[ImageId]) -> dict[ImageId, str]:
+    """Call the captions of a results file by the ids of the data set.
+
+    Args:
+        results: captions by id: the data set's own ids, or as text, or file names without suffix.
+        image_ids: the ids of the data set.
+
+    Returns:
+        The captions by the ids of the data set; ids that are not in it stay as they are.
+    """
+    names: dict[str, ImageId] = {}
+    for image_id in image_ids:
+        names[str(image_id)] = image_id
+        names.setdefault(Path(str(image_id)).stem, image_id)
+    return {names.get(str(key), key): caption for key, caption in results.items()}
+
+
+def _check(references: Mapping[ImageId, Sequence[str]], hypotheses: Mapping[ImageId, str]) -> None:
+    """Refuse what would be scored wrongly."""
+    if not references:
+        raise LstmzooError("there is nothing to evaluate: no image has references")
+    for what, ids in (
+        ("have references but no caption", [key for key in references if key not in hypotheses]),
+        ("have a caption but no references", [key for key in hypotheses if key not in references]),
+    ):
+        if ids:
+            named = ", ".join(repr(key) for key in ids[:5]) + ", ..." * (len(ids) > 5)
+            raise LstmzooError(
+                f"{len(ids)} image(s) {what}: {named} ({len(references)} images with references, {len(hypotheses)} "
+                "captions); the numbers are of a whole split, so give a caption for each of its images and no other"
+            )
+    for key, captions in references.items():
+        if isinstance(captions, str) or not captions:
+            raise LstmzooError(f"the references of image {key!r} are a list of one or more captions, not {captions!r}")
+        if not isinstance(hypotheses[key], str):
+            raise LstmzooError(f"the caption of image {key!r} is a text, not {_kind(hypotheses[key])}")
+
+
+def _tokenize(
+    references: Mapping[ImageId, Sequence[str]], hypotheses: Mapping[ImageId, str], tokenizer: str
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Tokenise everything in one go, and part it again by image."""
+    tokenize = ptb.tokenize_java if tokenizer == "java" else ptb.tokenize_python
+    captions = [caption for captions in references.values() for caption in captions]
+    words = iter(tokenize([*captions, *(hypotheses[key] for key in references)]))
+    said = {str(number): [next(words) for _ in captions] for number, captions in enumerate(references.values())}
+    return said, {key: [next(words)] for key in said}
+
+
+def _without_java(said: dict[str, list[str]], guessed: dict[str, list[str]]) -> dict[str, float]:
+    from pycocoevalcap.bleu.bleu import Bleu
+    from pycocoevalcap.cider.cider import Cider
+    from pycocoevalcap.rouge.rouge import Rouge
+
+    bleu, _ = Bleu(4).compute_score(said, guessed, verbose=0)
+    rouge, _ = Rouge().compute_score(said, guessed)
+    cider, _ = Cider().compute_score(said, guessed)
+    numbers = {f"BLEU-{n}": float(value) for n, value in enumerate(bleu, start=1)}
+    return {**numbers, "ROUGE-L": float(rouge), "CIDEr-D": float(cider)}
+
+
+def _spice(said: dict[str, list[str]], guessed: dict[str, list[str]]) -> float:
+    java.java_command()
+    from pycocoevalcap.spice.spice import Spice
+
+    score, _ = Spice().compute_score(said, guessed)
+    return float(score)
+
+
+def _remark(tokenizer: str) -> str:
+    if tokenizer == "java":
+        return "Words by the official tokeniser (Stanford PTBTokenizer)."
+    words = "Words by lstmzoo's own tokeniser, which follows the official one; no METEOR"
+    return f"{words}." if java.has_java() else f"{words}. Both official programs need Java: {java.INSTALL}."
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__name__} {str(value)[:60]!r}"

@@ -1,0 +1,70 @@
+"""METEOR (Denkowski and Lavie 2014): the official Java program, started so that it works in any language."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from lstmzoo.errors import LstmzooError
+from lstmzoo.metrics.java import LOCALE, UTF8, java_command
+
+Tokenized = Mapping[str, list[str]]
+
+START_SECONDS, SECONDS_PER_IMAGE = 300.0, 1.0
+"""How long to wait for the program before it is taken for dead; it is a hundred times faster on an idle machine."""
+
+
+def meteor(references: Tokenized, hypotheses: Tokenized) -> float:
+    """Compute METEOR 1.5 through pycocoevalcap.
+
+    Args:
+        references: the tokenised references of each image.
+        hypotheses: the tokenised caption of each image, in a list of one.
+
+    Returns:
+        The score of the whole set, in 0..1.
+
+    Raises:
+        LstmzooError: there is no Java, or the program failed.
+    """
+    # Three bars part the fields of a line that is sent to the program.
+    parted = {key: [text.replace("|||", " ") for text in texts] for key, texts in references.items()}
+    with tempfile.TemporaryFile() as messages:
+        scorer = _scorer(messages)
+        watchdog = threading.Timer(START_SECONDS + SECONDS_PER_IMAGE * len(parted), scorer.meteor_p.kill)
+        watchdog.start()
+        try:
+            score, _ = scorer.compute_score(parted, hypotheses)
+        except (OSError, ValueError) as error:
+            scorer.lock.release()  # taken by the computation; the scorer takes it again when it is deleted
+            messages.seek(0)
+            reason = messages.read().decode(errors="replace").strip()[-300:]
+            raise LstmzooError(f"METEOR's Java program failed: {reason or error}") from error
+        finally:
+            watchdog.cancel()
+            scorer.meteor_p.kill()
+            with suppress(OSError):
+                scorer.meteor_p.stdin.close()
+    return float(score)
+
+
+def _scorer(messages: IO[bytes]) -> Any:
+    """Make pycocoevalcap's scorer around a program of our own starting.
+
+    As pycocoevalcap starts it, the program writes 0,5 for 0.5 where that is the custom, and cannot read it.
+    """
+    from pycocoevalcap.meteor import meteor as module
+
+    jar = Path(module.__file__).with_name(module.METEOR_JAR)
+    command = [*java_command(), *LOCALE, *UTF8, "-Xmx2G", "-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]
+    scorer = module.Meteor.__new__(module.Meteor)
+    scorer.lock = threading.Lock()
+    scorer.meteor_p = subprocess.Popen(
+        command, cwd=jar.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=messages
+    )
+    return scorer

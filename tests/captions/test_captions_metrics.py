@@ -1,0 +1,209 @@
+"""The numbers of captions against the official evaluation itself, and the tokeniser against the official one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lstmzoo.data.captions import read_captions
+from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.metrics import captions as metrics
+from lstmzoo.metrics import meteor
+from lstmzoo.metrics.captions import METRICS, evaluate, load_results, match_ids
+from lstmzoo.metrics.ptb import tokenize_java, tokenize_python
+
+needs_java = pytest.mark.skipif(
+    shutil.which("java") is None, reason="no Java here; Debian and Ubuntu: apt-get install default-jre-headless"
+)
+
+REFERENCES = {
+    7: [
+        "A man's dog isn't jumping over the fence.",
+        "The brown dog jumps over a fence",
+        'A "brown" dog leaps, at last!',
+    ],
+    3: ["Two children (a boy and a girl) play in the water.", "Children are playing in shallow water ."],
+    "x.jpg": ["A woman in a red T-shirt rides her bike on St. James St.", "A cyclist -- in red -- rides up the hill"],
+    4: ["Three people sit on a bench and don't talk.", "people on a bench", "Three friends rest"],
+    5: ["A cat sleeps.", "a sleeping cat"],
+}
+HYPOTHESES = {
+    7: "a brown dog jumps over a fence",
+    3: "two boys play in the water",
+    "x.jpg": "A woman in red is riding a bike.",
+    4: "a dog is n't on the bench",
+    5: "",
+}
+
+
+class _Coco:
+    """As much of COCO's API as the official evaluation asks for."""
+
+    def __init__(self, captions: dict[Any, list[str]]) -> None:
+        self.imgToAnns = {key: [{"caption": text} for text in texts] for key, texts in captions.items()}
+
+    def getImgIds(self) -> list[Any]:
+        return list(self.imgToAnns)
+
+
+def official(references: dict[Any, list[str]], hypotheses: dict[Any, str], monkeypatch: Any) -> dict[str, float]:
+    """The official pipeline as it comes, but for SPICE, which wants a download."""
+    from pycocoevalcap import eval as pipeline
+
+    class NoSpice:
+        def method(self) -> str:
+            return "none"
+
+        def compute_score(self, said: Any, guessed: Any) -> tuple[float, list[float]]:
+            return 0.0, []
+
+    monkeypatch.setattr(pipeline, "Spice", NoSpice)
+    run = pipeline.COCOEvalCap(_Coco(references), _Coco({key: [text] for key, text in hypotheses.items()}))
+    run.evaluate()
+    names = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "METEOR", "ROUGE_L", "CIDEr")
+    return {ours: run.eval[theirs] for ours, theirs in zip(METRICS, names, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def scores() -> metrics.Scores:
+    """Computed once: METEOR's program takes seconds to start."""
+    return evaluate(REFERENCES, HYPOTHESES)
+
+
+@needs_java
+def test_equals_the_official_evaluation(scores, monkeypatch):
+    assert isinstance(scores, dict)
+    assert list(scores) == list(METRICS)
+    assert scores == pytest.approx(official(REFERENCES, HYPOTHESES, monkeypatch), abs=1e-6)
+    assert scores.tokenizer == "java"
+
+
+@needs_java
+def test_equals_the_official_evaluation_on_flickr8k(real_data, monkeypatch):
+    """One person's captions against the other four's."""
+    if not (real_data / "flickr8k").is_dir():
+        pytest.skip(f"no Flickr8k in {real_data}")
+    records = read_captions(real_data / "flickr8k").of("val")[:100]
+    references = {record.image_id: list(record.captions[1:]) for record in records}
+    hypotheses = {record.image_id: record.captions[0] for record in records}
+    expected = official(references, hypotheses, monkeypatch)
+    assert evaluate(references, hypotheses) == pytest.approx(expected, abs=1e-4)
+    del expected["METEOR"]
+    assert evaluate(references, hypotheses, tokenizer="python") == pytest.approx(expected, abs=1e-4)
+
+
+@needs_java
+def test_a_comma_locale_changes_nothing(scores, monkeypatch):
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=de -Duser.country=DE")
+    assert evaluate(REFERENCES, HYPOTHESES) == scores
+    monkeypatch.setattr(meteor, "LOCALE", ())  # it does without our settings
+    with pytest.raises(LstmzooError, match="METEOR's Java program failed"):
+        evaluate(REFERENCES, HYPOTHESES)
+
+
+@pytest.mark.parametrize("tokenize", [pytest.param(tokenize_java, marks=needs_java), tokenize_python])
+@pytest.mark.parametrize("end", ["\u2028", "\n", "\x85", "\r\n", "\u2029", "\x0b"])
+def test_line_ends_in_captions_shift_nothing(tokenize, end):
+    assert tokenize([f" a dog{end} barks{end}", "two cats"]) == ["a dog barks", "two cats"]
+
+
+def test_without_java_the_others_are_the_same(monkeypatch):
+    monkeypatch.setattr(metrics.java.shutil, "which", lambda name: None)
+    scores = evaluate(REFERENCES, HYPOTHESES)
+    assert list(scores) == [name for name in METRICS if name != "METEOR"]
+    assert scores.tokenizer == "python"
+    assert "default-jre-headless" in scores.remark
+    with pytest.raises(LstmzooError, match="no Java on this machine; install it"):
+        evaluate(REFERENCES, HYPOTHESES, tokenizer="java")
+
+
+def test_cider_d_of_a_perfect_caption_is_ten():
+    references = {number: [f"a {word} sits quietly on the mat"] for number, word in enumerate(("dog", "cat", "hen"))}
+    perfect = evaluate(references, {number: texts[0] for number, texts in references.items()}, tokenizer="python")
+    assert perfect["CIDEr-D"] == pytest.approx(10)
+    assert perfect["BLEU-4"] == pytest.approx(1)
+    assert perfect["ROUGE-L"] == pytest.approx(1)
+
+
+TOUGH = """\
+it's, don't, isn't, I'm, we'd, they'll, you've, can't, cannot, gonna, 'tis, rock'n'roll, o'clock, y'all, James's, '90s
+Mr. Smith and Mrs. Jones vs. Dr. Who on Main St. in St. Louis.
+The U.S. flag at 5 p.m. a man. In the U.S.
+$5 and $5.00 50% #1 5,000 3.5 1/2 10:30 3-4 4x4 1st 3D 12:30pm £5 ½ cup
+and/or black/white w/ a hat w/o A/C B&W AT&T rock&roll
+A man (in red) [sic] {x} "quoted" 'single' ``latex'' “curly” ‘dogs’ bowl’
+wait... what?! no!! -- yes - no—yes – ok
+red-haired T-shirt x-ray -ing 3-year-old mid-1990s merry-go-round dog's-eye
+café naïve Zürich end.Start red,white a;b a:b
+#hashtag @home :) ;) <3 www.flickr.com me@x.com
+the boy 's dog is n't here ; the dogs' bowl , fish 'n chips .
+""".splitlines()
+
+
+@needs_java
+@pytest.mark.parametrize("caption", TOUGH)
+def test_python_tokeniser_agrees_with_the_official_one(caption):
+    assert tokenize_python([caption]) == tokenize_java([caption])
+
+
+@needs_java
+def test_python_tokeniser_agrees_on_all_of_flickr8k(real_data):
+    """As they are, with blanks around all punctuation, and as people would write them."""
+    if not (real_data / "flickr8k").is_dir():
+        pytest.skip(f"no Flickr8k in {real_data}")
+    captions = [text for record in read_captions(real_data / "flickr8k").records for text in record.captions]
+    written = [text.replace(" .", ".").replace(" ,", ",").replace(" '", "'").replace(' "', '"') for text in captions]
+    assert len(captions) == 35_000
+    for texts in (captions, written):
+        pairs = zip(texts, tokenize_python(texts), tokenize_java(texts), strict=True)
+        assert [(text, ours) for text, ours, theirs in pairs if ours != theirs] == []
+
+
+@pytest.mark.parametrize(
+    ("references", "hypotheses", "message"),
+    [
+        ({}, {}, "nothing to evaluate"),
+        ({1: ["a"], 2: ["b"]}, {1: "a"}, r"1 image\(s\) have references but no caption: 2 \(2 images"),
+        ({1: ["a"]}, {1: "a", "x": "b"}, r"1 image\(s\) have a caption but no references: 'x'"),
+        ({1: "a dog"}, {1: "a"}, "a list of one or more captions, not 'a dog'"),
+        ({1: []}, {1: "a"}, "a list of one or more captions"),
+        ({1: ["a"]}, {1: ["a"]}, "the caption of image 1 is a text, not list"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(references, hypotheses, message):
+    with pytest.raises(LstmzooError, match=message):
+        evaluate(references, hypotheses)
+
+
+def test_results_files(tmp_path: Path):
+    path = tmp_path / "captions.json"
+    path.write_text(json.dumps([{"image_id": "17", "caption": "a dog"}, {"image_id": "x", "caption": "b"}]))
+    results = load_results(path)
+    assert results == {"17": "a dog", "x": "b"}
+    assert match_ids(results, [17, "x.jpg"]) == {17: "a dog", "x.jpg": "b"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[{", "is not JSON"),
+        ("{}", "must hold a list"),
+        ('[{"image_id": 1}]', "entry 0 must have 'image_id' and 'caption'"),
+        ('[{"image_id": 1, "caption": 2}]', "entry 0: image_id is a number or a name, caption a text"),
+        ('[{"image_id": 1, "caption": "a"}, {"image_id": 1, "caption": "b"}]', "entry 1: image 1 has a caption"),
+    ],
+)
+def test_broken_results_are_named(tmp_path: Path, text: str, message: str):
+    path = tmp_path / "captions.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        load_results(path)
+
+
+def test_no_results_file(tmp_path: Path):
+    with pytest.raises(DataError, match="cannot read the results"):
+        load_results(tmp_path / "nothing.json")
