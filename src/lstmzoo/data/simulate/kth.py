@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -21,8 +20,9 @@ from lstmzoo.data.kth_check import SIMULATED_MARKER as MARKER
 from lstmzoo.data.kth_files import ACTIONS, SEQUENCES_FILE
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.data.simulate.film import shoot, write_script
+from lstmzoo.data.simulate.folder import claim, write_atomically
 from lstmzoo.data.simulate.scene import HEIGHT, WIDTH
-from lstmzoo.errors import DataError, LstmzooError, unknown_choice
+from lstmzoo.errors import LstmzooError, unknown_choice
 
 PERSONS, SCENARIOS = 25, 4
 FRAME_RATE = 25.0
@@ -101,7 +101,7 @@ def simulate_kth(
     if seed < 0 or (workers is not None and workers < 1):
         raise LstmzooError(f"seed={seed}, workers={workers}: the seed is 0 or more, workers 1 or more")
     root = Path(root)
-    _claim(root, seed)
+    claim(root, MARKER, {"maker": _MAKER, "version": _VERSION, "seed": seed}, "KTH")
     with FileLock(root / _LOCK):
         missing = [video for video in videos if not video.path(root).exists()]
         for folder in {video.path(root).parent for video in missing}:
@@ -115,7 +115,7 @@ def simulate_kth(
                     advance(1)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        _write_atomically(root / SEQUENCES_FILE, _sequences(root, seed))
+        write_atomically(root / SEQUENCES_FILE, _sequences(root, seed).encode("ascii"))
     return root
 
 
@@ -137,24 +137,6 @@ def _requested(persons: int, actions: Sequence[str], scenarios: int) -> list[Vid
         if action in chosen
         for scenario in range(1, scenarios + 1)
     ]
-
-
-def _claim(root: Path, seed: int) -> None:
-    """Mark the folder as a simulated set, or make sure that it is this one."""
-    marker = root / MARKER
-    mine = {"maker": _MAKER, "version": _VERSION, "seed": seed}
-    if marker.exists():
-        try:
-            found = json.loads(marker.read_text())
-        except ValueError:
-            found = None
-        if found != mine:
-            raise DataError(f"{root} holds another simulated set ({found}, asked for {mine}); give another folder")
-        return
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise DataError(f"{root} is not an empty folder and not a simulated KTH; give a new or empty folder")
-    root.mkdir(parents=True, exist_ok=True)
-    _write_atomically(marker, json.dumps(mine) + "\n")
 
 
 def _film_all(videos: list[Video], root: Path, seed: int, workers: int | None) -> Iterator[Video]:
@@ -206,9 +188,3 @@ def _sequences(root: Path, seed: int) -> str:
             tabs = "\t" * -(-(32 - len(video.key)) // 8)  # up to the same column, with tab stops of eight
             lines.append(f"{video.key}{tabs}frames\t{ranges}")
     return "\r\n".join(lines) + "\r\n"
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(text.encode("ascii"))
-    os.replace(temporary, path)

@@ -1,0 +1,113 @@
+"""A set of simulated pictures with captions, in the layout of Karpathy's files."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from filelock import FileLock
+
+from lstmzoo.data.captions.layouts import SIMULATED_MARKER as MARKER
+from lstmzoo.data.captions.text import tokenize
+from lstmzoo.data.progress import progress_bar
+from lstmzoo.data.simulate.folder import claim, write_atomically
+from lstmzoo.data.simulate.sentences import WORDINGS, sentence, true_sentences
+from lstmzoo.data.simulate.things import Picture, Things, draw_picture, paint
+from lstmzoo.errors import LstmzooError
+
+PICTURES = 2000
+CAPTIONS_FILE = "dataset_simulated.json"
+_MAKER, _VERSION = "lstmzoo.data.simulate.captions", 1
+_QUALITY = 92
+_LOCK = ".simulate.lock"
+
+
+def simulate_captions(
+    root: str | os.PathLike[str], *, pictures: int = PICTURES, seed: int = 0, progress: bool = True
+) -> Path:
+    """Write pictures of coloured things, 128×128 JPEG, and ``dataset_simulated.json`` with five captions of each.
+
+    Of ten pictures one is for validation and one for the test. Pictures that are already there are kept, so that a
+    second call completes an interrupted one, and one that asks for more pictures extends the set.
+
+    Args:
+        root: folder of the data set; made if it is not there. A folder with anything else in it is refused.
+        pictures: number of pictures, 10 or more.
+        seed: every seed gives other pictures and captions.
+        progress: show a progress bar.
+
+    Returns:
+        The folder of the data set.
+
+    Raises:
+        LstmzooError: too few pictures, or a negative seed.
+        DataError: the folder holds something other than a simulated set of the same seed.
+    """
+    if pictures < 10 or seed < 0:
+        raise LstmzooError(
+            f"pictures={pictures}, seed={seed}: there are 10 pictures or more, and the seed is 0 or more"
+        )
+    root = Path(root)
+    claim(root, MARKER, {"maker": _MAKER, "version": _VERSION, "seed": seed}, "set of captions")
+    folder = root / "images"
+    with FileLock(root / _LOCK):
+        folder.mkdir(exist_ok=True)
+        total = max(pictures, len(list(folder.glob("*.jpg"))))
+        entries = []
+        with progress_bar("Painting pictures", total, "pictures", show=progress) as advance:
+            for number in range(total):
+                entries.append(_make(folder, number, seed))
+                advance(1)
+        content = json.dumps({"images": entries, "dataset": "simulated"})
+        write_atomically(root / CAPTIONS_FILE, content.encode())
+    return root
+
+
+def true_captions(root: str | os.PathLike[str]) -> dict[str, set[str]]:
+    """Return all that may be said of each picture: the yardstick of an exact match.
+
+    Args:
+        root: folder of a simulated set.
+
+    Returns:
+        For each file name the true sentences, lower case and without punctuation, as models write them.
+    """
+    pictures: list[dict[str, Any]] = json.loads((Path(root) / CAPTIONS_FILE).read_text())["images"]
+    return {
+        entry["filename"]: {" ".join(tokenize(text)) for text in true_sentences(_from_json(entry["picture"]))}
+        for entry in pictures
+    }
+
+
+def _make(folder: Path, number: int, seed: int) -> dict[str, Any]:
+    """Make a picture, unless it is there, and its entry; both depend on (seed, number) only."""
+    rng = np.random.default_rng([seed, number])
+    picture = draw_picture(rng)
+    turns = rng.random(WORDINGS) < 0.5
+    said = [sentence(picture, wording, bool(turned)) for wording, turned in enumerate(turns)]
+    path = folder / f"simulated_{number:06d}.jpg"
+    if not path.exists():
+        colours = cv2.cvtColor(paint(picture, rng), cv2.COLOR_RGB2BGR)
+        _, encoded = cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        write_atomically(path, encoded.tobytes())
+    ids = [WORDINGS * number + wording for wording in range(WORDINGS)]
+    return {
+        "imgid": number,
+        "filename": path.name,
+        "split": {8: "val", 9: "test"}.get(number % 10, "train"),
+        "sentids": ids,
+        "sentences": [
+            {"raw": text, "tokens": list(tokenize(text)), "imgid": number, "sentid": sentid}
+            for text, sentid in zip(said, ids, strict=True)
+        ],
+        "picture": {**picture._asdict(), "first": picture.first._asdict(), "second": picture.second._asdict()},
+    }
+
+
+def _from_json(saved: Mapping[str, Any]) -> Picture:
+    return Picture(Things(**saved["first"]), Things(**saved["second"]), saved["beside"])
