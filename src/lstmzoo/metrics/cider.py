@@ -47,7 +47,9 @@ class CiderD:
             penalty = math.exp(-((length - other_length) ** 2) / (2 * SIGMA**2))
             for vector, norm, other, other_norm in zip(vectors, norms, others, other_norms, strict=True):
                 if norm and other_norm:
-                    common = sum(min(value, other[ngram]) * other[ngram] for ngram, value in vector.items() if ngram in other)
+                    common = sum(
+                        min(value, other[ngram]) * other[ngram] for ngram, value in vector.items() if ngram in other
+                    )
                     total += penalty * common / (norm * other_norm)
         return 10 * total / (N * len(self.references[image]))
 

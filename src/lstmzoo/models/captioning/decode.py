@@ -139,8 +139,8 @@ def _beam(model: Any, features: Any, decoding: Decoding) -> list[list[Sentence]]
         log_p = _allowed(log_p, words, done.flatten(), decoding).view(pictures, groups, -1, log_p.shape[-1])
         beam, word = _choose(total, log_p, width, decoding.diversity)  # (B, G, k) each
         before = total.shape[2]
-        start = torch.arange(pictures * groups, device=rows.device).view(pictures, groups, 1) * before
-        rows, words = (start + beam).flatten(), word.flatten()
+        first = torch.arange(pictures * groups, device=rows.device).view(pictures, groups, 1) * before
+        rows, words = (first + beam).flatten(), word.flatten()
         gained = log_p.flatten(0, 2)[rows, words]
         total = (total.flatten()[rows] + gained).view(word.shape)
         said = torch.cat([said[rows], words[:, None]], dim=1)
@@ -151,12 +151,10 @@ def _beam(model: Any, features: Any, decoding: Decoding) -> list[list[Sentence]]
         state = state.select(rows)
 
     per_picture = said.shape[0] // pictures
-    sentences = [
-        _sentence(ids, values, decoding.length_power)
-        for ids, values in zip(said.tolist(), log_probs.tolist(), strict=True)
-    ]
-    found = [sentences[first : first + per_picture] for first in range(0, len(sentences), per_picture)]
-    return [_ranked(candidates, groups)[: decoding.num_captions] for candidates in found]
+    found = zip(said.tolist(), log_probs.tolist(), total.flatten().tolist(), strict=True)
+    sentences = [_sentence(*row, decoding.length_power) for row in found]
+    parts = [sentences[start : start + per_picture] for start in range(0, len(sentences), per_picture)]
+    return [_ranked(part, groups)[: decoding.num_captions] for part in parts]
 
 
 def _choose(total: Tensor, log_p: Tensor, width: int, diversity: float) -> tuple[Tensor, Tensor]:
@@ -197,19 +195,20 @@ def _sample(model: Any, features: Any, decoding: Decoding, keys: Sequence[int] |
     state = state.select(torch.arange(pictures, device=device).repeat_interleave(count))
     words = torch.full((pictures * count,), BOS, device=device)
     done = torch.zeros(len(words), dtype=torch.bool, device=device)
-    said, log_probs = [], []
+    said, gained = [], []
     for _ in range(decoding.max_words):
         log_p, state, _ = model.step(state, words)
         allowed = _allowed(log_p, words, done, decoding)
         chance = torch.cat([torch.rand(count, generator=generator) for generator in generators]).to(device)
         words = _draw(allowed, chance, decoding)
         said.append(words)
-        log_probs.append(allowed.gather(1, words[:, None]).squeeze(1))
+        gained.append(allowed.gather(1, words[:, None]).squeeze(1))
         done = done | (words == EOS)
         if done.all():
             break
-    rows = zip(torch.stack(said, 1).tolist(), torch.stack(log_probs, 1).tolist(), strict=True)
-    sentences = [_sentence(ids, values, decoding.length_power) for ids, values in rows]
+    log_probs = torch.stack(gained, 1)
+    rows = zip(torch.stack(said, 1).tolist(), log_probs.tolist(), log_probs.sum(1).tolist(), strict=True)
+    sentences = [_sentence(*row, decoding.length_power) for row in rows]
     return [_ranked(sentences[first : first + count], 1) for first in range(0, len(sentences), count)]
 
 
@@ -225,13 +224,12 @@ def _draw(log_p: Tensor, chance: Tensor, decoding: Decoding) -> Tensor:
     return order.gather(1, place.clamp(max=int(order.shape[1]) - 1)).squeeze(1)
 
 
-def _sentence(ids: list[int], log_probs: list[float], length_power: float) -> Sentence:
-    """Cut what was said at its end."""
+def _sentence(ids: list[int], log_probs: list[float], total: float, length_power: float) -> Sentence:
+    """Cut what was said at its end; a total of -inf is that of a beam's place that no sentence was there for."""
     finished = EOS in ids
     words = ids[: ids.index(EOS)] if finished else ids
     length = len(words) + finished
-    values = log_probs[:length]
-    return Sentence(words, values, finished, sum(values) / max(length, 1) ** length_power)
+    return Sentence(words, log_probs[:length], finished, total / max(length, 1) ** length_power)
 
 
 def _ranked(sentences: list[Sentence], groups: int) -> list[Sentence]:

@@ -1,0 +1,85 @@
+"""CIDEr-D as a reward, and self-critical training."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+
+from lstmzoo.data.captions import Vocabulary
+from lstmzoo.metrics.cider import CiderD
+from lstmzoo.models.captioning.decode import Sentence
+from lstmzoo.tasks.scst import Reward, self_critical_loss
+from tiny_captions import features, tiny_model
+
+
+def sentences(count: int, seed: int) -> list[list[str]]:
+    draw = random.Random(seed)
+    return [draw.choices("abcdefg", k=draw.randint(1, 9)) for _ in range(count)]
+
+
+def test_equals_the_official_scorer() -> None:
+    cider = pytest.importorskip("pycocoevalcap.cider.cider")
+    references = {str(number): sentences(1 + number % 4, number) for number in range(30)}
+    hypotheses = {number: sentences(1, 100 + int(number))[0] for number in references}
+    hypotheses["3"] = references["3"][0]
+    _, official = cider.Cider().compute_score(
+        {number: [" ".join(words) for words in several] for number, several in references.items()},
+        {number: [" ".join(words)] for number, words in hypotheses.items()},
+    )
+    reward = CiderD(references)
+    assert [reward(number, words) for number, words in hypotheses.items()] == pytest.approx(list(official), abs=1e-9)
+
+
+def test_a_sentence_that_breaks_off_is_worth_less() -> None:
+    captions = [[["a", "man", "with", "a", "hat"]], [["a", "dog", "runs"]], [["two", "cats", "sleep"]]]
+    vocabulary = Vocabulary.build([words for several in captions for words in several], min_count=1)
+    reward = Reward(captions, vocabulary)
+    ids = vocabulary.encode(captions[0][0])[1:-1]
+    whole, cut, ended_early = (
+        reward(0, Sentence(words, [], finished, 0.0))
+        for words, finished in ((ids, True), (ids, False), (ids[:-1], True))
+    )
+    assert whole == pytest.approx(10.0)
+    assert whole > cut
+    assert cut > ended_early  # "a man with a" and an end is worse than the whole without one
+
+
+@pytest.mark.parametrize("baseline", ["mean", "greedy"])
+def test_learning_by_reward_earns_more(baseline: str) -> None:
+    vocabulary = Vocabulary(list("wxyz"))
+    reward, pictures = Reward([[["w", "x", "y"]], [["z", "y", "w"]]], vocabulary), features(2)
+    model = tiny_model("soft_attention", hidden_size=8).train()
+    optimizer = torch.optim.Adam([p for name, p in model.named_parameters() if "encoder" not in name], lr=0.01)
+    earned = []
+    for step in range(80):
+        loss, worth = self_critical_loss(model, pictures, [0, 1], reward, 8, baseline, step, max_words=5)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        earned.append(float(worth.mean()))
+    assert worth.shape == (2, 8)
+    assert model.training
+    assert sum(earned[-10:]) > 1.4 * sum(earned[:10])
+
+
+def test_the_gradient_is_that_of_the_expected_reward() -> None:
+    """With one-word sentences the expected reward can be written down, and so can its gradient."""
+    captions = [[["w"]], [["x"]]]
+    vocabulary = Vocabulary(list("wxyz"))
+    reward, picture = Reward(captions, vocabulary), features(1)
+    model = tiny_model("bag")
+    with torch.no_grad():
+        model.logits.weight *= 0.1  # every word has its chance
+    worth = torch.tensor([0.0] * 8).double()
+    for word in range(2, 8):
+        words = [] if word == 2 else [word]
+        worth[word] = reward(0, Sentence(words, [], word == 2, 0.0))
+    p = model.step(model.start(picture), torch.tensor([1]))[0][0].exp()
+    expected = torch.autograd.grad((p * worth).sum(), model.logits.bias)[0]
+    count = 20000
+    loss, _ = self_critical_loss(model, picture, [0], reward, count, "mean", 3, max_words=1)
+    estimate = -torch.autograd.grad(loss, model.logits.bias)[0]
+    # Nothing and the beginning are never drawn: their share of the probability is missing.
+    torch.testing.assert_close(estimate[2:], expected[2:], atol=0.1 * float(expected.abs().max()), rtol=0.1)
