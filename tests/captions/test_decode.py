@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_captions import MODELS, features, tiny_model
 from torch import Tensor
 
 from lstmzoo.errors import LstmzooError
@@ -15,7 +16,6 @@ from lstmzoo.inference.captions import replay
 from lstmzoo.models.captioning.base import BOS, EOS, UNK
 from lstmzoo.models.captioning.decode import Decoding, Sentence, decode
 from lstmzoo.models.captioning.ensemble import Ensemble
-from tiny_captions import MODELS, features, tiny_model
 
 FREE: dict[str, Any] = {"no_repeat": False, "allow_unknown": True}
 
@@ -176,8 +176,8 @@ def test_an_ensemble_averages_probabilities() -> None:
     twice = decode(Ensemble([one, one]), pictures)
     assert said(twice) == said(decode(one, pictures))
     assert twice[0][0].score == pytest.approx(decode(one, pictures)[0][0].score)
+    one.words, other.words = ["a"], ["b"]
     with pytest.raises(LstmzooError, match="one vocabulary"):
-        one.words, other.words = ["a"], ["b"]
         Ensemble([one, other])
 
 

@@ -6,12 +6,12 @@ import random
 
 import pytest
 import torch
+from tiny_captions import features, tiny_model
 
 from lstmzoo.data.captions import Vocabulary
 from lstmzoo.metrics.cider import CiderD
 from lstmzoo.models.captioning.decode import Sentence
 from lstmzoo.tasks.scst import Reward, self_critical_loss
-from tiny_captions import features, tiny_model
 
 
 def sentences(count: int, seed: int) -> list[list[str]]:

@@ -17,7 +17,7 @@ from lstmzoo.tasks.caption_data import CaptionDataModule
 
 REHEARSAL = {"specials": ["<pad>", "<bos>", "<eos>", "<unk>"], "words": ["one", "another"]}
 WRITTEN = "metrics.json, captions.json, contact_sheet.png"
-SIMULATION = {"pictures": "images", "simulation_seed": "seed"}  # data key: argument
+SIMULATION = {"pictures": "pictures", "simulation_seed": "seed"}  # data key: argument
 
 
 def datamodule(

@@ -168,14 +168,16 @@ def _choose(available: int, wanted: int, random: np.random.Generator) -> list[in
 
 
 def simulate_missing(root: Path, arguments: dict[str, Any]) -> None:
-    """Make a simulated data set in `root` where there is nothing.
+    """Make or complete a simulated data set in `root`; a data set that is none of ours is left as it is.
 
     Args:
         root: folder of the data set.
         arguments: those of `simulate_captions`.
     """
-    from lstmzoo.data.simulate.captions import simulate_captions
+    from lstmzoo.data.simulate import captions
 
-    if not root.is_dir() or not any(root.iterdir()):
-        print(f"There is no data in {root} yet: simulating pictures with captions")
-        simulate_captions(root, **arguments)
+    empty = not root.is_dir() or not any(root.iterdir())
+    if empty:
+        print(f"There is no data in {root} yet: simulating {arguments['pictures']} pictures with captions")
+    if empty or (root / captions.MARKER).is_file():
+        captions.simulate_captions(root, **arguments)

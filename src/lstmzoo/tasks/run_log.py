@@ -87,6 +87,8 @@ def summary(row: dict[str, float], max_epochs: int) -> str:
         ("train/accuracy", "accuracy", ".1%"),
         ("val/loss", "val loss", ".3f"),
         ("val/accuracy", "val accuracy", ".1%"),
+        ("train/reward", "reward", ".3f"),
+        ("val/CIDEr-D", "val CIDEr-D", ".3f"),
     ):
         if name in row:
             parts.append(f"{label} {row[name]:{form}}")
