@@ -1,8 +1,10 @@
-"""``key=value`` words, for the commands that need no configuration files."""
+"""``key=value`` words and reports, for the commands that need no configuration files."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from lstmzoo.errors import LstmzooError, unknown_choice
@@ -43,3 +45,11 @@ def parse_options(words: list[str], kinds: Mapping[str, Callable[[str], object]]
 def names(text: str) -> tuple[str, ...]:
     """Read ``walking,running`` or ``[walking,running]``."""
     return tuple(name.strip() for name in text.strip("[]").split(",") if name.strip())
+
+
+def write_report(path: Path, text: str) -> None:
+    """Write a report; the file appears only when it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.tmp")
+    unfinished.write_text(f"{text}\n", encoding="utf-8")
+    os.replace(unfinished, path)

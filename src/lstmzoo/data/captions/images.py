@@ -39,3 +39,9 @@ def read_image(path: str | os.PathLike[str], size: tuple[int, int] | None = None
     if size is not None and picture.shape[:2] != tuple(size):
         picture = cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))
+
+
+def is_cut_short(path: str | os.PathLike[str]) -> bool:
+    """Say whether a JPEG ends before its end mark: what is missing of the picture is grey."""
+    data = Path(path).read_bytes()
+    return data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-4096:]

@@ -1,0 +1,103 @@
+"""``lstmzoo data simulate|prepare|check captions``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstmzoo.cli.options import write_report
+
+if TYPE_CHECKING:
+    from lstmzoo.data.captions.check import CaptionsReport
+
+
+def simulate(root: str, **options: Any) -> None:
+    """Write a simulated set."""
+    from lstmzoo.data.simulate.captions import simulate_captions
+
+    simulate_captions(Path(root), **options)
+    print(f"Simulated captions written to {root}. Look at them with `lstmzoo data check captions root={root}`.")
+
+
+def prepare(root: str, dataset: str = "flickr8k", source: str | None = None) -> None:
+    """Fetch a real set."""
+    from lstmzoo.data.captions.prepare import TERMS
+    from lstmzoo.data.captions.prepare import prepare as fetch
+
+    fetch(Path(root), dataset, source=source)
+    print(TERMS[dataset])
+    print(f"It is in {root}. Compare it with the published numbers: `lstmzoo data check captions root={root}`.")
+
+
+def check(
+    root: str,
+    layout: str = "auto",
+    image_dir: str | None = None,
+    split_dir: str | None = None,
+    json: str | None = None,
+) -> None:
+    """Count what is there; exit code 1 if something is missing."""
+    from lstmzoo.data.captions.check import check as count
+
+    report = count(root, layout, image_dir=image_dir, split_dir=split_dir)
+    if json is not None:
+        write_report(Path(json), report.to_json())
+    _print(report)
+    if not report.complete:
+        raise SystemExit(1)
+
+
+def _print(report: CaptionsReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"Captions of {report.dataset or report.source}", title_justify="left")
+    table.add_column("split")
+    for head in ("images\nfound", "images\nlisted", "images\npublished", "captions\nfound", "captions\npublished"):
+        table.add_column(head, justify="right")
+    for split, count in report.splits.items():
+        row = (
+            count.images,
+            count.images_listed,
+            count.images_published,
+            count.captions,
+            count.captions_published,
+        )
+        table.add_row(split, *("" if number is None else str(number) for number in row))
+    console = Console()
+    console.print(table)
+    for line in _remarks(report):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _remarks(report: CaptionsReport) -> Iterator[str]:
+    """Word what the table does not show."""
+    from lstmzoo.data.wording import listed
+
+    fewest, most = report.captions_per_image
+    each = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    yield f"Read from {report.source}, layout {report.layout}."
+    yield (
+        f"{each} captions per image; {report.words} different words in training, "
+        f"{report.frequent_words} of them five times or more."
+    )
+    if report.simulated:
+        yield "This is a simulated set."
+    for split, count in report.splits.items():
+        if count.images_published and not count.images_listed:
+            yield f"Split {split} is not here ({count.images_published} images were published)."
+        elif count.images_published not in (None, count.images_listed):
+            numbers = f"{count.images_listed} images instead of {count.images_published}"
+            yield f"Split {split} is not the published one: {numbers}."
+    yield from (f"{kind}: {len(places)}: {listed(places, 3)}" for kind, places in report.oddities.items())
+    if report.damaged:
+        yield f"Images that end too early: {len(report.damaged)}: {listed(report.damaged, 3)}"
+    for what, places in (
+        ("Images that are not there", report.missing),
+        ("Listed, but without captions", report.unmatched),
+        ("Images that cannot be decoded", report.undecodable),
+    ):
+        if places:
+            yield f"{what}: {len(places)}: {listed(places)}"
+    yield "Complete." if report.complete else f"Not complete. {report.remedy}."

@@ -1,0 +1,201 @@
+"""Whether a copy of a captioning data set is complete: what was found against what was published."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lstmzoo.data.captions.images import is_cut_short, read_image
+from lstmzoo.data.captions.layouts import SIMULATED_MARKER, read_captions, remedy
+from lstmzoo.data.captions.records import CaptionFiles, CaptionRecord, missing_images
+from lstmzoo.data.progress import progress_bar
+from lstmzoo.errors import DataError
+
+KARPATHY = {
+    "coco": {"train": (82_783, 414_113), "restval": (30_504, 152_634), "val": (5_000, 25_010), "test": (5_000, 25_010)},
+    "flickr8k": {"train": (6_000, 30_000), "val": (1_000, 5_000), "test": (1_000, 5_000)},
+    "flickr30k": {"train": (29_000, 145_000), "val": (1_014, 5_070), "test": (1_000, 5_000)},
+}
+"""Images and captions of Karpathy's splits; those of Flickr8k are the official ones."""
+
+COCO_2014 = {"train": (82_783, 414_113), "val": (40_504, 202_654)}
+COCO_2017 = {"train": (118_287, 591_753), "val": (5_000, 25_014)}
+FLICKR30K_ALL = {"": (31_783, 158_915)}
+"""The token file of Flickr30k, which comes without splits."""
+
+NO_SPLIT = "in no split"
+
+
+@dataclass(frozen=True)
+class SplitCount:
+    """Numbers of one split.
+
+    Attributes:
+        images: images that are there and can be decoded.
+        images_listed: images that have captions.
+        images_published: images of the set as it was published; None where that is not known.
+        captions: captions that can be used.
+        captions_published: captions of the set as it was published; None where that is not known.
+    """
+
+    images: int
+    images_listed: int
+    images_published: int | None
+    captions: int
+    captions_published: int | None
+
+
+@dataclass(frozen=True)
+class CaptionsReport:
+    """What `check` found.
+
+    Attributes:
+        root: the folder.
+        layout: its layout.
+        dataset: coco, flickr8k, flickr30k or simulated; empty where the files do not say.
+        source: the file with the captions.
+        simulated: the folder was made by `lstmzoo data simulate captions`.
+        splits: numbers of the splits.
+        captions_per_image: fewest and most captions of an image.
+        words: different words in the captions that are trained on.
+        frequent_words: those that occur five times or more, which a vocabulary usually keeps.
+        missing: images that have captions but were not found, each with the place where it is named.
+        unmatched: entries of split lists that name an image without captions.
+        undecodable: images that cannot be decoded, each with the place where it is named.
+        damaged: images that end too early; they can be used.
+        oddities: what had to be put right in the captions, by kind, with the places.
+        remedy: what to do if something is missing; empty otherwise.
+    """
+
+    root: str
+    layout: str
+    dataset: str
+    source: str
+    simulated: bool
+    splits: dict[str, SplitCount]
+    captions_per_image: tuple[int, int]
+    words: int
+    frequent_words: int
+    missing: list[str]
+    unmatched: list[str]
+    undecodable: list[str]
+    damaged: list[str]
+    oddities: dict[str, list[str]]
+    remedy: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether every image that is listed is there and can be decoded, and has captions."""
+        return not (self.missing or self.unmatched or self.undecodable)
+
+    def to_json(self) -> str:
+        """Return the report as JSON."""
+        return json.dumps({**asdict(self), "complete": self.complete}, indent=2)
+
+
+def check(
+    root: str | os.PathLike[str],
+    layout: str = "auto",
+    *,
+    image_dir: str | os.PathLike[str] | None = None,
+    split_dir: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> CaptionsReport:
+    """Count what is there by reading all captions and decoding every image once.
+
+    Args:
+        root: folder of the data set, or the file with its captions.
+        layout: its layout; see `lstmzoo.data.captions.layouts`.
+        image_dir: folder of the images, where it is not found beside the captions.
+        split_dir: folder of the split lists, where they lie elsewhere.
+        progress: show a progress bar.
+
+    Returns:
+        The report.
+
+    Raises:
+        DataError: no captions there, or a file that cannot be read.
+    """
+    root = Path(root)
+    files = read_captions(root, layout, image_dir=image_dir, split_dir=split_dir)
+    missing = missing_images(files.records)
+    absent = {record.path for record in missing}
+    found = [record for record in files.records if record.path not in absent]
+    undecodable, damaged = _decode_all(found, progress)
+    unusable = absent | {record.path for record in undecodable}
+    counts = [len(record.captions) for record in files.records]
+    words = Counter(word for record in files.of("train") for said in record.tokens for word in said)
+    problems = bool(missing or undecodable or files.unmatched)
+    return CaptionsReport(
+        root=str(root),
+        layout=files.layout,
+        dataset=files.dataset,
+        source=str(files.source),
+        simulated=(root / SIMULATED_MARKER).exists(),
+        splits=_split_counts(files, unusable),
+        captions_per_image=(min(counts, default=0), max(counts, default=0)),
+        words=len(words),
+        frequent_words=sum(count >= 5 for count in words.values()),
+        missing=[f"{record.place}: {record.path}" for record in missing],
+        unmatched=[text for texts in files.unmatched.values() for text in texts],
+        undecodable=[f"{record.place}: {record.path}" for record in undecodable],
+        damaged=[f"{record.place}: {record.path}" for record in damaged],
+        oddities=dict(files.oddities.found),
+        remedy=remedy(root) if problems else "",
+    )
+
+
+def _decode_all(records: list[CaptionRecord], progress: bool) -> tuple[list[CaptionRecord], list[CaptionRecord]]:
+    """Return the images that cannot be decoded, and those that end too early."""
+    undecodable, damaged = [], []
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        progress_bar("Decoding images", len(records), "images", show=progress) as advance,
+    ):
+        for record, state in zip(records, pool.map(_state, (record.path for record in records)), strict=True):
+            if state == "undecodable":
+                undecodable.append(record)
+            elif state == "damaged":
+                damaged.append(record)
+            advance(1)
+    return undecodable, damaged
+
+
+def _state(path: Path) -> str:
+    try:
+        read_image(path)
+    except DataError:
+        return "undecodable"
+    return "damaged" if is_cut_short(path) else "good"
+
+
+def _split_counts(files: CaptionFiles, unusable: set[Path]) -> dict[str, SplitCount]:
+    published = _published(files)
+    present = dict.fromkeys([*published, *(record.split for record in files.records)])
+    counts = {}
+    for split in sorted(present, key=["train", "restval", "val", "test", ""].index):
+        records = [record for record in files.records if record.split == split]
+        images, captions = published.get(split, (None, None))
+        counts[split or NO_SPLIT] = SplitCount(
+            images=sum(record.path not in unusable for record in records),
+            images_listed=len(records),
+            images_published=images,
+            captions=sum(len(record.captions) for record in records),
+            captions_published=captions,
+        )
+    return counts
+
+
+def _published(files: CaptionFiles) -> dict[str, tuple[int, int]]:
+    """Images and captions of each split as published; nothing where the set is not a published one."""
+    if files.layout == "coco":
+        return COCO_2017 if any("2017" in record.place for record in files.records) else COCO_2014
+    if files.layout == "flickr30k" and not any(record.split for record in files.records):
+        return FLICKR30K_ALL
+    if files.layout in ("karpathy", "flickr8k"):
+        return KARPATHY.get(files.dataset, {})
+    return {}

@@ -1,0 +1,164 @@
+"""Cached features: the encoder's own, computed once, whatever interrupts."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_captions import write_captions
+from torch.nn import functional as F
+
+from lstmzoo.data import Captions
+from lstmzoo.data.captions import FeatureCache, read_image
+from lstmzoo.data.captions.images import is_cut_short
+from lstmzoo.errors import DataError
+
+
+class Pool:
+    """Means over 4 × 4 fields of each colour: features that one can work out by hand."""
+
+    image_size = 16
+
+    def __init__(self, key: str = "pool v1", fail_at: int | None = None) -> None:
+        self.key, self.fail_at = key, fail_at
+        self.seen = 0
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        if self.fail_at is not None and self.seen >= self.fail_at:
+            raise KeyboardInterrupt
+        self.seen += len(images)
+        return F.avg_pool2d(images.float() / 255, 4).flatten(2).transpose(1, 2)  # (B, 16, 3)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_captions(tmp_path / "set", pictures=10)
+
+
+@pytest.fixture
+def paths(root: Path) -> list[Path]:
+    return sorted((root / "Images").iterdir())
+
+
+def expected(path: Path) -> np.ndarray:
+    image = read_image(path, (16, 16)).astype(np.float64) / 255
+    return image.reshape(3, 4, 4, 4, 4).mean(axis=(2, 4)).reshape(3, 16).T
+
+
+def build(folder: Path, paths: list[Path], encoder: Pool, batch_size: int = 3) -> FeatureCache:
+    return FeatureCache(folder, paths, encoder).build(encoder, batch_size=batch_size, progress=False)
+
+
+def test_features_are_the_encoders(tmp_path, paths):
+    cache = build(tmp_path / "cache", paths, Pool())
+    for number, path in enumerate(paths):
+        grid = cache.grid(number)
+        assert (grid.dtype, grid.shape) == (np.float16, (16, 3))
+        np.testing.assert_allclose(grid, expected(path), atol=1e-3)
+        np.testing.assert_allclose(cache.mean(number), expected(path).mean(axis=0), atol=1e-3)
+
+
+def test_data_set_gives_features_in_place_of_images(root):
+    encoder = Pool()
+    data = Captions(root, "train", encoder=encoder, progress=False)
+    item = data[1]
+    assert "image" not in item
+    np.testing.assert_allclose(item["grid"], expected(data.records[1].path), atol=1e-3)
+    np.testing.assert_allclose(item["global"], item["grid"].float().mean(dim=0), atol=2e-3)
+    assert encoder.seen == len(data)
+    again = Captions(root, "train", level="caption", encoder=encoder, progress=False)
+    assert encoder.seen == len(data)  # computed once
+    assert torch.equal(again[3]["grid"], item["grid"])  # the second caption of the second image
+    assert (root / ".lstmzoo_cache").is_dir()
+
+
+def test_an_interrupted_run_goes_on(tmp_path, paths):
+    folder = tmp_path / "cache"
+    with pytest.raises(KeyboardInterrupt):
+        build(folder, paths, Pool(fail_at=5))  # stops after two batches of three
+    assert not list(folder.rglob("*.npy"))  # nothing that looks finished
+    second = Pool()
+    cache = build(folder, paths, second)
+    assert second.seen == len(paths) - 6
+    for number, path in enumerate(paths):
+        np.testing.assert_allclose(cache.grid(number), expected(path), atol=1e-3)
+    assert sorted(file.suffix for file in folder.rglob("*.*") if file.is_file()) == [".lock", ".npy", ".npy"]
+
+
+@pytest.mark.parametrize("spoil", ["journal", "partial"])
+def test_what_an_interruption_spoilt_is_computed_anew(tmp_path, paths, spoil):
+    folder = tmp_path / "cache"
+    with pytest.raises(KeyboardInterrupt):
+        build(folder, paths, Pool(fail_at=5))
+    if spoil == "journal":
+        next(folder.rglob("*.done")).write_text("")
+    else:
+        next(folder.rglob("*.mean.partial")).unlink()
+    encoder = Pool()
+    cache = build(folder, paths, encoder)
+    assert encoder.seen == len(paths)
+    np.testing.assert_allclose(cache.grid(0), expected(paths[0]), atol=1e-3)
+
+
+def test_two_runs_at_once_compute_once(tmp_path, paths):
+    encoders = [Pool(), Pool()]
+    threads = [threading.Thread(target=build, args=(tmp_path / "cache", paths, encoder)) for encoder in encoders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(encoder.seen for encoder in encoders) == [0, len(paths)]
+
+
+def test_another_encoder_or_picture_is_computed_anew(tmp_path, paths):
+    folder = tmp_path / "cache"
+    build(folder, paths, Pool())
+    other = Pool("pool v2")
+    build(folder, paths, other)
+    assert other.seen == len(paths)
+    paths[0].write_bytes(paths[2].read_bytes())
+    changed = Pool()
+    cache = build(folder, paths, changed)
+    assert changed.seen == len(paths)
+    np.testing.assert_allclose(cache.grid(0), expected(paths[2]), atol=1e-3)
+
+
+def test_an_undecodable_picture_is_named_and_the_rest_kept(tmp_path, paths):
+    good = paths[7].read_bytes()
+    paths[7].write_bytes(good[:20])
+    with pytest.raises(DataError, match=f"cannot decode the image .*{paths[7].name}"):
+        build(tmp_path / "cache", paths, Pool())
+
+
+def test_damaged_and_missing_caches_are_named(tmp_path, paths):
+    cache = build(tmp_path / "cache", paths, Pool())
+    cache.grid_file.write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"cached features .* are damaged .*delete that file"):
+        cache.grid(0)
+    cache.grid_file.unlink()
+    with pytest.raises(DataError, match="no cached features"):
+        cache.grid(0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"cannot be written .*cache_dir="):
+        build(tmp_path / "file", paths, Pool())
+
+
+def test_workers_get_no_copies(tmp_path, paths):
+    cache = build(tmp_path / "cache", paths, Pool())
+    cache.grid(0)
+    assert len(pickle.dumps(cache)) < 5000
+    assert np.array_equal(pickle.loads(pickle.dumps(cache)).grid(1), cache.grid(1))
+
+
+def test_is_cut_short(tmp_path, real_data):
+    pictures = sorted((real_data / "flickr8k" / "images").glob("*.jpg"))[:20]
+    if not pictures:
+        pytest.skip(f"no Flickr8k in {real_data}")
+    assert not any(map(is_cut_short, pictures))
+    short = tmp_path / "short.jpg"
+    short.write_bytes(pictures[0].read_bytes()[:-500])
+    assert is_cut_short(short)
