@@ -187,7 +187,7 @@ def _read_curves(path: Path) -> dict[str, dict[str, Curve]]:
                 points.setdefault(measure, {}).setdefault(phase, []).append((epoch, float(value)))
     if not points:
         raise DataError(f"{path} holds no numbers named train/... or val/...; is it the log of a training run?")
-    order = sorted(points, key=lambda name: ("loss" not in name, "acc" not in name, name))
+    order = sorted(points, key=lambda name: ("loss" not in name, "acc" not in name, "CIDEr" not in name, name))
     return {measure: {phase: _columns(values) for phase, values in points[measure].items()} for measure in order[:4]}
 
 

@@ -204,7 +204,8 @@ class CaptioningTask(BaseTask):
     def on_validation_epoch_end(self) -> None:
         if not self._said:
             return
-        scores, _ = self._score(self.trainer.datamodule.val_dataset.captions)  # type: ignore[attr-defined]
+        captions = self._collect(self.trainer.datamodule.val_dataset.captions)  # type: ignore[attr-defined]
+        scores = _scores(captions, tokenizer="python")  # Java is for the test: it starts slowly
         self.log("val/loss", torch.stack(self._loss).mean(), sync_dist=True)
         self._loss = []
         for name, value in scores.items():
@@ -214,11 +215,11 @@ class CaptioningTask(BaseTask):
         self._say(self.speaker, self._features(self.speaker, batch), batch)
 
     def on_test_epoch_end(self) -> None:
-        scores, captions = self._score(self.trainer.datamodule.test_dataset.captions)  # type: ignore[attr-defined]
+        captions = self._collect(self.trainer.datamodule.test_dataset.captions)  # type: ignore[attr-defined]
         best = [caption.sentences[0].split() for caption in captions]
         bad = sum(not words or words[-1] in BAD_ENDINGS for words in best)
         words = sum(map(len, best)) / len(best)
-        self.results = CaptionResults(scores, captions, bad / len(best), words, asdict(self.decoding))
+        self.results = CaptionResults(_scores(captions), captions, bad / len(best), words, asdict(self.decoding))
 
     @property
     def speaker(self) -> Any:
@@ -233,8 +234,8 @@ class CaptioningTask(BaseTask):
         index = batch["index"].tolist()
         self._said += zip(index, decode(speaker, features, self.decoding, index), strict=True)
 
-    def _score(self, dataset: Any) -> tuple[Scores, list[Caption]]:
-        """Gather what all processes said, each picture once, and measure it as a whole."""
+    def _collect(self, dataset: Any) -> list[Caption]:
+        """Gather what all processes said, each picture once."""
         parts = [self._said]
         if self.trainer.world_size > 1:
             parts = [[] for _ in range(self.trainer.world_size)]
@@ -245,6 +246,10 @@ class CaptioningTask(BaseTask):
             record = dataset.records[index]
             texts = [self.words.decode(sentence.words) for sentence in sentences]
             captions.append(Caption(record.image_id, str(record.path), texts, list(record.captions)))
-        references = {caption.image_id: caption.references for caption in captions}
-        scores = evaluate(references, {caption.image_id: caption.sentences[0] for caption in captions})
-        return scores, captions
+        return captions
+
+
+def _scores(captions: list[Caption], **options: Any) -> Scores:
+    """Measure the best sentences as a whole."""
+    references = {caption.image_id: caption.references for caption in captions}
+    return evaluate(references, {caption.image_id: caption.sentences[0] for caption in captions}, **options)

@@ -1,0 +1,185 @@
+"""Captioners from the command line: train, go on by reward, evaluate, predict, inspect, score a file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_captions import write_captions
+
+import lstmzoo
+from lstmzoo.cli import build, main
+from lstmzoo.cli.compose import compose
+from lstmzoo.errors import CheckpointError, LstmzooError
+from lstmzoo.inference.captions import caption_files, text_of
+from lstmzoo.tasks.caption_data import Sentences, collate
+
+TINY = [
+    *("data=captions", "data.min_count=1", "data.batch_size=4", "data.captions_per_picture=2", "data.num_workers=0"),
+    *("model.hidden_size=32", "model.embedding_size=32", "model.picture_size=32", "model.attention_size=16"),
+    *("model.dropout=0.0", "task.decoding.max_words=10", "trainer.accelerator=cpu", "callbacks.progress=none"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("captions")
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path) -> Path:
+    return write_captions(folder / "my data")
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path, data: Path) -> Path:
+    """A run whose encoder was trained from scratch."""
+    found = folder / "run"
+    settings = [*TINY, f"data.root={data}", "trainer.max_epochs=8", "task.lr=5e-3", f"hydra.run.dir={found}"]
+    assert main(["train", "experiment=captions_soft_attention", *settings]) == 0
+    return found
+
+
+def test_a_run_leaves_all_there_is_to_see(run: Path) -> None:
+    numbers = json.loads((run / "metrics.json").read_text())
+    assert numbers["monitor"] == "val/CIDEr-D"
+    assert numbers["test"]["pictures"] == 4
+    assert {"BLEU-4", "CIDEr-D", "ROUGE-L", "bad_endings"} <= numbers["test"].keys()
+    assert {path.name for path in (run / "eval_test").iterdir()} == {
+        "metrics.json",
+        "captions.json",
+        "contact_sheet.png",
+    }
+    checkpoint = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    assert checkpoint["lstmzoo"]["vocabulary"]["specials"] == ["<pad>", "<bos>", "<eos>", "<unk>"]
+    assert " trained " in checkpoint["lstmzoo"]["transform"]["encoder_key"]
+    assert all(key.startswith("model.") for key in checkpoint["state_dict"])
+
+
+def test_a_checkpoint_alone_captions_files(run: Path, data: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "best.ckpt"
+    shutil.copy(run / "checkpoints" / "best.ckpt", alone)
+    model = lstmzoo.load(alone)
+    said = {
+        path.name: text_of(found[0], model.words) for path, found in caption_files(model, (data / "Images").glob("*"))
+    }
+    kept = json.loads((run / "eval_test" / "captions.json").read_text())
+    assert {entry["image_id"]: entry["caption"] for entry in kept}.items() <= said.items()
+    right = np.mean([len(set(text.split()) & {"red", "green", "blue"}) > 0 for text in said.values()])
+    assert right == 1.0
+
+
+def test_eval_of_a_checkpoint_and_of_its_captions_agree(
+    run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", f"ckpt_path={run}", f"output={tmp_path / 'own'}"]) == 0
+    own = json.loads((tmp_path / "own" / "metrics.json").read_text())
+    assert own == json.loads((run / "metrics.json").read_text())["test"]
+    results = tmp_path / "own" / "captions.json"
+    assert (
+        main(["eval", f"results={results}", "data=captions", f"data.root={data}", f"output={tmp_path / 'file'}"]) == 0
+    )
+    scored = json.loads((tmp_path / "file" / "metrics.json").read_text())
+    assert {name: own[name] for name in ("BLEU-4", "CIDEr-D", "ROUGE-L")}.items() <= scored.items()
+    results.write_text(json.dumps(json.loads(results.read_text())[1:]))
+    capsys.readouterr()
+    assert main(["eval", f"results={results}", "data=captions", f"data.root={data}"]) == 2
+    assert "1 image(s) have references but no caption" in capsys.readouterr().err
+    assert main(["eval", f"results={results}", "data=kth"]) == 2
+    assert "has no captions" in capsys.readouterr().err
+
+
+def test_predict(run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"{data / 'Images' / '01.png'}\nbroken.jpg\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", f"ckpt_path={run}", f"input={listed}", f"output={tmp_path / 'out'}", "num_captions=4"])
+    assert ended.value.code == 1
+    assert "broken.jpg" in capsys.readouterr().err
+    (entry,) = json.loads((tmp_path / "out" / "captions.json").read_text())
+    assert entry["image_id"] == "01.png"
+    assert len(set(entry["captions"])) == 4
+    assert entry["log_probability"] == sorted(entry["log_probability"], reverse=True)
+    assert (tmp_path / "out" / "contact_sheet.png").is_file()
+    for wrong, message in ((f"input={broken}", "broken.jpg"), ("input=nowhere", "there is no input nowhere")):
+        assert main(["predict", f"ckpt_path={run}", wrong, f"output={tmp_path}"]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_inspect(run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = f"input={data / 'Images' / '01.png'}"
+    assert main(["inspect", f"ckpt_path={run}", picture, f"output={tmp_path}"]) == 0
+    assert (tmp_path / "word_by_word.png").is_file()
+    assert main(["inspect", f"ckpt_path={run}", picture, "caption=a purple field"]) == 2
+    assert "doesn't know the word 'purple'" in capsys.readouterr().err
+
+
+def test_going_on_by_reward(run: Path, data: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = folder / "scst"
+    settings = [*TINY, f"data.root={data}", "trainer.max_epochs=1", "test_after_fit=false", f"hydra.run.dir={found}"]
+    assert main(["train", "experiment=captions_scst", f"task.start_from={run}", *settings]) == 0
+    before, after = (lstmzoo.load(path) for path in (run, found))
+    assert after.words == before.words
+    assert after.encoder.key == before.encoder.key  # frozen: its features stay those in the cache
+    assert any(not torch.equal(one, other) for one, other in zip(before.parameters(), after.parameters(), strict=True))
+    assert "train/reward" in (found / "metrics.csv").read_text()
+    ensemble = ["eval", f"ckpt_path={run}", f"task.ensemble=[{found}]", f"output={folder / 'both'}"]
+    assert main(ensemble) == 0
+    capsys.readouterr()
+    assert main(["train", "experiment=captions_scst", f"task.start_from={run}", *settings, "model.cell=gru"]) == 2
+    assert "do not fit the model" in capsys.readouterr().err
+    assert main(["train", "experiment=captions_scst", *settings]) == 2
+
+
+def test_settings_that_do_not_go_together(data: Path) -> None:
+    base = ["experiment=captions_nic", "data=captions", f"data.root={data}"]
+    for changes, message in (
+        (["task.encoder_lr=null"], "starts from scratch, so it has to be trained"),
+        (["task.objective=scst"], "give task.start_from"),
+        (["data.min_count=99"], "lower min_count"),
+    ):
+        config = compose("train", [*base, *changes])
+        with pytest.raises(LstmzooError, match=message):
+            data_module = build.build_datamodule(config, simulate=False)
+            data_module.setup("fit")
+            build.build_task(config, data_module.labels)
+
+
+def test_a_tampered_vocabulary_is_refused(run: Path, tmp_path: Path) -> None:
+    checkpoint = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    checkpoint["lstmzoo"]["vocabulary"]["words"].pop()
+    torch.save(checkpoint, tmp_path / "x.ckpt")
+    with pytest.raises(CheckpointError, match="contradicts itself"):
+        lstmzoo.load(tmp_path / "x.ckpt")
+
+
+class Few:
+    """Three captions of one picture."""
+
+    def __getitem__(self, item: int) -> dict[str, object]:
+        return {"image": torch.zeros(3, 2, 2), "tokens": [["a"], ["b"], ["c"]]}
+
+    def __len__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize("wanted", [2, 3, 7])
+def test_as_many_captions_as_wanted_each_as_often_as_any(wanted: int) -> None:
+    from lstmzoo.data.captions import Vocabulary
+
+    sentences = Sentences(Few(), Vocabulary("abc"), wanted, 5, seed=0)  # type: ignore[arg-type]
+    drawn = [[words[1] for words in sentences[0, epoch]["words"]] for epoch in range(20)]
+    for one in drawn:
+        counts = [one.count(word) for word in (4, 5, 6)]
+        assert sum(counts) == wanted
+        assert max(counts) - min(counts) <= 1
+    assert drawn == [[words[1] for words in sentences[0, epoch]["words"]] for epoch in range(20)]
+    assert len({tuple(sorted(one)) for one in drawn}) == (1 if wanted == 3 else 3)
+    batch = collate([sentences[0, 0]])
+    assert batch["words"].shape == (wanted, 3)
