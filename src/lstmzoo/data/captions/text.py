@@ -10,6 +10,7 @@ from typing import Any
 _LINE_ENDS = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CLITIC = re.compile(r"(?<=\w)(n't|'(?:s|re|ve|ll|d|m))\b")
 _WORD = re.compile(r"'(?:s|re|ve|ll|d|m)\b|[^\W_]+(?:[-'.][^\W_]+)*")
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
 _APOSTROPHES = str.maketrans("\u2018\u2019\u02bc", "'''")
 
 
@@ -46,6 +47,19 @@ def clean(raw: Any, place: str, oddities: Oddities) -> str:
         oddities.note("caption that is not text, left out", place)
         return ""
     text = raw.strip()
+    if not text.isprintable():  # something other than visible characters and blanks is in it
+        text = _visible(text, place, oddities)
+    if "\ufffd" in text:
+        oddities.note("characters lost in an earlier conversion (U+FFFD)", place)
+    result = " ".join(text.split())
+    if not any(map(str.isalnum, result)):
+        oddities.note("caption without words, left out", place)
+        return ""
+    return result
+
+
+def _visible(text: str, place: str, oddities: Oddities) -> str:
+    """Turn white space into blanks, and remove what cannot be seen."""
     if _LINE_ENDS.search(text):
         oddities.note("caption of several lines, joined", place)
     elif any(character.isspace() and character not in " \t" for character in text):
@@ -54,16 +68,7 @@ def clean(raw: Any, place: str, oddities: Oddities) -> str:
     visible = "".join(character for character in words if unicodedata.category(character) not in _INVISIBLE)
     if visible != words:
         oddities.note("invisible characters, removed", place)
-    if "\ufffd" in visible:
-        oddities.note("characters lost in an earlier conversion (U+FFFD)", place)
-    result = " ".join(visible.split())
-    if not any(map(str.isalnum, result)):
-        oddities.note("caption without words, left out", place)
-        return ""
-    return result
-
-
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
+    return visible
 
 
 def tokenize(caption: str) -> tuple[str, ...]:
