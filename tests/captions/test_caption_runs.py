@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from omegaconf import DictConfig
 from tiny_captions import write_captions
 
 import lstmzoo
@@ -146,9 +147,14 @@ def test_settings_that_do_not_go_together(data: Path) -> None:
     ):
         config = compose("train", [*base, *changes])
         with pytest.raises(LstmzooError, match=message):
-            data_module = build.build_datamodule(config, simulate=False)
-            data_module.setup("fit")
-            build.build_task(config, data_module.labels)
+            build_all(config)
+
+
+def build_all(config: DictConfig) -> None:
+    """As training does before it starts."""
+    data_module = build.build_datamodule(config, simulate=False)
+    data_module.setup("fit")
+    build.build_task(config, data_module.labels)
 
 
 def test_a_tampered_vocabulary_is_refused(run: Path, tmp_path: Path) -> None:
