@@ -11,23 +11,42 @@ from lstmzoo.cli import build
 from lstmzoo.cli.compose import compose, compose_sweep, override_stored
 from lstmzoo.cli.configs import config_dir, groups
 from lstmzoo.errors import LstmzooError
+from lstmzoo.models import list_models
 from lstmzoo.tasks.callbacks import Timing
 
 CHOICES = [(group, choice) for group, choices in groups().items() for choice in choices]
 CLASSES = ["hop", "skip", "jump"]
+VOCABULARY = {"specials": ["<pad>", "<bos>", "<eos>", "<unk>"], "words": ["dog", "runs"]}
+ABOUT_CAPTIONS = {"captioning", "captions", "captions_simulated", "flickr8k", *list_models()} - set(
+    list_models("action*")
+)
 
 
 def train_config(*overrides: str) -> DictConfig:
     """The configuration of training, with a data root where one must be given."""
-    needs_root = any("video_folder" in override for override in overrides)
+    needs_root = any(override.endswith(("video_folder", "data=captions")) for override in overrides)
     return compose("train", [*overrides, "data.root=somewhere"] if needs_root else list(overrides))
+
+
+def base_of(group: str, choice: str) -> list[str]:
+    """The experiment that a choice of one group goes with."""
+    file = config_dir() / "experiment" / f"{choice}.yaml"
+    captions = "captions" in file.read_text() if group == "experiment" else choice in ABOUT_CAPTIONS
+    start = (
+        ["task.start_from=null", "task.objective=cross_entropy", "task.encoder_lr=1e-3"]
+        if choice == "captions_scst"
+        else []
+    )
+    return [*(["experiment=captions_nic"] if captions and group != "experiment" else []), *start]
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes_and_builds(group: str, choice: str, tmp_path: Path) -> None:
-    config = train_config(f"{group}={choice}", "trainer.accelerator=cpu", "trainer.precision=32-true")
-    task = build.build_task(config, CLASSES)
-    assert task.model.model_args["num_classes"] == 3
+    settings = ["trainer.accelerator=cpu", "trainer.precision=32-true", *base_of(group, choice)]
+    config = train_config(f"{group}={choice}", *settings)
+    recognition = config.task.name == "recognition"
+    task = build.build_task(config, CLASSES if recognition else VOCABULARY)
+    assert task.model.model_args["num_classes" if recognition else "vocab_size"] == (3 if recognition else 6)
     assert build.build_datamodule(config, simulate=True).source == config.data.name
     trainer = build.build_trainer(config, tmp_path, task, has_validation=True, results=Timing())
     assert trainer.max_epochs == config.trainer.max_epochs

@@ -29,7 +29,7 @@ SMALL = {"num_classes": 5, "hidden_size": 8, "feature_size": 12}
 def variants() -> list[dict]:
     """Every model × input × readout, where it has a readout."""
     found = []
-    for name in lstmzoo.list_models():
+    for name in lstmzoo.list_models("action_*"):
         arguments = inspect.signature(registry._models[name]).parameters
         for input in INPUTS:
             for readout in READOUTS if "readout" in arguments else [None]:
@@ -38,7 +38,7 @@ def variants() -> list[dict]:
 
 
 each_variant = pytest.mark.parametrize("variant", variants(), ids=lambda v: "-".join(v.values()))
-each_model = pytest.mark.parametrize("name", lstmzoo.list_models())
+each_model = pytest.mark.parametrize("name", lstmzoo.list_models("action_*"))
 
 
 def make(name: str, **overrides) -> nn.Module:

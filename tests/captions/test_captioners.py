@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_captions import MODELS, features, tiny_model
 from torch import Tensor
 
 from lstmzoo import nn
@@ -13,7 +14,6 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.models import create_model, image_encoders
 from lstmzoo.models.captioning.att2in import candidates
 from lstmzoo.models.image_encoders import create_encoder
-from tiny_captions import MODELS, features, tiny_model
 
 TOKENS = torch.tensor([[1, 4, 5, 6, 7], [1, 5, 4, 0, 0], [1, 7, 0, 0, 0], [1, 6, 6, 4, 0]])  # two pictures, two each
 LENGTHS = torch.tensor([5, 3, 2, 4])
@@ -218,7 +218,7 @@ def test_real_weights_know_what_they_see() -> None:
     with torch.no_grad():
         grid = encoder(torch.randint(0, 256, (1, 3, 224, 224), dtype=torch.uint8))
     assert grid.shape == (1, 49, 1280)
-    assert 0 <= float(grid.min())
+    assert float(grid.min()) >= 0
     assert float(grid.max()) <= 6  # ReLU6
 
 

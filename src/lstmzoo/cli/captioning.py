@@ -27,6 +27,10 @@ def datamodule(
 
     Vocabulary and frozen encoder are those of the checkpoint that is tested or started from, where there is one.
     """
+    if "layout" not in config.data:
+        raise LstmzooError(
+            f"data={config.data.name} has no captions; start from an experiment, e.g. experiment=captions_nic"
+        )
     data = to_dict(config.data)
     simulation = {name: data.pop(key) for key, name in SIMULATION.items() if key in data}
     source = checkpoint or config.task.start_from
@@ -70,18 +74,15 @@ def task(config: DictConfig, labels: dict[str, Any]) -> Any:
         )
     if origin is not None:
         try:
-            built.model.load_state_dict(origin.state_dict())
+            built.adopt(origin)
         except RuntimeError as error:
             raise CheckpointError(
                 f"the weights of {start_from} ({origin.model_name}) do not fit the model "
                 f"{built.model.model_name} and its settings: {shorten(str(error), 300)}"
             ) from error
-        built.model.encoder.key = origin.encoder.key
     encoder = built.model.encoder
     built.transform = {"size": [encoder.image_size] * 2, "encoder_key": encoder.key}
-    if ensemble:
-        built.model.words = [*labels["specials"], *labels["words"]]
-        built.join([_load(path) for path in ensemble])
+    built.others = [_load(path) for path in ensemble]  # they have a say in tests
     return built
 
 

@@ -61,7 +61,7 @@ def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
         config.model[key] = False  # all weights are in the checkpoint
     task = build.build_task(config, data.labels)
     try:
-        task.model.load_state_dict(load(path).state_dict())
+        task.adopt(load(path))
     except RuntimeError as error:
         raise CheckpointError(
             f"the weights of {path} do not fit the changed model settings: {shorten(str(error), 300)}"

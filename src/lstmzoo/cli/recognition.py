@@ -9,6 +9,7 @@ import torch
 from omegaconf import DictConfig
 
 from lstmzoo.cli.build import setting_errors, to_dict
+from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checkpoint import read_contract
 from lstmzoo.tasks import get_task
 from lstmzoo.tasks.base import BaseTask
@@ -38,6 +39,10 @@ def datamodule(
 
 def task(config: DictConfig, labels: list[str]) -> BaseTask:
     """Build the task with a new model, and try it on one frame; labels are the class names."""
+    if "clip_len" not in config.data:
+        raise LstmzooError(
+            f"data={config.data.name} has no videos; start from an experiment, e.g. experiment=captions_nic"
+        )
     settings, model = to_dict(config.task), to_dict(config.model)
     transform: dict[str, Any] = {
         "size": list(config.data.size),

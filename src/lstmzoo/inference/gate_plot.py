@@ -165,11 +165,13 @@ def _draw_strip(ax: Axes, frames: np.ndarray, edges: np.ndarray, plot: float, *,
     width, gap = (edges[-1] - edges[0]) / count, 0.03
     # The height of a thumbnail follows from its width, in units of the strip's height.
     tall = plot / count * (1 - gap) / aspect / STRIP
+    half = width * (1 - gap) / 2 / (max(tall, 1.0) if every else 1.0)  # few steps: not wider than the strip is tall
+    tall = min(tall, 1.0) if every else tall
     for k in range(count):
-        left = edges[0] + k * width
+        middle = edges[0] + (k + 0.5) * width
         ax.imshow(
             images[int((k + 0.5) * len(images) / count)],
-            extent=(left + gap / 2 * width, left + width * (1 - gap / 2), 0, tall),
+            extent=(middle - half, middle + half, 0, tall),
             aspect="auto",
             cmap="gray",
             vmin=0,

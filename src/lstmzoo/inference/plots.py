@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +152,7 @@ def training_curves(metrics_csv: str | Path, path: str | Path, title: str = "Tra
             share = "acc" in measure
             for phase, colour in (("train", OKABE_ITO[0]), ("val", OKABE_ITO[3])):
                 if phase in lines:
-                    _draw_curve(axes, *lines[phase], phase, colour, best=np.argmax if share else np.argmin)
+                    _draw_curve(axes, *lines[phase], phase, colour, falls="loss" in measure, share=share)
             axes.set_title(measure.replace("_", " "), loc="left")
             axes.set_xlabel("epoch")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -197,7 +197,7 @@ def _columns(values: list[tuple[float, float]]) -> Curve:
 
 
 def _draw_curve(
-    axes: Axes, epochs: np.ndarray, values: np.ndarray, phase: str, colour: str, best: Callable[[np.ndarray], np.intp]
+    axes: Axes, epochs: np.ndarray, values: np.ndarray, phase: str, colour: str, *, falls: bool, share: bool
 ) -> None:
     name = {"train": "training", "val": "validation"}[phase]
     smooth = len(values) // 40
@@ -208,9 +208,9 @@ def _draw_curve(
     marker = "o" if len(values) <= 15 else None
     axes.plot(epochs, values, color=colour, linewidth=1.8, marker=marker, markersize=3.5, label=name)
     if phase == "val" and np.isfinite(values).any():
-        index = int(best(np.where(np.isfinite(values), values, -np.inf if best is np.argmax else np.inf)))
+        index = int(np.nanargmin(np.where(np.isfinite(values), values if falls else -values, np.nan)))
         axes.scatter(epochs[index], values[index], s=48, facecolor="white", edgecolor=colour, zorder=3)
-        text = f"{values[index]:.1%}" if best is np.argmax else f"{values[index]:.3g}"
+        text = f"{values[index]:.1%}" if share else f"{values[index]:.3g}"
         axes.annotate(
             text,
             (epochs[index], values[index]),

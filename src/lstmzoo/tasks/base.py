@@ -187,6 +187,14 @@ class BaseTask(LightningModule):
         if not self.automatic_optimization and str(self.trainer.precision).startswith("16"):
             raise LstmzooError("task.tbptt_window does not go with trainer.precision=16-mixed; use bf16-mixed")
 
+    def adopt(self, model: Any) -> None:
+        """Take over the weights of a model from ``lstmzoo.load``, and what belongs to them.
+
+        Raises:
+            RuntimeError: they do not fit.
+        """
+        self.model.load_state_dict(model.state_dict())
+
     # --- checkpoints ---------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -130,12 +130,15 @@ class CaptioningTask(BaseTask):
             )
         self.save_hyperparameters()
         self.words = Vocabulary.from_dict(vocabulary)
+        self.model.words = self.words.words
         self.objective, self.label_smoothing = objective, label_smoothing
         self.sampling_max, self.sampling_step, self.sampling_every = sampling_max, sampling_step, sampling_every
         self.baseline, self.samples = baseline, samples
         self.encoder_lr = encoder_lr
         self.decoding = Decoding.of(decoding or {})
-        self._ensemble: list[Any] = []
+        # In lists: other captioners are no part of this module, nor of its checkpoints.
+        self.others: list[Any] = []
+        self.speaker: list[Any] = []
         self.reward: Reward | None = None
         self._said: list[tuple[int, list[Sentence]]] = []
         self._loss: list[Tensor] = []
@@ -189,6 +192,10 @@ class CaptioningTask(BaseTask):
 
     # --- checkpoints ---------------------------------------------------------------------------------------------
 
+    def adopt(self, model: Any) -> None:
+        super().adopt(model)
+        self.model.encoder.key = model.encoder.key
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.encoder_lr is not None:  # features of the trained encoder must not be taken for those of the old one
             self.transform = {**self.transform, "encoder_key": self.model.encoder.own_key()}
@@ -211,8 +218,13 @@ class CaptioningTask(BaseTask):
         for name, value in scores.items():
             self.log(f"val/{name}", value, sync_dist=True)
 
+    def on_test_start(self) -> None:
+        others = [model.to(self.device) for model in self.others]
+        self.speaker = [Ensemble([self.model, *others]) if others else self.model]
+
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        self._say(self.speaker, self._features(self.speaker, batch), batch)
+        (speaker,) = self.speaker
+        self._say(speaker, self._features(speaker, batch), batch)
 
     def on_test_epoch_end(self) -> None:
         captions = self._collect(self.trainer.datamodule.test_dataset.captions)  # type: ignore[attr-defined]
@@ -220,15 +232,6 @@ class CaptioningTask(BaseTask):
         bad = sum(not words or words[-1] in BAD_ENDINGS for words in best)
         words = sum(map(len, best)) / len(best)
         self.results = CaptionResults(_scores(captions), captions, bad / len(best), words, asdict(self.decoding))
-
-    @property
-    def speaker(self) -> Any:
-        """Whom a test listens to: the model, or an ensemble that it is a part of."""
-        return self._ensemble[0].to(self.device) if self._ensemble else self.model
-
-    def join(self, others: list[Any]) -> None:
-        """Let other captioners, from ``lstmzoo.load``, have a say in tests."""
-        self._ensemble = [Ensemble([self.model, *others])]  # in a list: no part of this module, nor of its checkpoint
 
     def _say(self, speaker: Any, features: Tensor, batch: dict[str, Any]) -> None:
         index = batch["index"].tolist()
