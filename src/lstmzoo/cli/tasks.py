@@ -46,4 +46,5 @@ def of_checkpoint(argv: list[str], command: str) -> ModuleType:
     if not named:
         raise LstmzooError(f"ckpt_path must be given, e.g. lstmzoo {command} ckpt_path=PATH")
     contract = read_contract(Path(str(named[-1])).expanduser())
-    return of(contract["config"].get("task", {}).get("name", "recognition"))
+    usual = "captioning" if "vocabulary" in contract else "recognition"  # where no run configuration is inside
+    return of(contract["config"].get("task", {}).get("name", usual))
