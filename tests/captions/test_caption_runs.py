@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,14 @@ TINY = [
     *("model.hidden_size=32", "model.embedding_size=32", "model.picture_size=32", "model.attention_size=16"),
     *("model.dropout=0.0", "task.decoding.max_words=10", "trainer.accelerator=cpu", "callbacks.progress=none"),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_java() -> Iterator[None]:
+    """Java starts slowly, and its numbers are tested elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lstmzoo.metrics.java.has_java", lambda: False)
+        yield
 
 
 @pytest.fixture(scope="module")
