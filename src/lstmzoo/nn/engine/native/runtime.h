@@ -1,0 +1,367 @@
+/* The runtime under every generated cell: scalar functions that vectorise, and matrix products for time loops.
+ *
+ * A generated file starts with this text and is compiled for the machine it runs on, with
+ *   -O3 -march=native -std=gnu11 -fno-math-errno -fno-trapping-math -ffp-contract=fast
+ * and not with -ffast-math: NaN and infinity are values here, and the rounding tricks below need the written order.
+ *
+ * real            float, or double with -DREAL_DOUBLE
+ * m_exp(x) ...    `for (j) y[j] = m_exp(x[j]);` becomes vector code (float); double calls libm
+ * gemm_packed     C = A B (+ C) with B packed once by pack_nt or pack_nn and used at every time step
+ * gemm_nt/nn      the same without packing, for a matrix that is used once
+ */
+#include <math.h>
+#include <stdint.h>
+
+#ifdef REAL_DOUBLE
+typedef double real;
+#else
+typedef float real;
+#endif
+
+#define INLINE static inline __attribute__((always_inline, unused))
+
+/* ---- scalar functions ------------------------------------------------------------------------------------------- */
+
+/* Like torch.maximum and torch.minimum, NaN wins: a comparison with NaN is false, so a NaN b is what is left. */
+INLINE real m_max(real a, real b) { return a > b || a != a ? a : b; }
+INLINE real m_min(real a, real b) { return a < b || a != a ? a : b; }
+
+#ifdef REAL_DOUBLE
+
+INLINE real m_abs(real x) { return fabs(x); }
+INLINE real m_sqrt(real x) { return sqrt(x); }
+INLINE real m_exp(real x) { return exp(x); }
+INLINE real m_expm1(real x) { return expm1(x); }
+INLINE real m_log(real x) { return log(x); }
+INLINE real m_log1p(real x) { return log1p(x); }
+INLINE real m_tanh(real x) { return tanh(x); }
+INLINE real m_erf(real x) { return erf(x); }
+
+#else
+
+/* Polynomials are minimax fits (Lawson's reweighted least squares at Chebyshev nodes against 40-digit values) of the
+ * relative error of the function they end up in, on the reduced range given. Every branch is a select between two
+ * computed values, written so that NaN falls through: that is what lets the compiler turn them into vector code. */
+
+INLINE int32_t bits_of(float x) { union { float f; int32_t i; } u = {.f = x}; return u.i; }
+INLINE float from_bits(int32_t i) { union { int32_t i; float f; } u = {.i = i}; return u.f; }
+INLINE float power_of_two(int32_t n) { return from_bits((int32_t)((uint32_t)(n + 127) << 23)); } /* -126 <= n <= 127 */
+
+#define LN2_HIGH 0.693145751953125f /* few digits: n * LN2_HIGH is exact for |n| < 2^9 */
+#define LN2_LOW 1.428606765330187e-06f
+
+/* x = n ln 2 + r with |r| <= ln 2 / 2; returns e^r - 1, relative error 1.3e-8 before rounding. */
+INLINE float exp_reduced(float x, int32_t *n) {
+    const float to_integer = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer that sits in the lowest bits */
+    float shifted = x * 1.44269504f + to_integer, k = shifted - to_integer;
+    float r = (x - k * LN2_HIGH) - k * LN2_LOW;
+    float p = 1.388249746e-3f;
+    p = p * r + 8.366646794e-3f;
+    p = p * r + 4.166720392e-2f;
+    p = p * r + 1.666654268e-1f;
+    p = p * r + 4.999999813e-1f;
+    *n = bits_of(shifted) - 0x4b400000;
+    return r * r * p + r;
+}
+
+INLINE float m_exp(float x) {
+    int32_t n;
+    x = x < -105.0f ? -105.0f : x; /* e^-105 rounds to 0, e^89 to infinity: n stays in what two factors reach */
+    x = x > 89.0f ? 89.0f : x;
+    float q = exp_reduced(x, &n), half = power_of_two(n >> 1);
+    return (q + 1.0f) * half * power_of_two(n - (n >> 1));
+}
+
+INLINE float m_expm1(float x) {
+    int32_t n;
+    x = x < -25.0f ? -25.0f : x; /* e^-25 - 1 rounds to -1 */
+    x = x > 89.0f ? 89.0f : x;
+    float q = exp_reduced(x, &n), half = power_of_two(n - 1); /* 2^n itself may be infinite */
+    return (q * half + (half - 0.5f)) * 2.0f;
+}
+
+/* log(2^k (1 + f)) for sqrt(1/2) <= 1 + f < sqrt(2): f - f^2/2 + f^3 p(f) + k ln 2, relative error 5.8e-9. */
+INLINE float log_reduced(float f, float k) {
+    float p = -7.634509328e-2f, square = f * f;
+    p = p * f + 1.276159503e-1f;
+    p = p * f - 1.316018616e-1f;
+    p = p * f + 1.420175587e-1f;
+    p = p * f - 1.662335677e-1f;
+    p = p * f + 2.000122695e-1f;
+    p = p * f - 2.500082105e-1f;
+    p = p * f + 3.333333171e-1f;
+    return k * LN2_HIGH + (f - (0.5f * square - (square * f * p + k * LN2_LOW)));
+}
+
+/* k with x = 2^k m, sqrt(1/2) <= m < sqrt(2), for normal x > 0. */
+INLINE int32_t log_exponent(float x) { return ((bits_of(x) - 0x3f3504f3) >> 23); }
+
+INLINE float m_log(float x) {
+    int subnormal = x < 1.17549435e-38f;
+    float y = subnormal ? x * 16777216.0f : x;
+    int32_t k = log_exponent(y);
+    float m = from_bits(bits_of(y) - (int32_t)((uint32_t)k << 23));
+    float result = log_reduced(m - 1.0f, (float)(subnormal ? k - 24 : k));
+    result = x < INFINITY ? result : x; /* infinity and NaN return themselves */
+    result = x < 0.0f ? NAN : result;
+    return x == 0.0f ? -INFINITY : result;
+}
+
+INLINE float m_log1p(float x) {
+    float u = 1.0f + x;
+    int32_t k = log_exponent(u);
+    float m = from_bits(bits_of(u) - (int32_t)((uint32_t)k << 23)), scale = power_of_two(-k);
+    /* 2^-k (1 + x) - 1 without the digits of x that u has lost; past 2^25 there are none, and 2^-k may not exist */
+    float f = u < 33554432.0f ? x * scale + (scale - 1.0f) : m - 1.0f;
+    float result = log_reduced(f, (float)k);
+    result = x < INFINITY ? result : x;
+    result = x < -1.0f ? NAN : result;
+    return x == -1.0f ? -INFINITY : result;
+}
+
+INLINE float m_abs(float x) { return fabsf(x); }
+INLINE float m_sqrt(float x) { return sqrtf(x); }
+
+INLINE float m_tanh(float x) {
+    float t = m_expm1(-2.0f * fabsf(x)); /* keeps its relative precision near 0, and lies in [-1, 0] */
+    return copysignf(t / (t + 2.0f), x);
+}
+
+/* x + x p(x^2) below 0.9 (relative error 1.2e-8); above, erfc(x) = e^(x g(x)) (3.1e-9 of erf). */
+INLINE float m_erf(float x) {
+    float a = fabsf(x), z = a * a, p = -6.090358620e-4f;
+    p = p * z + 5.011962539e-3f;
+    p = p * z - 2.677890871e-2f;
+    p = p * z + 1.128214081e-1f;
+    p = p * z - 3.761252328e-1f;
+    p = p * z + 1.283791538e-1f;
+    float b = a > 4.0f ? 4.0f : a, g = 2.145950136e-4f; /* erf(4) rounds to 1 */
+    g = g * b - 3.219975431e-3f;
+    g = g * b + 2.290603095e-2f;
+    g = g * b - 1.052868544e-1f;
+    g = g * b - 6.356993684e-1f;
+    g = g * b - 1.128519953e+0f;
+    float tail = 1.0f - m_exp(b * g);
+    return copysignf(a < 0.9f ? p * a + a : tail, x);
+}
+
+#endif
+
+/* Written with e^-|x|, which cannot overflow, so both tails keep their relative precision. */
+INLINE real m_sigmoid(real x) {
+    real e = m_exp(-m_abs(x));
+    return (x < 0 ? e : (real)1) / (1 + e);
+}
+INLINE real m_softplus(real x) { return m_max(x, 0) + m_log1p(m_exp(-m_abs(x))); }
+INLINE real m_logsigmoid(real x) { return m_min(x, 0) - m_log1p(m_exp(-m_abs(x))); }
+
+/* ---- matrix products -------------------------------------------------------------------------------------------- */
+
+/* One register tile of C is MR rows by NV vectors: as many independent sums as hide the latency of a multiply-add. */
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#define MR 8
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#define MR 6
+#else
+#define VECTOR_BYTES 16
+#define MR 6
+#endif
+#define VL ((int)(VECTOR_BYTES / sizeof(real)))
+#define NV 2
+#define NR (NV * VL) /* columns of a panel */
+#ifndef KC
+#define KC (VECTOR_BYTES == 64 ? 256 : 256)    /* rows of a panel that stay in the first-level cache while the rows of A pass by */
+#endif
+#define SPLIT 4
+
+typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
+typedef real loose_vec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias)); /* any address */
+
+INLINE vec load(const real *p) { return *(const loose_vec *)p; }
+INLINE void store(real *p, vec x) { *(loose_vec *)p = x; }
+
+/* Number of reals that a packed (k, n) matrix takes. */
+__attribute__((unused)) static long packed_size(long n, long k) { return (n + NR - 1) / NR * NR * k; }
+
+/* Panels of NR columns, one after the other: packed[panel][p][c] = B[p][NR panel + c], zero beyond column n. */
+INLINE void pack(long n, long k, const real *R, long row, long column, real *packed) {
+    for (long j = 0; j < n; j += NR)
+        for (long p = 0; p < k; p++)
+            for (long c = 0; c < NR; c++) *packed++ = j + c < n ? R[p * row + (j + c) * column] : 0;
+}
+/* R (n, k), to be used as A R^T. */
+__attribute__((unused)) static void pack_nt(long n, long k, const real *R, long ldr, real *packed) {
+    pack(n, k, R, 1, ldr, packed);
+}
+/* R (k, n), to be used as A R. */
+__attribute__((unused)) static void pack_nn(long k, long n, const real *R, long ldr, real *packed) {
+    pack(n, k, R, ldr, 1, packed);
+}
+
+/* C (mr, NR) = A (mr, k) B (+ C), B's rows ldb apart. With few rows, several values of p are summed apart (split). */
+INLINE void tile(const int mr, const int split, long k, const real *restrict A, long lda, const real *restrict B, long ldb,
+                 real *restrict C, long ldc, int accumulate) {
+    vec sum[SPLIT][MR][NV];
+    long p = 0;
+#pragma GCC unroll 8
+    for (int s = 0; s < split; s++)
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < NV; v++) sum[s][i][v] = (vec){0};
+    for (; p + split <= k; p += split)
+#pragma GCC unroll 8
+        for (int s = 0; s < split; s++) {
+#ifdef PF
+            __builtin_prefetch(B + (p + s) * ldb + PF);
+            __builtin_prefetch(B + (p + s) * ldb + PF + VL);
+#endif
+#pragma GCC unroll 16
+            for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+                for (int v = 0; v < NV; v++) sum[s][i][v] += A[i * lda + p + s] * load(B + (p + s) * ldb + v * VL);
+        }
+    for (; p < k; p++)
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < NV; v++) sum[0][i][v] += A[i * lda + p] * load(B + p * ldb + v * VL);
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; v++) {
+            vec total = sum[0][i][v];
+#pragma GCC unroll 8
+            for (int s = 1; s < split; s++) total += sum[s][i][v];
+            real *c = C + i * ldc + v * VL;
+            store(c, accumulate ? load(c) + total : total);
+        }
+}
+
+__attribute__((noinline)) static void tile_rows(int rows, long k, const real *A, long lda, const real *B, long ldb, real *C,
+                                                long ldc, int accumulate) {
+    switch (rows) {
+    case 1: tile(1, 4, k, A, lda, B, ldb, C, ldc, accumulate); break;
+    case 2: tile(2, 2, k, A, lda, B, ldb, C, ldc, accumulate); break;
+    case 3: tile(3, 2, k, A, lda, B, ldb, C, ldc, accumulate); break;
+    case 4: tile(4, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
+    case 5: tile(5, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
+    case 6: tile(6, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
+#if MR > 6
+    case 7: tile(7, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
+    case 8: tile(8, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
+#endif
+#if MR > 8
+    case 9: tile(9, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
+    case 10: tile(10, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
+    case 11: tile(11, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
+    case 12: tile(12, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
+#endif
+    }
+}
+
+/* All rows of C for one panel, columns [skip, width) of it; a partial panel is computed aside and copied. */
+static void panel_product(long m, long k, const real *A, long lda, const real *B, long ldb, real *C, long ldc, int skip,
+                          int width, int accumulate) {
+    long blocks = (m + MR - 1) / MR; /* as even as possible: 9 rows are 5 + 4, not 8 + 1 */
+    for (long block = 0; block < blocks; block++) {
+        long first = m * block / blocks;
+        int rows = (int)(m * (block + 1) / blocks - first);
+        const real *a = A + first * lda;
+        real *c = C + first * ldc;
+        if (skip == 0 && width == NR) {
+            tile_rows(rows, k, a, lda, B, ldb, c, ldc, accumulate);
+            continue;
+        }
+        real edge[MR * NR];
+        tile_rows(rows, k, a, lda, B, ldb, edge, NR, 0);
+        for (int i = 0; i < rows; i++)
+            for (int j = skip; j < width; j++) c[i * ldc + j] = edge[i * NR + j] + (accumulate ? c[i * ldc + j] : 0);
+    }
+}
+
+/* C (m, n) = A (m, k) B (+ C if accumulate). Columns may be shared out among threads in multiples of NR: columns from
+ * j on are gemm_packed(m, n - j, k, A, lda, packed + j * k, C + j, ldc, accumulate). */
+__attribute__((unused)) static void gemm_packed(long m, long n, long k, const real *A, long lda, const real *packed, real *C,
+                                                long ldc, int accumulate) {
+    long depth = m > MR ? KC : k; /* few rows use every panel once, so there is nothing to keep: read straight through */
+    long p = 0;
+    do {
+        long d = k - p < depth ? k - p : depth;
+        for (long j = 0; j < n; j += NR)
+            panel_product(m, d, A + p, lda, packed + j * k + p * NR, NR, C + j, ldc, 0, n - j < NR ? (int)(n - j) : NR,
+                          accumulate || p > 0);
+        p += d;
+    } while (p < k);
+}
+
+/* A (rows, k) with R (columns, k): rows times columns dot products, R read along its rows as it lies in memory. */
+INLINE void dots(const int rows, const int columns, long k, const real *A, long lda, const real *R, long ldr, real *C, long ldc,
+                 int accumulate) {
+    vec sum[4][4];
+    long p = 0;
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < columns; j++) sum[i][j] = (vec){0};
+    for (; p + VL <= k; p += VL)
+#pragma GCC unroll 4
+        for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+            for (int j = 0; j < columns; j++) sum[i][j] += load(A + i * lda + p) * load(R + j * ldr + p);
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < columns; j++) {
+            real total = 0;
+            for (int l = 0; l < VL; l++) total += sum[i][j][l];
+            for (long q = p; q < k; q++) total += A[i * lda + q] * R[j * ldr + q];
+            C[i * ldc + j] = total + (accumulate ? C[i * ldc + j] : 0);
+        }
+}
+
+/* C (m, n) = A (m, k) R^T (+ C), R (n, k) used once, as when a single step is streamed: four rows of R at a time, in
+ * the first-level cache while all rows of A pass by. */
+__attribute__((unused)) static void gemm_nt(long m, long n, long k, const real *A, long lda, const real *R, long ldr, real *C,
+                                            long ldc, int accumulate) {
+    for (long j = 0; j < n;) {
+        const real *r = R + j * ldr;
+        int columns = n - j >= 4 ? 4 : 1;
+        for (long i = 0; i < m;) {
+            const real *a = A + i * lda;
+            real *c = C + i * ldc + j;
+            int rows = m - i >= 4 ? 4 : 1;
+            if (rows == 4 && columns == 4) dots(4, 4, k, a, lda, r, ldr, c, ldc, accumulate);
+            else if (columns == 4) dots(1, 4, k, a, lda, r, ldr, c, ldc, accumulate);
+            else dots(rows = 1, 1, k, a, lda, r, ldr, c, ldc, accumulate);
+            i += rows;
+        }
+        j += columns;
+    }
+}
+
+/* c (n) += a (count) R (count, n) */
+INLINE void add_rows(const int count, long n, const real *a, const real *R, long ldr, real *restrict c) {
+    for (long j = 0; j < n; j++) {
+        real sum = c[j];
+#pragma GCC unroll 8
+        for (int p = 0; p < count; p++) sum += a[p] * R[p * ldr + j];
+        c[j] = sum;
+    }
+}
+
+/* C (m, n) = A (m, k) R (+ C), R (k, n) used once: eight rows of R at a time. */
+__attribute__((unused)) static void gemm_nn(long m, long n, long k, const real *A, long lda, const real *R, long ldr, real *C,
+                                            long ldc, int accumulate) {
+    for (long i = 0; i < m && !accumulate; i++)
+        for (long j = 0; j < n; j++) C[i * ldc + j] = 0;
+    for (long p = 0; p < k;) {
+        int count = k - p >= 8 ? 8 : 1;
+        for (long i = 0; i < m; i++)
+            if (count == 8) add_rows(8, n, A + i * lda + p, R + p * ldr, ldr, C + i * ldc);
+            else add_rows(1, n, A + i * lda + p, R + p * ldr, ldr, C + i * ldc);
+        p += count;
+    }
+}
