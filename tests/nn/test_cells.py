@@ -199,7 +199,7 @@ def test_a_derived_cell_runs_by_its_own_equations_not_by_torchs_kernel():
     _, f, g, o = z.chunk(4, dim=-1)
     torch.testing.assert_close(module(x)[0][0], o.sigmoid() * tanh((1 - f.sigmoid()) * g.tanh()))
     assert repr(module) == "Recurrent(CoupledLSTM(), 3, 4)"
-    with pytest.raises(ValueError, match="engine 'aten' can't run the cell"):
+    with pytest.raises(ValueError, match="engine 'aten' can't run this call of"):
         zoo.Recurrent(CoupledLSTM, 3, 4, engine="aten")(x)
 
 
@@ -240,7 +240,7 @@ def test_gates_of_every_kind_find_their_rows():
     [
         ({"gates": ("a", "b")}, "must map names to activations"),
         ({"step": None}, "has no step"),
-        ({"vectors": ("weight_ih",)}, "named like a matrix"),
+        ({"vectors": ("weight_ih",)}, "choose others"),
         ({"split": ("b",), "late": ("b",)}, "must stand in one of split, late and input_only"),
     ],
 )

@@ -103,14 +103,19 @@ def check_state_dimensions(module: Recurrent, state: tuple[Tensor, ...], batched
     raise RuntimeError(f"For {kind} input, the states should be {wanted}, but got ({found}) tensors")
 
 
-def check_state(module: Recurrent, state: tuple[Tensor, ...], batch: int) -> None:
+def check_state(module: Recurrent, state: tuple[Tensor, ...], batch: int, shapes: dict[str, tuple[int, ...]]) -> None:
     """Check the sizes of a first state.
+
+    Args:
+        module: the module it is for.
+        state: (L·D, B, ...) each.
+        batch: B.
+        shapes: what belongs in place of the dots, by the states' names.
 
     Raises:
         RuntimeError: naming the size expected and the one found.
     """
     layers = module.num_layers * module.num_directions
-    shapes = module.cell.state_shapes(module.hidden_size, module.output_size)
     for k, (tensor, shape) in enumerate(zip(state, shapes.values(), strict=True)):
         expected = (layers, batch, *shape)
         if tuple(tensor.shape) != expected:
@@ -136,3 +141,20 @@ def check_lengths(lengths: Tensor | Sequence[int], steps: int, batch: int) -> Te
     if batch and not (int(found.min()) >= 1 and int(found.max()) <= steps):
         raise ValueError(f"lengths must lie between 1 and {steps}, got {int(found.min())} to {int(found.max())}")
     return found
+
+
+def check_reset(reset: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Check where states begin anew.
+
+    Returns:
+        The same, bool.
+
+    Raises:
+        ValueError: unless it has the shape of the input's first two dimensions.
+    """
+    found = torch.as_tensor(reset)
+    if tuple(found.shape) != shape:
+        raise ValueError(
+            f"reset must say for every step and sequence whether the state begins anew, {shape}, got {tuple(found.shape)}"
+        )
+    return found.bool()

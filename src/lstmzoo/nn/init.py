@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def initialise_(module: Recurrent, forget_bias: float | None, chrono: int | None, orthogonal: bool) -> None:
-    """Apply the initialisations that were asked for.
+    """Set what the cell fixes (gains, first states), then apply the initialisations that were asked for.
 
     Args:
         module: the stack to initialise in place.
@@ -27,6 +27,7 @@ def initialise_(module: Recurrent, forget_bias: float | None, chrono: int | None
     Raises:
         ValueError: if both biases are asked for, or the cell has no such gate.
     """
+    _set_constants(module)
     if forget_bias is not None and chrono is not None:
         raise ValueError("forget_bias and chrono both set the forget gate's bias; give one of them")
     if forget_bias is not None:
@@ -35,6 +36,16 @@ def initialise_(module: Recurrent, forget_bias: float | None, chrono: int | None
         chrono_(module, chrono)
     if orthogonal:
         orthogonal_(module)
+
+
+@torch.no_grad()
+def _set_constants(module: Recurrent) -> None:
+    cell = module.cell
+    for suffix in module.suffixes:
+        for name, value in cell.vector_init.items():
+            getattr(module, name + suffix).fill_(value)
+        for name in cell.state if module.learn_state else ():
+            getattr(module, f"first_{name}{suffix}").fill_(cell.start.get(name, 0.0))
 
 
 @torch.no_grad()
@@ -93,9 +104,11 @@ def orthogonal_(module: Recurrent) -> None:
     Args:
         module: the stack to initialise in place.
     """
-    for index in range(module.num_layers * module.num_directions):
-        weight = module.maps(index).weight_hh
-        for block in () if weight is None else weight.split(module.hidden_size):
+    cell = module.cell
+    sizes = cell.gate_sizes(module.hidden_size)
+    for suffix in module.suffixes if cell.recurrent_gates else ():
+        weight = getattr(module, "weight_hh" + suffix)
+        for block in weight.split([sizes[gate] for gate in cell.recurrent_gates]):
             nn.init.orthogonal_(block)
 
 
@@ -106,18 +119,25 @@ def _forget_gate(module: Recurrent) -> str:
 
 
 def _gate_biases(module: Recurrent, gate: str) -> list[tuple[Tensor, Tensor]]:
-    """Views of a gate's rows of b_ih and b_hh, one pair per layer and direction."""
+    """Views of a gate's rows of b_ih and b_hh, one pair per layer and direction; where a gate has one bias, b and 0."""
+    cell = module.cell
+    if f"b_{gate}" in cell.vectors:  # normalised cells add their biases themselves
+        own = [getattr(module, f"b_{gate}{suffix}") for suffix in module.suffixes]
+        return [(bias, torch.zeros_like(bias)) for bias in own]
     if not module.bias:
         raise ValueError("a gate's bias can't be set in a module made with bias=False")
-    cell, size = module.cell, module.hidden_size
-    k = list(cell.gates).index(gate) * size
-    k_hh = cell.recurrent_gates.index(gate) * size if gate in cell.recurrent_gates else None
     pairs = []
-    for index in range(module.num_layers * module.num_directions):
-        maps = module.maps(index)
-        assert maps.bias_ih is not None
-        second = (
-            maps.bias_ih.new_zeros(size) if k_hh is None or maps.bias_hh is None else maps.bias_hh[k_hh : k_hh + size]
-        )
-        pairs.append((maps.bias_ih[k : k + size], second))
+    for suffix in module.suffixes:
+        first = getattr(module, "bias_ih" + suffix)[_rows(module, list(cell.gates), gate)]
+        second = torch.zeros_like(first)
+        if gate in cell.recurrent_gates:
+            second = getattr(module, "bias_hh" + suffix)[_rows(module, list(cell.recurrent_gates), gate)]
+        pairs.append((first, second))
     return pairs
+
+
+def _rows(module: Recurrent, gates: list[str], gate: str) -> slice:
+    """A gate's rows in weights that hold some gates."""
+    sizes = module.cell.gate_sizes(module.hidden_size)
+    start = sum(sizes[g] for g in gates[: gates.index(gate)])
+    return slice(start, start + sizes[gate])
