@@ -18,7 +18,13 @@ typedef double real;
 typedef float real;
 #endif
 
-#define INLINE static inline __attribute__((always_inline, unused))
+#if defined(__clang__) && defined(__AVX512F__)
+#define WIDE __attribute__((min_vector_width(512))) /* or clang would split 64-byte vectors in two */
+#else
+#define WIDE
+#endif
+#define INLINE static inline __attribute__((always_inline, unused)) WIDE
+#define RUNTIME static __attribute__((unused)) WIDE /* a cell need not use all of them */
 
 /* ---- scalar functions ------------------------------------------------------------------------------------------- */
 
@@ -157,7 +163,8 @@ INLINE real m_logsigmoid(real x) { return m_min(x, 0) - m_log1p(m_exp(-m_abs(x))
 
 /* ---- matrix products -------------------------------------------------------------------------------------------- */
 
-/* One register tile of C is MR rows by NV vectors: as many independent sums as hide the latency of a multiply-add. */
+/* A register tile of C is MR rows by NV vectors: sums enough to hide the latency of a multiply-add, and registers left
+ * for a row of B. Blocking for the caches did not pay where measured: a panel of B streams in faster than it is used. */
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
 #define MR 8
@@ -168,13 +175,17 @@ INLINE real m_logsigmoid(real x) { return m_min(x, 0) - m_log1p(m_exp(-m_abs(x))
 #define VECTOR_BYTES 16
 #define MR 6
 #endif
-#define VL ((int)(VECTOR_BYTES / sizeof(real)))
 #define NV 2
+#define VL ((int)(VECTOR_BYTES / sizeof(real)))
 #define NR (NV * VL) /* columns of a panel */
-#ifndef KC
-#define KC (VECTOR_BYTES == 64 ? 256 : 256)    /* rows of a panel that stay in the first-level cache while the rows of A pass by */
+#define MAX_SPLIT 4
+#define AHEAD 32 /* rows of a panel between the one that is used and the one that is prefetched */
+
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
 #endif
-#define SPLIT 4
 
 typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
 typedef real loose_vec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias)); /* any address */
@@ -182,8 +193,8 @@ typedef real loose_vec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(
 INLINE vec load(const real *p) { return *(const loose_vec *)p; }
 INLINE void store(real *p, vec x) { *(loose_vec *)p = x; }
 
-/* Number of reals that a packed (k, n) matrix takes. */
-__attribute__((unused)) static long packed_size(long n, long k) { return (n + NR - 1) / NR * NR * k; }
+/* Number of reals that a matrix B (k, n) takes when packed; 64-byte aligned memory is fastest. */
+RUNTIME long packed_size(long n, long k) { return (n + NR - 1) / NR * NR * k; }
 
 /* Panels of NR columns, one after the other: packed[panel][p][c] = B[p][NR panel + c], zero beyond column n. */
 INLINE void pack(long n, long k, const real *R, long row, long column, real *packed) {
@@ -191,130 +202,89 @@ INLINE void pack(long n, long k, const real *R, long row, long column, real *pac
         for (long p = 0; p < k; p++)
             for (long c = 0; c < NR; c++) *packed++ = j + c < n ? R[p * row + (j + c) * column] : 0;
 }
-/* R (n, k), to be used as A R^T. */
-__attribute__((unused)) static void pack_nt(long n, long k, const real *R, long ldr, real *packed) {
-    pack(n, k, R, 1, ldr, packed);
-}
-/* R (k, n), to be used as A R. */
-__attribute__((unused)) static void pack_nn(long k, long n, const real *R, long ldr, real *packed) {
-    pack(n, k, R, ldr, 1, packed);
+/* B = R^T, R (n, k). */
+RUNTIME void pack_nt(long n, long k, const real *R, long ldr, real *packed) { pack(n, k, R, 1, ldr, packed); }
+/* B = R, R (k, n). */
+RUNTIME void pack_nn(long k, long n, const real *R, long ldr, real *packed) { pack(n, k, R, ldr, 1, packed); }
+
+/* sum (rows, NV vectors) += A[:, p] panel[p, :] */
+INLINE void add_outer(const int rows, long p, const real *A, long lda, const real *panel, vec sum[MR][NV]) {
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int v = 0; v < NV; v++) sum[i][v] += A[i * lda + p] * load(panel + p * NR + v * VL);
 }
 
-/* C (mr, NR) = A (mr, k) B (+ C), B's rows ldb apart. With few rows, several values of p are summed apart (split). */
-INLINE void tile(const int mr, const int split, long k, const real *restrict A, long lda, const real *restrict B, long ldb,
-                 real *restrict C, long ldc, int accumulate) {
-    vec sum[SPLIT][MR][NV];
-    long p = 0;
-#pragma GCC unroll 8
-    for (int s = 0; s < split; s++)
-#pragma GCC unroll 16
-        for (int i = 0; i < mr; i++)
-#pragma GCC unroll 4
-            for (int v = 0; v < NV; v++) sum[s][i][v] = (vec){0};
-    for (; p + split <= k; p += split)
-#pragma GCC unroll 8
-        for (int s = 0; s < split; s++) {
-#ifdef PF
-            __builtin_prefetch(B + (p + s) * ldb + PF);
-            __builtin_prefetch(B + (p + s) * ldb + PF + VL);
-#endif
-#pragma GCC unroll 16
-            for (int i = 0; i < mr; i++)
-#pragma GCC unroll 4
-                for (int v = 0; v < NV; v++) sum[s][i][v] += A[i * lda + p + s] * load(B + (p + s) * ldb + v * VL);
+/* C (rows, NR) = A (rows, k) panel (+ C). A few rows are too few sums: there, `split` values of p are summed apart. */
+INLINE void tile(const int rows, const int split, long k, const real *A, long lda, const real *panel, real *C, long ldc,
+                 int accumulate) {
+    vec sum[MAX_SPLIT][MR][NV];
+    UNROLL for (int s = 0; s < split; s++)
+        UNROLL for (int i = 0; i < rows; i++)
+            UNROLL for (int v = 0; v < NV; v++) sum[s][i][v] = (vec){0};
+    long whole = k - k % split;
+    for (long p = 0; p < whole; p += split)
+        UNROLL for (int s = 0; s < split; s++) {
+            UNROLL for (int v = 0; v < NV; v++) __builtin_prefetch(panel + (p + s + AHEAD) * NR + v * VL);
+            add_outer(rows, p + s, A, lda, panel, sum[s]);
         }
-    for (; p < k; p++)
-#pragma GCC unroll 16
-        for (int i = 0; i < mr; i++)
-#pragma GCC unroll 4
-            for (int v = 0; v < NV; v++) sum[0][i][v] += A[i * lda + p] * load(B + p * ldb + v * VL);
-#pragma GCC unroll 16
-    for (int i = 0; i < mr; i++)
-#pragma GCC unroll 4
-        for (int v = 0; v < NV; v++) {
+    for (long p = whole; p < k; p++) add_outer(rows, p, A, lda, panel, sum[0]);
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int v = 0; v < NV; v++) {
             vec total = sum[0][i][v];
-#pragma GCC unroll 8
-            for (int s = 1; s < split; s++) total += sum[s][i][v];
+            UNROLL for (int s = 1; s < split; s++) total += sum[s][i][v];
             real *c = C + i * ldc + v * VL;
             store(c, accumulate ? load(c) + total : total);
         }
 }
 
-__attribute__((noinline)) static void tile_rows(int rows, long k, const real *A, long lda, const real *B, long ldb, real *C,
-                                                long ldc, int accumulate) {
+__attribute__((noinline)) WIDE static void tile_of(int rows, long k, const real *A, long lda, const real *panel,
+                                                   real *C, long ldc, int accumulate) {
     switch (rows) {
-    case 1: tile(1, 4, k, A, lda, B, ldb, C, ldc, accumulate); break;
-    case 2: tile(2, 2, k, A, lda, B, ldb, C, ldc, accumulate); break;
-    case 3: tile(3, 2, k, A, lda, B, ldb, C, ldc, accumulate); break;
-    case 4: tile(4, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
-    case 5: tile(5, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
-    case 6: tile(6, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
-#if MR > 6
-    case 7: tile(7, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
-    case 8: tile(8, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
-#endif
-#if MR > 8
-    case 9: tile(9, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
-    case 10: tile(10, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
-    case 11: tile(11, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
-    case 12: tile(12, 1, k, A, lda, B, ldb, C, ldc, accumulate); break;
+    case 1: tile(1, 4, k, A, lda, panel, C, ldc, accumulate); break;
+    case 2: tile(2, 2, k, A, lda, panel, C, ldc, accumulate); break;
+    case 3: tile(3, 2, k, A, lda, panel, C, ldc, accumulate); break;
+    case 4: tile(4, 1, k, A, lda, panel, C, ldc, accumulate); break;
+    case 5: tile(5, 1, k, A, lda, panel, C, ldc, accumulate); break;
+    case 6: tile(6, 1, k, A, lda, panel, C, ldc, accumulate); break;
+#if MR == 8
+    case 7: tile(7, 1, k, A, lda, panel, C, ldc, accumulate); break;
+    case 8: tile(8, 1, k, A, lda, panel, C, ldc, accumulate); break;
 #endif
     }
 }
 
-/* All rows of C for one panel, columns [skip, width) of it; a partial panel is computed aside and copied. */
-static void panel_product(long m, long k, const real *A, long lda, const real *B, long ldb, real *C, long ldc, int skip,
-                          int width, int accumulate) {
-    long blocks = (m + MR - 1) / MR; /* as even as possible: 9 rows are 5 + 4, not 8 + 1 */
-    for (long block = 0; block < blocks; block++) {
-        long first = m * block / blocks;
-        int rows = (int)(m * (block + 1) / blocks - first);
-        const real *a = A + first * lda;
-        real *c = C + first * ldc;
-        if (skip == 0 && width == NR) {
-            tile_rows(rows, k, a, lda, B, ldb, c, ldc, accumulate);
-            continue;
-        }
-        real edge[MR * NR];
-        tile_rows(rows, k, a, lda, B, ldb, edge, NR, 0);
-        for (int i = 0; i < rows; i++)
-            for (int j = skip; j < width; j++) c[i * ldc + j] = edge[i * NR + j] + (accumulate ? c[i * ldc + j] : 0);
-    }
-}
-
-/* C (m, n) = A (m, k) B (+ C if accumulate). Columns may be shared out among threads in multiples of NR: columns from
+/* C (m, n) = A (m, k) B (+ C if accumulate), B packed. Threads may share the columns out in multiples of NR: those from
  * j on are gemm_packed(m, n - j, k, A, lda, packed + j * k, C + j, ldc, accumulate). */
-__attribute__((unused)) static void gemm_packed(long m, long n, long k, const real *A, long lda, const real *packed, real *C,
-                                                long ldc, int accumulate) {
-    long depth = m > MR ? KC : k; /* few rows use every panel once, so there is nothing to keep: read straight through */
-    long p = 0;
-    do {
-        long d = k - p < depth ? k - p : depth;
-        for (long j = 0; j < n; j += NR)
-            panel_product(m, d, A + p, lda, packed + j * k + p * NR, NR, C + j, ldc, 0, n - j < NR ? (int)(n - j) : NR,
-                          accumulate || p > 0);
-        p += d;
-    } while (p < k);
+RUNTIME void gemm_packed(long m, long n, long k, const real *A, long lda, const real *packed, real *C, long ldc,
+                         int accumulate) {
+    long blocks = (m + MR - 1) / MR;
+    for (long j = 0; j < n; j += NR)
+        for (long block = 0; block < blocks; block++) {
+            long first = m * block / blocks; /* as even as possible: 9 rows are 4 + 5, not 8 + 1 */
+            int rows = (int)(m * (block + 1) / blocks - first);
+            const real *a = A + first * lda, *panel = packed + j * k;
+            real *c = C + first * ldc + j, edge[MR * NR];
+            if (n - j >= NR) {
+                tile_of(rows, k, a, lda, panel, c, ldc, accumulate);
+                continue;
+            }
+            tile_of(rows, k, a, lda, panel, edge, NR, 0);
+            for (int i = 0; i < rows; i++)
+                for (long l = 0; l < n - j; l++) c[i * ldc + l] = edge[i * NR + l] + (accumulate ? c[i * ldc + l] : 0);
+        }
 }
 
-/* A (rows, k) with R (columns, k): rows times columns dot products, R read along its rows as it lies in memory. */
-INLINE void dots(const int rows, const int columns, long k, const real *A, long lda, const real *R, long ldr, real *C, long ldc,
-                 int accumulate) {
+/* C (rows, columns) = A (rows, k) R^T (+ C), R (columns, k): dot products along the rows as they lie in memory. */
+INLINE void dots(const int rows, const int columns, long k, const real *A, long lda, const real *R, long ldr, real *C,
+                 long ldc, int accumulate) {
     vec sum[4][4];
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int j = 0; j < columns; j++) sum[i][j] = (vec){0};
     long p = 0;
-#pragma GCC unroll 4
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-        for (int j = 0; j < columns; j++) sum[i][j] = (vec){0};
     for (; p + VL <= k; p += VL)
-#pragma GCC unroll 4
-        for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-            for (int j = 0; j < columns; j++) sum[i][j] += load(A + i * lda + p) * load(R + j * ldr + p);
-#pragma GCC unroll 4
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-        for (int j = 0; j < columns; j++) {
+        UNROLL for (int i = 0; i < rows; i++)
+            UNROLL for (int j = 0; j < columns; j++) sum[i][j] += load(A + i * lda + p) * load(R + j * ldr + p);
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int j = 0; j < columns; j++) {
             real total = 0;
             for (int l = 0; l < VL; l++) total += sum[i][j][l];
             for (long q = p; q < k; q++) total += A[i * lda + q] * R[j * ldr + q];
@@ -322,23 +292,20 @@ INLINE void dots(const int rows, const int columns, long k, const real *A, long 
         }
 }
 
-/* C (m, n) = A (m, k) R^T (+ C), R (n, k) used once, as when a single step is streamed: four rows of R at a time, in
- * the first-level cache while all rows of A pass by. */
-__attribute__((unused)) static void gemm_nt(long m, long n, long k, const real *A, long lda, const real *R, long ldr, real *C,
-                                            long ldc, int accumulate) {
-    for (long j = 0; j < n;) {
-        const real *r = R + j * ldr;
-        int columns = n - j >= 4 ? 4 : 1;
-        for (long i = 0; i < m;) {
-            const real *a = A + i * lda;
+/* C (m, n) = A (m, k) R^T (+ C if accumulate), R (n, k) used once: four of its rows stay in the first-level cache while
+ * all rows of A pass by. */
+RUNTIME void gemm_nt(long m, long n, long k, const real *A, long lda, const real *R, long ldr, real *C, long ldc,
+                     int accumulate) {
+    for (long j = 0, columns; j < n; j += columns) {
+        columns = n - j >= 4 ? 4 : 1;
+        for (long i = 0, rows; i < m; i += rows) {
+            const real *a = A + i * lda, *r = R + j * ldr;
             real *c = C + i * ldc + j;
-            int rows = m - i >= 4 ? 4 : 1;
-            if (rows == 4 && columns == 4) dots(4, 4, k, a, lda, r, ldr, c, ldc, accumulate);
+            rows = m - i >= 4 && columns == 4 ? 4 : 1;
+            if (rows == 4) dots(4, 4, k, a, lda, r, ldr, c, ldc, accumulate);
             else if (columns == 4) dots(1, 4, k, a, lda, r, ldr, c, ldc, accumulate);
-            else dots(rows = 1, 1, k, a, lda, r, ldr, c, ldc, accumulate);
-            i += rows;
+            else dots(1, 1, k, a, lda, r, ldr, c, ldc, accumulate);
         }
-        j += columns;
     }
 }
 
@@ -346,22 +313,20 @@ __attribute__((unused)) static void gemm_nt(long m, long n, long k, const real *
 INLINE void add_rows(const int count, long n, const real *a, const real *R, long ldr, real *restrict c) {
     for (long j = 0; j < n; j++) {
         real sum = c[j];
-#pragma GCC unroll 8
-        for (int p = 0; p < count; p++) sum += a[p] * R[p * ldr + j];
+        UNROLL for (int p = 0; p < count; p++) sum += a[p] * R[p * ldr + j];
         c[j] = sum;
     }
 }
 
-/* C (m, n) = A (m, k) R (+ C), R (k, n) used once: eight rows of R at a time. */
-__attribute__((unused)) static void gemm_nn(long m, long n, long k, const real *A, long lda, const real *R, long ldr, real *C,
-                                            long ldc, int accumulate) {
+/* C (m, n) = A (m, k) R (+ C if accumulate), R (k, n) used once: eight of its rows serve all rows of A. */
+RUNTIME void gemm_nn(long m, long n, long k, const real *A, long lda, const real *R, long ldr, real *C, long ldc,
+                     int accumulate) {
     for (long i = 0; i < m && !accumulate; i++)
         for (long j = 0; j < n; j++) C[i * ldc + j] = 0;
-    for (long p = 0; p < k;) {
-        int count = k - p >= 8 ? 8 : 1;
+    for (long p = 0, count; p < k; p += count) {
+        count = k - p >= 8 ? 8 : 1;
         for (long i = 0; i < m; i++)
             if (count == 8) add_rows(8, n, A + i * lda + p, R + p * ldr, ldr, C + i * ldc);
             else add_rows(1, n, A + i * lda + p, R + p * ldr, ldr, C + i * ldc);
-        p += count;
     }
 }
