@@ -130,7 +130,7 @@ def test_functions_are_accurate_over_all_floats(runtime: Runtime, name: str) -> 
     if runtime.dtype is np.float64:
         x = np.concatenate([np.linspace(-50, 50, 10_001), edge_values(np.float64)])
         want = function(torch.from_numpy(x)).numpy()
-                np.testing.assert_allclose(runtime.map(name, x), want, rtol=2e-14, atol=1e-323)  # libm, but not torch's
+        np.testing.assert_allclose(runtime.map(name, x), want, rtol=2e-14, atol=1e-323)  # libm, but not torch's
         return
     x = many_floats()
     got, exact = runtime.map(name, x), function(torch.from_numpy(x).double()).numpy()
