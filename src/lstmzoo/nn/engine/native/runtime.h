@@ -164,7 +164,7 @@ INLINE real m_logsigmoid(real x) { return m_min(x, 0) - m_log1p(m_exp(-m_abs(x))
 /* ---- matrix products -------------------------------------------------------------------------------------------- */
 
 /* A register tile of C is MR rows by NV vectors: sums enough to hide the latency of a multiply-add, and registers left
- * for a row of B. Blocking for the caches did not pay where measured: a panel of B streams in faster than it is used. */
+ * for a row of B. Blocking for the caches did not pay where measured: B streams in faster than it is used. */
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
 #define MR 8
@@ -178,7 +178,7 @@ INLINE real m_logsigmoid(real x) { return m_min(x, 0) - m_log1p(m_exp(-m_abs(x))
 #define NV 2
 #define VL ((int)(VECTOR_BYTES / sizeof(real)))
 #define NR (NV * VL) /* columns of a panel */
-#define MAX_SPLIT 4
+#define MAX_PANELS 4 /* panels that a tile reads side by side */
 #define AHEAD 32 /* rows of a panel between the one that is used and the one that is prefetched */
 
 #ifdef __clang__
@@ -207,70 +207,70 @@ RUNTIME void pack_nt(long n, long k, const real *R, long ldr, real *packed) { pa
 /* B = R, R (k, n). */
 RUNTIME void pack_nn(long k, long n, const real *R, long ldr, real *packed) { pack(n, k, R, ldr, 1, packed); }
 
-/* sum (rows, NV vectors) += A[:, p] panel[p, :] */
-INLINE void add_outer(const int rows, long p, const real *A, long lda, const real *panel, vec sum[MR][NV]) {
-    UNROLL for (int i = 0; i < rows; i++)
-        UNROLL for (int v = 0; v < NV; v++) sum[i][v] += A[i * lda + p] * load(panel + p * NR + v * VL);
-}
-
-/* C (rows, NR) = A (rows, k) panel (+ C). A few rows are too few sums: there, `split` values of p are summed apart. */
-INLINE void tile(const int rows, const int split, long k, const real *A, long lda, const real *panel, real *C, long ldc,
-                 int accumulate) {
-    vec sum[MAX_SPLIT][MR][NV];
-    UNROLL for (int s = 0; s < split; s++)
+/* C (rows, panels NR) = A (rows, k) B (+ C), B `panels` panels from `packed` on. Few rows are few sums and use B up as
+ * fast as it comes: there, several panels side by side keep more sums going and more reads under way. */
+INLINE void tile(const int rows, const int panels, long k, const real *A, long lda, const real *packed, real *C,
+                 long ldc, int accumulate) {
+    vec sum[MAX_PANELS][MR][NV];
+    UNROLL for (int q = 0; q < panels; q++)
         UNROLL for (int i = 0; i < rows; i++)
-            UNROLL for (int v = 0; v < NV; v++) sum[s][i][v] = (vec){0};
-    long whole = k - k % split;
-    for (long p = 0; p < whole; p += split)
-        UNROLL for (int s = 0; s < split; s++) {
-            UNROLL for (int v = 0; v < NV; v++) __builtin_prefetch(panel + (p + s + AHEAD) * NR + v * VL);
-            add_outer(rows, p + s, A, lda, panel, sum[s]);
+            UNROLL for (int v = 0; v < NV; v++) sum[q][i][v] = (vec){0};
+    for (long p = 0; p < k; p++)
+        UNROLL for (int q = 0; q < panels; q++) {
+            const real *b = packed + (q * k + p) * NR;
+            UNROLL for (int v = 0; v < NV; v++) __builtin_prefetch(b + AHEAD * NR + v * VL);
+            UNROLL for (int i = 0; i < rows; i++)
+                UNROLL for (int v = 0; v < NV; v++) sum[q][i][v] += A[i * lda + p] * load(b + v * VL);
         }
-    for (long p = whole; p < k; p++) add_outer(rows, p, A, lda, panel, sum[0]);
-    UNROLL for (int i = 0; i < rows; i++)
-        UNROLL for (int v = 0; v < NV; v++) {
-            vec total = sum[0][i][v];
-            UNROLL for (int s = 1; s < split; s++) total += sum[s][i][v];
-            real *c = C + i * ldc + v * VL;
-            store(c, accumulate ? load(c) + total : total);
-        }
+    UNROLL for (int q = 0; q < panels; q++)
+        UNROLL for (int i = 0; i < rows; i++)
+            UNROLL for (int v = 0; v < NV; v++) {
+                real *c = C + i * ldc + q * NR + v * VL;
+                store(c, accumulate ? load(c) + sum[q][i][v] : sum[q][i][v]);
+            }
 }
 
-__attribute__((noinline)) WIDE static void tile_of(int rows, long k, const real *A, long lda, const real *panel,
-                                                   real *C, long ldc, int accumulate) {
-    switch (rows) {
-    case 1: tile(1, 4, k, A, lda, panel, C, ldc, accumulate); break;
-    case 2: tile(2, 2, k, A, lda, panel, C, ldc, accumulate); break;
-    case 3: tile(3, 2, k, A, lda, panel, C, ldc, accumulate); break;
-    case 4: tile(4, 1, k, A, lda, panel, C, ldc, accumulate); break;
-    case 5: tile(5, 1, k, A, lda, panel, C, ldc, accumulate); break;
-    case 6: tile(6, 1, k, A, lda, panel, C, ldc, accumulate); break;
+__attribute__((noinline)) WIDE static void tile_of(int rows, int panels, long k, const real *A, long lda,
+                                                   const real *packed, real *C, long ldc, int accumulate) {
+#define CASE(R, Q) \
+    case MAX_PANELS * R + Q: tile(R, Q, k, A, lda, packed, C, ldc, accumulate); break
+    switch (MAX_PANELS * rows + panels) {
+        CASE(1, 1); CASE(1, 4);
+        CASE(2, 1); CASE(2, 4);
+        CASE(3, 1); CASE(3, 2);
+        CASE(4, 1); CASE(4, 2);
+        CASE(5, 1);
+        CASE(6, 1);
 #if MR == 8
-    case 7: tile(7, 1, k, A, lda, panel, C, ldc, accumulate); break;
-    case 8: tile(8, 1, k, A, lda, panel, C, ldc, accumulate); break;
+        CASE(7, 1);
+        CASE(8, 1);
 #endif
     }
+#undef CASE
 }
 
 /* C (m, n) = A (m, k) B (+ C if accumulate), B packed. Threads may share the columns out in multiples of NR: those from
  * j on are gemm_packed(m, n - j, k, A, lda, packed + j * k, C + j, ldc, accumulate). */
 RUNTIME void gemm_packed(long m, long n, long k, const real *A, long lda, const real *packed, real *C, long ldc,
                          int accumulate) {
-    long blocks = (m + MR - 1) / MR;
-    for (long j = 0; j < n; j += NR)
+    const int wide = m <= 2 ? 4 : m <= 4 ? 2 : 1;
+    const long blocks = (m + MR - 1) / MR;
+    for (long j = 0, panels; j < n; j += panels * NR) {
+        panels = n - j >= wide * NR ? wide : 1;
         for (long block = 0; block < blocks; block++) {
             long first = m * block / blocks; /* as even as possible: 9 rows are 4 + 5, not 8 + 1 */
             int rows = (int)(m * (block + 1) / blocks - first);
-            const real *a = A + first * lda, *panel = packed + j * k;
+            const real *a = A + first * lda, *b = packed + j * k;
             real *c = C + first * ldc + j, edge[MR * NR];
             if (n - j >= NR) {
-                tile_of(rows, k, a, lda, panel, c, ldc, accumulate);
+                tile_of(rows, (int)panels, k, a, lda, b, c, ldc, accumulate);
                 continue;
             }
-            tile_of(rows, k, a, lda, panel, edge, NR, 0);
+            tile_of(rows, 1, k, a, lda, b, edge, NR, 0);
             for (int i = 0; i < rows; i++)
                 for (long l = 0; l < n - j; l++) c[i * ldc + l] = edge[i * NR + l] + (accumulate ? c[i * ldc + l] : 0);
         }
+    }
 }
 
 /* C (rows, columns) = A (rows, k) R^T (+ C), R (columns, k): dot products along the rows as they lie in memory. */
