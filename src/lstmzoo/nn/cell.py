@@ -183,8 +183,13 @@ class Cell:
         """
         return None
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What this object was made with, without what follows from it (matrices of its own, say)."""
+        return {name: value for name, value in vars(self).items() if not hasattr(Cell, name)}
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.settings.items())})"
 
 
 @cache

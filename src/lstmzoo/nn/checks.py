@@ -65,7 +65,7 @@ def check_sequence(module: Recurrent, x: Tensor, dimensions: int) -> None:
 
     Raises:
         ValueError: if its type is not that of the weights.
-        RuntimeError: if its size is not ``input_size``, or it has no steps.
+        RuntimeError: if its size is wrong, or it has no steps.
     """
     weight = module._flat_weights[0]
     if x.dtype != weight.dtype and not torch._C._is_any_autocast_enabled():
@@ -75,32 +75,34 @@ def check_sequence(module: Recurrent, x: Tensor, dimensions: int) -> None:
         )
     if x.dim() != dimensions:
         raise RuntimeError(f"input must have {dimensions} dimensions, got {x.dim()}")
-    if x.size(-1) != module.input_size:
-        raise RuntimeError(
-            f"input.size(-1) must be equal to input_size. Expected {module.input_size}, got {x.size(-1)}"
-        )
+    module._check_size(x)
     if x.size(0) == 0:
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
 
 
-def check_state_dimensions(module: Recurrent, state: tuple[Tensor, ...], batched: bool) -> None:
+def check_state_dimensions(state: tuple[Tensor, ...], shapes: dict[str, tuple[int, ...]], batched: bool) -> None:
     """Check that a first state has a batch dimension where the input has one.
+
+    Args:
+        state: (L·D, B, ...) each, or (L·D, ...).
+        shapes: what belongs in place of the dots, by the states' names.
+        batched: whether the input has a batch dimension.
 
     Raises:
         RuntimeError: naming the number of dimensions expected and the one found.
     """
-    names, shapes = zip(*module.cell.state_shapes(module.hidden_size, module.output_size).items(), strict=True)
-    expected = 3 if batched else 2
-    if all(s.dim() == expected - 1 + len(shape) for s, shape in zip(state, shapes, strict=True)):
+    dimensions = {name: (2 if batched else 1) + len(shape) for name, shape in shapes.items()}
+    if all(s.dim() == wanted for s, wanted in zip(state, dimensions.values(), strict=True)):
         return
-    kind = "batched 3-D" if batched else "unbatched 2-D"
+    expected = dimensions["h"]
+    kind = f"batched {expected}-D" if batched else f"unbatched {expected}-D"
     if len(state) == 1:
         raise RuntimeError(f"For {kind} input, hx should also be {expected}-D but got {state[0].dim()}-D tensor")
     found = ", ".join(f"{s.dim()}-D" for s in state)
-    if all(len(shape) == 1 for shape in shapes):
+    if all(wanted == expected for wanted in dimensions.values()):
         raise RuntimeError(f"For {kind} input, hx and cx should also be {expected}-D but got ({found}) tensors")
-    wanted = ", ".join(f"{name} {expected - 1 + len(shape)}-D" for name, shape in zip(names, shapes, strict=True))
-    raise RuntimeError(f"For {kind} input, the states should be {wanted}, but got ({found}) tensors")
+    each = ", ".join(f"{name} {wanted}-D" for name, wanted in dimensions.items())
+    raise RuntimeError(f"For {kind} input, the states should be {each}, but got ({found}) tensors")
 
 
 def check_state(module: Recurrent, state: tuple[Tensor, ...], batch: int, shapes: dict[str, tuple[int, ...]]) -> None:
@@ -155,6 +157,7 @@ def check_reset(reset: Tensor, shape: tuple[int, int]) -> Tensor:
     found = torch.as_tensor(reset)
     if tuple(found.shape) != shape:
         raise ValueError(
-            f"reset must say for every step and sequence whether the state begins anew, {shape}, got {tuple(found.shape)}"
+            f"reset must say for every step and sequence whether the state begins anew, {shape}, "
+            f"got {tuple(found.shape)}"
         )
     return found.bool()

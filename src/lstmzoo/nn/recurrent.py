@@ -160,13 +160,21 @@ class Recurrent(TorchNames):
         """Size of h in one direction: ``proj_size`` if there is a projection, else ``hidden_size``."""
         return self.proj_size or self.hidden_size
 
-    def _weight_shape(self, rows: int, columns: int, kind: str) -> tuple[int, ...]:
-        """Shape of a map; ``kind`` tells the maps of the input ("ih") from those of h ("hh") and others ("own")."""
+    def _weight_shape(self, rows: int, columns: int, of: str) -> tuple[int, ...]:
+        """Shape of a map; ``of`` tells what it acts on: ``"input"`` or ``"hidden"``."""
         return (rows, columns)
 
-    def _vector_shape(self, size: int) -> tuple[int, ...]:
+    def _vector_shape(self, name: str, size: int) -> tuple[int, ...]:
         """Shape of a vector that acts elementwise on the units."""
-        return (size,)
+        return self._per_unit((size,))
+
+    def _per_unit(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """A shape with ones for the dimensions after the units' (height and width in the convolutional form)."""
+        return (*shape, *[1] * (self._dims - 3))
+
+    def _fan_in(self, weight: Tensor) -> int:
+        """How many values a parameter's map adds up; ±1/√ of it is the range that the parameter is drawn from."""
+        return self.hidden_size
 
     def _parameter_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
         """Shapes of all parameters of one layer and direction, by torch's names without the suffix."""
@@ -174,16 +182,16 @@ class Recurrent(TorchNames):
         sizes = cell.gate_sizes(hidden)
         rows, rows_hh = sum(sizes.values()), sum(sizes[gate] for gate in cell.recurrent_gates)
         columns = self.input_size if layer == 0 else self.output_size * self.num_directions
-        shapes = {"weight_ih": self._weight_shape(rows, columns, "ih")}
+        shapes = {"weight_ih": self._weight_shape(rows, columns, "input")}
         if rows_hh:  # no R where no gate has its product
-            shapes["weight_hh"] = self._weight_shape(rows_hh, self.output_size, "hh")
+            shapes["weight_hh"] = self._weight_shape(rows_hh, self.output_size, "hidden")
         if self.bias and cell.biased:
             shapes |= {"bias_ih": (rows,), **({"bias_hh": (rows_hh,)} if rows_hh else {})}
         if self.proj_size:
-            shapes["weight_hr"] = self._weight_shape(self.proj_size, hidden, "own")
-        shapes |= dict.fromkeys(cell.vectors, self._vector_shape(hidden))
+            shapes["weight_hr"] = self._weight_shape(self.proj_size, hidden, "hidden")
+        shapes |= {name: self._vector_shape(name, hidden) for name in cell.vectors}
         ends = {"hidden": hidden, "input": columns}
-        return shapes | {k: self._weight_shape(ends[to], ends[of], "own") for k, (to, of) in cell.matrices.items()}
+        return shapes | {k: self._weight_shape(ends[to], ends[of], of) for k, (to, of) in cell.matrices.items()}
 
     def _add_parameters(self, layer: int, direction: int, factory: dict[str, Any]) -> None:
         suffix = f"_l{layer}{'_reverse' if direction else ''}"
@@ -193,18 +201,20 @@ class Recurrent(TorchNames):
         self._all_weights.append([name + suffix for name in shapes])
         if self.learn_state:
             for name, shape in self.cell.state_shapes(self.hidden_size, self.output_size).items():
-                self.register_parameter(f"first_{name}{suffix}", Parameter(torch.empty(shape, **factory)))
+                learned = Parameter(torch.empty(self._per_unit(shape), **factory))
+                self.register_parameter(f"first_{name}{suffix}", learned)
         constants = dict(self.cell.make_constants(self.hidden_size))
         mask = self.cell.recurrent_mask(self.hidden_size)
         if mask is not None:
             constants["mask_hh"] = mask.repeat(len(self.cell.recurrent_gates), 1)
         for name, value in constants.items():
-            self.register_buffer(name + suffix, value.to(**factory), persistent=False)
+            value = value.reshape(self._per_unit(value.shape)).to(**factory)
+            self.register_buffer(name + suffix, value, persistent=False)
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew: uniform in ±1/√H as torch.nn does, then the initialisation asked for."""
-        bound = 1.0 / math.sqrt(self.hidden_size)
         for weight in self.parameters():
+            bound = 1.0 / math.sqrt(self._fan_in(weight))
             torch.nn.init.uniform_(weight, -bound, bound)
         init.initialise_(self, **self.initialisation)
 
@@ -254,7 +264,7 @@ class Recurrent(TorchNames):
             wanted = f"{self._dims - 1}D or {self._dims}D"
             raise ValueError(f"{type(self).__name__}: Expected input to be {wanted}, got {x.dim()}D instead")
         if state is not None:
-            check_state_dimensions(self, state, batched=True)
+            check_state_dimensions(state, self.state_shapes(x), batched=True)
         if self.batch_first:
             x = x.transpose(0, 1)
         check_sequence(self, x, self._dims)
@@ -275,7 +285,7 @@ class Recurrent(TorchNames):
         if lengths is not None:
             raise ValueError("lengths belong to a batch; cut a single sequence to its length instead")
         if state is not None:
-            check_state_dimensions(self, state, batched=False)
+            check_state_dimensions(state, self.state_shapes(x), batched=False)
             state = tuple(s.unsqueeze(1) for s in state)
         at = 0 if self.batch_first else 1
         reset = None if reset is None else torch.as_tensor(reset).unsqueeze(at)
@@ -289,11 +299,17 @@ class Recurrent(TorchNames):
         check_sequence(self, x.data, self._dims - 1)
         first = self._first_state(state, x.data, int(x.batch_sizes[0]))
         if engines.takes_packed(self, x, keep):
-            output, last = engines.run_packed(self, x, first)
-            return output, last, {}
+            return (*engines.run_packed(self, x, first), {})
         padded, lengths = unpack(x)
         output, last, states = engines.run(self, padded, first, lengths, None, keep)
         return pack_like(output, mask_of(lengths, padded), x), last, states
+
+    def _check_size(self, x: Tensor) -> None:
+        """Raise RuntimeError, in torch.nn's wording, if what comes in each step has the wrong size."""
+        if x.size(-1) != self.input_size:
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.size(-1)}"
+            )
 
     def _state_tuple(self, hx: Any) -> States:
         state = (hx,) if isinstance(hx, Tensor) else tuple(hx)
@@ -366,9 +382,7 @@ class Recurrent(TorchNames):
 
     def extra_repr(self) -> str:
         """The hyper-parameters that differ from the default, as torch.nn.LSTM shows them."""
-        parts = [f"{self.input_size}, {self.hidden_size}"]
-        if type(self) is Recurrent:
-            parts.insert(0, repr(self.cell.name) if self.cell.name and not vars(self.cell) else repr(self.cell))
+        parts = self._sizes_repr()
         defaults: dict[str, Any] = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False}
         defaults |= {"dropout": 0.0, "bidirectional": False, "residual": False, "learn_state": False}
         defaults |= {"checkpoint_steps": None, "engine": "auto"}
@@ -376,3 +390,10 @@ class Recurrent(TorchNames):
         parts += self.regularisation.describe()
         parts += [f"{k}={v}" for k, v in self.initialisation.items() if v not in (None, False)]
         return ", ".join(parts)
+
+    def _sizes_repr(self) -> list[str]:
+        sizes = [str(self.input_size), str(self.hidden_size)]
+        return [self._cell_repr(), *sizes] if type(self) is Recurrent else sizes
+
+    def _cell_repr(self) -> str:
+        return repr(self.cell.name) if self.cell.name and not self.cell.settings else repr(self.cell)
