@@ -55,8 +55,31 @@ def check_arguments(
         raise ValueError("proj_size has to be smaller than hidden_size")
 
 
-def check_sequence(module: Recurrent, x: Tensor, dimensions: int) -> None:
+def check_input(module: Recurrent, x: Tensor, dimensions: int) -> None:
     """Check type and size of an input.
+
+    Args:
+        module: the module it is for.
+        x: (T, B, I), or the (N, I) of a PackedSequence.
+        dimensions: 3 or 2, accordingly.
+
+    Raises:
+        ValueError: if its type is not that of the weights.
+        RuntimeError: if its size is wrong.
+    """
+    weight = getattr(module, module._all_weights[0][0])  # one only: a parametrised weight is computed at every look
+    if x.dtype != weight.dtype and not torch._C._is_any_autocast_enabled():
+        raise ValueError(
+            f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
+            f"Convert input: input.to({weight.dtype}), or convert model: model.to({x.dtype})"
+        )
+    if x.dim() != dimensions:
+        raise RuntimeError(f"input must have {dimensions} dimensions, got {x.dim()}")
+    module._check_size(x)
+
+
+def check_sequence(module: Recurrent, x: Tensor, dimensions: int) -> None:
+    """Check an input as `check_input` does, and that it has steps.
 
     Args:
         module: the module it is for.
@@ -67,15 +90,7 @@ def check_sequence(module: Recurrent, x: Tensor, dimensions: int) -> None:
         ValueError: if its type is not that of the weights.
         RuntimeError: if its size is wrong, or it has no steps.
     """
-    weight = module._flat_weights[0]
-    if x.dtype != weight.dtype and not torch._C._is_any_autocast_enabled():
-        raise ValueError(
-            f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
-            f"Convert input: input.to({weight.dtype}), or convert model: model.to({x.dtype})"
-        )
-    if x.dim() != dimensions:
-        raise RuntimeError(f"input must have {dimensions} dimensions, got {x.dim()}")
-    module._check_size(x)
+    check_input(module, x, dimensions)
     if x.size(0) == 0:
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
 
