@@ -27,6 +27,18 @@ def hard_sigmoid(z: Tensor) -> Tensor:
     return F.hardsigmoid(z)
 
 
+def linear(z: Tensor) -> Tensor:
+    """z itself, for what a cell calls a gate and gives no activation.
+
+    Args:
+        z: pre-activation, any shape.
+
+    Returns:
+        The same.
+    """
+    return z
+
+
 def binary(z: Tensor) -> Tensor:
     """1 where z > 0, else 0, exactly; the gradient is that of σ(z) (straight-through estimator).
 

@@ -28,8 +28,8 @@ class Step:
         masked: sequences differ in length; an input ``real`` is 0 where one is over, and its state then stays.
         resets: an input ``reset`` is 1 where a sequence's state begins anew before the step, at ``start_<state>``.
         dropped: what R acts on is multiplied by a mask ``drop`` (Gal & Ghahramani 2016).
-        zoned: states that keep their old value where a mask ``zone_<state>`` is 1, or, outside training, in the
-            proportion of its expected value (Krueger et al. 2017).
+        zoned: states that keep their old value in the proportion ``zone_<state>`` (Krueger et al. 2017).
+        zone_masks: whether that is a mask of 0 and 1, drawn for every step, as in training, or the probability itself.
         clamped: gates held at a given value.
         recorded: whether the gates' values are wanted.
     """
@@ -40,6 +40,7 @@ class Step:
     resets: bool = False
     dropped: bool = False
     zoned: tuple[str, ...] = ()
+    zone_masks: bool = False
     clamped: tuple[str, ...] = ()
     recorded: bool = False
 
@@ -54,22 +55,28 @@ class Step:
         Returns:
             The state after, and the gates' values where they are recorded.
         """
-        cell, seen = self.cell, {}
+        cell = self.cell
+        seen: Record = {}
         if self.resets:
-            s = cell.State(*(torch.where(given["reset"] != 0, given[f"start_{k}"], v) for k, v in s._asdict().items()))
+            s = cell.State(*(_choose(given["reset"], given[f"start_{k}"], v) for k, v in s._asdict().items()))
         z = preactivations(maps, given["x"], s.h, given.get("below"), given["drop"] if self.dropped else None)
-        after = cell.step(z, s, self._gates(given, seen), maps.parameters())
+        after = cell.step(z, s, self.gates(given, seen), maps.parameters())
         if self.projected:
             after = after._replace(h=maps.project(after.h))
         for name in self.zoned:
             keep = given[f"zone_{name}"]
             after = after._replace(**{name: keep * getattr(s, name) + (1 - keep) * getattr(after, name)})
         if self.masked:
-            after = cell.State(*(torch.where(given["real"] != 0, a, b) for a, b in zip(after, s, strict=True)))
+            after = cell.State(*(_choose(given["real"], a, b) for a, b in zip(after, s, strict=True)))
         return after, seen
 
-    def _gates(self, given: Mapping[str, Any], seen: Record) -> Any:
-        """The gates' functions: the activations themselves if nothing is clamped or recorded."""
+    def gates(self, given: Mapping[str, Any], seen: Record) -> Any:
+        """What `Cell.step` gets as ``gate``: the activations themselves if nothing is clamped or recorded.
+
+        Args:
+            given: ``clamp_<gate>`` of the clamped gates.
+            seen: where recorded values are put.
+        """
         cell = self.cell
         if not self.clamped and not self.recorded:
             return cell.Gates(*cell.gates.values())
@@ -85,6 +92,13 @@ class Step:
             return value
 
         return function
+
+
+def _choose(mask: Any, a: Any, b: Any) -> Any:
+    """A state where a mask (B, 1, ...) isn't 0, and another where it is; a matrix memory has more dimensions than it."""
+    if isinstance(mask, Tensor):
+        mask = mask.reshape(*mask.shape, *[1] * (b.dim() - mask.dim()))
+    return torch.where(mask != 0, a, b)
 
 
 class LayerResult(NamedTuple):

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from lstmzoo.errors import unknown_choice
-from lstmzoo.nn.engine import aten, reference
+from lstmzoo.nn.engine import aten, native, parallel, reference
 from lstmzoo.nn.engine.stack import run_stack
 from lstmzoo.nn.layer import Layer, LayerResult
 from lstmzoo.nn.packing import mask_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from lstmzoo.nn.recurrent import Recurrent
 
-LAYER_ENGINES: dict[str, ModuleType] = {"reference": reference}  # fastest first
+LAYER_ENGINES: dict[str, ModuleType] = {"native": native, "parallel": parallel, "reference": reference}  # fastest first
 ENGINES = ("aten", *LAYER_ENGINES)
 States = tuple["Tensor", ...]
 

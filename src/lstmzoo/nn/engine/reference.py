@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from lstmzoo.nn.layer import Layer, LayerResult, Record
@@ -14,11 +16,16 @@ def supports(layer: Layer) -> bool:
 
 def run_layer(layer: Layer) -> LayerResult:
     """Run one layer in one direction; see `lstmzoo.nn.engine`."""
-    cell, maps = layer.step.cell, layer.maps
-    streams = dict(layer.streams)
-    if not cell.raw:
-        streams["x"] = maps.input(streams["x"])  # (T, B, G·H)
-    s = cell.State(*layer.state)
+    if layer.step.cell.raw:
+        return loop(layer)
+    of_x = layer.maps.input(layer.streams["x"])  # W x + b of all steps in one product, (T, B, G·H)
+    return loop(replace(layer, streams={**layer.streams, "x": of_x}))
+
+
+def loop(layer: Layer) -> LayerResult:
+    """The loop over time; the stream ``x`` holds W x + b, unless the cell takes x as it is."""
+    maps, streams = layer.maps, layer.streams
+    s = layer.step.cell.State(*layer.state)
     states, records = [], list[Record]()
     order = range(layer.steps)
     for t in reversed(order) if layer.reverse else order:

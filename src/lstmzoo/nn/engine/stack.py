@@ -116,6 +116,7 @@ def _layer(
             resets="reset" in streams,
             dropped=mask is not None,
             zoned=tuple(name for name, _ in options.zoneout),
+            zone_masks=training,
             clamped=tuple(name.removeprefix("clamp_") for name in clamped),
             recorded=recorded,
         ),

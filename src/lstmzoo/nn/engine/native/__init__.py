@@ -1,0 +1,61 @@
+"""The native engine: a cell's step, compiled to C, inside a native loop over the sequence, forward and backward.
+
+``step`` is run once on symbols (`symbol`, `operations`, `tracing`), its graph is differentiated (`program`), laid out as
+stages between matrix products (`passes`), written as C (`emit`), compiled by the system's compiler and cached (`build`,
+`kernel`), and run (`sequence`). Where there is no compiler, or a step does something that the compiler does not know,
+the engine declines and the reference engine takes over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from lstmzoo.nn.engine.native import kernel, sequence
+from lstmzoo.nn.engine.native.traceable import must_be_traced
+from lstmzoo.nn.layer import Layer, LayerResult
+
+
+def supports(layer: Layer) -> bool:
+    """Steps that can be compiled, on the CPU, in float32 or float64, outside of torch's own tracing and transforms."""
+    tensors = [layer.streams["x"], layer.maps.weight_ih, *layer.state]
+    if any(t.device.type != "cpu" or t.dtype != tensors[0].dtype for t in tensors) or must_be_traced(*tensors):
+        return False
+    return tensors[0].numel() > 0 and _kernel(layer) is not None
+
+
+def run_layer(layer: Layer) -> LayerResult:
+    """Run one layer in one direction; see `lstmzoo.nn.engine`."""
+    found = _kernel(layer)
+    assert found is not None
+    if layer.step.cell.raw:
+        return sequence.run_layer(found, layer, _bias_in_steps(layer))
+    of_x = layer.maps.product(layer.maps.weight_ih, _input_bias(layer), layer.streams["x"])
+    return sequence.run_layer(found, replace(layer, streams={**layer.streams, "x": of_x}), _bias_in_steps(layer))
+
+
+def _kernel(layer: Layer) -> kernel.Kernel | None:
+    graded = layer.step.cell.state if layer.keep_states else layer.step.cell.state[:1]
+    bias, dtype = layer.maps.bias_ih is not None, layer.streams["x"].dtype
+    return kernel.find(layer.step, bias, bias and _bias_in_steps(layer), graded, dtype)
+
+
+def _bias_in_steps(layer: Layer) -> bool:
+    """Whether b' must be added in every step: it acts on R h alone, so it can't be added to W x + b beforehand."""
+    cell = layer.step.cell
+    return bool(cell.split or cell.late or cell.raw)
+
+
+def _input_bias(layer: Layer) -> Tensor | None:
+    """b, with b' added to it where that comes to the same."""
+    cell, maps = layer.step.cell, layer.maps
+    if maps.bias_ih is None or maps.bias_hh is None or _bias_in_steps(layer):
+        return maps.bias_ih
+    if not cell.input_only:
+        return maps.bias_ih + maps.bias_hh
+    sizes = cell.gate_sizes(maps.hidden_size)
+    parts = dict(zip(cell.recurrent_gates, maps.bias_hh.split([sizes[g] for g in cell.recurrent_gates]), strict=True))
+    zero = maps.bias_ih.new_zeros(())
+    return maps.bias_ih + torch.cat([parts.get(gate, zero.expand(rows)) for gate, rows in sizes.items()])
