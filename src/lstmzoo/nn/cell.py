@@ -115,10 +115,18 @@ class Cell:
     unless a probe records or clamps them. ``p``: the learned vectors, (H,) each, and maps.
     """
 
+    parallel: ClassVar[Callable[..., Any] | None] = None
+    """``parallel(z, s, gate, p) -> (h, self.State(...))``: all steps at once, where a cell has a form for that.
+
+    As `step`, but ``z`` holds the pre-activations of all steps, (T, B, H) each, of gates that all see the input only;
+    it returns h of all steps and the last state. ``z.k`` = ∞ for the forget gate and −∞ for the input gate must leave
+    the state as it is: so it is where a sequence is over.
+    """
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # A cell derived from another has equations of its own: neither its kernel nor its name passes down.
-        for own in ("aten", "name"):
+        for own in ("aten", "name", *(("parallel",) if "step" in vars(cls) else ())):
             if own not in vars(cls):
                 setattr(cls, own, None)
         if getattr(cls, "gates", None) is None or getattr(cls, "state", None) is None:

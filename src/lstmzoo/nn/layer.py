@@ -1,4 +1,4 @@
-"""What an engine runs: one cell in one layer and direction over one sequence, with all that the driver adds to a step."""
+"""What an engine runs: one cell in one layer and direction over a sequence, with all that the driver adds to a step."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Step:
 
 
 def _choose(mask: Any, a: Any, b: Any) -> Any:
-    """A state where a mask (B, 1, ...) isn't 0, and another where it is; a matrix memory has more dimensions than it."""
+    """State a where a mask (B, 1, ...) isn't 0, else b; a matrix memory has more dimensions than the mask."""
     if isinstance(mask, Tensor):
         mask = mask.reshape(*mask.shape, *[1] * (b.dim() - mask.dim()))
     return torch.where(mask != 0, a, b)
