@@ -66,7 +66,8 @@ def run(
     Raises:
         ValueError: if the engine asked for can't run this module now.
     """
-    if _is_torchs(module, reset is not None, keep_states):
+    native_is_faster = lengths is None and module.engine == "auto" and native.beats_torch(module, x)
+    if not native_is_faster and _is_torchs(module, reset is not None, keep_states):
         output, last = aten.run(module, x, state, lengths)
         return output, last, {}
     real = None if lengths is None else mask_of(lengths, x)

@@ -33,7 +33,8 @@ def run_layer(layer: Layer) -> LayerResult:
     of_x = maps.input(layer.streams["x"])  # (T, B, G·H)
     blocks = maps.input_blocks(of_x.flatten(0, 1))
     z = cell.Inputs(*(_in_time(layer, block.unflatten(0, of_x.shape[:2])) for block in blocks))
-    first, gates = cell.State(*layer.state), Record()
+    first = cell.State(*layer.state)
+    gates: Record = {}
     real = _in_time(layer, layer.streams["real"]) if step.masked else None
     if real is not None:
         z = _rest(cell, z, real)

@@ -28,8 +28,9 @@ def loop(layer: Layer) -> LayerResult:
     s = layer.step.cell.State(*layer.state)
     states, records = [], list[Record]()
     order = range(layer.steps)
+    inputs = {name: stream.unbind() for name, stream in streams.items()}  # stream[t] has a derivative as long as stream
     for t in reversed(order) if layer.reverse else order:
-        given = {name: stream[t] for name, stream in streams.items()}
+        given = {name: steps[t] for name, steps in inputs.items()}
         s, record = layer.step(maps, {**given, **layer.held, **layer.scalars}, s)
         states.append(s)
         records.append(record)

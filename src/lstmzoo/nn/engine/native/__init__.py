@@ -9,13 +9,33 @@ the engine declines and the reference engine takes over.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from lstmzoo.nn.engine.native import kernel, sequence
 from lstmzoo.nn.engine.native.traceable import must_be_traced
-from lstmzoo.nn.layer import Layer, LayerResult
+from lstmzoo.nn.layer import Layer, LayerResult, Step
+
+if TYPE_CHECKING:
+    from lstmzoo.nn.recurrent import Recurrent
+
+
+def beats_torch(module: Recurrent, x: Tensor) -> bool:
+    """Whether a cell that torch has kernels for runs faster here (`docs/performance.md` has the measurements).
+
+    oneDNN's LSTM is as fast in inference, and faster where there is next to nothing to compute; torch's GRU and RNN on
+    the CPU are loops over ordinary operations.
+    """
+    if module.cell.aten is None or x.device.type != "cpu" or x.dtype != torch.float32 or must_be_traced(x):
+        return False
+    trained = torch.is_grad_enabled() and (x.requires_grad or module.weight_ih_l0.requires_grad)
+    if module.cell.aten == "LSTM" and not (trained and x.shape[1] * module.hidden_size >= 1024):
+        return False
+    step = Step(module.cell, projected=bool(module.proj_size))
+    in_steps = module.bias and bool(module.cell.split)
+    return kernel.find(step, module.bias, in_steps, module.cell.state[:1], x.dtype) is not None
 
 
 def supports(layer: Layer) -> bool:

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import math
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lstmzoo.nn.engine import reference
-from lstmzoo.nn.engine.native.emit import DIMENSIONS, layout, matrices
+from lstmzoo.nn.engine.native import convolution
+from lstmzoo.nn.engine.native.emit import matrices
 from lstmzoo.nn.engine.native.kernel import Kernel
-from lstmzoo.nn.engine.native.passes import Array, Pass
+from lstmzoo.nn.engine.native.memory import Memory, Run, Tensors
+from lstmzoo.nn.engine.native.program import Product
 from lstmzoo.nn.layer import Layer, LayerResult
-
-Tensors = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of a kernel, apart from its tensors.
-
-    Attributes:
-        kernel: the kernel.
-        names: what the tensors are, in order: streams, states (``h_first``), held inputs, vectors, matrices.
-        bare: the layer without its tensors, for the reference engine.
-        keep_states: whether all states over time are wanted.
-    """
-
-    kernel: Kernel
-    names: tuple[str, ...]
-    bare: Layer
-    keep_states: bool
-
-    @property
-    def states(self) -> tuple[str, ...]:
-        """Names of the states."""
-        return tuple(self.kernel.program.sizes)
-
-    @property
-    def shown(self) -> tuple[str, ...]:
-        """Names of the states whose values over time are handed out."""
-        return self.states if self.keep_states else self.states[:1]
 
 
 def run_layer(kernel: Kernel, layer: Layer, bias_in_steps: bool) -> LayerResult:
@@ -54,10 +26,11 @@ def run_layer(kernel: Kernel, layer: Layer, bias_in_steps: bool) -> LayerResult:
         layer: the layer.
         bias_in_steps: whether b' is yet to be added.
     """
-    named = _named_tensors(kernel, layer, bias_in_steps)
-    bare_maps = replace(layer.maps, weight_ih=None, weight_hh=None, bias_ih=None, bias_hh=None, weight_hr=None, own={})  # type: ignore[type-var]
+    image = tuple(layer.state[0].shape[2:])
+    named = _named_tensors(kernel, layer, bias_in_steps, image)
+    bare_maps = replace(layer.maps, **dict.fromkeys(_WEIGHTS), own={})  # type: ignore[arg-type]
     bare = replace(layer, maps=bare_maps, streams={}, held={}, state=())
-    run = Run(kernel, tuple(named), bare, layer.keep_states)
+    run = Run(kernel, tuple(named), bare, image)
     tensors = [t.to(kernel.dtype).contiguous() for t in named.values()]
     if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
         outputs = _Sequence.apply(run, *tensors)
@@ -71,16 +44,26 @@ def run_layer(kernel: Kernel, layer: Layer, bias_in_steps: bool) -> LayerResult:
     )
 
 
-def _named_tensors(kernel: Kernel, layer: Layer, bias_in_steps: bool) -> Tensors:
+_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+
+
+def _named_tensors(kernel: Kernel, layer: Layer, bias_in_steps: bool, image: tuple[int, ...]) -> Tensors:
+    """What the kernel reads, by name."""
     maps, p = layer.maps, kernel.forward
     named = {name: layer.streams[name] for name in layer.streams if name in p.arrays}
     named |= {f"{name}_first": s for name, s in zip(kernel.program.sizes, layer.state, strict=True)}
     named |= {name: layer.held[name] for name in layer.held if name in p.arrays}
-    every: dict[str, Tensor | None] = {"weight_ih": maps.weight_ih, "weight_hh": maps.weight_hh}
-    every |= {"weight_hr": maps.weight_hr, "bias_ih": maps.bias_ih}
-    every |= {"bias_hh": maps.bias_hh if bias_in_steps else None, **maps.own}
-    used = {a.name for a in p.arrays.values() if a.kind == "vector"} | {name for name, *_ in matrices(p)}
-    return named | {name: value for name, value in every.items() if name in used and value is not None}
+    vectors = {name for name, array in p.arrays.items() if array.kind == "vector"}
+    for name in (*_WEIGHTS, *maps.own):
+        value = maps.own[name] if name in maps.own else getattr(maps, name)
+        if name in vectors and (bias_in_steps or name != "bias_hh"):
+            # one number per channel counts for all pixels
+            named[name] = (
+                value if not image else value.view(value.shape[0], *(value.shape[1:] or (1, 1))).expand(-1, *image)
+            )
+        elif name in {matrix for matrix, *_ in matrices(p)}:
+            named[name] = value
+    return named
 
 
 class _Sequence(torch.autograd.Function):
@@ -122,10 +105,10 @@ def forward(run: Run, given: Tensors, keep: bool) -> tuple[tuple[Tensor, ...], T
         Shown states over time, last states, recorded gates; and what is kept, by name.
     """
     kernel, x = run.kernel, given["x"]
-    steps, batch = x.shape[:2]
-    memory = _Memory(run, given, kernel.forward)
+    steps = x.shape[0]
+    memory = Memory(run, given, kernel.forward)
     states: Tensors = {}
-    for name, size in kernel.program.sizes.items():
+    for name in run.states:
         over_time = keep or name in run.shown
         like = given[f"{name}_first"]
         states[name] = x.new_empty(steps if over_time else 2, *like.shape)
@@ -137,7 +120,8 @@ def forward(run: Run, given: Tensors, keep: bool) -> tuple[tuple[Tensor, ...], T
         if array.name in kernel.program.kept:
             kept[array.name] = memory.stream(array, over_time=keep)
     gates = [memory.stream(kernel.forward.arrays[f"gate_{name}"]) for name in kernel.program.gates]
-    memory.call("forward", keep)
+    gates = [gate.unflatten(2, (-1, *run.image)) for gate in gates] if run.image else gates
+    _call(memory, "forward", keep)
     at = 0 if run.bare.reverse else steps - 1
     last = [states[n][at] if n in run.shown or keep else states[n][(steps - 1) % 2] for n in run.states]
     outputs = (*(states[name] for name in run.shown), *(s.clone() for s in last), *gates)
@@ -160,7 +144,7 @@ def backward(
         Gradients by the tensors' names.
     """
     kernel, program, p = run.kernel, run.kernel.program, run.kernel.backward
-    memory = _Memory(run, given, p)
+    memory = Memory(run, given, p)
     over_time = dict(zip(run.shown, gradients, strict=False))
     at_end = dict(zip(run.states, gradients[len(run.shown) :], strict=True))
     carries: Tensors = {}
@@ -184,7 +168,7 @@ def backward(
     for array in p.arrays.values():
         if array.name.startswith("d_"):
             memory.gradient(array)
-    memory.call("backward", True)
+    _call(memory, "backward", True)
     found: dict[str, Tensor] = {f"{name}_first": carries[name][given["x"].shape[0] % 2] for name in run.states}
     for name in (*program.streams, *program.vectors, *program.held):
         if name in wanted:
@@ -194,23 +178,48 @@ def backward(
     return {name: value for name, value in found.items() if name in wanted}
 
 
+def _call(memory: Memory, name: str, keep: bool) -> None:
+    """Run all steps of a pass.
+
+    Raises:
+        MemoryError: if the machine's memory does not suffice.
+    """
+    kernel = memory.run.kernel
+    if memory.run.image:
+        convolution.run_stages(memory, name, keep)
+    elif getattr(kernel.library, f"{name}_run")(*memory.tables(), int(keep)):
+        raise MemoryError(f"no memory for the packed weights of {kernel.step.cell!r}")
+
+
 def _matrix_gradients(
-    run: Run, given: Tensors, kept: Tensors, memory: _Memory, wanted: set[str], found: dict[str, Tensor]
+    run: Run, given: Tensors, kept: Tensors, memory: Memory, wanted: set[str], found: dict[str, Tensor]
 ) -> None:
-    """Gradients of the matrices, over all steps in one product each, and of the biases in the steps."""
+    """Gradients of the maps, over all steps in one product each, and of the biases in the steps."""
     for product in run.kernel.program.products:
         d = memory.tensors.get(f"d_{product.name}", memory.tensors.get("d_x"))
         assert d is not None  # (T, B, blocks · H)
         d, count = d.flatten(2), len(product.blocks)
         bias = product.blocks[0].attributes[2]
-        size = d.shape[2] // count
-        rows = slice(product.first * size, (product.first + count) * size)
         if bias in wanted:
-            found.setdefault(bias, torch.zeros_like(given[bias]))[rows] = d.sum((0, 1))
-        if product.matrix in wanted:
-            part = found.setdefault(product.matrix, torch.zeros_like(given[product.matrix]))[rows]
-            for gradients, vectors in _pairs(run, given, kept, product.name, d):
-                part.addmm_(gradients.flatten(0, 1).t(), vectors.flatten(0, 1).flatten(1))
+            total = found.setdefault(bias, torch.zeros_like(given[bias]))
+            total.view(-1)[_part(product, d.shape[2] // count)] = d.sum((0, 1))
+        if product.matrix not in wanted:
+            continue
+        weight = given[product.matrix]
+        pixels = math.prod(run.image)
+        part = found.setdefault(product.matrix, torch.zeros_like(weight))[_part(product, d.shape[2] // count // pixels)]
+        for gradients, vectors in _pairs(run, given, kept, product.name, d):
+            gradients, vectors = gradients.flatten(0, 1), vectors.flatten(0, 1).flatten(1)
+            if run.image and gradients.shape[0]:
+                images = [v.unflatten(1, (-1, *run.image)) for v in (vectors, gradients)]
+                part += convolution.weight_gradient(weight[: part.shape[0]], *images)
+            elif not run.image:
+                part.addmm_(gradients.t(), vectors)
+
+
+def _part(product: Product, size: int) -> slice:
+    """The rows of its matrix that a product uses, if a block has some size."""
+    return slice(product.first * size, (product.first + len(product.blocks)) * size)
 
 
 def _pairs(run: Run, given: Tensors, kept: Tensors, name: str, d: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -246,93 +255,3 @@ def _by_reference(
 
 
 _STREAMS = ("x", "real", "reset", "below")
-
-
-class _Memory:
-    """The arrays of a pass, as addresses for the C code."""
-
-    def __init__(self, run: Run, given: Tensors, p: Pass) -> None:
-        self.run, self.given, self.p = run, given, p
-        self.steps, self.batch = given["x"].shape[:2]
-        self.threads = max(1, min(torch.get_num_threads(), self.batch // 4))
-        first = given[f"{run.states[0]}_first"]
-        output = first.numel() // max(1, self.batch)
-        hidden = _hidden(run, given, output)
-        self.widths = {"H": hidden, "P": output, "I": given["x"].numel() // max(1, self.steps * self.batch), "1": 1}
-        self.tensors: Tensors = {}
-        self.strides: dict[str, int] = {}
-        self.before: Tensors = {}
-
-    def put(self, name: str, tensor: Tensor, stride: int = 0, before: Tensor | None = None) -> None:
-        """Say where an array lies, and how far it is from step to step."""
-        self.tensors[name], self.strides[name] = tensor, stride
-        if before is not None:
-            self.before[name] = before
-
-    def stream(self, array: Array, over_time: bool = True) -> Tensor:
-        """Memory for values of every step, or, if they need not be kept, of one."""
-        width = array.blocks * self.widths[array.size]
-        tensor = self.given["x"].new_empty(self.steps if over_time else 1, self.batch, width)
-        self.put(array.name, tensor, self.batch * width if over_time else 0)
-        return tensor
-
-    def gradient(self, array: Array) -> None:
-        """Memory for a gradient: one per step, or a sum that begins at 0."""
-        if array.kind == "stream":
-            self.stream(array)
-        else:
-            rows = self.threads if array.kind == "sum" else self.batch
-            self.put(array.name, self.given["x"].new_zeros(rows, array.blocks * self.widths[array.size]))
-
-    def call(self, name: str, keep: bool) -> None:
-        """Run all steps of the pass.
-
-        Raises:
-            MemoryError: if the machine's memory does not suffice.
-        """
-        count = len(self.p.arrays)
-        addresses, strides = [0] * (2 * count), [0] * count
-        for k, array in enumerate(layout(self.p)):
-            if array.name not in self.tensors:
-                self._put_given(array)
-            addresses[k], strides[k] = self.tensors[array.name].data_ptr(), self.strides[array.name]
-            if array.name in self.before:
-                addresses[count + k] = self.before[array.name].data_ptr()
-        for matrix, first, _, _ in matrices(self.p):
-            weight = self.given[matrix]
-            addresses.append(
-                weight.data_ptr() + first * self._block(matrix) * weight[0].numel() * weight.element_size()
-            )
-        w = self.widths
-        settings = (self.steps, self.batch, w["H"], w["P"], w["I"], int(self.run.bare.reverse), self.threads)
-        assert len(settings) == len(DIMENSIONS)
-        numbers = (ctypes.c_long * (len(settings) + count))(*settings, *strides)
-        table = (ctypes.c_void_p * len(addresses))(*addresses)
-        if getattr(self.run.kernel.library, f"{name}_run")(numbers, table, int(keep)):
-            raise MemoryError(f"no memory for the packed weights of {self.run.kernel.step.cell!r}")
-
-    def _block(self, matrix: str) -> int:
-        """Rows of a block of a matrix."""
-        call = next(call for call in self.p.calls if call.matrix == matrix)
-        return self.widths[(call.of if call.transposed else call.out).size]
-
-    def _put_given(self, array: Array) -> None:
-        """An input, a number, or scratch memory."""
-        if array.kind == "scalar":
-            self.put(array.name, self.given["x"].new_tensor([self.run.bare.scalars[array.name]]))
-        elif array.name in self.given:
-            tensor = self.given[array.name]
-            self.put(array.name, tensor, tensor[0].numel() if array.kind == "stream" else 0)
-        else:
-            width = array.blocks * self.widths[array.size]
-            self.put(array.name, self.given["x"].new_empty(self.batch, width))
-
-
-def _hidden(run: Run, given: Mapping[str, Tensor], output: int) -> int:
-    """H: the size of any state but h, which may be projected."""
-    sizes = run.kernel.program.sizes
-    for name, size in sizes.items():
-        if size == "H":
-            first = given[f"{name}_first"]
-            return first.numel() // max(1, first.shape[0])
-    return output
