@@ -28,8 +28,9 @@ def random_state(module: zoo.Recurrent):
 
 
 def gates(module: zoo.Recurrent, **values: float) -> dict[str, float]:
-    """Gate values by role: forget, input."""
-    roles = {"forget": module.cell.forget_gate, "input": module.cell.input_gate}
+    """Gate values by role: forget, input; in the cell that has taken its input gate out, what would be written."""
+    write = "g" if module.cell.name == "greff_nig" else module.cell.input_gate
+    roles = {"forget": module.cell.forget_gate, "input": write}
     return {roles[role]: value for role, value in values.items() if roles[role] is not None}
 
 
