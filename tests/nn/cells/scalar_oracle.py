@@ -68,9 +68,9 @@ def _block(gates: str, gate: str) -> range:
 Step = Callable[[ByHand, Numbers, States], States]
 
 
-def random_module(cell: Any, scale: float = 1.0, **options: Any) -> zoo.Recurrent:
-    """A module whose parameters are all drawn from a normal distribution, on the engine that runs `step` itself."""
-    module = zoo.Recurrent(cell, INPUTS, UNITS, engine="reference", dtype=torch.float64, **options)
+def random_module(cell: Any, scale: float = 1.0, engine: str = "reference", **options: Any) -> zoo.Recurrent:
+    """A module whose parameters are all drawn from a normal distribution; the reference engine runs `step` itself."""
+    module = zoo.Recurrent(cell, INPUTS, UNITS, engine=engine, dtype=torch.float64, **options)
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.normal_(std=scale)
