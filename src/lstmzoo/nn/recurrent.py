@@ -367,8 +367,9 @@ class Recurrent(TorchNames):
         suffix = self.suffixes[index]
         part = {name.removesuffix(suffix): getattr(self, name) for name in self._all_weights[index]}
         weight_hh = part.pop("weight_hh", None)
-        if hasattr(self, "mask_hh" + suffix):
-            weight_hh = weight_hh * getattr(self, "mask_hh" + suffix)
+        mask = self._buffers.get("mask_hh" + suffix)
+        if mask is not None:
+            weight_hh = weight_hh * mask
         return self.maps_class(
             cell=self.cell,
             hidden_size=self.hidden_size,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -64,11 +64,16 @@ def run_stack(
         h = torch.cat(output, dim=2) if directions == 2 else output[0]  # (T, B, D·H, ...)
         h = h if real is None else torch.where(real, h, torch.zeros((), dtype=h.dtype, device=h.device))
         x = x + h if module.residual and level > 0 else h
-    last = tuple(torch.stack(tensors) for tensors in zip(*(result.last for result in results), strict=True))
+    last = tuple(_stacked(tensors) for tensors in zip(*(result.last for result in results), strict=True))
     if not keep_states:
         return x, last, {}
     kept = zip(cell.state, zip(*(result.states for result in results), strict=True), strict=True)
     return x, last, {name: torch.stack(tensors) for name, tensors in kept}
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    """Tensors of all layers and directions as one; a single one, the most frequent case, is not copied."""
+    return torch.stack(tuple(tensors)) if len(tensors) > 1 else tensors[0].unsqueeze(0)
 
 
 def _streams(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from lstmzoo.nn.engine.native.operations import OPERATIONS
 from lstmzoo.nn.engine.native.passes import Array, Output, Pass, ProductCall, array_name
 from lstmzoo.nn.engine.native.symbol import Symbol
@@ -15,11 +17,13 @@ PRELUDE = """#include <stdlib.h>
 _NUMBERS = {"H": "n[2]", "P": "n[3]", "I": "n[4]", "1": "1"}
 
 
+@functools.cache
 def layout(p: Pass) -> list[Array]:
     """The arrays of a pass in the order in which their addresses are handed over."""
     return [p.arrays[name] for name in sorted(p.arrays)]
 
 
+@functools.cache
 def matrices(p: Pass) -> list[tuple[str, int, int, bool]]:
     """The matrices of a pass, each once: name, first block, blocks, transposed."""
     return sorted({(call.matrix, call.first, call.count, call.transposed) for call in p.calls})

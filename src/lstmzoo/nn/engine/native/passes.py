@@ -64,7 +64,7 @@ class ProductCall:
     transposed: bool
 
 
-@dataclass
+@dataclass(eq=False)
 class Pass:
     """One direction of a program, laid out; see the functions that make it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import replace
 from typing import Any
@@ -28,13 +29,12 @@ def run_layer(kernel: Kernel, layer: Layer, bias_in_steps: bool) -> LayerResult:
     """
     image = tuple(layer.state[0].shape[2:])
     named = _named_tensors(kernel, layer, bias_in_steps, image)
-    bare_maps = replace(layer.maps, **dict.fromkeys(_WEIGHTS), own={})  # type: ignore[arg-type]
-    bare = replace(layer, maps=bare_maps, streams={}, held={}, state=())
-    run = Run(kernel, tuple(named), bare, image)
     tensors = [t.to(kernel.dtype).contiguous() for t in named.values()]
     if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
+        run = Run(kernel, tuple(named), _without_tensors(layer), image)
         outputs = _Sequence.apply(run, *tensors)
     else:
+        run = Run(kernel, tuple(named), layer, image)
         outputs, _ = forward(run, dict(zip(named, tensors, strict=True)), keep=False)
     shown, states = len(run.shown), len(run.states)
     return LayerResult(
@@ -47,23 +47,38 @@ def run_layer(kernel: Kernel, layer: Layer, bias_in_steps: bool) -> LayerResult:
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 
 
+def _without_tensors(layer: Layer) -> Layer:
+    """What the backward pass must know of a layer; its tensors are kept by autograd, where they are looked after."""
+    maps = replace(layer.maps, **dict.fromkeys(_WEIGHTS), own={})  # type: ignore[arg-type]
+    return replace(layer, maps=maps, streams={}, held={}, state=())
+
+
+@functools.cache
+def _read_by(kernel: Kernel) -> tuple[frozenset[str], frozenset[str]]:
+    """Names of the vectors and of the matrices that a kernel reads."""
+    vectors = (name for name, array in kernel.forward.arrays.items() if array.kind == "vector")
+    return frozenset(vectors), frozenset(matrix for matrix, *_ in matrices(kernel.forward))
+
+
 def _named_tensors(kernel: Kernel, layer: Layer, bias_in_steps: bool, image: tuple[int, ...]) -> Tensors:
     """What the kernel reads, by name."""
     maps, p = layer.maps, kernel.forward
     named = {name: layer.streams[name] for name in layer.streams if name in p.arrays}
     named |= {f"{name}_first": s for name, s in zip(kernel.program.sizes, layer.state, strict=True)}
     named |= {name: layer.held[name] for name in layer.held if name in p.arrays}
-    vectors = {name for name, array in p.arrays.items() if array.kind == "vector"}
+    vectors, multiplied = _read_by(kernel)
     for name in (*_WEIGHTS, *maps.own):
         value = maps.own[name] if name in maps.own else getattr(maps, name)
-        if name in vectors and (bias_in_steps or name != "bias_hh"):
-            # one number per channel counts for all pixels
-            named[name] = (
-                value if not image else value.view(value.shape[0], *(value.shape[1:] or (1, 1))).expand(-1, *image)
-            )
-        elif name in {matrix for matrix, *_ in matrices(p)}:
+        if name in multiplied:
             named[name] = value
+        elif name in vectors and (bias_in_steps or name != "bias_hh"):
+            named[name] = _per_pixel(value, image) if image else value
     return named
+
+
+def _per_pixel(vector: Tensor, image: tuple[int, ...]) -> Tensor:
+    """A vector of one number per channel, repeated for all pixels; one that has pixels already, as it is."""
+    return vector.view(vector.shape[0], *(vector.shape[1:] or (1, 1))).expand(-1, *image)
 
 
 class _Sequence(torch.autograd.Function):
@@ -82,13 +97,14 @@ class _Sequence(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         run: Run = ctx.run
         count = len(run.names)
-        tensors = ctx.saved_tensors[:count]
+        saved = ctx.saved_tensors  # read once: under checkpointing, no second look is allowed
+        tensors = saved[:count]
         wanted = ctx.needs_input_grad[1:]
         gradients = gradients[: len(run.shown) + len(run.states)]
         if torch.is_grad_enabled():  # gradients of gradients
             return None, *_by_reference(run, tensors, gradients, wanted)
         given = dict(zip(run.names, tensors, strict=True))
-        kept = dict(zip(ctx.kept_names, ctx.saved_tensors[count:], strict=True))
+        kept = dict(zip(ctx.kept_names, saved[count:], strict=True))
         found = backward(run, given, kept, gradients, {n for n, w in zip(run.names, wanted, strict=True) if w})
         return None, *(found.get(name) for name in run.names)
 
