@@ -83,9 +83,9 @@ def randomise(module):
     return module
 
 
-def conv(cell, *arguments, seed=0, **options):
+def conv(cell, *arguments, seed=0, engine="reference", **options):
     torch.manual_seed(seed)
-    return randomise(zoo.ConvRecurrent(cell, *arguments, dtype=torch.float64, **options))
+    return randomise(zoo.ConvRecurrent(cell, *arguments, engine=engine, dtype=torch.float64, **options))
 
 
 def images(*shape, seed=1):
@@ -264,6 +264,18 @@ def test_peepholes_none_channel_full():
     none.load_state_dict({k: v for k, v in weights.items() if not k.startswith("p_")})
     channel.load_state_dict({k: v * (0 if k.startswith("p_") else 1) for k, v in weights.items()})
     close(none(x), channel(x))
+
+
+@pytest.mark.parametrize("options", [{}, {"peephole": "full", "image_size": (5, 4)}, {"checkpoint_steps": 2}])
+@pytest.mark.parametrize("kernel", [3, (2, 5)])
+def test_the_fast_engine_gives_the_numbers_and_gradients_of_the_plain_loop(kernel, options):
+    found, expected = (conv(Peephole, 2, 3, kernel, 2, engine=e, **options) for e in ("auto", "reference"))
+    x = images(5, 2, 2, 5, 4)
+    for module in (found, expected):
+        output, last = module(x, lengths=[5, 3])
+        (output.square().sum() + last[1].sum()).backward()
+    close(found(x), expected(x))
+    close([w.grad for w in found.parameters()], [w.grad for w in expected.parameters()])
 
 
 def test_trace_and_clamp_see_images():

@@ -218,7 +218,7 @@ def _matrix_gradients(
         bias = product.blocks[0].attributes[2]
         if bias in wanted:
             total = found.setdefault(bias, torch.zeros_like(given[bias]))
-            total.view(-1)[_part(product, d.shape[2] // count)] = d.sum((0, 1))
+            total.view(-1)[_part(product, d.shape[2] // count)] += d.sum((0, 1))
         if product.matrix not in wanted:
             continue
         weight = given[product.matrix]
