@@ -112,7 +112,7 @@ def forward_pass(program: Program) -> Pass:
     for name, node in program.gates.items():
         p.write(p.array(f"gate_{name}", "stream", "H"), [node])
     values = [output.value for output in p.outputs] + list(direct)
-    _declare_inputs(p, values + [product.vector for product in program.products])
+    _declare_inputs(p, program, values + [product.vector for product in program.products])
     place = _Placing(p)
     for product in program.products:
         size, count = product.blocks[0].size, len(product.blocks)
@@ -152,7 +152,7 @@ def backward_pass(program: Program) -> Pass:
         gradients[product.name] = p.array(f"d_{product.name}", "stream", product.blocks[0].size, len(blocks))
         p.write(gradients[product.name], blocks)
     values = [output.value for output in p.outputs] + list(direct)
-    _declare_inputs(p, values)
+    _declare_inputs(p, program, values)
     place = _Placing(p)
     written = {(output.array.name, output.block): output.value for output in p.outputs}
     by_key = {(product.matrix, product.first, len(product.blocks)): product for product in program.products}
@@ -176,8 +176,9 @@ def array_name(node: Symbol) -> str:
     return forms.get(kind, "{}").format(name)
 
 
-def _declare_inputs(p: Pass, values: Iterable[Symbol]) -> None:
+def _declare_inputs(p: Pass, program: Program, values: Iterable[Symbol]) -> None:
     kinds = {"state": "before", "held": "fixed"}
+    p.array("x", "stream", program.input_size, program.input_blocks)  # all of it, whichever gates the step looks at
     for node in reachable(values):
         if node.op == "input":
             kind, _, block = node.attributes

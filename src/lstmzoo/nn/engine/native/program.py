@@ -44,6 +44,8 @@ class Program:
         gates: recorded gates.
         kept: values that the forward step keeps for the backward step, by name.
         products: the products, in the order in which they can be computed.
+        input_size: size of the blocks of ``x``.
+        input_blocks: how many there are.
         graded: states for whose values over time gradients come in.
         carries: gradient of every state before the step.
         streams: gradients of the inputs of each step: name → blocks.
@@ -58,6 +60,8 @@ class Program:
     states: dict[str, Symbol]
     gates: dict[str, Symbol]
     products: list[Product]
+    input_size: str
+    input_blocks: int
     graded: tuple[str, ...]
     kept: dict[str, Symbol] = field(default_factory=dict)
     carries: dict[str, Symbol] = field(default_factory=dict)
@@ -78,7 +82,9 @@ def make_program(traced: TracedStep, graded: tuple[str, ...]) -> Program:
     """
     nodes = reachable([*traced.states.values(), *traced.gates.values()])
     products = _group_products(nodes)
-    program = Program(traced.sizes, traced.states, traced.gates, products, graded)
+    program = Program(
+        traced.sizes, traced.states, traced.gates, products, traced.input_size, traced.input_blocks, graded
+    )
     adjoints = _adjoints(program, nodes)
     reuse = _Reuse(program, nodes)
     zero = as_symbol(0.0)
@@ -95,9 +101,8 @@ def make_program(traced: TracedStep, graded: tuple[str, ...]) -> Program:
             program.held[name] = gradient
         elif kind == "stream" and name in GRADED_INPUTS:
             program.stream_sizes[name] = node.size
-            blocks = program.streams.setdefault(name, [])
-            blocks += [zero] * (block + 1 - len(blocks))
-            blocks[block] = gradient
+            count = program.input_blocks if name == "x" else 1
+            program.streams.setdefault(name, [zero] * count)[block] = gradient
     for name in program.states:  # a state that the step does not look at
         program.carries.setdefault(name, zero)
     for product in products:

@@ -75,11 +75,15 @@ class TracedStep:
         states: every state after the step, by name.
         gates: every recorded gate, by name.
         sizes: size of every state, by name.
+        input_size: size of the blocks of ``x``.
+        input_blocks: how many there are.
     """
 
     states: dict[str, Symbol]
     gates: dict[str, Symbol]
     sizes: dict[str, str]
+    input_size: str
+    input_blocks: int
 
 
 def trace_step(step: Step, bias: bool, bias_in_steps: bool) -> TracedStep:
@@ -120,6 +124,8 @@ def trace_step(step: Step, bias: bool, bias_in_steps: bool) -> TracedStep:
         states={name: as_symbol(value) for name, value in after._asdict().items()},
         gates={name: as_symbol(value) for name, value in gates.items()},
         sizes=sizes,
+        input_size="I" if cell.raw else "H",
+        input_blocks=1 if cell.raw else len(cell.gates),
     )
 
 
