@@ -210,6 +210,7 @@ FUNCTIONS: dict[str, Callable[..., Symbol]] = {
     "sum": total,
     "mean": mean,
     "softplus": softplus,
+    "log_sigmoid": _elementwise("logsigmoid"),  # what torch.nn.functional.logsigmoid is called
     "silu": lambda x, inplace=False: as_symbol(x) * sigmoid(x),
     "gelu": gelu,
     "elu": elu,
