@@ -68,6 +68,7 @@ _refused: dict[Any, str] = {}
 
 
 @functools.lru_cache(maxsize=512)
+@torch.enable_grad()  # a kernel is made for training, too: a step that switches gradients off is refused
 def _find(step: Step, settings: Any, bias: bool, bias_in_steps: bool, graded: Any, dtype: torch.dtype) -> Kernel | None:
     try:
         program = make_program(trace_step(step, bias, bias_in_steps), graded)

@@ -105,6 +105,8 @@ def where(condition: Any, a: Any, b: Any) -> Symbol:
 
 
 def clamp(x: Any, min: Any = None, max: Any = None) -> Symbol:
+    if isinstance(min, Symbol) or isinstance(max, Symbol):  # they would have a gradient, too
+        raise UntraceableError("the compiler clamps between numbers only; maximum and minimum take values")
     return _apply("clamp", x, -math.inf if min is None else min, math.inf if max is None else max)
 
 
@@ -120,8 +122,8 @@ def power(x: Any, exponent: Any) -> Symbol:
 
 
 def total(x: Any, dim: Any = None, keepdim: bool = False) -> Symbol:
-    """Sum over the units of each sequence; whatever the dimensions are called, all but the first (the batch)."""
-    if dim is None or not keepdim or 0 in (dim if isinstance(dim, tuple | list) else (dim,)):
+    """Sum over the units of each sequence."""
+    if not keepdim or not set(dim if isinstance(dim, tuple | list) else (dim,)) <= {1, -1}:
         raise UntraceableError("sums must run over the units of each sequence, with keepdim=True")
     if as_symbol(x).size == "":
         raise UntraceableError("a step sums a constant over the units")
@@ -147,9 +149,9 @@ def remainder(a: Any, b: Any) -> Symbol:
 
 
 def softplus(x: Any, beta: float = 1, threshold: float = 20) -> Symbol:
-    return (
-        _apply("softplus", as_symbol(x) * beta) / beta
-    )  # above the threshold torch takes x, which is equal in rounding
+    if threshold < 20:  # above it torch takes x, which from 20 on is equal but for rounding
+        raise UntraceableError(f"the compiler knows softplus with a threshold from 20, not {threshold}")
+    return _apply("softplus", as_symbol(x) * beta) / beta
 
 
 def gelu(x: Any, approximate: str = "none") -> Symbol:

@@ -47,13 +47,16 @@ class Symbol:
         """Return the one symbol of these properties."""
         key = (op, *map(id, args), size, attributes)
         found = _known.get(key)
+        if not torch.is_grad_enabled():
+            raise UntraceableError("a step switches gradients off; detach() says which value has none")
         if found is None:
             found = _known[key] = cls(op, args, size, attributes)
         return found
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Symbol:
-        name = getattr(func, "__name__", str(func)).strip("_")
+        name = getattr(func, "__name__", str(func))
+        name = name.strip("_") if name.startswith("__") else name  # __rsub__, but relu_, which is in place, remains
         return _function(name)(*args, **(kwargs or {}))
 
     def __getattr__(self, name: str) -> Any:
@@ -104,8 +107,6 @@ def as_symbol(value: Any) -> Symbol:
         return value
     if isinstance(value, bool | int | float):
         return Symbol.make("constant", attributes=(repr(float(value)),))
-    if isinstance(value, torch.Tensor) and value.dim() == 0 and not value.requires_grad:
-        return as_symbol(value.item())
     raise UntraceableError(f"a step computes with a {type(value).__name__} of its own")
 
 

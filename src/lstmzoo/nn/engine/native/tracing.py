@@ -118,7 +118,9 @@ def trace_step(step: Step, bias: bool, bias_in_steps: bool) -> TracedStep:
     before = cell.State(*(input_symbol("state", name, size) for name, size in sizes.items()))
     try:
         after, gates = step(maps, given, before)
-    except (TypeError, AttributeError) as error:  # what arises where a step treats a symbol as the tensor it is not
+    except UntraceableError:
+        raise
+    except Exception as error:  # whatever arises where a step treats a symbol as the tensor it is not
         raise UntraceableError(f"the step can't be traced: {error}") from error
     return TracedStep(
         states={name: as_symbol(value) for name, value in after._asdict().items()},
