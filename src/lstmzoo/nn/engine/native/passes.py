@@ -155,14 +155,13 @@ def backward_pass(program: Program) -> Pass:
     _declare_inputs(p, program, values)
     place = _Placing(p)
     written = {(output.array.name, output.block): output.value for output in p.outputs}
-    by_key = {(product.matrix, product.first, len(product.blocks)): product for product in program.products}
     for node in reachable(values):
         if node.op != "transposed":
             continue
-        product = by_key[(*node.attributes, len(node.args))]
+        product = program.products[node.attributes[0]]
         of = gradients[product.name]
         out = direct.get(node) or p.array(f"back_{product.name}", "fixed", node.size)
-        stage = 1 + max(place(written[of.name, k])[0] for k in range(of.blocks))
+        stage = 1 + max(place(written[(of.name, k)])[0] for k in range(of.blocks))
         p.places[node], p.results[node] = (stage, 0), (out, 0)
         p.calls.append(ProductCall(stage, product.matrix, product.first, len(product.blocks), of, out, transposed=True))
     _finish(p, place, values)

@@ -21,17 +21,19 @@ class Product(NamedTuple):
         first: its first block.
         blocks: the blocks' results.
         vector: what is multiplied.
+        number: its place among the products.
     """
 
     matrix: str
     first: int
     blocks: tuple[Symbol, ...]
     vector: Symbol
+    number: int
 
     @property
     def name(self) -> str:
         """A name for arrays that belong to this product."""
-        return f"{self.matrix}_{self.first}_{len(self.blocks)}"
+        return f"{self.matrix}_{self.number}"
 
 
 @dataclass
@@ -133,7 +135,7 @@ def _group_products(nodes: list[Symbol]) -> list[Product]:
             groups[-1].append(node)
         else:
             groups.append([node])
-    return [Product(g[0].attributes[0], g[0].attributes[1], tuple(g), g[0].args[0]) for g in groups]
+    return [Product(g[0].attributes[0], g[0].attributes[1], tuple(g), g[0].args[0], k) for k, g in enumerate(groups)]
 
 
 def _adjoints(program: Program, nodes: list[Symbol]) -> dict[Symbol, Symbol]:
@@ -156,8 +158,7 @@ def _adjoints(program: Program, nodes: list[Symbol]) -> dict[Symbol, Symbol]:
         for product in by_vector.get(node, ()):
             if any(block in found for block in product.blocks):
                 blocks = tuple(found.get(block, as_symbol(0.0)) for block in product.blocks)
-                attributes = (product.matrix, product.first)
-                accumulate(node, Symbol.make("transposed", blocks, node.size, attributes))
+                accumulate(node, Symbol.make("transposed", blocks, node.size, (product.number,)))
         if node in found:
             for argument, gradient in zip(node.args, _derivative(node, found[node]), strict=False):
                 accumulate(argument, gradient)

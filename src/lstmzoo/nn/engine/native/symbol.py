@@ -23,6 +23,16 @@ class UntraceableError(Exception):
     """A step does something that the compiler does not know."""
 
 
+def _operator(name: str, swapped: bool = False) -> Callable[[Any, Any], Symbol]:
+    """The method behind an operator."""
+
+    def method(self: Symbol, other: Any) -> Symbol:
+        function = _function(name)
+        return function(other, self) if swapped else function(self, other)
+
+    return method
+
+
 class Symbol:
     """A value of one step.
 
@@ -67,6 +77,13 @@ class Symbol:
     def __bool__(self) -> bool:
         raise UntraceableError("a step branches on a value")
 
+    __add__, __radd__ = _operator("add"), _operator("add", swapped=True)
+    __sub__, __rsub__ = _operator("sub"), _operator("sub", swapped=True)
+    __mul__, __rmul__ = _operator("mul"), _operator("mul", swapped=True)
+    __truediv__, __rtruediv__ = _operator("truediv"), _operator("truediv", swapped=True)
+    __mod__ = _operator("mod")
+    __gt__, __ge__, __lt__, __le__ = _operator("gt"), _operator("ge"), _operator("lt"), _operator("le")
+    __eq__, __ne__ = _operator("eq"), _operator("ne")  # type: ignore[assignment]
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
@@ -77,20 +94,6 @@ class Symbol:
 
     def __pow__(self, exponent: Any) -> Symbol:
         return _function("pow")(self, exponent)
-
-
-def _operator(name: str, swapped: bool = False) -> Callable[[Symbol, Any], Symbol]:
-    def method(self: Symbol, other: Any) -> Symbol:
-        function = _function(name)
-        return function(other, self) if swapped else function(self, other)
-
-    return method
-
-
-for _name in ("add", "sub", "mul", "truediv", "mod", "gt", "ge", "lt", "le", "eq", "ne"):
-    setattr(Symbol, f"__{_name}__", _operator(_name))
-for _name in ("add", "sub", "mul", "truediv"):
-    setattr(Symbol, f"__r{_name}__", _operator(_name, swapped=True))
 
 
 def _function(name: str) -> Callable[..., Symbol]:

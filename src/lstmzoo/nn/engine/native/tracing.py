@@ -133,7 +133,7 @@ def trace_step(step: Step, bias: bool, bias_in_steps: bool) -> TracedStep:
 
 def _state_sizes(step: Step) -> dict[str, str]:
     """Size of every state: found by asking the cell for shapes with telling numbers."""
-    names = {(7,): "H", (3,): "P" if step.projected else "", (1,): "1"}
+    names: dict[tuple[int, ...], str] = {(7,): "H", (3,): "P" if step.projected else "", (1,): "1"}
     shapes = step.cell.state_shapes(7, 3 if step.projected else 7)
     try:
         return {name: names[shape] for name, shape in shapes.items()}
