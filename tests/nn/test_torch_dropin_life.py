@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import _VF
+from torch.autograd import forward_ad
 from torch.nn.utils import parametrizations
 from torch.nn.utils._per_sample_grad import call_for_per_sample_grads
 from torch.nn.utils.rnn import pack_sequence
+from torch.utils.flop_counter import FlopCounterMode
 
 import lstmzoo.nn as zoo
 
@@ -126,6 +128,32 @@ def test_constructor_of_cells_equals_torch(name, options):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("wrong", [(3,), (4, 1, 2, 3)])
+def test_errors_of_derived_networks_name_torchs_class(name, wrong):
+    messages = []
+    for module in both(name, 3, 5):
+        parametrizations.weight_norm(module, "weight_hh_l0")
+        with pytest.raises(ValueError, match=f"^{name}: Expected input") as error:
+            module(torch.randn(wrong))
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_weight_may_be_missing_while_the_module_is_converted(name):
+    module = getattr(zoo, name)(3, 5)
+    x = torch.randn(4, 2, 3)
+    expected = module(x)[0]
+    weight = module.weight_hh_l0
+    del module.weight_hh_l0
+    assert [w is None for w in module._flat_weights] == [False, True, False, False]
+    module.double()
+    module.flatten_parameters()
+    module.weight_hh_l0 = torch.nn.Parameter(weight.double())
+    torch.testing.assert_close(module(x.double())[0].float(), expected)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_replica_of_data_parallel_uses_the_weights_it_is_given(name):
     _, ours = both(name, 3, 5, 2)
     x = torch.randn(4, 2, 3)
@@ -140,19 +168,79 @@ def test_replica_of_data_parallel_uses_the_weights_it_is_given(name):
     assert all(weight.grad is not None for weight in ours.parameters())
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [(name, torch.float64) for name in NETWORKS] + [("GRU", torch.float32), ("RNN", torch.float32)],
+)  # torch's LSTM can't do it in float32
 @pytest.mark.parametrize("batch_first", [False, True])
-def test_one_gradient_per_sample(name, batch_first):
+def test_one_gradient_per_sample(name, dtype, batch_first):
     """torch's per-sample gradients hand the module weights of a tensor type of their own."""
-    _, ours = both(name, 3, 5, batch_first=batch_first, dtype=torch.float64)
+    _, ours = both(name, 3, 5, batch_first=batch_first, dtype=dtype)
     at = 0 if batch_first else 1
-    x = torch.randn((2, 4, 3) if batch_first else (4, 2, 3), dtype=torch.float64)
+    x = torch.randn((2, 4, 3) if batch_first else (4, 2, 3), dtype=dtype)
     per_sample = call_for_per_sample_grads(ours, batch_size=2, loss_reduction="sum", batch_first=batch_first)
     per_sample(x)[0].sum().backward()
     for k in range(2):
         alone = torch.autograd.grad(ours(x.narrow(at, k, 1))[0].sum(), list(ours.parameters()))
         for weight, gradient in zip(ours.parameters(), alone, strict=True):
-            torch.testing.assert_close(weight.grad_sample[k], gradient)
+            torch.testing.assert_close(weight.grad_sample[k], gradient, rtol=1e-4, atol=1e-5)
+
+
+SIZES = [(4, 2, 3, 5), (3, 16, 4, 80)]  # T, B, I, H; the second is large enough for an LSTM to train natively
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("where", ["weights", "state"])
+def test_errors_of_devices_equal_torch(name, sizes, where):
+    steps, batch, features, hidden = sizes
+    messages = []
+    for library in (torch.nn, zoo):
+        module = getattr(library, name)(features, hidden, device="meta" if where == "weights" else None)
+        state = torch.zeros(1, batch, hidden, device="meta" if where == "state" else None)
+        with pytest.raises(RuntimeError, match="are not at the same device") as error:
+            module(torch.randn(steps, batch, features), (state, state) if name == "LSTM" else state)
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("name", ["GRU", "RNN"])  # torch's LSTM has no forward mode in float32
+@pytest.mark.parametrize("sizes", SIZES)
+def test_forward_mode_differentiation_equals_reverse(name, sizes):
+    steps, batch, features, hidden = sizes
+    module = getattr(zoo, name)(features, hidden)
+    x = torch.randn(steps, batch, features, requires_grad=True)
+    tangents = {key: torch.randn_like(weight) for key, weight in module.named_parameters()}
+    with forward_ad.dual_level():
+        dual = {key: forward_ad.make_dual(w.detach(), tangents[key]) for key, w in module.named_parameters()}
+        found = forward_ad.unpack_dual(torch.func.functional_call(module, dual, (x.detach(),))[0]).tangent
+    output = module(x)[0]
+    direction = torch.randn_like(output)
+    gradients = torch.autograd.grad((output * direction).sum(), list(module.parameters()))
+    expected = sum((g * t).sum() for g, t in zip(gradients, tangents.values(), strict=True))
+    torch.testing.assert_close((found * direction).sum(), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["GRU", "RNN"])
+def test_all_operations_are_counted(name):
+    steps, batch, features, hidden = 4, 2, 3, 5
+    with FlopCounterMode(display=False) as counter:
+        getattr(zoo, name)(features, hidden)(torch.randn(steps, batch, features))
+    rows = (3 if name == "GRU" else 1) * hidden
+    assert counter.get_total_flops() == 2 * steps * batch * rows * (features + hidden)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("sizes", SIZES)
+def test_gradient_of_the_first_state_alone(name, sizes):
+    steps, batch, features, hidden = sizes
+    x, first, gradients = torch.randn(steps, batch, features), torch.randn(1, batch, hidden), []
+    for module in both(name, features, hidden):
+        module.requires_grad_(False)
+        state = first.clone().requires_grad_()
+        module(x, (state, state) if name == "LSTM" else state)[0].square().sum().backward()
+        gradients.append(state.grad)
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -77,6 +77,10 @@ class Cell:
         start: value that a state starts with, where it is not 0.
         forget_gate: the gate that keeps the old state when it is 1, if there is one (for bias initialisation).
         input_gate: the gate that admits new content when it is 1, if it is a gate of its own.
+        coupled: whether what the input gate does not admit is kept of the old state, h = (1 − i) h₋ + i n (no forget
+            gate then; for bias initialisation).
+        zoneout_states: states that ``zoneout`` given as one number acts on, where the cell has them; not counters,
+            scales or other states that mean something only together with the rest of the step.
         projectable: whether h may be projected to a smaller size because c alone carries the memory (LSTMP).
         convolutional: whether the cell makes sense with convolutions for maps.
         aten: torch's name of this very cell ("LSTM", "GRU", "RNN_TANH", "RNN_RELU"), whose kernels then serve it.
@@ -98,6 +102,8 @@ class Cell:
     start: ClassVar[Mapping[str, float]] = {}
     forget_gate: ClassVar[str | None] = None
     input_gate: ClassVar[str | None] = None
+    coupled: ClassVar[bool] = False
+    zoneout_states: ClassVar[tuple[str, ...]] = ("h", "c")
     projectable: ClassVar[bool] = False
     convolutional: ClassVar[bool] = True
     aten: ClassVar[str | None] = None
@@ -145,6 +151,13 @@ class Cell:
     def recurrent_gates(self) -> tuple[str, ...]:
         """The gates with a recurrent product, in the order of the row blocks of R."""
         return tuple(gate for gate in self.gates if gate not in self.input_only)
+
+    @property
+    def keeping_gate(self) -> tuple[str, int] | None:
+        """The gate that decides how much of the old state is kept, and whether it keeps when it is 1 (+1) or 0 (−1)."""
+        if self.forget_gate is not None:
+            return self.forget_gate, 1
+        return (self.input_gate, -1) if self.coupled and self.input_gate is not None else None
 
     def state_shapes(self, hidden_size: int, output_size: int) -> dict[str, tuple[int, ...]]:
         """Shape of every state tensor of one sequence.
@@ -233,5 +246,10 @@ def _validate(cls: type[Cell]) -> None:
         value = getattr(cls, attribute)
         if value is not None and value not in names:
             raise TypeError(f"{cls.__name__}.{attribute} is {value!r}, which is not among its gates {names}")
+    if cls.coupled and (cls.forget_gate is not None or cls.input_gate is None):
+        raise TypeError(f"{cls.__name__}.coupled is for cells with an input_gate and no forget_gate")
+    unknown = set(cls.zoneout_states) - {*cls.state, *Cell.zoneout_states}
+    if unknown:
+        raise TypeError(f"{cls.__name__}.zoneout_states names {sorted(unknown)}; its states: {cls.state}")
     if cls.below is not None and cls.below not in cls.state:
         raise TypeError(f"{cls.__name__}.below is {cls.below!r}, which is not among its states {cls.state}")

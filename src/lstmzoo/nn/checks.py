@@ -55,6 +55,18 @@ def check_arguments(
         raise ValueError("proj_size has to be smaller than hidden_size")
 
 
+def check_dimensions(module: Recurrent, x: Tensor, dimensions: int) -> None:
+    """Check the number of dimensions of an input that is neither one sequence nor packed.
+
+    Raises:
+        ValueError: naming the numbers that are possible and the one found.
+    """
+    if x.dim() == dimensions:
+        return
+    found = f"{x.dim()}D{' tensor' if module.title == 'RNN' else ''}"  # torch.nn.RNN says so, its siblings don't
+    raise ValueError(f"{module.title}: Expected input to be {dimensions - 1}D or {dimensions}D, got {found} instead")
+
+
 def check_input(module: Recurrent, x: Tensor, dimensions: int) -> None:
     """Check type and size of an input.
 
@@ -149,12 +161,14 @@ def check_lengths(lengths: Tensor | Sequence[int], steps: int, batch: int) -> Te
     Raises:
         ValueError: unless there is one length from 1 to T for each sequence.
     """
-    given = torch.as_tensor(lengths, device="cpu")
+    given = torch.as_tensor(lengths)
     if given.numel() and (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool):
         raise ValueError(f"lengths must be whole numbers, got {given.dtype}")
-    found = given.to(torch.int64)
+    found = given.to("cpu", torch.int64)
     if found.shape != (batch,):
         raise ValueError(f"lengths must hold one number per sequence, shape ({batch},), got {tuple(found.shape)}")
+    if torch.compiler.is_compiling():  # there, the values are not known yet
+        return found
     if batch and not (int(found.min()) >= 1 and int(found.max()) <= steps):
         raise ValueError(f"lengths must lie between 1 and {steps}, got {int(found.min())} to {int(found.max())}")
     return found

@@ -15,6 +15,7 @@ class _Network(Recurrent):
     """The methods of torch.nn.RNNBase, for subclasses that were written for it."""
 
     mode: str  # torch's name of the network
+    title: str  # whom an error message speaks of, in subclasses too
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Check type and size of an input, (T, B, I) or the (N, I) of a PackedSequence with its batch sizes."""
@@ -66,6 +67,8 @@ class LSTM(_Network):
         **extras: ``forget_bias``, ``chrono``, ``orthogonal``, ``engine``; see `Recurrent`.
     """
 
+    title = "LSTM"
+
     def __init__(
         self,
         input_size: int,
@@ -105,6 +108,8 @@ class GRU(_Network):
         **extras: ``forget_bias``, ``chrono``, ``orthogonal``, ``engine``; see `Recurrent`.
     """
 
+    title = "GRU"
+
     def __init__(
         self,
         input_size: int,
@@ -140,6 +145,8 @@ class RNN(_Network):
         dtype: their type.
         **extras: ``orthogonal``, ``engine``; see `Recurrent`.
     """
+
+    title = "RNN"
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ def initialise_(module: Recurrent, forget_bias: float | None, chrono: int | None
         orthogonal: whether to apply `orthogonal_`.
 
     Raises:
-        ValueError: if both biases are asked for, or the cell has no such gate.
+        ValueError: if both biases are asked for, or no gate of the cell decides what is kept.
     """
     _set_constants(module)
     if forget_bias is not None and chrono is not None:
@@ -52,6 +52,8 @@ def _set_constants(module: Recurrent) -> None:
 def forget_bias_(module: Recurrent, value: float = 1.0) -> None:
     """Set the total bias of the forget gate, so that a new network keeps its state rather than losing half a step.
 
+    b_f = value;  where the input gate alone decides, h = (1 − i) ⊙ h₋ + i ⊙ n,  b_i = −value, since 1 − σ(a) = σ(−a)
+
     Source: Gers, Schmidhuber & Cummins 2000; Jozefowicz, Zaremba & Sutskever 2015 (value 1).
 
     Args:
@@ -59,10 +61,11 @@ def forget_bias_(module: Recurrent, value: float = 1.0) -> None:
         value: the bias; σ(1) = 0.73.
 
     Raises:
-        ValueError: if the cell has no forget gate, or the module no biases.
+        ValueError: if no gate of the cell decides what is kept, or the module has no biases.
     """
-    for b_ih, b_hh in _gate_biases(module, _forget_gate(module)):
-        b_ih.fill_(value)
+    gate, sign = _keeping_gate(module)
+    for b_ih, b_hh in _gate_biases(module, gate):
+        b_ih.fill_(sign * value)
         b_hh.zero_()
 
 
@@ -70,7 +73,9 @@ def forget_bias_(module: Recurrent, value: float = 1.0) -> None:
 def chrono_(module: Recurrent, longest: int) -> None:
     """Draw the forget gate's biases so that the units' time spans cover the range 1 to ``longest`` steps.
 
-    b_f ~ log U[1, T − 1],  b_i = −b_f  (the second where the input gate is a gate of its own)
+    b_f ~ log U[1, T − 1],  b_i = −b_f
+
+    b_f where there is a forget gate, b_i where there is an input gate, be it a gate of its own or the only one.
 
     Source: Tallec & Ollivier 2018, "Can recurrent neural networks warp time?", section 2.
 
@@ -79,17 +84,18 @@ def chrono_(module: Recurrent, longest: int) -> None:
         longest: T, the longest time span, in steps; more than 2.
 
     Raises:
-        ValueError: if the cell has no forget gate, the module no biases, or T is too small.
+        ValueError: if no gate of the cell decides what is kept, the module has no biases, or T is too small.
     """
     if longest <= 2:
         raise ValueError(f"chrono needs a longest time span of more than 2 steps, got {longest}")
-    forget, write = _forget_gate(module), module.cell.input_gate
+    keep, sign = _keeping_gate(module)
+    write = module.cell.input_gate
     drawn = []
-    for b_ih, b_hh in _gate_biases(module, forget):
-        b_ih.uniform_(1, longest - 1).log_()
+    for b_ih, b_hh in _gate_biases(module, keep):
+        b_ih.uniform_(1, longest - 1).log_().mul_(sign)
         b_hh.zero_()
         drawn.append(b_ih)
-    if write is not None:
+    if write not in (None, keep):
         for (b_ih, b_hh), b_f in zip(_gate_biases(module, write), drawn, strict=True):
             b_ih.copy_(-b_f)
             b_hh.zero_()
@@ -112,10 +118,11 @@ def orthogonal_(module: Recurrent) -> None:
             nn.init.orthogonal_(block)
 
 
-def _forget_gate(module: Recurrent) -> str:
-    if module.cell.forget_gate is None:
+def _keeping_gate(module: Recurrent) -> tuple[str, int]:
+    found = module.cell.keeping_gate
+    if found is None:
         raise ValueError(f"the cell {module.cell!r} has no forget gate whose bias could be set")
-    return module.cell.forget_gate
+    return found
 
 
 def _gate_biases(module: Recurrent, gate: str) -> list[tuple[Tensor, Tensor]]:

@@ -39,6 +39,12 @@ class Maps:
     weight_hr: Tensor | None
     own: Mapping[str, Tensor]
 
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All of them that there are."""
+        matrices = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, self.weight_hr)
+        return [t for t in (*matrices, *self.own.values()) if t is not None]
+
     def product(self, weight: Tensor, bias: Tensor | None, v: Tensor) -> Tensor:
         """Apply one map: a matrix product here, a convolution in `lstmzoo.nn.conv`."""
         return F.linear(v, weight, bias)

@@ -16,6 +16,7 @@ from lstmzoo.nn import init
 from lstmzoo.nn.cell import Cell
 from lstmzoo.nn.checks import (
     check_arguments,
+    check_dimensions,
     check_lengths,
     check_reset,
     check_sequence,
@@ -260,9 +261,7 @@ class Recurrent(TorchNames):
 
     def _run_batch(self, x: Tensor, state: States | None, lengths: Any, reset: Any, keep: bool) -> Any:
         """A batch, (T, B, ...) or (B, T, ...), with or without lengths."""
-        if x.dim() != self._dims:
-            wanted = f"{self._dims - 1}D or {self._dims}D"
-            raise ValueError(f"{type(self).__name__}: Expected input to be {wanted}, got {x.dim()}D instead")
+        check_dimensions(self, x, self._dims)
         if state is not None:
             check_state_dimensions(state, self.state_shapes(x), batched=True)
         if self.batch_first:
@@ -311,11 +310,16 @@ class Recurrent(TorchNames):
                 f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.size(-1)}"
             )
 
+    @property
+    def title(self) -> str:
+        """Whom an error message speaks of."""
+        return type(self).__name__
+
     def _state_tuple(self, hx: Any) -> States:
         state = (hx,) if isinstance(hx, Tensor) else tuple(hx)
         if len(state) != len(self.cell.state):
-            names, title = ", ".join(self.cell.state), type(self).__name__
-            raise ValueError(f"{title}: hx must hold {len(self.cell.state)} state(s) ({names}), got {len(state)}")
+            names = ", ".join(self.cell.state)
+            raise ValueError(f"{self.title}: hx must hold {len(self.cell.state)} state(s) ({names}), got {len(state)}")
         return state
 
     def state_shapes(self, like: Tensor) -> dict[str, tuple[int, ...]]:

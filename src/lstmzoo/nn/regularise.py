@@ -33,14 +33,9 @@ class Regularisation:
         """Check the arguments of `Recurrent` and put them together.
 
         Raises:
-            ValueError: for a probability outside [0, 1], an unknown state, or a cell without R.
+            ValueError: for a probability outside [0, 1], an unknown state or a counter, or a cell without R.
         """
-        rates = dict(zoneout) if isinstance(zoneout, Mapping) else dict.fromkeys(cell.state, float(zoneout))
-        unknown = sorted(set(rates) - set(cell.state))
-        if unknown:
-            raise ValueError(
-                f"zoneout: the cell {cell!r} has no state {unknown[0]!r}; its states: {', '.join(cell.state)}"
-            )
+        rates = _zoneout_rates(cell, zoneout)
         named = {"recurrent_dropout": recurrent_dropout, "weight_drop": weight_drop}
         for name, value in {**named, **{f"zoneout of {k}": v for k, v in rates.items()}}.items():
             if not 0 <= value <= 1:
@@ -93,3 +88,21 @@ class Regularisation:
         named |= {"weight_drop": self.weight_drop}
         parts = [f"{name}={value}" for name, value in named.items() if value]
         return parts + ([f"zoneout={dict(self.zoneout)}"] if self.zoneout else [])
+
+
+def _zoneout_rates(cell: Cell, zoneout: float | Mapping[str, float]) -> dict[str, float]:
+    """State → probability."""
+    if not isinstance(zoneout, Mapping):
+        return {name: float(zoneout) for name in cell.zoneout_states if name in cell.state}
+    narrow, wide = cell.state_shapes(512, 512), cell.state_shapes(1024, 1024)
+    shared = [name for name in cell.state if narrow[name] == wide[name]]  # one for all units: a clock, a head's scale
+    allowed = [name for name in cell.state if name not in shared]
+    for name in zoneout:
+        if name in shared:
+            raise ValueError(
+                f"zoneout: the state {name!r} of the cell {cell!r} is not one of its units', so no unit can keep it; "
+                f"choose from: {', '.join(allowed)}"
+            )
+        if name not in allowed:
+            raise ValueError(f"zoneout: the cell {cell!r} has no state {name!r}; choose from: {', '.join(allowed)}")
+    return dict(zoneout)

@@ -36,14 +36,17 @@ class TorchNames(Module):
         return [name for names in self._all_weights for name in names]
 
     @property
-    def _flat_weights(self) -> list[Tensor]:
-        # looked up at every call, so that weight_norm, pruning, parametrisation and functional_call just work
-        return [getattr(self, name) for name in self._flat_weights_names]
+    def _flat_weights(self) -> list[Any]:
+        # Looked up at every call, so that weight_norm, pruning, parametrisation and functional_call just work;
+        # None in place of a weight that is taken out for a while, as torch.nn.LSTM has it.
+        return [getattr(self, name, None) for name in self._flat_weights_names]
 
     def flatten_parameters(self) -> None:
         """Lay the weights out in one piece of memory as cuDNN wants them; does nothing elsewhere."""
         weights = self._flat_weights
-        if self.cell.aten is None or not all(w.is_cuda and w.dtype == weights[0].dtype for w in weights):
+        if self.cell.aten is None or not all(isinstance(w, Tensor) and w.is_cuda for w in weights):
+            return
+        if len({w.dtype for w in weights}) > 1:
             return
         if not all(torch.backends.cudnn.is_acceptable(w) for w in weights):
             return

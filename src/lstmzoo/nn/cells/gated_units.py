@@ -53,7 +53,7 @@ class MinimalGatedUnit(Cell):
     gates = {"f": sigmoid, "n": tanh}
     state = ("h",)
     late = ("n",)
-    input_gate = "f"
+    input_gate, coupled = "f", True
 
     def step(self, z: Any, s: Any, gate: Any, p: Any) -> Any:
         f = gate.f(z.f)
@@ -64,7 +64,7 @@ class MinimalGatedUnit(Cell):
 class _MutatedUnit(Cell):
     """What the three units have in common: h = z ⊙ n + (1 − z) ⊙ h₋, where z = 1 takes the new content."""
 
-    input_gate = "z"
+    input_gate, coupled = "z", True
 
     def mix(self, take: Any, n: Any, s: Any) -> Any:
         return self.State(h=take * n + (1 - take) * s.h)

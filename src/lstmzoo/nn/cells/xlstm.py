@@ -34,6 +34,7 @@ class SLSTM(Cell):
     gates = {"i": exp, "f": exp, "g": tanh, "o": sigmoid}
     state = ("h", "c", "n", "m")
     forget_gate, input_gate = "f", "i"
+    zoneout_states = ("h",)  # c means something only with the n and m of the same step
     projectable = True
 
     def step(self, z: Any, s: Any, gate: Any, p: Any) -> Any:

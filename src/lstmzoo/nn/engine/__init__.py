@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from lstmzoo.errors import unknown_choice
-from lstmzoo.nn.engine import aten, native, parallel, reference
+from lstmzoo.nn.engine import aten, native, parallel, reference, scan
 from lstmzoo.nn.engine.stack import run_stack
 from lstmzoo.nn.layer import Layer, LayerResult
 from lstmzoo.nn.packing import mask_of
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
     from lstmzoo.nn.recurrent import Recurrent
 
-LAYER_ENGINES: dict[str, ModuleType] = {"native": native, "parallel": parallel, "reference": reference}  # fastest first
+LAYER_ENGINES: dict[str, ModuleType] = {  # the first that can is taken
+    "scan": scan,
+    "native": native,
+    "parallel": parallel,
+    "reference": reference,
+}
 ENGINES = ("aten", *LAYER_ENGINES)
 States = tuple["Tensor", ...]
 
@@ -66,7 +71,7 @@ def run(
     Raises:
         ValueError: if the engine asked for can't run this module now.
     """
-    native_is_faster = lengths is None and module.engine == "auto" and native.beats_torch(module, x)
+    native_is_faster = lengths is None and module.engine == "auto" and native.beats_torch(module, x, state)
     if not native_is_faster and _is_torchs(module, reset is not None, keep_states):
         output, last = aten.run(module, x, state, lengths)
         return output, last, {}

@@ -22,7 +22,13 @@ States = tuple[Tensor, ...]
 
 
 def supports(module: Recurrent) -> bool:
-    """Cells that are torch's own, with what torch's modules can do: a kernel shows no gates and regularises no steps."""
+    """Cells that are torch's own, with what torch's modules can do: a kernel shows no gates and regularises no steps.
+
+    Not in an export, which would fix the number of steps, nor in compiled training: the compiler can't trace the
+    backward pass of oneDNN's kernel.
+    """
+    if torch.compiler.is_exporting() or (torch.compiler.is_compiling() and torch.is_grad_enabled()):
+        return False
     options = module.regularisation
     plain = not (options.inside_steps or options.weight_drop or (options.variational and module.dropout))
     trained = module.training and module.checkpoint_steps
@@ -36,7 +42,7 @@ def run(module: Recurrent, x: Tensor, state: States, lengths: Tensor | None) -> 
         The output (T, B, D·P), 0 after the end of a sequence, and the last states.
     """
     if lengths is None:
-        output, *last = _kernel(module)(x, _hx(state), module._flat_weights, *_options(module), False)
+        output, *last = _KERNELS[module.cell.aten or ""](x, _hx(state), module._flat_weights, *_options(module), False)
         return output, tuple(last)
     packed, last = run_packed(module, pack_padded_sequence(x, lengths, enforce_sorted=False), state)
     return pad_packed_sequence(packed, total_length=x.shape[0])[0], last
@@ -45,16 +51,10 @@ def run(module: Recurrent, x: Tensor, state: States, lengths: Tensor | None) -> 
 def run_packed(module: Recurrent, x: PackedSequence, state: States) -> tuple[PackedSequence, States]:
     """Run the whole stack on a PackedSequence in one call."""
     state = _reorder(state, x.sorted_indices)
-    data, *last = _kernel(module)(x.data, x.batch_sizes, _hx(state), module._flat_weights, *_options(module))
+    data, *last = _KERNELS[module.cell.aten or ""](
+        x.data, x.batch_sizes, _hx(state), module._flat_weights, *_options(module)
+    )
     return PackedSequence(data, *x[1:]), _reorder(tuple(last), x.unsorted_indices)
-
-
-def _kernel(module: Recurrent) -> Callable[..., Any]:
-    kernel = _KERNELS[module.cell.aten or ""]
-    if torch.compiler.is_compiling() and torch.is_grad_enabled():
-        # The compiler can't trace the backward pass of the oneDNN kernel: as with torch.nn.LSTM, it stays outside.
-        return torch.compiler.disable(kernel)
-    return kernel
 
 
 def _options(module: Recurrent) -> tuple[Any, ...]:

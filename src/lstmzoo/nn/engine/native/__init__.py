@@ -22,15 +22,18 @@ if TYPE_CHECKING:
     from lstmzoo.nn.recurrent import Recurrent
 
 
-def beats_torch(module: Recurrent, x: Tensor) -> bool:
+def beats_torch(module: Recurrent, x: Tensor, state: tuple[Tensor, ...]) -> bool:
     """Whether a cell that torch has kernels for runs faster here (`docs/performance.md` has the measurements).
 
     oneDNN's LSTM is as fast in inference, and faster where there is next to nothing to compute; torch's GRU and RNN on
     the CPU are loops over ordinary operations.
     """
-    if module.cell.aten is None or x.device.type != "cpu" or x.dtype != torch.float32 or must_be_traced(x):
+    if module.cell.aten is None:
         return False
-    trained = torch.is_grad_enabled() and (x.requires_grad or module.weight_ih_l0.requires_grad)
+    tensors = [x, *state, *module._flat_weights]  # torch's kernel explains what is wrong where they don't go together
+    if any(t.device.type != "cpu" or t.dtype != torch.float32 for t in tensors) or must_be_traced(*tensors):
+        return False
+    trained = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     if module.cell.aten == "LSTM" and not (trained and x.shape[1] * module.hidden_size >= 1024):
         return False
     step = Step(module.cell, projected=bool(module.proj_size))
@@ -40,7 +43,7 @@ def beats_torch(module: Recurrent, x: Tensor) -> bool:
 
 def supports(layer: Layer) -> bool:
     """Steps that can be compiled, on the CPU, in float32 or float64, outside of torch's own tracing and transforms."""
-    tensors = [layer.streams["x"], layer.maps.weight_ih, *layer.state]
+    tensors = [layer.streams["x"], *layer.state, *layer.maps.tensors]
     if any(t.device.type != "cpu" or t.dtype != tensors[0].dtype for t in tensors) or must_be_traced(*tensors):
         return False
     return tensors[0].numel() > 0 and _kernel(layer) is not None

@@ -16,6 +16,7 @@ from lstmzoo.nn.engine.native.emit import matrices
 from lstmzoo.nn.engine.native.kernel import Kernel
 from lstmzoo.nn.engine.native.memory import Memory, Run, Tensors
 from lstmzoo.nn.engine.native.program import Product
+from lstmzoo.nn.engine.native.traceable import batched_gradients
 from lstmzoo.nn.layer import Layer, LayerResult
 
 
@@ -50,7 +51,8 @@ _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 def _without_tensors(layer: Layer) -> Layer:
     """What the backward pass must know of a layer; its tensors are kept by autograd, where they are looked after."""
     maps = replace(layer.maps, **dict.fromkeys(_WEIGHTS), own={})  # type: ignore[arg-type]
-    return replace(layer, maps=maps, streams={}, held={}, state=())
+    streams, held = dict.fromkeys(layer.streams), dict.fromkeys(layer.held)
+    return replace(layer, maps=maps, streams=streams, held=held, state=())  # type: ignore[arg-type]
 
 
 @functools.cache
@@ -62,10 +64,10 @@ def _read_by(kernel: Kernel) -> tuple[frozenset[str], frozenset[str]]:
 
 def _named_tensors(kernel: Kernel, layer: Layer, bias_in_steps: bool, image: tuple[int, ...]) -> Tensors:
     """What the kernel reads, by name."""
-    maps, p = layer.maps, kernel.forward
-    named = {name: layer.streams[name] for name in layer.streams if name in p.arrays}
+    maps = layer.maps
+    named = dict(layer.streams)
     named |= {f"{name}_first": s for name, s in zip(kernel.program.sizes, layer.state, strict=True)}
-    named |= {name: layer.held[name] for name in layer.held if name in p.arrays}
+    named |= layer.held
     vectors, multiplied = _read_by(kernel)
     for name in (*_WEIGHTS, *maps.own):
         value = maps.own[name] if name in maps.own else getattr(maps, name)
@@ -101,7 +103,7 @@ class _Sequence(torch.autograd.Function):
         tensors = saved[:count]
         wanted = ctx.needs_input_grad[1:]
         gradients = gradients[: len(run.shown) + len(run.states)]
-        if torch.is_grad_enabled():  # gradients of gradients
+        if torch.is_grad_enabled() or batched_gradients(*gradients):  # gradients of gradients, or many at once
             return None, *_by_reference(run, tensors, gradients, wanted)
         given = dict(zip(run.names, tensors, strict=True))
         kept = dict(zip(ctx.kept_names, saved[count:], strict=True))
@@ -254,20 +256,24 @@ def _by_reference(
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated again: those of the reference engine."""
     given = dict(zip(run.names, tensors, strict=True))
-    matrices_ = {k: given.get(k) for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")}
-    maps = replace(run.bare.maps, **matrices_, own=given)  # type: ignore[arg-type]
-    streams = {k: v for k, v in given.items() if v.dim() >= 2 and k in (*_STREAMS, *run.kernel.forward.arrays)}
-    state = tuple(given[f"{name}_first"] for name in run.states)
-    result = reference.loop(replace(run.bare, maps=maps, streams=streams, held={}, state=state))
+    again = torch.is_grad_enabled()
+    weights: dict[str, Any] = {name: given.get(name) for name in _WEIGHTS}
+    if run.image:  # convolutions take a bias per channel, which the kernel was given for every pixel
+        weights |= {k: v[:, 0, 0] for k, v in weights.items() if k.startswith("bias") and v is not None}
+    layer = replace(
+        run.bare,
+        maps=replace(run.bare.maps, **weights, own=given),
+        streams={name: given[name] for name in run.bare.streams},
+        held={name: given[name] for name in run.bare.held},
+        state=tuple(given[f"{name}_first"] for name in run.states),
+    )
+    with torch.enable_grad():
+        result = reference.loop(layer)
     outputs = [*result.states[: len(run.shown)], *result.last]
     pairs = [(o, g) for o, g in zip(outputs, gradients, strict=True) if g is not None and o.requires_grad]
     inputs = [t for t, w in zip(tensors, wanted, strict=True) if w]
     if not pairs or not inputs:
         return [None] * len(tensors)
-    found = iter(
-        torch.autograd.grad([o for o, _ in pairs], inputs, [g for _, g in pairs], create_graph=True, allow_unused=True)
-    )
+    of, along = zip(*pairs, strict=True)
+    found = iter(torch.autograd.grad(of, inputs, along, create_graph=again, allow_unused=True))
     return [next(found) if w else None for w in wanted]
-
-
-_STREAMS = ("x", "real", "reset", "below")
