@@ -6,15 +6,12 @@ import contextlib
 import ctypes
 import functools
 import hashlib
-import logging
 import os
 import platform
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-
-log = logging.getLogger(__name__)
 
 FLAGS = ["-O3", "-std=gnu11", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-w"]
 # The first that compiles and loads is taken: for this very processor and with threads, then with less.
@@ -30,25 +27,33 @@ def load(source: str) -> ctypes.CDLL:
     """Compile C code, unless that was done before, and load it.
 
     The library lies in ``$LSTMZOO_CACHE``, else in the user's cache folder, under a name that tells code, compiler and
-    processor; it is put there in one move, so that processes which start together don't disturb each other.
+    processor, and the library's own digest; it is put there in one move, so that processes which start together don't
+    disturb each other.
 
     Raises:
-        BuildError: if there is no compiler or it failed; once it has failed, it is not tried again in this process.
+        BuildError: if there is no compiler, it failed, or there is no place to put the library.
     """
-    compiler = _compiler()
-    key = hashlib.sha256("\0".join([source, *FLAGS, str(TARGETS), compiler, _stamp(compiler), _processor()]).encode())
-    path = _cache_folder() / f"{key.hexdigest()[:32]}.so"
-    if path.exists():
-        try:
-            return ctypes.CDLL(str(path))
-        except OSError as error:  # damaged: made anew below
-            log.debug("%s can't be loaded: %s", path, error)
-    return _build(source, compiler, path)
+    compiler, cache = _compiler(), _cache_folder()
+    made_of = "\0".join([source, *FLAGS, str(TARGETS), compiler, _stamp(compiler), _processor()])
+    key = hashlib.sha256(made_of.encode()).hexdigest()[:32]
+    try:
+        for path in cache.glob(f"{key}-*.so"):
+            if path.name == _name(key, path):  # else it is damaged, and loading it may end the process
+                with contextlib.suppress(OSError):  # made for another system's libraries
+                    return ctypes.CDLL(str(path))
+        return _build(source, compiler, cache, key)
+    except OSError as error:
+        raise BuildError(f"compiling in {cache} failed: {error}") from error
 
 
-def _build(source: str, compiler: str, path: Path) -> ctypes.CDLL:
+def _name(key: str, library: Path) -> str:
+    return f"{key}-{hashlib.sha256(library.read_bytes()).hexdigest()[:16]}.so"
+
+
+def _build(source: str, compiler: str, cache: Path, key: str) -> ctypes.CDLL:
     failure = ""
-    with tempfile.TemporaryDirectory(prefix="build-", dir=path.parent) as folder:
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have emptied the user's cache meanwhile
+    with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as folder:
         code, library = Path(folder, "cell.c"), Path(folder, "cell.so")
         code.write_text(source, encoding="utf-8")
         for target in TARGETS:
@@ -65,7 +70,7 @@ def _build(source: str, compiler: str, path: Path) -> ctypes.CDLL:
             except (OSError, subprocess.TimeoutExpired) as error:
                 failure = str(error)
                 continue
-            os.replace(library, path)
+            os.replace(library, cache / _name(key, library))
             return loaded
     raise BuildError(f"{compiler} failed: {failure[-2000:]}")
 
