@@ -123,6 +123,7 @@ class Layer:
         state: first state, (B, ...) each.
         reverse: whether it runs from the last step to the first.
         keep_states: whether the states over time are wanted beside h; without it, engines may return h alone.
+        number: the cell's number, see `lstmzoo.nn.engine.native.operator.number_of`.
     """
 
     step: Step
@@ -133,6 +134,7 @@ class Layer:
     state: tuple[Tensor, ...]
     reverse: bool = False
     keep_states: bool = False
+    number: int = 0
 
     @property
     def steps(self) -> int:

@@ -14,8 +14,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import torch
+
 from lstmzoo.errors import unknown_choice
 from lstmzoo.nn.engine import aten, native, parallel, reference, scan
+from lstmzoo.nn.engine.native import operator
 from lstmzoo.nn.engine.stack import run_stack
 from lstmzoo.nn.layer import Layer, LayerResult
 from lstmzoo.nn.packing import mask_of
@@ -26,12 +29,8 @@ if TYPE_CHECKING:
 
     from lstmzoo.nn.recurrent import Recurrent
 
-LAYER_ENGINES: dict[str, ModuleType] = {  # the first that can is taken
-    "scan": scan,
-    "native": native,
-    "parallel": parallel,
-    "reference": reference,
-}
+LAYER_ENGINES: dict[str, ModuleType] = {"native": native, "parallel": parallel, "reference": reference}  # fastest first
+TRACED_ENGINES = (operator, scan)  # while a computation is compiled or exported; fastest first
 ENGINES = ("aten", *LAYER_ENGINES)
 States = tuple["Tensor", ...]
 
@@ -101,6 +100,9 @@ def _run_layer_of(module: Recurrent) -> Callable[[Layer], LayerResult]:
             if not engine.supports(layer):
                 raise ValueError(_refusal(module))
             return engine.run_layer(layer)
-        return next(e for e in LAYER_ENGINES.values() if e.supports(layer)).run_layer(layer)
+        engines = (
+            (*TRACED_ENGINES, *LAYER_ENGINES.values()) if torch.compiler.is_compiling() else LAYER_ENGINES.values()
+        )
+        return next(engine for engine in engines if engine.supports(layer)).run_layer(layer)
 
     return run_layer

@@ -132,4 +132,5 @@ def _layer(
         state=first,
         reverse=index % module.num_directions == 1,
         keep_states=keep_states or recorded or cell.below is not None,
+        number=module.cell_number,
     )
