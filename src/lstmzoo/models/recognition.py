@@ -120,7 +120,7 @@ class ActionRNN(ActionModel):
         readout: ``last``, ``mean``, ``max``, ``linear`` or ``attention``; see :mod:`lstmzoo.models.readout`.
         input: ``grey``, ``grey+difference`` or ``rgb``.
         forget_bias: initial bias of the forget gate, so that the memory starts out keeping (Gers et al. 2000); None
-            leaves it as initialised. Cells without a forget gate ignore it.
+            leaves it as initialised. Cells without a gate that decides what is kept ignore it.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class ActionRNN(ActionModel):
             num_layers,
             batch_first=True,
             dropout=dropout if num_layers > 1 else 0.0,
-            forget_bias=forget_bias if get_cell(cell).forget_gate is not None else None,
+            forget_bias=forget_bias if get_cell(cell).keeping_gate is not None else None,
         )
         self.readout = build_readout(readout, hidden_size)
         self.dropout = nn.Dropout(dropout)

@@ -23,6 +23,7 @@ from lstmzoo.nn.checks import (
     check_state,
     check_state_dimensions,
 )
+from lstmzoo.nn.engine.native.operator import number_of
 from lstmzoo.nn.gate_functions import with_gate_functions
 from lstmzoo.nn.maps import Maps
 from lstmzoo.nn.packing import mask_of, pack_like, unpack
@@ -74,9 +75,10 @@ class Recurrent(TorchNames):
         variational: whether ``dropout`` drops the same features in all steps of a sequence (Gal & Ghahramani 2016).
         recurrent_dropout: probability of dropping a feature of h on its way into R, the same in all steps.
         weight_drop: probability of dropping a weight of R, once per call (Merity, Keskar & Socher 2018).
-        zoneout: probability of a unit keeping its old state, for all states, or by name, e.g. ``{"c": 0.5, "h": 0.05}``
-            (Krueger et al. 2017).
-        forget_bias: total bias of the forget gate at the start, e.g. 1.0; None leaves it random (see `init`).
+        zoneout: probability of a unit keeping its old state (Krueger et al. 2017): one for h and c, or by name, e.g.
+            ``{"c": 0.5, "h": 0.05}``, which may name any state but one that all units share, such as a clock.
+        forget_bias: total bias of the forget gate at the start, e.g. 1.0, or minus it for the only gate of a cell that
+            keeps 1 − i of its state; None leaves it random (see `init`).
         chrono: longest time span to remember at the start, in steps; sets the gates' biases (see `init`).
         orthogonal: whether every gate's recurrent matrix starts orthogonal.
         checkpoint_steps: if given, training keeps the states of every so many steps only and computes the rest again
@@ -126,6 +128,7 @@ class Recurrent(TorchNames):
         check_arguments(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size)
         engines.check_name(engine)
         self.cell = with_gate_functions(get_cell(cell), gates)
+        self.cell_number = number_of(self.cell)
         if proj_size and not self.cell.projectable:
             raise ValueError(f"proj_size is not possible with the cell {self.cell!r}: its h carries the memory itself")
         if checkpoint_steps is not None and checkpoint_steps < 1:
@@ -150,6 +153,10 @@ class Recurrent(TorchNames):
                 self._add_parameters(layer, direction, {"device": device, "dtype": dtype})
         self.flatten_parameters()
         self.reset_parameters()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.cell_number = number_of(self.cell)  # a copy's cell is another, maybe in another process
 
     @property
     def num_directions(self) -> int:
