@@ -248,8 +248,8 @@ def _validate(cls: type[Cell]) -> None:
             raise TypeError(f"{cls.__name__}.{attribute} is {value!r}, which is not among its gates {names}")
     if cls.coupled and (cls.forget_gate is not None or cls.input_gate is None):
         raise TypeError(f"{cls.__name__}.coupled is for cells with an input_gate and no forget_gate")
-    unknown = set(cls.zoneout_states) - {*cls.state, *Cell.zoneout_states}
-    if unknown:
-        raise TypeError(f"{cls.__name__}.zoneout_states names {sorted(unknown)}; its states: {cls.state}")
+    strange = sorted(set(cls.zoneout_states) - {*cls.state, *Cell.zoneout_states})
+    if strange:
+        raise TypeError(f"{cls.__name__}.zoneout_states names {strange}, which are not among its states {cls.state}")
     if cls.below is not None and cls.below not in cls.state:
         raise TypeError(f"{cls.__name__}.below is {cls.below!r}, which is not among its states {cls.state}")

@@ -6,6 +6,8 @@ layer in one direction at a time; each is a module with two functions:
 ``supports(layer) -> bool``: can this engine run this `lstmzoo.nn.layer.Layer`, now?
 
 ``run_layer(layer) -> LayerResult``: run it.
+
+Those that can be asked for by name and decline also say why: ``obstacle(layer) -> str``.
 """
 
 from __future__ import annotations
@@ -88,9 +90,10 @@ def _is_torchs(module: Recurrent, resets: bool, keep_states: bool) -> bool:
     return possible
 
 
-def _refusal(module: Recurrent) -> str:
+def _refusal(module: Recurrent, reason: str = "") -> str:
     probed = " while its gates are probed" if module.probes else ""
-    return f"engine {module.engine!r} can't run this call of {module!r}{probed}; use engine='auto'"
+    because = f": {reason}" if reason else ""
+    return f"engine {module.engine!r} can't run this call of {module!r}{probed}{because}; use engine='auto'"
 
 
 def _run_layer_of(module: Recurrent) -> Callable[[Layer], LayerResult]:
@@ -98,7 +101,7 @@ def _run_layer_of(module: Recurrent) -> Callable[[Layer], LayerResult]:
         if module.engine != "auto":
             engine = LAYER_ENGINES[module.engine]
             if not engine.supports(layer):
-                raise ValueError(_refusal(module))
+                raise ValueError(_refusal(module, engine.obstacle(layer)))
             return engine.run_layer(layer)
         engines = (
             (*TRACED_ENGINES, *LAYER_ENGINES.values()) if torch.compiler.is_compiling() else LAYER_ENGINES.values()

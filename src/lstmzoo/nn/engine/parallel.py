@@ -15,16 +15,23 @@ from lstmzoo.nn.layer import Layer, LayerResult, Record
 
 def supports(layer: Layer) -> bool:
     """Cells with a parallel form, in steps that are the cell's own equations."""
+    return not obstacle(layer)
+
+
+def obstacle(layer: Layer) -> str:
+    """Why this engine can't run a layer, or ""."""
     step, cell = layer.step, layer.step.cell
-    if cell.parallel is None or step.resets or step.zoned or step.dropped or step.projected:
-        return False
-    if (
-        binary in cell.gates.values()
-    ):  # their derivative is not that of their value, so it hangs on the form of the step
-        return False
-    # Where a sequence is over, the gates are set so that its state stays: not while they are held at other values.
-    holds = not (step.masked and set(step.clamped) & set(_resting(cell)))
-    return holds and (cell.state == ("h",) or not layer.keep_states)  # the states beside h are never all there
+    if cell.parallel is None:
+        return "the cell has no parallel form"
+    if step.resets or step.zoned or step.dropped or step.projected:
+        return "resets, zoneout, recurrent dropout and projections act between the steps"
+    if binary in cell.gates.values():
+        return "the derivative of binary gates is not that of their value, so it hangs on the form of the step"
+    if step.masked and set(step.clamped) & set(_resting(cell)):
+        return "where a sequence is over, the gates that are held must keep its state"
+    if layer.keep_states and cell.state != ("h",):
+        return "the states beside h are never all there"
+    return ""
 
 
 def run_layer(layer: Layer) -> LayerResult:

@@ -1,9 +1,9 @@
 """The native engine: a cell's step, compiled to C, inside a native loop over the sequence, forward and backward.
 
-``step`` is run once on symbols (`symbol`, `operations`, `tracing`), its graph is differentiated (`program`), laid out as
-stages between matrix products (`passes`), written as C (`emit`), compiled by the system's compiler and cached (`build`,
-`kernel`), and run (`sequence`). Where there is no compiler, or a step does something that the compiler does not know,
-the engine declines and the reference engine takes over.
+``step`` is run once on symbols (`symbol`, `operations`, `tracing`), its graph is differentiated (`program`), laid out
+as stages between matrix products (`passes`), written as C (`emit`), compiled by the system's compiler and cached
+(`build`, `kernel`), and run (`sequence`). Where there is no compiler, or a step does something that the compiler does
+not know, the engine declines and the reference engine takes over.
 """
 
 from __future__ import annotations
@@ -43,21 +43,31 @@ def beats_torch(module: Recurrent, x: Tensor, state: tuple[Tensor, ...]) -> bool
 
 def supports(layer: Layer) -> bool:
     """Steps that can be compiled, on the CPU, in float32 or float64, outside of torch's own tracing and transforms."""
+    return not obstacle(layer)
+
+
+def obstacle(layer: Layer) -> str:
+    """Why this engine can't run a layer, or ""."""
     tensors = [layer.streams["x"], *layer.state, *layer.maps.tensors]
-    if any(t.device.type != "cpu" or t.dtype != tensors[0].dtype for t in tensors) or must_be_traced(*tensors):
-        return False
-    return tensors[0].numel() > 0 and _kernel(layer) is not None
+    if any(t.device.type != "cpu" or t.dtype != tensors[0].dtype for t in tensors):
+        return "it needs all tensors on the CPU, and of one type"
+    if must_be_traced(*tensors):
+        return "torch wants to see every operation (a trace, a transform, autocast)"
+    if not tensors[0].numel():
+        return "there is no input"
+    found = _kernel(layer)
+    return found if isinstance(found, str) else ""
 
 
 def run_layer(layer: Layer) -> LayerResult:
     """Run one layer in one direction; see `lstmzoo.nn.engine`."""
     found = _kernel(layer)
-    assert found is not None
+    assert isinstance(found, kernel.Kernel)
     return sequence.run_layer(found, hoisted(layer), bias_in_steps(layer.step.cell))
 
 
-def _kernel(layer: Layer) -> kernel.Kernel | None:
+def _kernel(layer: Layer) -> kernel.Kernel | str:
     cell = layer.step.cell
     graded = cell.state if layer.keep_states else cell.state[:1]
     bias, dtype = layer.maps.bias_ih is not None, layer.streams["x"].dtype
-    return kernel.find(layer.step, bias, bias and bias_in_steps(cell), graded, dtype)
+    return kernel.find_or_explain(layer.step, bias, bias and bias_in_steps(cell), graded, dtype)

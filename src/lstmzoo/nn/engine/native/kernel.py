@@ -46,7 +46,15 @@ class Kernel:
 
 
 def find(step: Step, bias: bool, bias_in_steps: bool, graded: tuple[str, ...], dtype: torch.dtype) -> Kernel | None:
-    """Return the kernel of a step, compiled if need be, or None if there can't be one.
+    """Return the kernel of a step, or None if there can't be one; the arguments are those of `find_or_explain`."""
+    found = find_or_explain(step, bias, bias_in_steps, graded, dtype)
+    return found if isinstance(found, Kernel) else None
+
+
+def find_or_explain(
+    step: Step, bias: bool, bias_in_steps: bool, graded: tuple[str, ...], dtype: torch.dtype
+) -> Kernel | str:
+    """Return the kernel of a step, compiled if need be, or why there can't be one.
 
     Args:
         step: the step.
@@ -56,27 +64,21 @@ def find(step: Step, bias: bool, bias_in_steps: bool, graded: tuple[str, ...], d
         dtype: float32 or float64.
     """
     if dtype not in DTYPES:
-        return None
-    try:
-        settings = tuple(sorted((k, repr(v)) for k, v in vars(step.cell).items()))
-        return _find(step, settings, bias, bias_in_steps, graded, dtype)
-    except (UntraceableError, build.BuildError):
-        return None
-
-
-_refused: dict[Any, str] = {}
+        return f"it computes in float32 and float64, not in {dtype}"
+    settings = tuple(sorted((k, repr(v)) for k, v in vars(step.cell).items()))
+    return _find(step, settings, bias, bias_in_steps, graded, dtype)
 
 
 @functools.lru_cache(maxsize=512)
 @torch.enable_grad()  # a kernel is made for training, too: a step that switches gradients off is refused
-def _find(step: Step, settings: Any, bias: bool, bias_in_steps: bool, graded: Any, dtype: torch.dtype) -> Kernel | None:
+def _find(step: Step, settings: Any, bias: bool, bias_in_steps: bool, graded: Any, dtype: torch.dtype) -> Kernel | str:
     try:
         program = make_program(trace_step(step, bias, bias_in_steps), graded)
         forward, backward = forward_pass(program), backward_pass(program)
         library = build.load(DTYPES[dtype] + _runtime() + PRELUDE + emit(forward) + emit(backward))
     except (UntraceableError, build.BuildError) as error:
-        log.debug("%r runs in Python: %s", step.cell, error)
-        return None
+        log.debug("%r is not compiled: %s", step.cell, error)
+        return str(error)
     for name in ("forward_run", "backward_run"):
         getattr(library, name).argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
     for name in ("forward_stage", "backward_stage"):
