@@ -66,11 +66,13 @@ def _cells(
     dtype: str = "float32",
 ) -> Iterable[dict[str, Any]]:
     from lstmzoo.bench.cells import SIZES, bench_cells
-    from lstmzoo.nn import list_cells
+    from lstmzoo.nn import get_cell, list_cells
 
     for cell in cells:
-        if cell not in list_cells():
-            raise LstmzooError(unknown_choice("cell", cell, list_cells()))
+        try:
+            get_cell(cell)
+        except ValueError as error:
+            raise LstmzooError(str(error)) from error
     return bench_cells(list(cells or list_cells()), list(sizes or SIZES), repeats, device, dtype)
 
 
