@@ -88,7 +88,7 @@ def trace(module: Module) -> Iterator[Trace]:
     """Record the gates and states of every `Recurrent` inside a module while the context is open.
 
     The values are detached from the graph. Steps after the end of a shorter sequence hold whatever the padding gave.
-    Several runs inside one context follow one another in time, so a stream of single frames is recorded as one sequence.
+    Several runs inside one context follow one another in time, so a stream of frames is recorded as one sequence.
 
     Args:
         module: a `Recurrent`, or any module that contains some.

@@ -84,5 +84,5 @@ def _tensors_of(layer: Layer) -> dict[str, Tensor]:
 
 def _maps_with(layer: Layer, tensors: Mapping[str, Tensor]) -> Any:
     """The layer's maps, with the tensors that the operator hands to the step."""
-    own = {name: tensors[name] for name in layer.maps.own}
-    return replace(layer.maps, **{name: tensors[name] for name in _MAPS if name in tensors}, own=own)
+    weights: dict[str, Any] = {name: tensors[name] for name in _MAPS if name in tensors}
+    return replace(layer.maps, **weights, own={name: tensors[name] for name in layer.maps.own})
