@@ -25,9 +25,11 @@ def supports(module: Recurrent) -> bool:
     """Cells that are torch's own, with what torch's modules can do: a kernel shows no gates and regularises no steps.
 
     Not in an export, which would fix the number of steps, nor in compiled training: the compiler can't trace the
-    backward pass of oneDNN's kernel.
+    backward pass of oneDNN's kernel, nor inside torch.vmap, which has no rule for the kernels.
     """
     if torch.compiler.is_exporting() or (torch.compiler.is_compiling() and torch.is_grad_enabled()):
+        return False
+    if not torch.compiler.is_compiling() and _is_vectorised():
         return False
     options = module.regularisation
     plain = not (options.inside_steps or options.weight_drop or (options.variational and module.dropout))
@@ -55,6 +57,12 @@ def run_packed(module: Recurrent, x: PackedSequence, state: States) -> tuple[Pac
         x.data, x.batch_sizes, _hx(state), module._flat_weights, *_options(module)
     )
     return PackedSequence(data, *x[1:]), _reorder(tuple(last), x.unsorted_indices)
+
+
+def _is_vectorised() -> bool:
+    """Whether torch.vmap is at work."""
+    functorch = torch._C._functorch
+    return any(level.key() == functorch.TransformType.Vmap for level in functorch.get_interpreter_stack() or ())
 
 
 def _options(module: Recurrent) -> tuple[Any, ...]:
