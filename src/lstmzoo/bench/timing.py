@@ -12,6 +12,8 @@ def interleaved(
 ) -> dict[str, float]:
     """Time several functions in turn and return the median of each.
 
+    Each round begins with another of them: whoever follows a large computation finds the caches empty.
+
     Args:
         rivals: name → function without arguments.
         repeats: rounds; in each, every function runs once. One more round before them warms up and is not counted.
@@ -23,9 +25,14 @@ def interleaved(
     """
     seconds: dict[str, list[float]] = {name: [] for name in rivals}
     for round_ in range(repeats + 1):
-        for name, function in rivals.items():
+        for name, function in _rotated(list(rivals.items()), round_):
             start = clock()
             function()
             if round_ > 0:
                 seconds[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def _rotated(items: list[tuple[str, Callable[[], object]]], by: int) -> list[tuple[str, Callable[[], object]]]:
+    by %= max(1, len(items))
+    return items[by:] + items[:by]

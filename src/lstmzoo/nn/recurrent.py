@@ -358,9 +358,8 @@ class Recurrent(TorchNames):
                 learned = [getattr(self, f"first_{name}{suffix}") for suffix in self.suffixes]
                 states.append(torch.stack([w.expand(batch, *shape) for w in learned]))
             else:
-                value = self.cell.start.get(name, 0.0)
-                dtype = like.dtype if like.is_floating_point() else None
-                states.append(torch.full((count, batch, *shape), value, dtype=dtype, device=like.device))
+                state = torch.zeros(count, batch, *shape, dtype=like.dtype, device=like.device)
+                states.append(state.fill_(self.cell.start[name]) if name in self.cell.start else state)
         return tuple(states)
 
     @property

@@ -30,11 +30,12 @@ def beats_torch(module: Recurrent, x: Tensor, state: tuple[Tensor, ...]) -> bool
     """
     if module.cell.aten is None:
         return False
+    if module.cell.aten == "LSTM" and not (torch.is_grad_enabled() and x.shape[1] * module.hidden_size >= 1024):
+        return False
     tensors = [x, *state, *module._flat_weights]  # torch's kernel explains what is wrong where they don't go together
     if any(t.device.type != "cpu" or t.dtype != torch.float32 for t in tensors) or must_be_traced(*tensors):
         return False
-    trained = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    if module.cell.aten == "LSTM" and not (trained and x.shape[1] * module.hidden_size >= 1024):
+    if module.cell.aten == "LSTM" and not any(t.requires_grad for t in tensors):
         return False
     step = Step(module.cell, projected=bool(module.proj_size))
     in_steps = module.bias and bias_in_steps(module.cell)
