@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ def interleaved(
 ) -> dict[str, float]:
     """Time several functions in turn and return the median of each.
 
-    Each round begins with another of them: whoever follows a large computation finds the caches empty.
+    The order of every round is drawn anew: whoever follows a large computation finds the caches empty.
 
     Args:
         rivals: name → function without arguments.
@@ -25,14 +26,9 @@ def interleaved(
     """
     seconds: dict[str, list[float]] = {name: [] for name in rivals}
     for round_ in range(repeats + 1):
-        for name, function in _rotated(list(rivals.items()), round_):
+        for name, function in random.Random(round_).sample(list(rivals.items()), len(rivals)):
             start = clock()
             function()
             if round_ > 0:
                 seconds[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-def _rotated(items: list[tuple[str, Callable[[], object]]], by: int) -> list[tuple[str, Callable[[], object]]]:
-    by %= max(1, len(items))
-    return items[by:] + items[:by]
