@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lstmzoo.bench.cells import bench_cells
+from lstmzoo import nn as zoo
+from lstmzoo.bench.cells import PlainLoop, bench_cells, geometric_means
 from lstmzoo.bench.timing import interleaved
 from lstmzoo.cli import main
 from tiny_data import write_video
@@ -16,9 +17,17 @@ from tiny_data import write_video
 
 def test_medians_of_interleaved_runs_without_the_warm_up() -> None:
     order: list[str] = []
-    ticks = iter([0, 90, 0, 90, 0, 1, 0, 2, 0, 5, 0, 2, 0, 2, 0, 9])  # the first round is slow
-    seconds = interleaved({n: lambda n=n: order.append(n) for n in "ab"}, 3, clock=lambda: next(ticks))
-    assert order == list("abababab")
+    durations = {"a": [90, 1, 5, 2], "b": [90, 2, 9, 2]}  # the first round is slow
+    now = 0
+
+    def run(name: str) -> None:
+        nonlocal now
+        now += durations[name][order.count(name)]
+        order.append(name)
+
+    seconds = interleaved({n: lambda n=n: run(n) for n in "ab"}, 3, clock=lambda: now)
+    assert all(set(order[k : k + 2]) == {"a", "b"} for k in (0, 2, 4, 6))  # in turn
+    assert len(set(order[::2])) == 2  # and not always in the same order
     assert seconds == {"a": 2, "b": 2}
 
 
@@ -26,7 +35,23 @@ def test_cells_are_timed_on_one_thread_which_is_given_back() -> None:
     before = torch.get_num_threads()
     (row,) = bench_cells(["gru"], ["3x2x4x5"], repeats=1)
     assert torch.get_num_threads() == before
-    assert row["training_ratio"] == pytest.approx(row["training_torch_ms"] / row["training_ours_ms"])
+    assert {"training_vs_nn_lstm", "training_vs_nn_same", "training_vs_loop", "inference_vs_loop"} <= set(row)
+    assert row["training_ms"] > 0
+    assert row["peak_mb_ours"] > 3 * 2 * (4 * 3 * 4) / 1e6  # at least the pre-activations of all steps
+
+
+def test_the_plain_loop_computes_what_the_cell_computes() -> None:
+    for cell in ("peephole_lstm", "mogrifier_lstm", "depth_gated_lstm"):
+        module = zoo.Recurrent(cell, 3, 4)
+        x = torch.randn(5, 2, 3)
+        torch.testing.assert_close(PlainLoop(module)(x)[0], module(x)[0])
+
+
+def test_geometric_means_summarise_a_cell_over_sizes() -> None:
+    rows = [{"cell": "a", "inference_vs_nn_lstm": x, "training_vs_nn_lstm": y} for x, y in ((1.0, 4.0), (4.0, 1.0))]
+    (mean,) = geometric_means(rows)
+    assert mean["inference_vs_nn_lstm"] == pytest.approx(2.0)
+    assert mean["training_least"] == 1.0
 
 
 def test_commands_print_tables_and_write_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

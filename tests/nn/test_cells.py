@@ -199,7 +199,7 @@ def test_a_derived_cell_runs_by_its_own_equations_not_by_torchs_kernel():
     _, f, g, o = z.chunk(4, dim=-1)
     torch.testing.assert_close(module(x)[0][0], o.sigmoid() * tanh((1 - f.sigmoid()) * g.tanh()))
     assert repr(module) == "Recurrent(CoupledLSTM(), 3, 4)"
-    with pytest.raises(ValueError, match="engine 'aten' can't run the cell"):
+    with pytest.raises(ValueError, match="engine 'aten' can't run this call of"):
         zoo.Recurrent(CoupledLSTM, 3, 4, engine="aten")(x)
 
 
@@ -240,7 +240,7 @@ def test_gates_of_every_kind_find_their_rows():
     [
         ({"gates": ("a", "b")}, "must map names to activations"),
         ({"step": None}, "has no step"),
-        ({"vectors": ("weight_ih",)}, "named like a matrix"),
+        ({"vectors": ("weight_ih",)}, "choose others"),
         ({"split": ("b",), "late": ("b",)}, "must stand in one of split, late and input_only"),
     ],
 )
@@ -248,3 +248,26 @@ def test_incomplete_cells_are_refused_when_declared(wrong, message):
     body = {"gates": {"a": tanh, "b": tanh}, "state": ("h",), "step": lambda self, z, s, gate, p: None}
     with pytest.raises(TypeError, match=message):
         type("Wrong", (zoo.Cell,), body | wrong)
+
+
+class Sorting(zoo.Cell):
+    """A step that the native engine can't compile."""
+
+    gates = {"n": tanh}
+    state = ("h",)
+
+    def step(self, z, s, gate, p):
+        return self.State(h=gate.n(z.n).sort(dim=1).values)
+
+
+def test_an_engine_that_was_asked_for_says_why_it_declines(caplog):
+    x = torch.randn(5, 2, 3)
+    with pytest.raises(ValueError, match=r"engine 'native' can't run .*: .* does not know the function 'sort'; use"):
+        zoo.Recurrent(Sorting, 3, 4, engine="native")(x)
+    with pytest.raises(ValueError, match=r"float32 and float64, not in torch\.bfloat16"):
+        zoo.Recurrent("lstm", 3, 4, engine="native", dtype=torch.bfloat16)(x.bfloat16())
+    with pytest.raises(ValueError, match=r"engine 'parallel' can't run .*: the cell has no parallel form"):
+        zoo.Recurrent("lstm", 3, 4, engine="parallel")(x)
+    with caplog.at_level("DEBUG", "lstmzoo.nn.engine.native"):
+        zoo.Recurrent(Sorting, 3, 4)(x)
+    assert "Sorting() is not compiled: the compiler does not know the function 'sort'" in caplog.text

@@ -52,6 +52,45 @@ def test_chrono_of_tied_gates_sets_the_one_there_is():
     assert total_bias(module, "n").equal(total_bias(plain, "n"))
 
 
+COUPLED = [name for name in zoo.list_cells() if zoo.get_cell(name).coupled]
+
+
+def test_the_cells_with_one_gate_for_both_are_covered():
+    assert COUPLED == ["mgu", "mingru", "mut1", "mut2", "mut3"]
+
+
+def state_after(module: zoo.Recurrent, h: torch.Tensor) -> torch.Tensor:
+    """h after one step in which nothing is written: no products, and an input that says nothing."""
+    with torch.no_grad():
+        for name, weight in module.named_parameters():
+            if name.startswith("weight"):
+                weight.zero_()
+    candidate = list(module.cell.gates)[-1]
+    with zoo.clamp(module, **{candidate: 0.0}):
+        return module(torch.zeros(1, 1, module.input_size), h)[1]
+
+
+@pytest.mark.parametrize("cell", COUPLED)
+def test_forget_bias_of_a_cell_that_keeps_1_minus_its_input_gate(cell):
+    """h = (1 − i) h₋ + i n keeps the share σ(value), as a forget gate of that bias would."""
+    module = zoo.Recurrent(cell, 3, 8, forget_bias=1.5)
+    h = torch.randn(1, 1, 8)
+    torch.testing.assert_close(state_after(module, h), torch.tensor(1.5).sigmoid() * h)
+
+
+@pytest.mark.parametrize("cell", COUPLED)
+def test_chrono_of_a_cell_that_keeps_1_minus_its_input_gate(cell):
+    """The share 1 − σ(−b) = σ(b) with b ~ log U[1, T − 1] is u / (1 + u), u ~ U[1, T − 1]."""
+    torch.manual_seed(0)
+    module = zoo.Recurrent(cell, 3, 4000, chrono=100)
+    kept = state_after(module, torch.ones(1, 1, 4000)).flatten()
+    spans = kept / (1 - kept)
+    assert spans.min() >= 1 - 1e-3
+    assert spans.max() <= 99 + 0.1
+    expected = torch.linspace(1, 99, 11)[1:-1]
+    torch.testing.assert_close(spans.quantile(torch.linspace(0.1, 0.9, 9)), expected, rtol=0.06, atol=1.0)
+
+
 def test_a_chrono_network_still_remembers_where_a_plain_one_forgot():
     """Half-life of the memory of a network that sees nothing, after 100 steps."""
     kept = {}
@@ -65,7 +104,7 @@ def test_a_chrono_network_still_remembers_where_a_plain_one_forgot():
     assert kept["chrono"] > 0.2
 
 
-@pytest.mark.parametrize("cell", zoo.list_cells())
+@pytest.mark.parametrize("cell", [name for name in zoo.list_cells() if zoo.get_cell(name).recurrent_gates])
 def test_orthogonal_blocks(cell):
     module = zoo.Recurrent(cell, 3, 6, 2, orthogonal=True, dtype=torch.float64)
     for weight in (module.weight_hh_l0, module.weight_hh_l1):
@@ -76,6 +115,9 @@ def test_orthogonal_blocks(cell):
 def test_messages():
     with pytest.raises(ValueError, match="no forget gate"):
         zoo.RNN(3, 4, forget_bias=1.0)
+    for never_erased in ("lstm1997", "greff_nfg"):
+        with pytest.raises(ValueError, match="no forget gate"):
+            zoo.Recurrent(never_erased, 3, 4, chrono=10)
     with pytest.raises(ValueError, match="bias=False"):
         zoo.LSTM(3, 4, bias=False, forget_bias=1.0)
     with pytest.raises(ValueError, match="give one of them"):

@@ -128,7 +128,7 @@ def test_messages_name_value_and_remedy():
         module(x, lengths=[1, 2, 3])
     with pytest.raises(ValueError, match="cut a single sequence"):
         module(x[:, 0], lengths=[3])
-    with pytest.raises(ValueError, match="exclude each other"):
+    with pytest.raises(ValueError, match="give the padded input with lengths"):
         module(pack_padded_sequence(x, torch.tensor([5, 5])), lengths=[5, 5])
 
 

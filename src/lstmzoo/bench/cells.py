@@ -1,63 +1,142 @@
-"""Cells against torch.nn: CPU time of inference and of a training step, on one thread."""
+"""Cells against torch.nn.LSTM, against the loop one would write by hand, and against another package's cell."""
 
 from __future__ import annotations
 
+import importlib.util
+import statistics
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lstmzoo import nn as zoo
+from lstmzoo.bench.memory import peak_memory
 from lstmzoo.bench.timing import interleaved
+from lstmzoo.nn.layer import Step
 
+SIZES = (  # steps × batch × input size × hidden size
+    "32x16x512x256",
+    "64x16x256x256",
+    "20x64x512x512",
+    "100x1x64x64",
+    "256x32x128x128",
+    "100x8x256x1024",
+)
 TORCH: dict[str, Callable[[int, int], torch.nn.Module]] = {
-    "lstm": torch.nn.LSTM,
     "gru": torch.nn.GRU,
     "rnn_tanh": torch.nn.RNN,
     "rnn_relu": lambda i, h: torch.nn.RNN(i, h, nonlinearity="relu"),
 }
-SIZES = ("32x16x512x256", "64x16x256x256", "100x1x64x64", "256x32x128x128")  # TxBxIxH
+TORCHRECURRENT = {  # our names → those of the package torchrecurrent
+    "indrnn": "IndRNN",
+    "janet": "JANET",
+    "lstm1997": "OriginalLSTM",
+    "mgu": "MGU",
+    "multiplicative_lstm": "MultiplicativeLSTM",
+    "mut1": "MUT1",
+    "mut2": "MUT2",
+    "mut3": "MUT3",
+    "peephole_lstm": "PeepholeLSTM",
+}
 
 
-def bench_cells(cells: list[str], sizes: list[str], repeats: int) -> Iterator[dict[str, Any]]:
-    """Time cells as they run by default, on the reference engine, and torch's module of the same name.
+class PlainLoop(torch.nn.Module):
+    """The loop that a user writes around a cell's equations: two products and the step, step after step."""
+
+    def __init__(self, module: zoo.Recurrent) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+        """(T, B, I) → (T, B, H) and the last state."""
+        module = self.module
+        maps, step = module.maps(0), Step(module.cell)
+        s = module.cell.State(*(state[0] for state in module.beginning(x, x.shape[1])))
+        below = torch.zeros_like(s.h)
+        outputs = []
+        for x_t in x:
+            s, _ = step(maps, {"x": x_t if module.cell.raw else maps.input(x_t), "below": below}, s)
+            outputs.append(s.h)
+        return torch.stack(outputs), s
+
+
+def bench_cells(
+    cells: list[str], sizes: list[str], repeats: int, device: str = "cpu", dtype: str = "float32"
+) -> Iterator[dict[str, Any]]:
+    """Time cells as they run by default against their rivals, all in turn.
 
     Args:
         cells: registered names.
         sizes: e.g. ``"32x16x512x256"``: steps × batch × input size × hidden size.
         repeats: repetitions that the medians are taken over.
+        device: ``"cpu"`` (CPU time of one thread) or ``"cuda"`` (time on the clock until the device is done).
+        dtype: ``"float32"``, ``"bfloat16"``, ...
 
     Yields:
-        One row per cell and size: milliseconds of each rival, and ours' throughput relative to torch.nn.LSTM's or,
-        where torch has the cell, to that cell's.
+        One row per cell and size: milliseconds of ours, and for every rival its time relative to ours (above 1, ours is
+        faster), of inference and of training (forward and backward); and the peak of memory of a training step, in MB,
+        of ours and of torch.nn.LSTM.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         for size in sizes:
             for cell in cells:
-                yield _bench_cell(cell, size, repeats)
+                yield _bench_cell(cell, size, repeats, torch.device(device), getattr(torch, dtype))
     finally:
         torch.set_num_threads(threads)
 
 
-def _bench_cell(cell: str, size: str, repeats: int) -> dict[str, Any]:
+def _bench_cell(cell: str, size: str, repeats: int, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
     steps, batch, features, hidden = (int(n) for n in size.split("x"))
-    x = torch.randn(steps, batch, features)
-    modules = {
-        "ours": zoo.Recurrent(cell, features, hidden),
-        "reference": zoo.Recurrent(cell, features, hidden, engine="reference"),
-        "torch": TORCH.get(cell, torch.nn.LSTM)(features, hidden),
-    }
+    x = torch.randn(steps, batch, features, device=device, dtype=dtype)
+    modules = {name: m.to(device, dtype) for name, m in _rivals(cell, features, hidden).items()}
     row: dict[str, Any] = {"cell": cell, "size": size}
     for mode, make in (("inference", _inference), ("training", _training)):
-        seconds = interleaved({name: make(module, x) for name, module in modules.items()}, repeats)
-        row |= {f"{mode}_{name}_ms": 1000 * s for name, s in seconds.items()}
-        row[f"{mode}_ratio"] = seconds["torch"] / seconds["ours"]
+        runs = {name: make(module, x) for name, module in modules.items()}
+        if device.type == "cuda":
+            seconds = interleaved({n: _until_done(run) for n, run in runs.items()}, repeats, time.perf_counter)
+        else:
+            seconds = interleaved(runs, repeats)
+        row[f"{mode}_ms"] = 1000 * seconds["ours"]
+        row |= {f"{mode}_vs_{name}": s / seconds["ours"] for name, s in seconds.items() if name != "ours"}
+    for name in ("ours", "nn_lstm"):
+        modules[name].zero_grad()  # what is freed inside must have been allocated inside
+        row[f"peak_mb_{name}"] = peak_memory(_training(modules[name], x), device) / 1e6
     return row
 
 
-def _inference(module: torch.nn.Module, x: torch.Tensor) -> Callable[[], object]:
+def _rivals(cell: str, features: int, hidden: int) -> dict[str, torch.nn.Module]:
+    ours = zoo.Recurrent(cell, features, hidden)
+    modules = {"ours": ours, "nn_lstm": torch.nn.LSTM(features, hidden), "loop": PlainLoop(ours)}
+    if cell in TORCH:
+        modules["nn_same"] = TORCH[cell](features, hidden)
+    if cell in TORCHRECURRENT and importlib.util.find_spec("torchrecurrent"):
+        modules["torchrecurrent"] = getattr(importlib.import_module("torchrecurrent"), TORCHRECURRENT[cell])(
+            features, hidden
+        )
+    return modules
+
+
+def geometric_means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Summarise rows of `bench_cells`.
+
+    Returns:
+        One row per cell: the geometric mean over sizes of every ratio, and the smallest one against torch.nn.LSTM.
+    """
+    summary = []
+    for cell in dict.fromkeys(row["cell"] for row in rows):
+        own = [row for row in rows if row["cell"] == cell]
+        ratios = [k for k in own[0] if "_vs_" in k]
+        means = {k: statistics.geometric_mean(row[k] for row in own) for k in ratios}
+        least = {f"{mode}_least": min(row[f"{mode}_vs_nn_lstm"] for row in own) for mode in ("inference", "training")}
+        summary.append({"cell": cell, **means, **least})
+    return summary
+
+
+def _inference(module: torch.nn.Module, x: Tensor) -> Callable[[], object]:
     def run() -> object:
         with torch.inference_mode():
             return module(x)
@@ -65,9 +144,17 @@ def _inference(module: torch.nn.Module, x: torch.Tensor) -> Callable[[], object]
     return run
 
 
-def _training(module: torch.nn.Module, x: torch.Tensor) -> Callable[[], object]:
+def _training(module: torch.nn.Module, x: Tensor) -> Callable[[], object]:
     def run() -> None:
         module.zero_grad()
         module(x)[0].sum().backward()
 
     return run
+
+
+def _until_done(run: Callable[[], object]) -> Callable[[], object]:
+    def timed() -> None:
+        run()
+        torch.cuda.synchronize()
+
+    return timed

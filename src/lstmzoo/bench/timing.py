@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +12,8 @@ def interleaved(
     rivals: Mapping[str, Callable[[], object]], repeats: int, clock: Callable[[], float] = time.thread_time
 ) -> dict[str, float]:
     """Time several functions in turn and return the median of each.
+
+    The order of every round is drawn anew: whoever follows a large computation finds the caches empty.
 
     Args:
         rivals: name → function without arguments.
@@ -23,7 +26,7 @@ def interleaved(
     """
     seconds: dict[str, list[float]] = {name: [] for name in rivals}
     for round_ in range(repeats + 1):
-        for name, function in rivals.items():
+        for name, function in random.Random(round_).sample(list(rivals.items()), len(rivals)):
             start = clock()
             function()
             if round_ > 0:

@@ -14,10 +14,12 @@ from lstmzoo.errors import LstmzooError, unknown_choice
 USAGE = """\
 usage: lstmzoo bench cells|data|models [option=value ...]
 
-  cells    milliseconds of CPU time (one thread) of inference and of a training step: ours (the engine chosen by
-           default), the reference loop, and torch's module (torch.nn.LSTM where torch has no such cell); the ratio is
-           ours' throughput relative to torch's
+  cells    a cell as it runs by default against torch.nn.LSTM, torch's module of the same name (nn same), the loop one
+           would write by hand, and torchrecurrent's cell where that package is installed: milliseconds of inference and
+           of a training step (CPU time of one thread; with device=cuda the time until it is done), how many times
+           longer each rival takes (above 1, ours is faster), and the peak of memory of a training step in MB
              cells=lstm,gru    sizes=32x16x512x256,... (steps x batch x input x hidden)    repeats=7
+             device=cpu        dtype=float32
   data     frames per second: plain reading with OpenCV, into the frame cache, out of it
              root=data/kth_simulated    videos=40
   models   clips per second of inference and of training
@@ -37,22 +39,41 @@ def run(argv: list[str]) -> None:
     benchmark, kinds = BENCHMARKS[argv[0]]
     options = parse_options(argv[1:], {**kinds, "json": Path}, f"lstmzoo bench {argv[0]}")
     target = options.pop("json", None)
-    rows = _show(benchmark(**options), f"{argv[0]} on {platform.processor() or platform.machine()}")
+    rows = _measure(benchmark(**options))
+    show = _show_cells if argv[0] == "cells" else _show
+    show(rows, f"{argv[0]} on {_processor()}")
     if target is not None:
         import torch
 
-        machine = {"processor": platform.processor() or platform.machine(), "torch": torch.__version__}
+        machine = {"processor": _processor(), "torch": torch.__version__}
         target.write_text(json.dumps({**machine, "rows": rows}, indent=2) + "\n", encoding="utf-8")
 
 
-def _cells(cells: Sequence[str] = (), sizes: Sequence[str] = (), repeats: int = 7) -> Iterable[dict[str, Any]]:
+def _processor() -> str:
+    """What the machine calls its processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _cells(
+    cells: Sequence[str] = (),
+    sizes: Sequence[str] = (),
+    repeats: int = 7,
+    device: str = "cpu",
+    dtype: str = "float32",
+) -> Iterable[dict[str, Any]]:
     from lstmzoo.bench.cells import SIZES, bench_cells
-    from lstmzoo.nn import list_cells
+    from lstmzoo.nn import get_cell, list_cells
 
     for cell in cells:
-        if cell not in list_cells():
-            raise LstmzooError(unknown_choice("cell", cell, list_cells()))
-    return bench_cells(list(cells or list_cells()), list(sizes or SIZES), repeats)
+        try:
+            get_cell(cell)
+        except ValueError as error:
+            raise LstmzooError(str(error)) from error
+    return bench_cells(list(cells or list_cells()), list(sizes or SIZES), repeats, device, dtype)
 
 
 def _data(root: Path = Path("data/kth_simulated"), videos: int = 40) -> Iterable[dict[str, Any]]:
@@ -85,38 +106,83 @@ def _size(text: str) -> str:
     return text
 
 
+def _device(text: str) -> str:
+    import torch
+
+    if text not in ("cpu", "cuda"):
+        raise ValueError(unknown_choice("device", text, ["cpu", "cuda"]))
+    if text == "cuda" and not torch.cuda.is_available():
+        raise ValueError("torch finds no CUDA device here; use device=cpu")
+    return text
+
+
+def _dtype(text: str) -> str:
+    choices = ["float32", "float64", "bfloat16", "float16"]
+    if text not in choices:
+        raise ValueError(unknown_choice("dtype", text, choices))
+    return text
+
+
 def _sizes(text: str) -> list[str]:
     return [_size(size) for size in names(text)]
 
 
-def _show(rows: Iterable[dict[str, Any]], title: str) -> list[dict[str, Any]]:
-    """Print rows as a table, and return them."""
+def _measure(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Collect rows, and say on the terminal how many there are so far."""
     from rich.console import Console
-    from rich.table import Table
 
-    found = []
-    console = Console()
-    with console.status("measuring ..."):
+    found: list[dict[str, Any]] = []
+    with Console(stderr=True).status("measuring ...") as status:
         for row in rows:
             found.append(row)
-    table = Table(title=title, title_justify="left")
-    for column in found[0]:
-        numeric = not isinstance(found[0][column], str)
-        table.add_column(column.replace("_", " "), justify="right" if numeric else "left")
-    for row in found:
-        table.add_row(*map(_cell, row.values()))
-    console.print(table)
+            status.update(f"measuring ... {len(found)} done, the last: {next(iter(row.values()))}")
     return found
 
 
+def _show(rows: list[dict[str, Any]], title: str) -> None:
+    """Print rows as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        numeric = all(not isinstance(row.get(column), str) for row in rows)
+        table.add_column(column.replace("_", " "), justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(_cell(row.get(column, "")) for column in columns))
+    Console().print(table)
+
+
+def _show_cells(rows: list[dict[str, Any]], title: str) -> None:
+    """Print what was measured of cells: a table for inference, one for training, and means over the sizes."""
+    from lstmzoo.bench.cells import geometric_means
+
+    for mode in ("inference", "training"):
+        kept = ("cell", "size", f"{mode}_", *(("peak_mb",) if mode == "training" else ()))
+        narrow = [{k.removeprefix(f"{mode}_"): v for k, v in row.items() if k.startswith(kept)} for row in rows]
+        _show(narrow, f"{mode}: {title}")
+    if len({row["size"] for row in rows}) > 1:
+        for mode in ("inference", "training"):
+            means = geometric_means(rows)
+            _show(
+                [
+                    {k.removeprefix(f"{mode}_"): v for k, v in row.items() if k.startswith(("cell", mode))}
+                    for row in means
+                ],
+                f"{mode}: geometric means over the sizes",
+            )
+
+
 def _cell(value: object) -> str:
+    """A number as people read it."""
     if isinstance(value, float):
         return f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 BENCHMARKS: dict[str, tuple[Callable[..., Iterable[dict[str, Any]]], dict[str, Callable[[str], object]]]] = {
-    "cells": (_cells, {"cells": names, "sizes": _sizes, "repeats": int}),
+    "cells": (_cells, {"cells": names, "sizes": _sizes, "repeats": int, "device": _device, "dtype": _dtype}),
     "data": (_data, {"root": Path, "videos": int}),
     "models": (_models, {"models": names, "batch": int, "clip_len": int, "size": int, "repeats": int}),
 }

@@ -14,13 +14,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checks import check_sizes
 from lstmzoo.models.encoders import build_encoder
 from lstmzoo.models.frame_input import FrameInput
 from lstmzoo.models.readout import WeightedMean, build_readout
 from lstmzoo.models.registry import register_model
-from lstmzoo.nn import Recurrent, get_cell, list_cells
+from lstmzoo.nn import Recurrent, get_cell
 
 State = dict[str, Any]
 
@@ -111,7 +111,7 @@ class ActionRNN(ActionModel):
 
     Args:
         num_classes: K, the number of actions.
-        cell: one of :func:`lstmzoo.nn.list_cells`.
+        cell: one of :func:`lstmzoo.nn.list_cells`, or the place of one's own, ``my_module:MyCell``.
         hidden_size: H, units per recurrent layer.
         num_layers: recurrent layers.
         dropout: share of values dropped between the layers and before the classifier, in training.
@@ -121,7 +121,7 @@ class ActionRNN(ActionModel):
         readout: ``last``, ``mean``, ``max``, ``linear`` or ``attention``; see :mod:`lstmzoo.models.readout`.
         input: ``grey``, ``grey+difference`` or ``rgb``.
         forget_bias: initial bias of the forget gate, so that the memory starts out keeping (Gers et al. 2000); None
-            leaves it as initialised. Cells without a forget gate ignore it.
+            leaves it as initialised. Cells without a gate that decides what is kept ignore it.
     """
 
     def __init__(
@@ -139,16 +139,18 @@ class ActionRNN(ActionModel):
         forget_bias: float | None = 1.0,
     ) -> None:
         super().__init__(num_classes, encoder, feature_size, pretrained_encoder, input)
-        if cell not in list_cells():
-            raise LstmzooError(unknown_choice("cell", cell, list_cells()))
+        try:
+            core = get_cell(cell)
+        except ValueError as error:
+            raise LstmzooError(str(error)) from error
         self.rnn = Recurrent(
-            cell,
+            core,
             feature_size,
             hidden_size,
             num_layers,
             batch_first=True,
             dropout=dropout if num_layers > 1 else 0.0,
-            forget_bias=forget_bias if get_cell(cell).forget_gate is not None else None,
+            forget_bias=forget_bias if core.keeping_gate is not None else None,
         )
         self.readout = build_readout(readout, hidden_size)
         self.dropout = nn.Dropout(dropout)

@@ -5,6 +5,7 @@ Imports torch and nothing else, so it can be used in any PyTorch project.
 
 from lstmzoo.nn import cells, init
 from lstmzoo.nn.cell import Cell
+from lstmzoo.nn.conv import ConvGRU, ConvLSTM, ConvPeepholeLSTM, ConvRecurrent
 from lstmzoo.nn.dropin import GRU, LSTM, RNN
 from lstmzoo.nn.dropin_cells import GRUCell, LSTMCell, RNNCell
 from lstmzoo.nn.probe import Trace, clamp, trace
@@ -16,6 +17,10 @@ __all__ = [
     "LSTM",
     "RNN",
     "Cell",
+    "ConvGRU",
+    "ConvLSTM",
+    "ConvPeepholeLSTM",
+    "ConvRecurrent",
     "GRUCell",
     "LSTMCell",
     "RNNCell",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
@@ -18,16 +19,26 @@ class Split(NamedTuple):
     h: Tensor
 
 
-class Late:
+class Late(NamedTuple):
     """A gate's pre-activation that waits for the vector its recurrent matrix acts on: ``z.n(r * s.h)``."""
 
-    def __init__(self, from_input: Tensor, recurrent: Callable[[Tensor], Tensor]) -> None:
-        self.from_input = from_input
-        self.recurrent = recurrent
+    x: Tensor  # W x + b
+    recurrent: Callable[[Tensor], Tensor]
 
     def __call__(self, v: Tensor) -> Tensor:
         """Return W x + b + R v + b'."""
-        return self.from_input + self.recurrent(v)
+        return self.x + self.recurrent(v)
+
+
+class Raw(NamedTuple):
+    """The input before any map, for cells that change x and h first: ``z = z(x, h)`` gives the pre-activations."""
+
+    x: Tensor
+    maps: Callable[[Tensor, Tensor], Any]
+
+    def __call__(self, x: Tensor, h: Tensor) -> Any:
+        """Return the pre-activations of every gate for this x and this h."""
+        return self.maps(x, h)
 
 
 class Cell:
@@ -54,12 +65,24 @@ class Cell:
         gates: name of every gate and its activation; the order is that of the row blocks of the weights.
         state: names of the state tensors; the first is ``"h"``, the cell's output.
         vectors: names of learned vectors of hidden size that act elementwise (peepholes, for instance).
+        vector_init: value that a vector starts with, where it is not drawn like the weights (gains start at 1).
+        matrices: further learned maps: name → (to, from), each ``"hidden"`` or ``"input"``; ``p.q(v)`` applies one.
+        constants: names of vectors of hidden size that are not learned; `make_constants` gives their values.
         split: gates that arrive as `Split`, W x and R h apart (GRU's candidate; layer normalisation).
         input_only: gates that see the input only: they have no rows in R (minimal and simple recurrent units).
         late: gates that arrive as `Late`, for products with something other than h; they stand last in ``gates``.
+        raw: whether ``z`` arrives as `Raw`, for cells that change x and h before the maps (mogrifier).
+        below: a state of the layer below that the step sees as ``z.below`` (zeros in the lowest layer), or None.
+        biased: whether the maps have biases (normalised cells add theirs after the normalisation, as vectors).
+        start: value that a state starts with, where it is not 0.
         forget_gate: the gate that keeps the old state when it is 1, if there is one (for bias initialisation).
         input_gate: the gate that admits new content when it is 1, if it is a gate of its own.
+        coupled: whether what the input gate does not admit is kept of the old state, h = (1 − i) h₋ + i n (no forget
+            gate then; for bias initialisation).
+        zoneout_states: states that ``zoneout`` given as one number acts on, where the cell has them; not counters,
+            scales or other states that mean something only together with the rest of the step.
         projectable: whether h may be projected to a smaller size because c alone carries the memory (LSTMP).
+        convolutional: whether the cell makes sense with convolutions for maps.
         aten: torch's name of this very cell ("LSTM", "GRU", "RNN_TANH", "RNN_RELU"), whose kernels then serve it.
         name: the name it is registered under.
     """
@@ -67,31 +90,49 @@ class Cell:
     gates: ClassVar[Mapping[str, Activation]]
     state: ClassVar[tuple[str, ...]]
     vectors: ClassVar[tuple[str, ...]] = ()
+    vector_init: ClassVar[Mapping[str, float]] = {}
+    matrices: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    constants: ClassVar[tuple[str, ...]] = ()
     split: ClassVar[tuple[str, ...]] = ()
     input_only: ClassVar[tuple[str, ...]] = ()
     late: ClassVar[tuple[str, ...]] = ()
+    raw: ClassVar[bool] = False
+    below: ClassVar[str | None] = None
+    biased: ClassVar[bool] = True
+    start: ClassVar[Mapping[str, float]] = {}
     forget_gate: ClassVar[str | None] = None
     input_gate: ClassVar[str | None] = None
+    coupled: ClassVar[bool] = False
+    zoneout_states: ClassVar[tuple[str, ...]] = ("h", "c")
     projectable: ClassVar[bool] = False
+    convolutional: ClassVar[bool] = True
     aten: ClassVar[str | None] = None
     name: ClassVar[str | None] = None
 
     State: ClassVar[Callable[..., Any]]  # a named tuple of the state tensors
-    Gates: ClassVar[Callable[..., Any]]  # a named tuple over the gates: pre-activations, or their functions
-    Vectors: ClassVar[Callable[..., Any]]  # a named tuple of the learned vectors
+    Gates: ClassVar[Callable[..., Any]]  # a named tuple over the gates: their functions
+    Inputs: ClassVar[Callable[..., Any]]  # a named tuple over the gates: their pre-activations (and ``below``)
 
     step: Callable[..., Any]
     """``step(z, s, gate, p) -> self.State(...)``: one step of time.
 
     ``z``: pre-activations, one per gate, (B, H) each. ``s``: the state before, e.g. ``s.h``, ``s.c``, (B, H) each.
     ``gate``: the gates' functions; ``gate.f(z.f)`` is the value of gate f. They are the activations in ``gates``
-    unless a probe records or clamps them. ``p``: the learned vectors, (H,) each.
+    unless a probe records or clamps them. ``p``: the learned vectors, (H,) each, and maps.
+    """
+
+    parallel: ClassVar[Callable[..., Any] | None] = None
+    """``parallel(z, s, gate, p) -> (h, self.State(...))``: all steps at once, where a cell has a form for that.
+
+    As `step`, but ``z`` holds the pre-activations of all steps, (T, B, H) each, of gates that all see the input only;
+    it returns h of all steps and the last state. ``z.k`` = ∞ for the forget gate and −∞ for the input gate must leave
+    the state as it is: so it is where a sequence is over.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # A cell derived from another has equations of its own: neither its kernel nor its name passes down.
-        for own in ("aten", "name"):
+        for own in ("aten", "name", *(("parallel",) if "step" in vars(cls) else ())):
             if own not in vars(cls):
                 setattr(cls, own, None)
         if getattr(cls, "gates", None) is None or getattr(cls, "state", None) is None:
@@ -99,12 +140,24 @@ class Cell:
         _validate(cls)
         cls.State = namedtuple("State", cls.state)  # type: ignore[misc]
         cls.Gates = namedtuple("Gates", tuple(cls.gates))  # type: ignore[misc]
-        cls.Vectors = namedtuple("Vectors", cls.vectors)  # type: ignore[misc]
+        cls.Inputs = namedtuple("Inputs", (*cls.gates, *(("below",) if cls.below else ())))  # type: ignore[misc]
+
+    @property
+    def Parameters(self) -> Callable[..., Any]:
+        """A named tuple of the vectors, constants and matrices."""
+        return _parameters_class((*self.vectors, *self.constants, *self.matrices))
 
     @property
     def recurrent_gates(self) -> tuple[str, ...]:
         """The gates with a recurrent product, in the order of the row blocks of R."""
         return tuple(gate for gate in self.gates if gate not in self.input_only)
+
+    @property
+    def keeping_gate(self) -> tuple[str, int] | None:
+        """The gate that decides how much of the old state is kept, and whether it keeps when it is 1 (+1) or 0 (−1)."""
+        if self.forget_gate is not None:
+            return self.forget_gate, 1
+        return (self.input_gate, -1) if self.coupled and self.input_gate is not None else None
 
     def state_shapes(self, hidden_size: int, output_size: int) -> dict[str, tuple[int, ...]]:
         """Shape of every state tensor of one sequence.
@@ -118,8 +171,51 @@ class Cell:
         """
         return {name: (output_size if name == "h" else hidden_size,) for name in self.state}
 
+    def gate_sizes(self, hidden_size: int) -> dict[str, int]:
+        """Rows of every gate in the weights.
+
+        Args:
+            hidden_size: units, H.
+
+        Returns:
+            Gate → rows: H, unless a cell with gates shared by several units overrides this.
+        """
+        return dict.fromkeys(self.gates, hidden_size)
+
+    def make_constants(self, hidden_size: int) -> dict[str, Tensor]:
+        """Values of `constants`.
+
+        Args:
+            hidden_size: units, H.
+
+        Returns:
+            Name → (H,).
+        """
+        return {}
+
+    def recurrent_mask(self, hidden_size: int) -> Tensor | None:
+        """Which units may see which through R.
+
+        Args:
+            hidden_size: units, H.
+
+        Returns:
+            (H, H) of 0 and 1, rows seeing columns, that every gate's block of R is multiplied with; None: all.
+        """
+        return None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What this object was made with, without what follows from it (matrices of its own, say)."""
+        return {name: value for name, value in vars(self).items() if not hasattr(Cell, name)}
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.settings.items())})"
+
+
+@cache
+def _parameters_class(names: tuple[str, ...]) -> Callable[..., Any]:
+    return namedtuple("Parameters", names)
 
 
 def _validate(cls: type[Cell]) -> None:
@@ -138,12 +234,22 @@ def _validate(cls: type[Cell]) -> None:
     twice = (set(cls.split) & set(cls.late)) | (set(cls.input_only) & set(cls.split + cls.late))
     if twice:
         raise TypeError(f"{cls.__name__}: {sorted(twice)} must stand in one of split, late and input_only at most")
-    taken = set(cls.vectors) & {"weight_ih", "weight_hh", "weight_hr", "bias_ih", "bias_hh"}
+    named = (*cls.vectors, *cls.constants, *cls.matrices)
+    if len(set(named)) < len(named):
+        raise TypeError(f"{cls.__name__} names a vector, constant or matrix twice: {named}")
+    taken = set(named) & {"weight_ih", "weight_hh", "weight_hr", "bias_ih", "bias_hh"}
     if taken:
-        raise TypeError(f"{cls.__name__}.vectors must not be named like a matrix or bias: {sorted(taken)}")
+        raise TypeError(f"{cls.__name__}: the names {sorted(taken)} belong to the maps every cell has; choose others")
     if names[len(names) - len(cls.late) :] != tuple(cls.late):
         raise TypeError(f"{cls.__name__}.late must be the last of its gates, in order; got {cls.late} of {names}")
     for attribute in ("forget_gate", "input_gate"):
         value = getattr(cls, attribute)
         if value is not None and value not in names:
             raise TypeError(f"{cls.__name__}.{attribute} is {value!r}, which is not among its gates {names}")
+    if cls.coupled and (cls.forget_gate is not None or cls.input_gate is None):
+        raise TypeError(f"{cls.__name__}.coupled is for cells with an input_gate and no forget_gate")
+    strange = sorted(set(cls.zoneout_states) - {*cls.state, *Cell.zoneout_states})
+    if strange:
+        raise TypeError(f"{cls.__name__}.zoneout_states names {strange}, which are not among its states {cls.state}")
+    if cls.below is not None and cls.below not in cls.state:
+        raise TypeError(f"{cls.__name__}.below is {cls.below!r}, which is not among its states {cls.state}")

@@ -55,7 +55,19 @@ def check_arguments(
         raise ValueError("proj_size has to be smaller than hidden_size")
 
 
-def check_sequence(module: Recurrent, x: Tensor, dimensions: int) -> None:
+def check_dimensions(module: Recurrent, x: Tensor, dimensions: int) -> None:
+    """Check the number of dimensions of an input that is neither one sequence nor packed.
+
+    Raises:
+        ValueError: naming the numbers that are possible and the one found.
+    """
+    if x.dim() == dimensions:
+        return
+    found = f"{x.dim()}D{' tensor' if module.title == 'RNN' else ''}"  # torch.nn.RNN says so, its siblings don't
+    raise ValueError(f"{module.title}: Expected input to be {dimensions - 1}D or {dimensions}D, got {found} instead")
+
+
+def check_input(module: Recurrent, x: Tensor, dimensions: int) -> None:
     """Check type and size of an input.
 
     Args:
@@ -65,9 +77,9 @@ def check_sequence(module: Recurrent, x: Tensor, dimensions: int) -> None:
 
     Raises:
         ValueError: if its type is not that of the weights.
-        RuntimeError: if its size is not ``input_size``, or it has no steps.
+        RuntimeError: if its size is wrong.
     """
-    weight = module._flat_weights[0]
+    weight = getattr(module, module._all_weights[0][0])  # one only: a parametrised weight is computed at every look
     if x.dtype != weight.dtype and not torch._C._is_any_autocast_enabled():
         raise ValueError(
             f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
@@ -75,42 +87,64 @@ def check_sequence(module: Recurrent, x: Tensor, dimensions: int) -> None:
         )
     if x.dim() != dimensions:
         raise RuntimeError(f"input must have {dimensions} dimensions, got {x.dim()}")
-    if x.size(-1) != module.input_size:
-        raise RuntimeError(
-            f"input.size(-1) must be equal to input_size. Expected {module.input_size}, got {x.size(-1)}"
-        )
+    module._check_size(x)
+
+
+def check_sequence(module: Recurrent, x: Tensor, dimensions: int) -> None:
+    """Check an input as `check_input` does, and that it has steps.
+
+    Args:
+        module: the module it is for.
+        x: (T, B, I), or the (N, I) of a PackedSequence.
+        dimensions: 3 or 2, accordingly.
+
+    Raises:
+        ValueError: if its type is not that of the weights.
+        RuntimeError: if its size is wrong, or it has no steps.
+    """
+    check_input(module, x, dimensions)
     if x.size(0) == 0:
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
 
 
-def check_state_dimensions(module: Recurrent, state: tuple[Tensor, ...], batched: bool) -> None:
+def check_state_dimensions(state: tuple[Tensor, ...], shapes: dict[str, tuple[int, ...]], batched: bool) -> None:
     """Check that a first state has a batch dimension where the input has one.
+
+    Args:
+        state: (L·D, B, ...) each, or (L·D, ...).
+        shapes: what belongs in place of the dots, by the states' names.
+        batched: whether the input has a batch dimension.
 
     Raises:
         RuntimeError: naming the number of dimensions expected and the one found.
     """
-    names, shapes = zip(*module.cell.state_shapes(module.hidden_size, module.output_size).items(), strict=True)
-    expected = 3 if batched else 2
-    if all(s.dim() == expected - 1 + len(shape) for s, shape in zip(state, shapes, strict=True)):
+    dimensions = {name: (2 if batched else 1) + len(shape) for name, shape in shapes.items()}
+    if all(s.dim() == wanted for s, wanted in zip(state, dimensions.values(), strict=True)):
         return
-    kind = "batched 3-D" if batched else "unbatched 2-D"
+    expected = dimensions["h"]
+    kind = f"batched {expected}-D" if batched else f"unbatched {expected}-D"
     if len(state) == 1:
         raise RuntimeError(f"For {kind} input, hx should also be {expected}-D but got {state[0].dim()}-D tensor")
     found = ", ".join(f"{s.dim()}-D" for s in state)
-    if all(len(shape) == 1 for shape in shapes):
+    if all(wanted == expected for wanted in dimensions.values()):
         raise RuntimeError(f"For {kind} input, hx and cx should also be {expected}-D but got ({found}) tensors")
-    wanted = ", ".join(f"{name} {expected - 1 + len(shape)}-D" for name, shape in zip(names, shapes, strict=True))
-    raise RuntimeError(f"For {kind} input, the states should be {wanted}, but got ({found}) tensors")
+    each = ", ".join(f"{name} {wanted}-D" for name, wanted in dimensions.items())
+    raise RuntimeError(f"For {kind} input, the states should be {each}, but got ({found}) tensors")
 
 
-def check_state(module: Recurrent, state: tuple[Tensor, ...], batch: int) -> None:
+def check_state(module: Recurrent, state: tuple[Tensor, ...], batch: int, shapes: dict[str, tuple[int, ...]]) -> None:
     """Check the sizes of a first state.
+
+    Args:
+        module: the module it is for.
+        state: (L·D, B, ...) each.
+        batch: B.
+        shapes: what belongs in place of the dots, by the states' names.
 
     Raises:
         RuntimeError: naming the size expected and the one found.
     """
     layers = module.num_layers * module.num_directions
-    shapes = module.cell.state_shapes(module.hidden_size, module.output_size)
     for k, (tensor, shape) in enumerate(zip(state, shapes.values(), strict=True)):
         expected = (layers, batch, *shape)
         if tuple(tensor.shape) != expected:
@@ -127,12 +161,32 @@ def check_lengths(lengths: Tensor | Sequence[int], steps: int, batch: int) -> Te
     Raises:
         ValueError: unless there is one length from 1 to T for each sequence.
     """
-    given = torch.as_tensor(lengths, device="cpu")
+    given = torch.as_tensor(lengths)
     if given.numel() and (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool):
         raise ValueError(f"lengths must be whole numbers, got {given.dtype}")
-    found = given.to(torch.int64)
+    found = given.to("cpu", torch.int64)
     if found.shape != (batch,):
         raise ValueError(f"lengths must hold one number per sequence, shape ({batch},), got {tuple(found.shape)}")
+    if torch.compiler.is_compiling():  # there, the values are not known yet
+        return found
     if batch and not (int(found.min()) >= 1 and int(found.max()) <= steps):
         raise ValueError(f"lengths must lie between 1 and {steps}, got {int(found.min())} to {int(found.max())}")
     return found
+
+
+def check_reset(reset: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Check where states begin anew.
+
+    Returns:
+        The same, bool.
+
+    Raises:
+        ValueError: unless it has the shape of the input's first two dimensions.
+    """
+    found = torch.as_tensor(reset)
+    if tuple(found.shape) != shape:
+        raise ValueError(
+            f"reset must say for every step and sequence whether the state begins anew, {shape}, "
+            f"got {tuple(found.shape)}"
+        )
+    return found.bool()

@@ -5,11 +5,52 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from lstmzoo.nn.checks import check_input, check_state
 from lstmzoo.nn.recurrent import Recurrent
 
 
-class LSTM(Recurrent):
+class _Network(Recurrent):
+    """The methods of torch.nn.RNNBase, for subclasses that were written for it."""
+
+    mode: str  # torch's name of the network
+    title: str  # whom an error message speaks of, in subclasses too
+
+    def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
+        """Check type and size of an input, (T, B, I) or the (N, I) of a PackedSequence with its batch sizes."""
+        check_input(self, input, 3 if batch_sizes is None else 2)
+
+    def get_expected_hidden_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
+        """Shape that h must have for this input: (L·D, B, size of h)."""
+        return (self.num_layers * self.num_directions, self._batch_size(input, batch_sizes), self.output_size)
+
+    def check_hidden_size(
+        self, hx: Tensor, expected_hidden_size: tuple[int, ...], msg: str = "Expected hidden size {}, got {}"
+    ) -> None:
+        """Raise RuntimeError unless a state has this shape."""
+        if tuple(hx.shape) != tuple(expected_hidden_size):
+            raise RuntimeError(msg.format(tuple(expected_hidden_size), list(hx.shape)))
+
+    def check_forward_args(self, input: Tensor, hidden: Any, batch_sizes: Tensor | None) -> None:
+        """Check an input and a first state."""
+        self.check_input(input, batch_sizes)
+        state = self._state_tuple(hidden)
+        check_state(self, state, self._batch_size(input, batch_sizes), self.state_shapes(input))
+
+    def permute_hidden(self, hx: Any, permutation: Tensor | None) -> Any:
+        """Bring the sequences of a state into another order, (B,); None: leave them."""
+        if permutation is None:
+            return hx
+        if isinstance(hx, Tensor):
+            return hx.index_select(1, permutation)
+        return tuple(s.index_select(1, permutation) for s in hx)
+
+    def _batch_size(self, input: Tensor, batch_sizes: Tensor | None) -> int:
+        return input.size(0 if self.batch_first else 1) if batch_sizes is None else int(batch_sizes[0])
+
+
+class LSTM(_Network):
     """Long short-term memory, in place of ``torch.nn.LSTM``.
 
     Args:
@@ -25,6 +66,8 @@ class LSTM(Recurrent):
         dtype: their type.
         **extras: ``forget_bias``, ``chrono``, ``orthogonal``, ``engine``; see `Recurrent`.
     """
+
+    title = "LSTM"
 
     def __init__(
         self,
@@ -42,14 +85,14 @@ class LSTM(Recurrent):
     ) -> None:
         options = (num_layers, bias, batch_first, dropout, bidirectional, proj_size)
         super().__init__("lstm", input_size, hidden_size, *options, device=device, dtype=dtype, **extras)
+        self.mode = "LSTM"
 
-    @property
-    def mode(self) -> str:
-        """torch's name of the network: ``"LSTM"``."""
-        return "LSTM"
+    def get_expected_cell_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
+        """Shape that c must have for this input: (L·D, B, H)."""
+        return (self.num_layers * self.num_directions, self._batch_size(input, batch_sizes), self.hidden_size)
 
 
-class GRU(Recurrent):
+class GRU(_Network):
     """Gated recurrent unit, in place of ``torch.nn.GRU`` (reset gate after the product).
 
     Args:
@@ -64,6 +107,8 @@ class GRU(Recurrent):
         dtype: their type.
         **extras: ``forget_bias``, ``chrono``, ``orthogonal``, ``engine``; see `Recurrent`.
     """
+
+    title = "GRU"
 
     def __init__(
         self,
@@ -81,14 +126,10 @@ class GRU(Recurrent):
         _refuse_projection(extras)
         options = (num_layers, bias, batch_first, dropout, bidirectional)
         super().__init__("gru", input_size, hidden_size, *options, device=device, dtype=dtype, **extras)
-
-    @property
-    def mode(self) -> str:
-        """torch's name of the network: ``"GRU"``."""
-        return "GRU"
+        self.mode = "GRU"
 
 
-class RNN(Recurrent):
+class RNN(_Network):
     """Simple recurrent network, in place of ``torch.nn.RNN``.
 
     Args:
@@ -104,6 +145,8 @@ class RNN(Recurrent):
         dtype: their type.
         **extras: ``orthogonal``, ``engine``; see `Recurrent`.
     """
+
+    title = "RNN"
 
     def __init__(
         self,
@@ -125,11 +168,7 @@ class RNN(Recurrent):
         options = (num_layers, bias, batch_first, dropout, bidirectional)
         super().__init__(f"rnn_{nonlinearity}", input_size, hidden_size, *options, device=device, dtype=dtype, **extras)
         self.nonlinearity = nonlinearity
-
-    @property
-    def mode(self) -> str:
-        """torch's name of the network: ``"RNN_TANH"`` or ``"RNN_RELU"``."""
-        return f"RNN_{self.nonlinearity.upper()}"
+        self.mode = f"RNN_{nonlinearity.upper()}"
 
 
 def _refuse_projection(extras: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from torch.nn import Module, Parameter
 class _SingleStep(Module):
     """What the three share: parameters, their initialisation, and input with or without a batch dimension."""
 
+    title: str  # whom an error message speaks of, in subclasses too
     num_gates: int
     num_states = 1
 
@@ -30,8 +31,8 @@ class _SingleStep(Module):
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bias
-        self.weight_ih = Parameter(torch.empty(rows, input_size, **factory))
-        self.weight_hh = Parameter(torch.empty(rows, hidden_size, **factory))
+        self.weight_ih = Parameter(torch.empty((rows, input_size), **factory))
+        self.weight_hh = Parameter(torch.empty((rows, hidden_size), **factory))
         self.register_parameter("bias_ih", Parameter(torch.empty(rows, **factory)) if bias else None)
         self.register_parameter("bias_hh", Parameter(torch.empty(rows, **factory)) if bias else None)
         self.reset_parameters()
@@ -44,14 +45,13 @@ class _SingleStep(Module):
 
     def _run(self, input: Tensor, hx: Any) -> Any:
         """Check dimensions, add the batch dimension if there is none, and call torch's kernel."""
-        title = type(self).__name__
         if input.dim() not in (1, 2):
-            raise ValueError(f"{title}: Expected input to be 1D or 2D, got {input.dim()}D instead")
+            raise ValueError(f"{self.title}: Expected input to be 1D or 2D, got {input.dim()}D instead")
         states = () if hx is None else tuple(hx) if self.num_states > 1 else (hx,)
         for k, s in enumerate(states):
             if s.dim() not in (1, 2):
                 which = f"hx[{k}]" if self.num_states > 1 else "hidden"
-                raise ValueError(f"{title}: Expected {which} to be 1D or 2D, got {s.dim()}D instead")
+                raise ValueError(f"{self.title}: Expected {which} to be 1D or 2D, got {s.dim()}D instead")
         single = input.dim() == 1
         x = input.unsqueeze(0) if single else input
         if hx is None:
@@ -74,7 +74,7 @@ class _SingleStep(Module):
         """The hyper-parameters, as torch.nn shows them."""
         nonlinearity = getattr(self, "nonlinearity", "tanh")
         parts = [f"{self.input_size}, {self.hidden_size}"]
-        parts += ["bias=False"] if not self.bias else []
+        parts += [f"bias={self.bias}"] if self.bias is not True else []
         parts += [f"nonlinearity={nonlinearity}"] if nonlinearity != "tanh" else []
         return ", ".join(parts)
 
@@ -90,6 +90,7 @@ class LSTMCell(_SingleStep):
         dtype: their type.
     """
 
+    title = "LSTMCell"
     num_gates, num_states = 4, 2
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
@@ -122,6 +123,7 @@ class GRUCell(_SingleStep):
         dtype: their type.
     """
 
+    title = "GRUCell"
     num_gates = 3
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
@@ -155,6 +157,7 @@ class RNNCell(_SingleStep):
         dtype: their type.
     """
 
+    title = "RNNCell"
     num_gates = 1
 
     def __init__(

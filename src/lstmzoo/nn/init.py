@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def initialise_(module: Recurrent, forget_bias: float | None, chrono: int | None, orthogonal: bool) -> None:
-    """Apply the initialisations that were asked for.
+    """Set what the cell fixes (gains, first states), then apply the initialisations that were asked for.
 
     Args:
         module: the stack to initialise in place.
@@ -25,8 +25,9 @@ def initialise_(module: Recurrent, forget_bias: float | None, chrono: int | None
         orthogonal: whether to apply `orthogonal_`.
 
     Raises:
-        ValueError: if both biases are asked for, or the cell has no such gate.
+        ValueError: if both biases are asked for, or no gate of the cell decides what is kept.
     """
+    _set_constants(module)
     if forget_bias is not None and chrono is not None:
         raise ValueError("forget_bias and chrono both set the forget gate's bias; give one of them")
     if forget_bias is not None:
@@ -38,8 +39,20 @@ def initialise_(module: Recurrent, forget_bias: float | None, chrono: int | None
 
 
 @torch.no_grad()
+def _set_constants(module: Recurrent) -> None:
+    cell = module.cell
+    for suffix in module.suffixes:
+        for name, value in cell.vector_init.items():
+            getattr(module, name + suffix).fill_(value)
+        for name in cell.state if module.learn_state else ():
+            getattr(module, f"first_{name}{suffix}").fill_(cell.start.get(name, 0.0))
+
+
+@torch.no_grad()
 def forget_bias_(module: Recurrent, value: float = 1.0) -> None:
     """Set the total bias of the forget gate, so that a new network keeps its state rather than losing half a step.
+
+    b_f = value;  where the input gate alone decides, h = (1 − i) ⊙ h₋ + i ⊙ n,  b_i = −value, since 1 − σ(a) = σ(−a)
 
     Source: Gers, Schmidhuber & Cummins 2000; Jozefowicz, Zaremba & Sutskever 2015 (value 1).
 
@@ -48,10 +61,11 @@ def forget_bias_(module: Recurrent, value: float = 1.0) -> None:
         value: the bias; σ(1) = 0.73.
 
     Raises:
-        ValueError: if the cell has no forget gate, or the module no biases.
+        ValueError: if no gate of the cell decides what is kept, or the module has no biases.
     """
-    for b_ih, b_hh in _gate_biases(module, _forget_gate(module)):
-        b_ih.fill_(value)
+    gate, sign = _keeping_gate(module)
+    for b_ih, b_hh in _gate_biases(module, gate):
+        b_ih.fill_(sign * value)
         b_hh.zero_()
 
 
@@ -59,7 +73,9 @@ def forget_bias_(module: Recurrent, value: float = 1.0) -> None:
 def chrono_(module: Recurrent, longest: int) -> None:
     """Draw the forget gate's biases so that the units' time spans cover the range 1 to ``longest`` steps.
 
-    b_f ~ log U[1, T − 1],  b_i = −b_f  (the second where the input gate is a gate of its own)
+    b_f ~ log U[1, T − 1],  b_i = −b_f
+
+    b_f where there is a forget gate, b_i where there is an input gate, be it a gate of its own or the only one.
 
     Source: Tallec & Ollivier 2018, "Can recurrent neural networks warp time?", section 2.
 
@@ -68,17 +84,18 @@ def chrono_(module: Recurrent, longest: int) -> None:
         longest: T, the longest time span, in steps; more than 2.
 
     Raises:
-        ValueError: if the cell has no forget gate, the module no biases, or T is too small.
+        ValueError: if no gate of the cell decides what is kept, the module has no biases, or T is too small.
     """
     if longest <= 2:
         raise ValueError(f"chrono needs a longest time span of more than 2 steps, got {longest}")
-    forget, write = _forget_gate(module), module.cell.input_gate
+    keep, sign = _keeping_gate(module)
+    write = module.cell.input_gate
     drawn = []
-    for b_ih, b_hh in _gate_biases(module, forget):
-        b_ih.uniform_(1, longest - 1).log_()
+    for b_ih, b_hh in _gate_biases(module, keep):
+        b_ih.uniform_(1, longest - 1).log_().mul_(sign)
         b_hh.zero_()
         drawn.append(b_ih)
-    if write is not None:
+    if write not in (None, keep):
         for (b_ih, b_hh), b_f in zip(_gate_biases(module, write), drawn, strict=True):
             b_ih.copy_(-b_f)
             b_hh.zero_()
@@ -93,31 +110,41 @@ def orthogonal_(module: Recurrent) -> None:
     Args:
         module: the stack to initialise in place.
     """
-    for index in range(module.num_layers * module.num_directions):
-        weight = module.maps(index).weight_hh
-        for block in () if weight is None else weight.split(module.hidden_size):
+    cell = module.cell
+    sizes = cell.gate_sizes(module.hidden_size)
+    for suffix in module.suffixes if cell.recurrent_gates else ():
+        weight = getattr(module, "weight_hh" + suffix)
+        for block in weight.split([sizes[gate] for gate in cell.recurrent_gates]):
             nn.init.orthogonal_(block)
 
 
-def _forget_gate(module: Recurrent) -> str:
-    if module.cell.forget_gate is None:
+def _keeping_gate(module: Recurrent) -> tuple[str, int]:
+    found = module.cell.keeping_gate
+    if found is None:
         raise ValueError(f"the cell {module.cell!r} has no forget gate whose bias could be set")
-    return module.cell.forget_gate
+    return found
 
 
 def _gate_biases(module: Recurrent, gate: str) -> list[tuple[Tensor, Tensor]]:
-    """Views of a gate's rows of b_ih and b_hh, one pair per layer and direction."""
+    """Views of a gate's rows of b_ih and b_hh, one pair per layer and direction; where a gate has one bias, b and 0."""
+    cell = module.cell
+    if f"b_{gate}" in cell.vectors:  # normalised cells add their biases themselves
+        own = [getattr(module, f"b_{gate}{suffix}") for suffix in module.suffixes]
+        return [(bias, torch.zeros_like(bias)) for bias in own]
     if not module.bias:
         raise ValueError("a gate's bias can't be set in a module made with bias=False")
-    cell, size = module.cell, module.hidden_size
-    k = list(cell.gates).index(gate) * size
-    k_hh = cell.recurrent_gates.index(gate) * size if gate in cell.recurrent_gates else None
     pairs = []
-    for index in range(module.num_layers * module.num_directions):
-        maps = module.maps(index)
-        assert maps.bias_ih is not None
-        second = (
-            maps.bias_ih.new_zeros(size) if k_hh is None or maps.bias_hh is None else maps.bias_hh[k_hh : k_hh + size]
-        )
-        pairs.append((maps.bias_ih[k : k + size], second))
+    for suffix in module.suffixes:
+        first = getattr(module, "bias_ih" + suffix)[_rows(module, list(cell.gates), gate)]
+        second = torch.zeros_like(first)
+        if gate in cell.recurrent_gates:
+            second = getattr(module, "bias_hh" + suffix)[_rows(module, list(cell.recurrent_gates), gate)]
+        pairs.append((first, second))
     return pairs
+
+
+def _rows(module: Recurrent, gates: list[str], gate: str) -> slice:
+    """A gate's rows in weights that hold some gates."""
+    sizes = module.cell.gate_sizes(module.hidden_size)
+    start = sum(sizes[g] for g in gates[: gates.index(gate)])
+    return slice(start, start + sizes[gate])

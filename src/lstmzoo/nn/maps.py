@@ -1,7 +1,8 @@
-"""The maps W and R of one layer and direction, and the pre-activations they give."""
+"""The learned maps of one layer and direction, and the pre-activations they give."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,70 +10,111 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional as F
 
-from lstmzoo.nn.cell import Cell, Late, Split
+from lstmzoo.nn.cell import Cell, Late, Raw, Split
 
 
 @dataclass(frozen=True)
-class LinearMaps:
-    """W, R, their biases, the projection and the cell's vectors, of one layer and direction.
+class Maps:
+    """W, R, their biases, the projection and the cell's own vectors and maps, of one layer and direction.
 
     Rows are blocks of H: of W in the order of ``cell.gates``, of R in that of ``cell.recurrent_gates``.
 
     Args:
-        weight_ih: W, (G·H, I).
+        cell: the cell they serve.
+        hidden_size: H.
+        weight_ih: W, (G·H, I), or with a kernel (G·H, I, K, K).
         weight_hh: R, (G·H, size of h), or None if no gate has a recurrent product.
         bias_ih: b, (G·H,), or None.
         bias_hh: b', (G·H,), or None.
         weight_hr: projection of h, (P, H), or None.
-        vectors: the cell's learned vectors, a named tuple of (H,).
+        own: the cell's vectors, constants and matrices by name.
     """
 
+    cell: Cell
+    hidden_size: int
     weight_ih: Tensor
     weight_hh: Tensor | None
     bias_ih: Tensor | None
     bias_hh: Tensor | None
     weight_hr: Tensor | None
-    vectors: Any
+    own: Mapping[str, Tensor]
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All of them that there are."""
+        matrices = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, self.weight_hr)
+        return [t for t in (*matrices, *self.own.values()) if t is not None]
+
+    def product(self, weight: Tensor, bias: Tensor | None, v: Tensor) -> Tensor:
+        """Apply one map: a matrix product here, a convolution in `lstmzoo.nn.conv`."""
+        return F.linear(v, weight, bias)
 
     def input(self, x: Tensor) -> Tensor:
-        """W x + b of all gates; any leading dimensions, so all T steps can go through one product."""
-        return F.linear(x, self.weight_ih, self.bias_ih)
+        """W x + b of all gates, for all steps at once: (T, B, I) → (T, B, G·H)."""
+        return self.product(self.weight_ih, self.bias_ih, x)
 
-    def recurrent(self, v: Tensor, rows: slice) -> Tensor:
-        """R v + b' for some rows of R."""
+    def input_blocks(self, of_x: Tensor) -> tuple[Tensor, ...]:
+        """W x + b of one step, (B, G·H), cut into its gates, (B, H) each."""
+        return of_x.split(list(self.cell.gate_sizes(self.hidden_size).values()), dim=1)
+
+    def recurrent_blocks(self, v: Tensor, first: int, count: int) -> tuple[Tensor, ...]:
+        """R v + b' of some consecutive gates among ``cell.recurrent_gates``, (B, H) each."""
         assert self.weight_hh is not None
-        return F.linear(v, self.weight_hh[rows], None if self.bias_hh is None else self.bias_hh[rows])
+        sizes = self.cell.gate_sizes(self.hidden_size)
+        rows = [sizes[gate] for gate in self.cell.recurrent_gates]
+        start, stop = sum(rows[:first]), sum(rows[: first + count])
+        bias = None if self.bias_hh is None else self.bias_hh[start:stop]
+        return self.product(self.weight_hh[start:stop], bias, v).split(rows[first : first + count], dim=1)
 
-    def project(self, s: Any) -> Any:
-        """Project the output part of a state: h ← W_hr h (Sak et al. 2014); nothing where there is no projection."""
-        return s if self.weight_hr is None else s._replace(h=F.linear(s.h, self.weight_hr))
+    def project(self, h: Tensor) -> Tensor:
+        """W_hr h (Sak et al. 2014)."""
+        assert self.weight_hr is not None
+        return self.product(self.weight_hr, None, h)
 
-    def preactivations(self, cell: Cell, from_input: Tensor, h: Tensor) -> Any:
-        """What every gate of a cell receives in one step.
+    def parameters(self) -> Any:
+        """What `Cell.step` gets as ``p``: vectors and constants, and maps ready to apply."""
+        cell = self.cell
+        maps = {name: partial(self.product, self.own[name], None) for name in cell.matrices}
+        return cell.Parameters(**{name: self.own[name] for name in (*cell.vectors, *cell.constants)}, **maps)
 
-        Args:
-            cell: the cell.
-            from_input: W x_t + b, (B, G·H).
-            h: h_{t-1}, (B, size of h).
 
-        Returns:
-            A named tuple over the gates: a tensor (B, H), a `Split` or a `Late`.
-        """
-        size = self.weight_ih.shape[0] // len(cell.gates)  # H
-        with_product = cell.recurrent_gates
-        early = len(with_product) - len(cell.late)
-        of_x = from_input.split(size, dim=-1)
-        of_h = self.recurrent(h, slice(0, early * size)).split(size, dim=-1) if early else ()
-        z: list[Any] = []
-        for gate, x in zip(cell.gates, of_x, strict=True):
-            if gate in cell.input_only:
-                z.append(x)
-                continue
-            k = with_product.index(gate)
-            if gate in cell.late:
-                z.append(Late(x, partial(self.recurrent, rows=slice(k * size, (k + 1) * size))))
-            elif gate in cell.split:
-                z.append(Split(x, of_h[k]))
-            else:
-                z.append(x + of_h[k])
-        return cell.Gates(*z)
+def preactivations(maps: Maps, x: Any, h: Any, below: Any = None, drop: Any = None) -> Any:
+    """What `Cell.step` gets as ``z`` in one step.
+
+    Args:
+        maps: the layer's maps.
+        x: W x_t + b, (B, G·H); for a raw cell x_t itself, (B, I).
+        h: h_{t-1}, (B, size of h).
+        below: state of the layer below, (B, H), for cells that look at it.
+        drop: mask that whatever R acts on is multiplied with, (B, size of h), or None.
+
+    Returns:
+        A named tuple over the gates: a tensor (B, H), a `Split` or a `Late`; for a raw cell a `Raw`.
+    """
+    if maps.cell.raw:
+        return Raw(x, lambda x, h: _gates(maps, maps.input(x), h, below, drop))
+    return _gates(maps, x, h, below, drop)
+
+
+def _gates(maps: Maps, of_x: Any, h: Any, below: Any, drop: Any) -> Any:
+    cell = maps.cell
+    with_product = cell.recurrent_gates
+    early = len(with_product) - len(cell.late)
+    of_h = maps.recurrent_blocks(h if drop is None else h * drop, 0, early) if early else ()
+    z: list[Any] = []
+    for gate, x in zip(cell.gates, maps.input_blocks(of_x), strict=True):
+        if gate in cell.input_only:
+            z.append(x)
+            continue
+        k = with_product.index(gate)
+        if gate in cell.late:
+            z.append(Late(x, partial(_late_product, maps, k, drop)))
+        elif gate in cell.split:
+            z.append(Split(x, of_h[k]))
+        else:
+            z.append(x + of_h[k])
+    return cell.Inputs(*z, *(() if cell.below is None else (below,)))
+
+
+def _late_product(maps: Maps, k: int, drop: Any, v: Any) -> Any:
+    return maps.recurrent_blocks(v if drop is None else v * drop, k, 1)[0]

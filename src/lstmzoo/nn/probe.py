@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import Module
 
-from lstmzoo.nn.cell import Activation, Cell
+from lstmzoo.nn.layer import LayerResult
 
 if TYPE_CHECKING:
+    from lstmzoo.nn.cell import Cell
     from lstmzoo.nn.recurrent import Recurrent
 
 Series = dict[str, list[Tensor]]  # name → (T, B, ...) pieces, one for every run
@@ -30,11 +31,8 @@ class Trace:
         self.layers: list[str] = []
         self._series: dict[int, list[tuple[Series, Series]]] = {}
         for name, module in modules.items():
-            self._series[id(module)] = []
-            for index in range(module.num_layers * module.num_directions):
-                layer, direction = divmod(index, module.num_directions)
-                self.layers.append(f"{name}.l{layer}{'_reverse' if direction else ''}".removeprefix("."))
-                self._series[id(module)].append(({}, {}))
+            self._series[id(module)] = [({}, {}) for _ in module.suffixes]
+            self.layers += [f"{name}.{suffix[1:]}".removeprefix(".") for suffix in module.suffixes]
 
     def probe(self, module: Recurrent) -> Probe:
         """The probe that records one module into this trace."""
@@ -74,52 +72,23 @@ class Probe:
     held: dict[str, float] = field(default_factory=dict)
     series: list[tuple[Series, Series]] | None = None
 
-
-class GateProbe:
-    """The probes of a module, at work on one layer and direction during one run; made by `Recurrent.gate_probe`."""
-
-    def __init__(self, probes: tuple[Probe, ...], index: int, reverse: bool) -> None:
-        self.held = {gate: value for probe in probes for gate, value in probe.held.items()}
-        self.targets = [probe.series[index] for probe in probes if probe.series is not None]
-        self.reverse = reverse
-        self.seen: tuple[Series, Series] = ({}, {})
-
-    def gate_functions(self, cell: Cell) -> Any:
-        """The gates' functions for `Cell.step`: the activations themselves if nothing is probed."""
-        if not self.held and not self.targets:
-            return cell.Gates(*cell.gates.values())
-        return cell.Gates(*(self._probed(name, activation) for name, activation in cell.gates.items()))
-
-    def _probed(self, name: str, activation: Activation) -> Callable[[Tensor], Tensor]:
-        def function(z: Tensor) -> Tensor:
-            value = torch.full_like(z, self.held[name]) if name in self.held else activation(z)
-            if self.targets:
-                self.seen[0].setdefault(name, []).append(value.detach())
-            return value
-
-        return function
-
-    def record_state(self, s: Any) -> None:
-        """Note the state after a step."""
-        if self.targets:
-            for name, tensor in s._asdict().items():
-                self.seen[1].setdefault(name, []).append(tensor.detach())
-
-    def finish(self) -> None:
-        """Hand over what was recorded in this run, in the order of time."""
-        for target in self.targets:
-            for kept, seen in zip(target, self.seen, strict=True):
-                for name, steps in seen.items():
-                    kept.setdefault(name, []).append(torch.stack(steps[::-1] if self.reverse else steps))
+    def record(self, index: int, cell: Cell, result: LayerResult) -> None:
+        """Note what one layer and direction did in one run."""
+        if self.series is None:
+            return
+        gates, states = self.series[index]
+        for name, value in result.gates.items():
+            gates.setdefault(name, []).append(value.detach())
+        for name, value in zip(cell.state, result.states, strict=True):
+            states.setdefault(name, []).append(value.detach())
 
 
 @contextmanager
 def trace(module: Module) -> Iterator[Trace]:
     """Record the gates and states of every `Recurrent` inside a module while the context is open.
 
-    The values are those of the reference engine, detached from the graph. Steps after the end of a shorter
-    sequence hold whatever the padding gave. Several runs inside one context follow one another in time, so a
-    stream of single frames is recorded as one sequence.
+    The values are detached from the graph. Steps after the end of a shorter sequence hold whatever the padding gave.
+    Several runs inside one context follow one another in time, so a stream of frames is recorded as one sequence.
 
     Args:
         module: a `Recurrent`, or any module that contains some.

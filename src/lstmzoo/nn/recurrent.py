@@ -1,34 +1,62 @@
-"""The driver: layers, directions, packing, lengths, projection, dropout and state, for any cell."""
+"""The driver: layers, directions, packing, lengths, regularisation and state, for any cell."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import Module, Parameter
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn import Parameter
+from torch.nn.utils.rnn import PackedSequence
 
 from lstmzoo.nn import engine as engines
 from lstmzoo.nn import init
 from lstmzoo.nn.cell import Cell
-from lstmzoo.nn.checks import check_arguments, check_lengths, check_sequence, check_state, check_state_dimensions
-from lstmzoo.nn.maps import LinearMaps
-from lstmzoo.nn.probe import GateProbe, Probe
+from lstmzoo.nn.checks import (
+    check_arguments,
+    check_dimensions,
+    check_lengths,
+    check_reset,
+    check_sequence,
+    check_state,
+    check_state_dimensions,
+)
+from lstmzoo.nn.engine.native.operator import number_of
+from lstmzoo.nn.gate_functions import with_gate_functions
+from lstmzoo.nn.maps import Maps
+from lstmzoo.nn.packing import mask_of, pack_like, unpack
+from lstmzoo.nn.probe import Probe
 from lstmzoo.nn.registry import get_cell
+from lstmzoo.nn.regularise import Regularisation
+from lstmzoo.nn.torch_names import TorchNames
 
 States = tuple[Tensor, ...]  # one per name in cell.state
 
 
-class Recurrent(Module):
+class Sequences(NamedTuple):
+    """What `Recurrent` returns with ``return_states=True``.
+
+    Attributes:
+        output: h of the last layer.
+        last: the last state.
+        states: every state of every layer and direction over time: name → (L·D, T, B, size).
+    """
+
+    output: Any
+    last: Any
+    states: dict[str, Tensor]
+
+
+class Recurrent(TorchNames):
     """Runs any recurrent cell over sequences, with the arguments, shapes and parameter names of torch.nn.LSTM.
 
     With G gates, H = ``hidden_size``, L = ``num_layers``, D = 2 if bidirectional else 1, and P = ``proj_size`` or H,
     layer k has ``weight_ih_lk`` (G·H, I), ``weight_hh_lk`` (G·H, P), ``bias_ih_lk`` and ``bias_hh_lk`` (G·H,),
-    with a projection ``weight_hr_lk`` (P, H), and the cell's own vectors, e.g. ``p_i_lk`` (H,); ``_reverse`` is
-    appended for the second direction. Rows are blocks of H in the order of ``cell.gates``; gates that see the input
-    only have none in ``weight_hh``.
+    with a projection ``weight_hr_lk`` (P, H), and the cell's own vectors and matrices, e.g. ``p_i_lk`` (H,);
+    ``_reverse`` is appended for the second direction. Rows are blocks of H in the order of ``cell.gates``; gates that
+    see the input only have none in ``weight_hh``.
 
     Args:
         cell: a registered name (see `list_cells`), a `Cell` subclass or a `Cell` object.
@@ -40,20 +68,34 @@ class Recurrent(Module):
         dropout: probability of dropping an output of any layer but the last, in training.
         bidirectional: whether to run a second set of layers from the last step to the first and concatenate.
         proj_size: if positive, h is projected to this size (Sak et al. 2014); for cells whose c carries the memory.
-        forget_bias: total bias of the forget gate at the start, e.g. 1.0; None leaves it random (see `init`).
+        gates: what the cell's σ gates are: ``"soft"`` (σ), ``"hard"`` (piecewise linear), or ``"binary"`` (exactly 0 or
+            1, with the gradient of σ).
+        residual: whether a layer's input is added to its output, from the second layer on.
+        learn_state: whether the first state is learned (``first_<state>_lk``); used where ``hx`` is not given.
+        variational: whether ``dropout`` drops the same features in all steps of a sequence (Gal & Ghahramani 2016).
+        recurrent_dropout: probability of dropping a feature of h on its way into R, the same in all steps.
+        weight_drop: probability of dropping a weight of R, once per call (Merity, Keskar & Socher 2018).
+        zoneout: probability of a unit keeping its old state (Krueger et al. 2017): one for h and c, or by name, e.g.
+            ``{"c": 0.5, "h": 0.05}``, which may name any state but one that all units share, such as a clock.
+        forget_bias: total bias of the forget gate at the start, e.g. 1.0, or minus it for the only gate of a cell that
+            keeps 1 − i of its state; None leaves it random (see `init`).
         chrono: longest time span to remember at the start, in steps; sets the gates' biases (see `init`).
         orthogonal: whether every gate's recurrent matrix starts orthogonal.
-        engine: "auto", "aten" (torch's kernels) or "reference" (the plain loop).
+        checkpoint_steps: if given, training keeps the states of every so many steps only and computes the rest again
+            in the backward pass: less memory for more time.
+        engine: "auto", or one of `lstmzoo.nn.engine.ENGINES`: "aten" (torch's kernels), "native" (the cell compiled to
+            C), "parallel" (a scan over time) or "reference" (the plain loop).
         device: where the parameters live.
         dtype: their type.
 
     Raises:
-        ValueError: for an unknown cell or engine, sizes that make no sense, or an initialisation that the cell's
-            gates don't allow.
+        ValueError: for an unknown cell or engine, sizes that make no sense, or an option that the cell's equations
+            don't allow.
         TypeError: for an argument of the wrong type.
     """
 
     probes: tuple[Probe, ...] = ()  # set by `trace` and `clamp` while they are active
+    maps_class: type[Maps] = Maps
 
     def __init__(
         self,
@@ -67,9 +109,17 @@ class Recurrent(Module):
         bidirectional: bool = False,
         proj_size: int = 0,
         *,
+        gates: str = "soft",
+        residual: bool = False,
+        learn_state: bool = False,
+        variational: bool = False,
+        recurrent_dropout: float = 0.0,
+        weight_drop: float = 0.0,
+        zoneout: float | Mapping[str, float] = 0.0,
         forget_bias: float | None = None,
         chrono: int | None = None,
         orthogonal: bool = False,
+        checkpoint_steps: int | None = None,
         engine: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -77,9 +127,12 @@ class Recurrent(Module):
         super().__init__()
         check_arguments(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size)
         engines.check_name(engine)
-        self.cell = get_cell(cell)
+        self.cell = with_gate_functions(get_cell(cell), gates)
+        self.cell_number = number_of(self.cell)
         if proj_size and not self.cell.projectable:
             raise ValueError(f"proj_size is not possible with the cell {self.cell!r}: its h carries the memory itself")
+        if checkpoint_steps is not None and checkpoint_steps < 1:
+            raise ValueError(f"checkpoint_steps must be at least 1, got {checkpoint_steps}")
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -88,6 +141,10 @@ class Recurrent(Module):
         self.dropout = float(dropout)
         self.bidirectional = bidirectional
         self.proj_size = proj_size
+        self.residual = residual
+        self.learn_state = learn_state
+        self.regularisation = Regularisation.of(self.cell, variational, recurrent_dropout, weight_drop, zoneout)
+        self.checkpoint_steps = checkpoint_steps
         self.engine = engine
         self.initialisation: dict[str, Any] = {"forget_bias": forget_bias, "chrono": chrono, "orthogonal": orthogonal}
         self._all_weights: list[list[str]] = []
@@ -96,6 +153,10 @@ class Recurrent(Module):
                 self._add_parameters(layer, direction, {"device": device, "dtype": dtype})
         self.flatten_parameters()
         self.reset_parameters()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.cell_number = number_of(self.cell)  # a copy's cell is another, maybe in another process
 
     @property
     def num_directions(self) -> int:
@@ -107,192 +168,243 @@ class Recurrent(Module):
         """Size of h in one direction: ``proj_size`` if there is a projection, else ``hidden_size``."""
         return self.proj_size or self.hidden_size
 
-    def _add_parameters(self, layer: int, direction: int, factory: dict[str, Any]) -> None:
-        rows = len(self.cell.gates) * self.hidden_size
-        rows_hh = len(self.cell.recurrent_gates) * self.hidden_size
+    def _weight_shape(self, rows: int, columns: int, of: str) -> tuple[int, ...]:
+        """Shape of a map; ``of`` tells what it acts on: ``"input"`` or ``"hidden"``."""
+        return (rows, columns)
+
+    def _vector_shape(self, name: str, size: int) -> tuple[int, ...]:
+        """Shape of a vector that acts elementwise on the units."""
+        return self._per_unit((size,))
+
+    def _per_unit(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """A shape with ones for the dimensions after the units' (height and width in the convolutional form)."""
+        return (*shape, *[1] * (self._dims - 3))
+
+    def _fan_in(self, weight: Tensor) -> int:
+        """How many values a parameter's map adds up; ±1/√ of it is the range that the parameter is drawn from."""
+        return self.hidden_size
+
+    def _parameter_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of all parameters of one layer and direction, by torch's names without the suffix."""
+        cell, hidden = self.cell, self.hidden_size
+        sizes = cell.gate_sizes(hidden)
+        rows, rows_hh = sum(sizes.values()), sum(sizes[gate] for gate in cell.recurrent_gates)
         columns = self.input_size if layer == 0 else self.output_size * self.num_directions
-        shapes: dict[str, tuple[int, ...]] = {
-            "weight_ih": (rows, columns),
-            "weight_hh": (rows_hh, self.output_size),
-        }
-        if self.bias:
-            shapes |= {"bias_ih": (rows,), "bias_hh": (rows_hh,)}
-        shapes = {name: shape for name, shape in shapes.items() if shape[0]}  # no R where no gate has its product
+        shapes = {"weight_ih": self._weight_shape(rows, columns, "input")}
+        if rows_hh:  # no R where no gate has its product
+            shapes["weight_hh"] = self._weight_shape(rows_hh, self.output_size, "hidden")
+        if self.bias and cell.biased:
+            shapes |= {"bias_ih": (rows,), **({"bias_hh": (rows_hh,)} if rows_hh else {})}
         if self.proj_size:
-            shapes |= {"weight_hr": (self.proj_size, self.hidden_size)}
-        shapes |= dict.fromkeys(self.cell.vectors, (self.hidden_size,))
+            shapes["weight_hr"] = self._weight_shape(self.proj_size, hidden, "hidden")
+        shapes |= {name: self._vector_shape(name, hidden) for name in cell.vectors}
+        ends = {"hidden": hidden, "input": columns}
+        return shapes | {k: self._weight_shape(ends[to], ends[of], of) for k, (to, of) in cell.matrices.items()}
+
+    def _add_parameters(self, layer: int, direction: int, factory: dict[str, Any]) -> None:
         suffix = f"_l{layer}{'_reverse' if direction else ''}"
+        shapes = self._parameter_shapes(layer)
         for name, shape in shapes.items():
             self.register_parameter(name + suffix, Parameter(torch.empty(shape, **factory)))
         self._all_weights.append([name + suffix for name in shapes])
+        if self.learn_state:
+            for name, shape in self.cell.state_shapes(self.hidden_size, self.output_size).items():
+                learned = Parameter(torch.empty(self._per_unit(shape), **factory))
+                self.register_parameter(f"first_{name}{suffix}", learned)
+        constants = dict(self.cell.make_constants(self.hidden_size))
+        mask = self.cell.recurrent_mask(self.hidden_size)
+        if mask is not None:
+            constants["mask_hh"] = mask.repeat(len(self.cell.recurrent_gates), 1)
+        for name, value in constants.items():
+            value = value.reshape(self._per_unit(value.shape)).to(**factory)
+            self.register_buffer(name + suffix, value, persistent=False)
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew: uniform in ±1/√H as torch.nn does, then the initialisation asked for."""
-        bound = 1.0 / math.sqrt(self.hidden_size)
         for weight in self.parameters():
+            bound = 1.0 / math.sqrt(self._fan_in(weight))
             torch.nn.init.uniform_(weight, -bound, bound)
         init.initialise_(self, **self.initialisation)
-
-    def maps(self, index: int) -> LinearMaps:
-        """W, R and the other parameters of one layer and direction.
-
-        Args:
-            index: layer · directions + direction.
-        """
-        layer, direction = divmod(index, self.num_directions)
-        suffix = f"_l{layer}{'_reverse' if direction else ''}"
-        part = {name.removesuffix(suffix): getattr(self, name) for name in self._all_weights[index]}
-        vectors = self.cell.Vectors(*(part.pop(name) for name in self.cell.vectors))
-        return LinearMaps(
-            weight_ih=part["weight_ih"],
-            weight_hh=part.get("weight_hh"),
-            bias_ih=part.get("bias_ih"),
-            bias_hh=part.get("bias_hh"),
-            weight_hr=part.get("weight_hr"),
-            vectors=vectors,
-        )
-
-    def gate_probe(self, index: int, reverse: bool) -> GateProbe:
-        """What `trace` and `clamp` want of one layer and direction in one run; engines call it."""
-        return GateProbe(self.probes, index, reverse)
 
     def forward(
         self,
         input: Tensor | PackedSequence,
         hx: Any = None,
         lengths: Tensor | list[int] | None = None,
-    ) -> tuple[Any, Any]:
+        *,
+        reset: Tensor | None = None,
+        return_states: bool = False,
+    ) -> Any:
         """Run over a batch of sequences.
 
         Args:
             input: (T, B, I), or (B, T, I) if batch_first, or (T, I) for one sequence, or a PackedSequence.
             hx: first state, as it is returned: a tensor for cells with one state, else a tuple in the order of
-                ``cell.state``; each (L·D, B, size), or (L·D, size) for one sequence. None: zeros.
+                ``cell.state``; each (L·D, B, size), or (L·D, size) for one sequence. None: zeros, or what is learned.
             lengths: (B,), steps of every sequence, for padded input: what comes after is not read, its output is 0,
                 and the last state is that of the sequence's own last step (its first, in the reverse direction).
+            reset: (T, B), or (B, T) if batch_first, bool: where True, the sequence's state begins anew before the step,
+                as if ``hx`` had not been given.
+            return_states: whether all states of all layers over time are returned as well.
 
         Returns:
-            The output of the last layer, in the form of the input, (T, B, D·P); and the last state.
+            The output of the last layer, in the form of the input, (T, B, D·P); and the last state. With
+            ``return_states`` a `Sequences`, which has a third part: name → (L·D, T, B, size), or (L·D, B, T, size).
 
         Raises:
             RuntimeError, ValueError: with torch.nn's wording, if sizes, dimensions or types don't fit.
         """
         state = None if hx is None else self._state_tuple(hx)
         if isinstance(input, PackedSequence):
-            if lengths is not None:
-                raise ValueError("lengths and a PackedSequence exclude each other: the packing holds the lengths")
-            return self._forward_packed(input, state)
-        if input.dim() not in (2, 3):
-            raise ValueError(f"{self._title}: Expected input to be 2D or 3D, got {input.dim()}D instead")
-        if state is not None:
-            check_state_dimensions(self, state, batched=input.dim() == 3)
-        if input.dim() == 2:
-            return self._forward_single(input, state, lengths)
-        output, last = self._forward_batch(input.transpose(0, 1) if self.batch_first else input, state, lengths)
-        return output.transpose(0, 1) if self.batch_first else output, self._unwrap(last)
+            output, last, states = self._run_packed(input, state, lengths, reset, return_states)
+        elif input.dim() == self._dims - 1:
+            output, last, states = self._run_single(input, state, lengths, reset, return_states)
+        else:
+            output, last, states = self._run_batch(input, state, lengths, reset, return_states)
+        unwrapped = last if len(last) > 1 else last[0]
+        return Sequences(output, unwrapped, states) if return_states else (output, unwrapped)
 
-    def _forward_single(self, x: Tensor, state: States | None, lengths: Any) -> tuple[Tensor, Any]:
-        """One sequence without a batch dimension, (T, I)."""
+    _dims = 3  # dimensions of a batch of sequences
+
+    def _run_batch(self, x: Tensor, state: States | None, lengths: Any, reset: Any, keep: bool) -> Any:
+        """A batch, (T, B, ...) or (B, T, ...), with or without lengths."""
+        check_dimensions(self, x, self._dims)
+        if state is not None:
+            check_state_dimensions(state, self.state_shapes(x), batched=True)
+        if self.batch_first:
+            x = x.transpose(0, 1)
+        check_sequence(self, x, self._dims)
+        steps, batch = x.shape[:2]
+        if reset is not None:
+            reset = check_reset(reset, (batch, steps) if self.batch_first else (steps, batch))
+            reset = reset.transpose(0, 1) if self.batch_first else reset
+        if lengths is not None:
+            lengths = check_lengths(lengths, steps, batch)
+        output, last, states = engines.run(self, x, self._first_state(state, x), lengths, reset, keep)
+        if self.batch_first:
+            output = output.transpose(0, 1)
+            states = {name: value.transpose(1, 2) for name, value in states.items()}
+        return output, last, states
+
+    def _run_single(self, x: Tensor, state: States | None, lengths: Any, reset: Any, keep: bool) -> Any:
+        """One sequence without a batch dimension, (T, ...)."""
         if lengths is not None:
             raise ValueError("lengths belong to a batch; cut a single sequence to its length instead")
-        state = None if state is None else tuple(s.unsqueeze(1) for s in state)
-        output, last = self._forward_batch(x.unsqueeze(1), state, None)
-        return output.squeeze(1), self._unwrap(tuple(s.squeeze(1) for s in last))
-
-    def _forward_batch(self, x: Tensor, state: States | None, lengths: Any) -> tuple[Tensor, States]:
-        """A batch, (T, B, I), with or without lengths."""
-        check_sequence(self, x, dimensions=3)
-        steps, batch = x.shape[:2]
-        state = self._checked_state(state, batch, x)
-        if lengths is None:
-            return engines.select(self, x).run(self, x, state)
-        packed = pack_padded_sequence(x, check_lengths(lengths, steps, batch), enforce_sorted=False)
-        output, last = engines.select(self, packed).run(self, packed, state)
-        return pad_packed_sequence(output, total_length=steps)[0], last
-
-    def _forward_packed(self, x: PackedSequence, state: States | None) -> tuple[PackedSequence, Any]:
-        check_sequence(self, x.data, dimensions=2)
-        state = self._checked_state(state, int(x.batch_sizes[0]), x.data)
-        output, last = engines.select(self, x).run(self, x, state)
-        return output, self._unwrap(last)
-
-    def _checked_state(self, state: States | None, batch: int, like: Tensor) -> States:
-        """The first state: the one given, if its sizes are right, or zeros."""
         if state is not None:
-            check_state(self, state, batch)
-            return state
-        shapes = self.cell.state_shapes(self.hidden_size, self.output_size).values()
-        layers = self.num_layers * self.num_directions
-        return tuple(torch.zeros(layers, batch, *shape, dtype=like.dtype, device=like.device) for shape in shapes)
+            check_state_dimensions(state, self.state_shapes(x), batched=False)
+            state = tuple(s.unsqueeze(1) for s in state)
+        at = 0 if self.batch_first else 1
+        reset = None if reset is None else torch.as_tensor(reset).unsqueeze(at)
+        output, last, states = self._run_batch(x.unsqueeze(at), state, None, reset, keep)
+        states = {name: value.squeeze(1 + at) for name, value in states.items()}
+        return output.squeeze(at), tuple(s.squeeze(1) for s in last), states
+
+    def _run_packed(self, x: PackedSequence, state: States | None, lengths: Any, reset: Any, keep: bool) -> Any:
+        if lengths is not None or reset is not None:
+            raise ValueError("lengths or reset don't go with a PackedSequence: give the padded input with lengths")
+        check_sequence(self, x.data, self._dims - 1)
+        first = self._first_state(state, x.data, int(x.batch_sizes[0]))
+        if engines.takes_packed(self, x, keep):
+            return (*engines.run_packed(self, x, first), {})
+        padded, lengths = unpack(x)
+        output, last, states = engines.run(self, padded, first, lengths, None, keep)
+        return pack_like(output, mask_of(lengths, padded), x), last, states
+
+    def _check_size(self, x: Tensor) -> None:
+        """Raise RuntimeError, in torch.nn's wording, if what comes in each step has the wrong size."""
+        if x.size(-1) != self.input_size:
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.size(-1)}"
+            )
+
+    @property
+    def title(self) -> str:
+        """Whom an error message speaks of."""
+        return type(self).__name__
 
     def _state_tuple(self, hx: Any) -> States:
         state = (hx,) if isinstance(hx, Tensor) else tuple(hx)
         if len(state) != len(self.cell.state):
             names = ", ".join(self.cell.state)
-            raise ValueError(f"{self._title}: hx must hold {len(self.cell.state)} state(s) ({names}), got {len(state)}")
+            raise ValueError(f"{self.title}: hx must hold {len(self.cell.state)} state(s) ({names}), got {len(state)}")
         return state
 
-    @staticmethod
-    def _unwrap(state: States) -> Any:
-        """A tensor for cells with one state, as torch.nn.GRU returns it; a tuple for the others."""
-        return state if len(state) > 1 else state[0]
+    def state_shapes(self, like: Tensor) -> dict[str, tuple[int, ...]]:
+        """Shape of every state of one sequence, for this input."""
+        return self.cell.state_shapes(self.hidden_size, self.output_size)
+
+    def _first_state(self, state: States | None, x: Tensor, batch: int | None = None) -> States:
+        """The first state, (L·D, B, ...) each: the one given, if its sizes are right, or where all sequences begin."""
+        batch = x.shape[1] if batch is None else batch
+        if state is not None:
+            check_state(self, state, batch, self.state_shapes(x))
+            return state
+        return self.beginning(x, batch)
+
+    def beginning(self, like: Tensor, batch: int) -> States:
+        """The state that every sequence begins with: learned, or the cell's constant, mostly 0.
+
+        Args:
+            like: an input, for its device and type.
+            batch: B.
+
+        Returns:
+            A tuple over ``cell.state`` of (L·D, B, ...).
+        """
+        count = self.num_layers * self.num_directions
+        states = []
+        for name, shape in self.state_shapes(like).items():
+            if self.learn_state:
+                learned = [getattr(self, f"first_{name}{suffix}") for suffix in self.suffixes]
+                states.append(torch.stack([w.expand(batch, *shape) for w in learned]))
+            else:
+                state = torch.zeros(count, batch, *shape, dtype=like.dtype, device=like.device)
+                states.append(state.fill_(self.cell.start[name]) if name in self.cell.start else state)
+        return tuple(states)
 
     @property
-    def _title(self) -> str:
-        """Whom an error message speaks of."""
-        return type(self).__name__
+    def suffixes(self) -> list[str]:
+        """Ends of the parameters' names, one per layer and direction."""
+        ends = ("", "_reverse")[: self.num_directions]
+        return [f"_l{layer}{end}" for layer in range(self.num_layers) for end in ends]
 
-    @property
-    def all_weights(self) -> list[list[Tensor]]:
-        """The parameters, one list per layer and direction (as torch.nn.LSTM has it)."""
-        return [[getattr(self, name) for name in names] for names in self._all_weights]
+    def maps(self, index: int) -> Maps:
+        """W, R and the other maps of one layer and direction.
 
-    @property
-    def _flat_weights_names(self) -> list[str]:
-        return [name for names in self._all_weights for name in names]
-
-    @property
-    def _flat_weights(self) -> list[Tensor]:
-        # looked up at every call, so that weight_norm, pruning, parametrisation and functional_call just work
-        return [getattr(self, name) for name in self._flat_weights_names]
-
-    def flatten_parameters(self) -> None:
-        """Lay the weights out in one piece of memory as cuDNN wants them; does nothing elsewhere."""
-        weights = self._flat_weights
-        if self.cell.aten is None or not all(w.is_cuda and w.dtype == weights[0].dtype for w in weights):
-            return
-        if not all(torch.backends.cudnn.is_acceptable(w) for w in weights):
-            return
-        if len({w.data_ptr() for w in weights}) != len(weights):
-            return  # tied weights can't lie apart
-        from torch.backends.cudnn.rnn import get_cudnn_mode
-
-        with torch.cuda.device_of(weights[0]), torch.no_grad():
-            if torch._use_cudnn_rnn_flatten_weight():
-                torch._cudnn_rnn_flatten_weight(
-                    weights,
-                    len(self._all_weights[0]),
-                    self.input_size,
-                    get_cudnn_mode(self.cell.aten),
-                    self.hidden_size,
-                    self.proj_size,
-                    self.num_layers,
-                    self.batch_first,
-                    self.bidirectional,
-                )
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Recurrent:
-        module = super()._apply(fn, recurse)
-        self.flatten_parameters()
-        return module
+        Args:
+            index: layer · directions + direction.
+        """
+        suffix = self.suffixes[index]
+        part = {name.removesuffix(suffix): getattr(self, name) for name in self._all_weights[index]}
+        weight_hh = part.pop("weight_hh", None)
+        mask = self._buffers.get("mask_hh" + suffix)
+        if mask is not None:
+            weight_hh = weight_hh * mask
+        return self.maps_class(
+            cell=self.cell,
+            hidden_size=self.hidden_size,
+            weight_ih=part.pop("weight_ih"),
+            weight_hh=self.regularisation.drop_weights(weight_hh, self.training),
+            bias_ih=part.pop("bias_ih", None),
+            bias_hh=part.pop("bias_hh", None),
+            weight_hr=part.pop("weight_hr", None),
+            own=part | {name: getattr(self, name + suffix) for name in self.cell.constants},
+        )
 
     def extra_repr(self) -> str:
         """The hyper-parameters that differ from the default, as torch.nn.LSTM shows them."""
-        parts = [f"{self.input_size}, {self.hidden_size}"]
-        if type(self) is Recurrent:
-            parts.insert(0, repr(self.cell.name) if self.cell.name and not vars(self.cell) else repr(self.cell))
+        parts = self._sizes_repr()
         defaults: dict[str, Any] = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False}
-        defaults |= {"dropout": 0.0, "bidirectional": False, "engine": "auto"}
+        defaults |= {"dropout": 0.0, "bidirectional": False, "residual": False, "learn_state": False}
+        defaults |= {"checkpoint_steps": None, "engine": "auto"}
         parts += [f"{k}={getattr(self, k)}" for k, default in defaults.items() if getattr(self, k) != default]
+        parts += self.regularisation.describe()
         parts += [f"{k}={v}" for k, v in self.initialisation.items() if v not in (None, False)]
         return ", ".join(parts)
+
+    def _sizes_repr(self) -> list[str]:
+        sizes = [str(self.input_size), str(self.hidden_size)]
+        return [self._cell_repr(), *sizes] if type(self) is Recurrent else sizes
+
+    def _cell_repr(self) -> str:
+        return repr(self.cell.name) if self.cell.name and not self.cell.settings else repr(self.cell)

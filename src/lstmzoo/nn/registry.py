@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import TypeVar
@@ -46,21 +47,42 @@ def list_cells(pattern: str = "*") -> list[str]:
 
 
 def get_cell(cell: str | type[Cell] | Cell) -> Cell:
-    """Return a cell object for a registered name, a Cell subclass, or a Cell object.
+    """Return a cell object for a registered name, a place in a module, a Cell subclass, or a Cell object.
 
     Args:
-        cell: e.g. ``"lstm"``, ``PeepholeLSTM`` or ``PeepholeLSTM()``.
+        cell: e.g. ``"lstm"``, ``"my_package.my_cells:Peephole"`` (a Cell subclass, or a Cell object made with
+            arguments, in a module that can be imported), ``PeepholeLSTM`` or ``PeepholeLSTM()``.
 
     Raises:
-        ValueError: if no cell has that name; the message lists the names there are.
-        TypeError: if it is none of the three.
+        ValueError: if no cell has that name, or there is none at that place; the message says what there is.
+        TypeError: if it is none of the four.
     """
     if isinstance(cell, str):
+        if ":" in cell:
+            return get_cell(_find(cell))
         if cell not in _CELLS:
-            raise ValueError(unknown_choice("cell", cell, _CELLS))
+            own = "; a cell of your own: import its module first, or name its place, my_module:MyCell"
+            raise ValueError(unknown_choice("cell", cell, _CELLS) + own)
         return _CELLS[cell]()
     if isinstance(cell, type) and issubclass(cell, Cell):
         return cell()
     if isinstance(cell, Cell):
         return cell
     raise TypeError(f"cell must be a registered name, a Cell subclass or a Cell object, got {type(cell).__name__}")
+
+
+def _find(place: str) -> type[Cell] | Cell:
+    """The cell at ``module:name``; anything else there is refused, since the place may come from a checkpoint."""
+    module_name, _, name = place.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except (ImportError, ValueError) as error:
+        raise ValueError(
+            f"cell {place!r}: can't import {module_name!r} ({error}); write module:Class, and put the folder that "
+            "holds the module on PYTHONPATH, or install its package"
+        ) from error
+    found = getattr(module, name, None)
+    if isinstance(found, Cell) or (isinstance(found, type) and issubclass(found, Cell)):
+        return found
+    there = [k for k, v in vars(module).items() if isinstance(v, type) and issubclass(v, Cell) and v is not Cell]
+    raise ValueError(unknown_choice(f"cell in the module {module_name!r}:", name, there))

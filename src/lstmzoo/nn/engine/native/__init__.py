@@ -1,0 +1,74 @@
+"""The native engine: a cell's step, compiled to C, inside a native loop over the sequence, forward and backward.
+
+``step`` is run once on symbols (`symbol`, `operations`, `tracing`), its graph is differentiated (`program`), laid out
+as stages between matrix products (`passes`), written as C (`emit`), compiled by the system's compiler and cached
+(`build`, `kernel`), and run (`sequence`). Where there is no compiler, or a step does something that the compiler does
+not know, the engine declines and the reference engine takes over.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from lstmzoo.nn.engine.native import kernel, sequence
+from lstmzoo.nn.engine.native.hoist import bias_in_steps, hoisted
+from lstmzoo.nn.engine.native.traceable import must_be_traced
+from lstmzoo.nn.layer import Layer, LayerResult, Step
+
+if TYPE_CHECKING:
+    from lstmzoo.nn.recurrent import Recurrent
+
+
+def beats_torch(module: Recurrent, x: Tensor, state: tuple[Tensor, ...]) -> bool:
+    """Whether a cell that torch has kernels for runs faster here (`docs/performance.md` has the measurements).
+
+    oneDNN's LSTM is as fast in inference, and faster where there is next to nothing to compute; torch's GRU and RNN on
+    the CPU are loops over ordinary operations.
+    """
+    if module.cell.aten is None:
+        return False
+    if module.cell.aten == "LSTM" and not (torch.is_grad_enabled() and x.shape[1] * module.hidden_size >= 1024):
+        return False
+    tensors = [x, *state, *module._flat_weights]  # torch's kernel explains what is wrong where they don't go together
+    if any(t.device.type != "cpu" or t.dtype != torch.float32 for t in tensors) or must_be_traced(*tensors):
+        return False
+    if module.cell.aten == "LSTM" and not any(t.requires_grad for t in tensors):
+        return False
+    step = Step(module.cell, projected=bool(module.proj_size))
+    in_steps = module.bias and bias_in_steps(module.cell)
+    return kernel.find(step, module.bias, in_steps, module.cell.state[:1], x.dtype) is not None
+
+
+def supports(layer: Layer) -> bool:
+    """Steps that can be compiled, on the CPU, in float32 or float64, outside of torch's own tracing and transforms."""
+    return not obstacle(layer)
+
+
+def obstacle(layer: Layer) -> str:
+    """Why this engine can't run a layer, or ""."""
+    tensors = [layer.streams["x"], *layer.state, *layer.maps.tensors]
+    if any(t.device.type != "cpu" or t.dtype != tensors[0].dtype for t in tensors):
+        return "it needs all tensors on the CPU, and of one type"
+    if must_be_traced(*tensors):
+        return "torch wants to see every operation (a trace, a transform, autocast)"
+    if not tensors[0].numel():
+        return "there is no input"
+    found = _kernel(layer)
+    return found if isinstance(found, str) else ""
+
+
+def run_layer(layer: Layer) -> LayerResult:
+    """Run one layer in one direction; see `lstmzoo.nn.engine`."""
+    found = _kernel(layer)
+    assert isinstance(found, kernel.Kernel)
+    return sequence.run_layer(found, hoisted(layer), bias_in_steps(layer.step.cell))
+
+
+def _kernel(layer: Layer) -> kernel.Kernel | str:
+    cell = layer.step.cell
+    graded = cell.state if layer.keep_states else cell.state[:1]
+    bias, dtype = layer.maps.bias_ih is not None, layer.streams["x"].dtype
+    return kernel.find_or_explain(layer.step, bias, bias and bias_in_steps(cell), graded, dtype)

@@ -1,0 +1,92 @@
+"""A step compiled: its program, the layout of its arrays, and the C functions."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import logging
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import torch
+
+from lstmzoo.nn.engine.native import build
+from lstmzoo.nn.engine.native.emit import PRELUDE, emit
+from lstmzoo.nn.engine.native.passes import Pass, backward_pass, forward_pass
+from lstmzoo.nn.engine.native.program import Program, make_program
+from lstmzoo.nn.engine.native.symbol import UntraceableError
+from lstmzoo.nn.engine.native.tracing import trace_step
+from lstmzoo.nn.layer import Step
+
+log = logging.getLogger(__name__)
+
+DTYPES = {torch.float32: "", torch.float64: "#define REAL_DOUBLE\n"}
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A compiled step.
+
+    Attributes:
+        step: the step.
+        program: what it computes.
+        forward: layout of the forward pass.
+        backward: layout of the backward pass.
+        library: the C functions.
+        dtype: the type they compute with.
+    """
+
+    step: Step
+    program: Program
+    forward: Pass
+    backward: Pass
+    library: ctypes.CDLL
+    dtype: torch.dtype
+
+
+def find(step: Step, bias: bool, bias_in_steps: bool, graded: tuple[str, ...], dtype: torch.dtype) -> Kernel | None:
+    """Return the kernel of a step, or None if there can't be one; the arguments are those of `find_or_explain`."""
+    found = find_or_explain(step, bias, bias_in_steps, graded, dtype)
+    return found if isinstance(found, Kernel) else None
+
+
+def find_or_explain(
+    step: Step, bias: bool, bias_in_steps: bool, graded: tuple[str, ...], dtype: torch.dtype
+) -> Kernel | str:
+    """Return the kernel of a step, compiled if need be, or why there can't be one.
+
+    Args:
+        step: the step.
+        bias: whether the maps have biases.
+        bias_in_steps: whether b' is added in every step.
+        graded: states for whose values over time gradients may come in.
+        dtype: float32 or float64.
+    """
+    if dtype not in DTYPES:
+        return f"it computes in float32 and float64, not in {dtype}"
+    settings = tuple(sorted((k, repr(v)) for k, v in vars(step.cell).items()))
+    return _find(step, settings, bias, bias_in_steps, graded, dtype)
+
+
+@functools.lru_cache(maxsize=512)
+@torch.enable_grad()  # a kernel is made for training, too: a step that switches gradients off is refused
+def _find(step: Step, settings: Any, bias: bool, bias_in_steps: bool, graded: Any, dtype: torch.dtype) -> Kernel | str:
+    try:
+        program = make_program(trace_step(step, bias, bias_in_steps), graded)
+        forward, backward = forward_pass(program), backward_pass(program)
+        library = build.load(DTYPES[dtype] + _runtime() + PRELUDE + emit(forward) + emit(backward))
+    except (UntraceableError, build.BuildError) as error:
+        log.debug("%r is not compiled: %s", step.cell, error)
+        return str(error)
+    for name in ("forward_run", "backward_run"):
+        getattr(library, name).argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
+    for name in ("forward_stage", "backward_stage"):
+        getattr(library, name).argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long, ctypes.c_long, ctypes.c_int)
+        getattr(library, name).restype = None
+    return Kernel(step, program, forward, backward, library, dtype)
+
+
+@functools.cache
+def _runtime() -> str:
+    return resources.files(__package__).joinpath("runtime.h").read_text(encoding="utf-8")

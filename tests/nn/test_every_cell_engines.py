@@ -1,0 +1,203 @@
+"""Every engine gives what the plain loop gives, for every cell: values, states, gates and gradients."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from every_cell import (
+    ALL,
+    CONVOLUTIONAL,
+    NATIVE,
+    PARALLEL,
+    assert_same,
+    close_to,
+    dtype_of,
+    first_state,
+    network,
+    on_engines,
+    run,
+    sequences,
+)
+from torch.nn.utils.rnn import pack_padded_sequence
+
+import lstmzoo.nn as zoo
+
+LENGTHS = [2, 5, 3]
+
+
+def assert_engines_agree(module: Any, x: Any, hx: Any = None, engine: str = "native", **given: Any) -> None:
+    found, expected = (run(m, x, hx, **given) for m in on_engines(module, engine, "reference"))
+    assert_same(found, expected, **close_to(dtype_of(module)))
+
+
+def test_all_cells_but_those_with_a_matrix_memory_are_compiled():
+    assert set(ALL) - set(NATIVE) == {"mlstm"}
+
+
+@pytest.mark.parametrize("name", NATIVE)
+def test_native_layers_directions_lengths_and_all_states(name):
+    module = network(name, num_layers=2, bidirectional=True, residual=True, dtype=torch.float32)
+    x = sequences(module)
+    hx = first_state(module, x)
+    assert_engines_agree(module, x, hx, lengths=LENGTHS, return_states=True)
+    packed = pack_padded_sequence(x, torch.tensor(LENGTHS), enforce_sorted=False)
+    assert_engines_agree(module, packed, hx, return_states=True)
+
+
+@pytest.mark.parametrize("name", NATIVE)
+def test_native_sequences_of_any_number_and_length(name):
+    module = network(name)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        for steps, batch in ((5, 9), (4, 1), (1, 5)):  # 9 sequences are shared out among two threads
+            x = sequences(module, steps, batch)
+            assert_engines_agree(module, x, first_state(module, x))
+            with torch.no_grad():  # states are not kept over time
+                found, expected = (m(x) for m in on_engines(module, "native", "reference"))
+            torch.testing.assert_close(found, expected, **close_to(torch.float64))
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("name", [n for n in CONVOLUTIONAL if n in NATIVE])
+def test_native_convolutions(name):
+    """The same kernels as in the linear form, with torch's convolutions between their stages."""
+    module = network(name, 2, 3, kernel=3, num_layers=2, bidirectional=True, dtype=torch.float32)
+    x = sequences(module, 3, 3, (4, 3))
+    assert_engines_agree(module, x, first_state(module, x), lengths=[3, 1, 2], return_states=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", PARALLEL)
+def test_parallel(name, dtype):
+    module = network(name, num_layers=2, bidirectional=True, dtype=dtype)
+    x = sequences(module)
+    hx = first_state(module, x)
+    kept = {"return_states": True} if module.cell.state == ("h",) else {}
+    for given in (
+        {"lengths": LENGTHS, **kept},
+        {"traced": True} if kept else {},
+        {"clamped": {first_gate(module): 0.3}},
+    ):
+        assert_engines_agree(module, x, hx, "parallel", **given)
+    for steps, batch in ((1, 5), (4, 1)):
+        x = sequences(module, steps, batch)
+        assert_engines_agree(module, x, first_state(module, x), "parallel")
+
+
+def first_gate(module: Any) -> str:
+    return next(iter(module.cell.gates))
+
+
+class Case(NamedTuple):
+    """Options of a network, and of a call of it."""
+
+    cells: tuple[str, ...]
+    options: dict[str, Any]
+    given: dict[str, Any] = {}
+    own_state: bool = False  # the first state is the network's
+
+
+RESET = torch.tensor([[0, 0, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=torch.bool)
+CASES = {
+    "projection, zoneout in training": Case(
+        ("lstm", "peephole_lstm", "slstm"), {"proj_size": 2, "zoneout": 0.4}, {"return_states": True}
+    ),
+    "zoneout outside training, hard gates": Case(
+        ("gru", "janet", "sru"), {"zoneout": {"h": 0.3}, "gates": "hard"}, {"training": False}
+    ),
+    "dropout of h and R, traced": Case(
+        ("gru", "mgu", "layer_norm_lstm"), {"recurrent_dropout": 0.4, "weight_drop": 0.3}, {"traced": True}
+    ),
+    "resets to a learned state, no bias": Case(
+        ("lstm", "depth_gated_lstm", "clockwork", "indrnn"),
+        {"learn_state": True, "bias": False, "bidirectional": True},
+        {"reset": RESET},
+        own_state=True,
+    ),
+    "all gates but one clamped, lengths": Case(
+        ("mut3", "greff_fgr", "sru"), {}, {"clamped": "but one", "lengths": LENGTHS}
+    ),
+    "binary gates, resets": Case(
+        ("lstm", "mut1", "minlstm"), {"gates": "binary"}, {"reset": RESET, "return_states": True}
+    ),
+    "checkpoints in time, zoneout": Case(
+        ("lstm", "gru_reset_before", "minlstm"),
+        {"checkpoint_steps": 2, "zoneout": {"h": 0.4}, "bidirectional": True},
+    ),
+    "one gate clamped, traced, lengths": Case(
+        ("depth_gated_lstm", "rnn_relu", "mogrifier_lstm"),
+        {"bidirectional": True},
+        {"clamped": "one", "traced": True, "lengths": LENGTHS},
+    ),
+    "projection, residual, learned state": Case(
+        ("lstm", "depth_gated_lstm", "slstm"),
+        {"proj_size": 2, "residual": True, "learn_state": True},
+        own_state=True,
+    ),
+    "dropout of h, variational, lengths": Case(
+        ("gru", "mgu", "multiplicative_lstm"),
+        {"recurrent_dropout": 0.4, "variational": True, "dropout": 0.4},
+        {"lengths": LENGTHS},
+    ),
+}
+
+
+@pytest.mark.parametrize(("title", "name"), [(title, name) for title, case in CASES.items() for name in case.cells])
+def test_native_options(title, name):
+    case = CASES[title]
+    module = network(name, num_layers=2, dtype=torch.float32, **case.options)
+    given = dict(case.given)
+    module.train(given.pop("training", True))
+    gates = [*module.cell.gates]
+    given["clamped"] = dict.fromkeys({"one": gates[:1], "but one": gates[1:], None: ()}[given.get("clamped")], 0.3)
+    x = sequences(module)
+    assert_engines_agree(module, x, None if case.own_state else first_state(module, x), **given)
+
+
+@pytest.mark.parametrize(
+    ("name", "gate"), [(name, gate) for name in ("lstm", "gru", "mgu", "sru") for gate in zoo.get_cell(name).gates]
+)
+def test_native_with_each_gate_clamped(name, gate):
+    module = network(name, bidirectional=True)
+    x = sequences(module)
+    assert_engines_agree(module, x, first_state(module, x), clamped={gate: 0.3})
+
+
+def test_native_with_all_gates_clamped_does_not_look_at_the_input():
+    module = network("lstm")
+    x = sequences(module)
+    assert_engines_agree(module, x, first_state(module, x), clamped=dict.fromkeys(module.cell.gates, 0.3))
+
+
+@pytest.mark.parametrize("name", ["lstm", "mogrifier_lstm", "layer_norm_lstm"])
+def test_native_with_gradients_for_some_tensors_only(name):
+    for wanted in ("weight_ih", "weight_hh", "bias" if zoo.get_cell(name).biased else "a_c", "x", "state"):
+        module = network(name)
+        x = sequences(module)
+        hx = first_state(module, x)
+        for parameter_name, parameter in module.named_parameters():
+            parameter.requires_grad_(parameter_name.startswith(wanted))
+        leaves = [p for p in module.parameters() if p.requires_grad]
+        leaves += [x.requires_grad_()] if wanted == "x" else [s.requires_grad_() for s in hx if wanted == "state"]
+        sums = [m(x, hx)[0].square().sum() for m in on_engines(module, "native", "reference")]
+        found, expected = (torch.autograd.grad(total, leaves) for total in sums)
+        torch.testing.assert_close(found, expected, **close_to(torch.float64))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("name", NATIVE)
+def test_nan_and_infinity_go_through_as_in_the_loop(name, value):
+    """Whatever is not finite shows, and shows in its own sequence only."""
+    module = network(name)
+    x = sequences(module)
+    x[2, 1, 0] = value
+    with torch.no_grad():
+        found, expected = (m(x) for m in on_engines(module, "native", "reference"))
+    torch.testing.assert_close(found, expected, equal_nan=True, **close_to(torch.float64))
+    assert found[0][:, [0, 2]].isfinite().all()
+    if value != value:
+        assert found[0][2, 1].isnan().any()

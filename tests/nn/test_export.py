@@ -1,0 +1,161 @@
+"""Cells outside of eager PyTorch: torch.export and ONNX with a free time axis, torch.compile as one graph, autocast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from functorch.compile import make_boxed_func
+from torch import Tensor
+from torch._dynamo.backends.common import aot_autograd
+from torch.export import Dim
+
+import lstmzoo.nn as zoo
+
+FREE = {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}  # steps and sequences
+SIZES = ((6, 3), (11, 2), (1, 4))  # of other runs than the exported one
+
+
+def as_list(result: object) -> list[Tensor]:
+    """All tensors of a module's result."""
+    if isinstance(result, Tensor):
+        return [result]
+    return [tensor for part in result for tensor in as_list(part)]  # type: ignore[attr-defined]
+
+
+def onnx_session(module: torch.nn.Module, example: tuple[Tensor, ...], shapes: object, path: Path):
+    """Export a module to ONNX and load it into onnxruntime."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    program = torch.onnx.export(module, example, dynamo=True, dynamic_shapes=shapes, verbose=False)
+    program.save(str(path))
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def assert_onnx_equals(session, module: torch.nn.Module, *inputs: Tensor) -> None:
+    names = [given.name for given in session.get_inputs()]
+    found = session.run(None, {n: t.numpy() for n, t in zip(names, inputs, strict=True)})
+    with torch.no_grad():
+        expected = as_list(module(*inputs))
+    assert len(found) == len(expected)
+    for f, e in zip(found, expected, strict=True):
+        torch.testing.assert_close(torch.from_numpy(f), e, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", zoo.list_cells())
+def test_every_cell_goes_to_onnx_with_a_free_time_axis(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = zoo.Recurrent(name, 3, 4).eval()
+    session = onnx_session(module, (torch.randn(5, 2, 3),), (FREE,), tmp_path / "cell.onnx")
+    for steps, batch in SIZES:
+        assert_onnx_equals(session, module, torch.randn(steps, batch, 3))
+
+
+def test_layers_directions_and_projection_go_to_onnx(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = zoo.LSTM(3, 6, 2, bidirectional=True, proj_size=4, batch_first=True).eval()
+    session = onnx_session(module, (torch.randn(2, 5, 3),), (FREE,), tmp_path / "stack.onnx")
+    for steps, batch in SIZES:
+        assert_onnx_equals(session, module, torch.randn(batch, steps, 3))
+
+
+def test_a_convolutional_cell_goes_to_onnx(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = zoo.ConvLSTM(2, 3, 3).eval()
+    session = onnx_session(module, (torch.randn(5, 2, 2, 6, 7),), (FREE,), tmp_path / "conv.onnx")
+    assert_onnx_equals(session, module, torch.randn(8, 3, 2, 6, 7))
+
+
+class WithLengths(torch.nn.Module):
+    """A module whose lengths and first state are inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.core = zoo.Recurrent("peephole_lstm", 3, 4, bidirectional=True)
+
+    def forward(self, x: Tensor, h: Tensor, c: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        output, (h, c) = self.core(x, (h, c), lengths=lengths)
+        return output, h, c
+
+
+def test_lengths_and_states_are_inputs_of_an_export() -> None:
+    torch.manual_seed(0)
+    module = WithLengths()
+
+    def inputs(steps: int, batch: int) -> tuple[Tensor, ...]:
+        lengths = torch.randint(1, steps + 1, (batch,))
+        return torch.randn(steps, batch, 3), torch.randn(2, batch, 4), torch.randn(2, batch, 4), lengths
+
+    steps, batch = Dim.DYNAMIC, Dim.DYNAMIC
+    shapes = ({0: steps, 1: batch}, {1: batch}, {1: batch}, {0: batch})
+    exported = torch.export.export(module, inputs(5, 2), dynamic_shapes=shapes).module()
+    for size in SIZES:
+        given = inputs(*size)
+        for f, e in zip(exported(*given), module(*given), strict=True):
+            torch.testing.assert_close(f, e, rtol=1e-5, atol=1e-6)
+
+
+COMPILED = [
+    "lstm",
+    "gru",
+    "rnn_tanh",
+    "peephole_lstm",
+    "layer_norm_lstm",
+    "mogrifier_lstm",
+    "slstm",
+    "mlstm",
+    "minlstm",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMPILED)
+def test_compiles_as_one_graph_for_any_number_of_steps(name: str) -> None:
+    torch.manual_seed(0)
+    torch._dynamo.reset()
+    module = zoo.Recurrent(name, 3, 4, 2, bidirectional=True)
+    graphs = 0
+
+    def counting(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> object:
+        nonlocal graphs
+        graphs += 1
+        return make_boxed_func(graph)
+
+    compiled = torch.compile(module, fullgraph=True, dynamic=True, backend=aot_autograd(fw_compiler=counting))
+    for steps in (4, 7, 9):
+        x = torch.randn(steps, 3, 3)
+        results = []
+        for run in (compiled, module):
+            output = as_list(run(x))
+            loss = sum((o * torch.linspace(-1, 1, o.numel()).view(o.shape)).sum() for o in output)
+            results.append([*output, *torch.autograd.grad(loss, list(module.parameters()))])
+        for f, e in zip(*results, strict=True):
+            torch.testing.assert_close(f, e, rtol=1e-4, atol=1e-5)
+        if steps == 4:
+            first = graphs
+    assert graphs == first, "a new number of steps was compiled anew"
+
+
+def test_compiled_training_runs_the_native_operator() -> None:
+    torch._dynamo.reset()
+    seen: list[str] = []
+
+    def note(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> torch.fx.GraphModule:
+        seen.extend(str(node.target) for node in graph.graph.nodes if node.op == "call_function")
+        return graph
+
+    module = zoo.Recurrent("peephole_lstm", 3, 4)
+    if not _native_works():
+        pytest.skip("there is no C compiler here")
+    torch.compile(module, fullgraph=True, backend=note)(torch.randn(5, 2, 3))
+    assert any("lstmzoo.sequence" in target for target in seen), seen
+
+
+def _native_works() -> bool:
+    try:
+        zoo.Recurrent("peephole_lstm", 3, 4, engine="native")(torch.randn(5, 2, 3))
+    except ValueError:
+        return False
+    return True
