@@ -161,7 +161,8 @@ def gelu(x: Any, approximate: str = "none") -> Symbol:
 
 
 def elu(x: Any, alpha: float = 1.0, inplace: bool = False) -> Symbol:
-    return where(as_symbol(x) > 0.0, x, _apply("expm1", _apply("minimum", x, 0.0)) * alpha)
+    positive = as_symbol(x) > 0.0
+    return where(positive, x, _apply("expm1", where(positive, 0.0, x)) * alpha)
 
 
 def sigmoid(x: Any) -> Symbol:
@@ -216,7 +217,9 @@ FUNCTIONS: dict[str, Callable[..., Symbol]] = {
     "silu": lambda x, inplace=False: as_symbol(x) * sigmoid(x),
     "gelu": gelu,
     "elu": elu,
-    "leaky_relu": lambda x, slope=0.01, inplace=False: where(as_symbol(x) > 0.0, x, as_symbol(x) * slope),
+    "leaky_relu": lambda x, negative_slope=0.01, inplace=False: where(
+        as_symbol(x) > 0.0, x, as_symbol(x) * negative_slope
+    ),
     "softsign": lambda x: as_symbol(x) / (_apply("abs", x) + 1.0),
     "lerp": lambda a, b, weight: as_symbol(a) + (as_symbol(b) - a) * weight,
     "addcmul": lambda x, a, b, value=1: as_symbol(x) + as_symbol(a) * b * value,

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import torch
+
 from lstmzoo.nn.engine.native.symbol import Symbol, UntraceableError, as_symbol
 from lstmzoo.nn.layer import Step
 from lstmzoo.nn.maps import Maps
@@ -117,7 +119,8 @@ def trace_step(step: Step, bias: bool, bias_in_steps: bool) -> TracedStep:
         given["below"] = input_symbol("stream", "below", sizes[cell.below])
     before = cell.State(*(input_symbol("state", name, size) for name, size in sizes.items()))
     try:
-        after, gates = step(maps, given, before)
+        with torch.random.fork_rng(devices=[]):  # a step that draws numbers is not compiled, and draws its own later
+            after, gates = step(maps, given, before)
     except UntraceableError:
         raise
     except Exception as error:  # whatever arises where a step treats a symbol as the tensor it is not
