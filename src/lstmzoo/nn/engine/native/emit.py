@@ -267,7 +267,8 @@ def _run(p: Pass) -> str:
         source = f"a[{2 * len(p.arrays) + k}], {columns}"
         packing += [
             "    if (T > 1) {",
-            f"        packed[{k}] = aligned_alloc(64, (packed_size({results}, {terms}) * sizeof(real) + 63) / 64 * 64);",
+            f"        const size_t bytes = packed_size({results}, {terms}) * sizeof(real);",
+            f"        packed[{k}] = aligned_alloc(64, (bytes + 63) / 64 * 64);",
             f"        if (!packed[{k}]) failed = 1;",
             f"        else {pack}({order}, {source}, packed[{k}]);",
             "    }",

@@ -1,4 +1,4 @@
-"""What the compiler knows: operations with their C expression and their derivative, and torch's functions in terms of them."""
+"""What the compiler knows: operations with C expressions and derivatives, and torch's functions in their terms."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ class Array:
 
     Attributes:
         name: its name.
-        kind: how it depends on the step: "stream" (T, B, ·), "before" and "after" (a state around the step), "carry" and
-            "carried" (a gradient handed from step to step), "fixed" (B, ·), "vector" (·), "scalar", "sum" (·, one for
-            every thread).
+        kind: how it depends on the step: "stream" (T, B, ·), "before" and "after" (a state around the step), "carry"
+            and "carried" (a gradient handed from step to step), "fixed" (B, ·), "vector" (·), "scalar", "sum" (·, one
+            for every thread).
         size: "H", "P", "I" or "1".
         blocks: how many of that size for one sequence.
     """
