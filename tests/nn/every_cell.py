@@ -41,7 +41,7 @@ def unwrapped(states: tuple[Tensor, ...]) -> Any:
     return states if len(states) > 1 else states[0]
 
 
-def network(cell: Any, *sizes: int, dtype: torch.dtype = torch.float64, kernel: int = 0, **options: Any) -> Any:
+def network(cell: Any, *sizes: int, dtype: torch.dtype = torch.float64, kernel: Any = 0, **options: Any) -> Any:
     """A network with weights well above their size at the start; with a kernel, the convolutional form."""
     torch.manual_seed(0)
     inputs, units = sizes or (INPUTS, UNITS)
