@@ -145,6 +145,12 @@ def test_steps_that_are_not_compiled(formula, capfd):
     assert_the_loop_takes_over_silently(module, sequences(module), capfd, "")
 
 
+def test_sums_over_the_channels_of_images_are_not_compiled(capfd):
+    """Of a vector, dimension 1 is all the units; of an image, it is not."""
+    module = network(cell(lambda a, b, h: a - a.mean(dim=1, keepdim=True) + b * h), kernel=3)
+    assert_the_loop_takes_over_silently(module, sequences(module, image=(3, 2)), capfd, "unit_mean")
+
+
 @pytest.mark.parametrize(
     "formula",
     [

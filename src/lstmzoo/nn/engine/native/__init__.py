@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lstmzoo.nn.engine.native import kernel, sequence
 from lstmzoo.nn.engine.native.hoist import bias_in_steps, hoisted
+from lstmzoo.nn.engine.native.program import sums_by_dimension
 from lstmzoo.nn.engine.native.traceable import must_be_traced
 from lstmzoo.nn.layer import Layer, LayerResult, Step
 
@@ -57,7 +58,11 @@ def obstacle(layer: Layer) -> str:
     if not tensors[0].numel():
         return "there is no input"
     found = _kernel(layer)
-    return found if isinstance(found, str) else ""
+    if isinstance(found, str):
+        return found
+    if layer.state[0].dim() > 2 and sums_by_dimension(found.program):
+        return "the step sums over a dimension by number; lstmzoo.nn.cells.normalise.unit_mean holds for images, too"
+    return ""
 
 
 def run_layer(layer: Layer) -> LayerResult:

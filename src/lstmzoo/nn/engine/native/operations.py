@@ -121,13 +121,21 @@ def power(x: Any, exponent: Any) -> Symbol:
     return result
 
 
+BY_DIMENSION = "by dimension"  # marks a sum over a dimension by number, which of an image means something else
+
+
 def total(x: Any, dim: Any = None, keepdim: bool = False) -> Symbol:
     """Sum over the units of each sequence."""
     if not keepdim or not set(dim if isinstance(dim, tuple | list) else (dim,)) <= {1, -1}:
         raise UntraceableError("sums must run over the units of each sequence, with keepdim=True")
+    x = _with_units(x)
+    return x if x.size == "1" else Symbol.make("sum", (x,), "1", (x.size, BY_DIMENSION))
+
+
+def _with_units(x: Any) -> Symbol:
     if as_symbol(x).size == "":
         raise UntraceableError("a step sums a constant over the units")
-    return unit_sum(as_symbol(x), as_symbol(x).size)
+    return as_symbol(x)
 
 
 def unit_sum(x: Symbol, size: str) -> Symbol:
@@ -140,8 +148,13 @@ def unit_sum(x: Symbol, size: str) -> Symbol:
 
 
 def mean(x: Any, dim: Any = None, keepdim: bool = False) -> Symbol:
-    size = as_symbol(x).size
-    return total(x, dim, keepdim) / Symbol.make("count", size="", attributes=(size,))
+    return total(x, dim, keepdim) / Symbol.make("count", size="", attributes=(as_symbol(x).size,))
+
+
+def unit_mean(x: Any) -> Symbol:
+    """`lstmzoo.nn.cells.normalise.unit_mean`: over all units, those of an image as well."""
+    x = _with_units(x)
+    return unit_sum(x, x.size) / Symbol.make("count", size="", attributes=(x.size,))
 
 
 def remainder(a: Any, b: Any) -> Symbol:
@@ -212,6 +225,7 @@ FUNCTIONS: dict[str, Callable[..., Symbol]] = {
     **dict.fromkeys(("remainder", "mod"), remainder),
     "sum": total,
     "mean": mean,
+    "unit_mean": unit_mean,
     "softplus": softplus,
     "log_sigmoid": _elementwise("logsigmoid"),  # what torch.nn.functional.logsigmoid is called
     "silu": lambda x, inplace=False: as_symbol(x) * sigmoid(x),
