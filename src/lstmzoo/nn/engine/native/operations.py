@@ -64,7 +64,7 @@ OPERATIONS: dict[str, Operation] = {
     "clamp": Operation(
         "m_min(m_max({0}, {1}), {2})", lambda g, y, a, low, high: (where((a >= low) * (a <= high), g, 0.0), None, None)
     ),
-    "where": Operation("({0} != 0 ? {1} : {2})", lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g))),
+    "where": Operation("m_where({0}, {1}, {2})", lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g))),
     "floor": Operation("m_floor({0})", lambda g, y, a: (None,)),
     "gt": Operation("(real)({0} > {1})", _none),
     "ge": Operation("(real)({0} >= {1})", _none),
