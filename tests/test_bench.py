@@ -10,6 +10,7 @@ import torch
 
 from lstmzoo import nn as zoo
 from lstmzoo.bench.cells import PlainLoop, bench_cells, geometric_means
+from lstmzoo.bench.conv import loop_of
 from lstmzoo.bench.timing import interleaved
 from lstmzoo.cli import main
 from tiny_data import write_video
@@ -47,6 +48,13 @@ def test_the_plain_loop_computes_what_the_cell_computes() -> None:
         torch.testing.assert_close(PlainLoop(module)(x)[0], module(x)[0])
 
 
+def test_the_loops_of_convolutions_compute_what_the_cells_compute() -> None:
+    for cell in ("lstm", "peephole_lstm", "gru"):
+        module = zoo.ConvRecurrent(cell, 3, 4, 3)
+        x = torch.randn(5, 2, 3, 6, 7)
+        torch.testing.assert_close(loop_of(module)(x)[0], module(x)[0])
+
+
 def test_geometric_means_summarise_a_cell_over_sizes() -> None:
     rows = [{"cell": "a", "inference_vs_nn_lstm": x, "training_vs_nn_lstm": y} for x, y in ((1.0, 4.0), (4.0, 1.0))]
     (mean,) = geometric_means(rows)
@@ -58,6 +66,7 @@ def test_commands_print_tables_and_write_json(tmp_path: Path, capsys: pytest.Cap
     write_video(tmp_path / "one.avi", 6)
     commands = {
         "cells": ["cells=lstm,gru", "sizes=3x2x4x5", "repeats=1"],
+        "conv": ["cells=lstm,gru", "sizes=3x2x4x5x6x7x3", "repeats=1"],
         "models": ["models=action_rnn", "batch=1", "clip_len=2", "size=32", "repeats=1"],
         "data": [f"root={tmp_path}", "videos=1"],
     }
@@ -68,6 +77,7 @@ def test_commands_print_tables_and_write_json(tmp_path: Path, capsys: pytest.Cap
         rows[name] = json.loads(target.read_text())["rows"]
     shown = capsys.readouterr().out
     assert [row["cell"] for row in rows["cells"]] == ["lstm", "gru"]
+    assert all(row[f"{mode}_vs_loop"] > 0 for row in rows["conv"] for mode in ("inference", "training"))
     assert rows["models"][0]["training_clips_per_s"] > 0
     assert rows["data"][0]["ratio"] == 1
     assert "action_rnn" in shown
@@ -80,6 +90,8 @@ def test_commands_print_tables_and_write_json(tmp_path: Path, capsys: pytest.Cap
         (["cell"], "unknown benchmark 'cell'; did you mean 'cells'?"),
         (["cells", "cells=lstn"], "unknown cell 'lstn'; did you mean 'lstm'?"),
         (["cells", "sizes=3x4"], "a size is steps x batch x input x hidden"),
+        (["conv", "sizes=3x4x5x6"], "a size is steps x batch x input channels"),
+        (["conv", "cells=mlstm"], "unknown cell 'mlstm'"),
         (["models", "models=foo"], "unknown model 'foo'"),
         (["data", "root=nowhere"], "there are no videos in nowhere"),
     ],

@@ -50,6 +50,10 @@ def test_train_and_eval_by_place(folder: Path, tmp_path: Path, monkeypatch: pyte
     trained = tiny_runs.run(*arguments, cwd=tmp_path)
     assert trained.code == 0, trained.err
     (run,) = (tmp_path / "runs").glob("kth_lstm/*")
+    unasked = tiny_runs.run("eval", f"ckpt_path={run}", cwd=tmp_path)
+    assert unasked.code == 2
+    assert "set LSTMZOO_IMPORT=my_lab.cells_of_mine" in unasked.err
+    monkeypatch.setenv("LSTMZOO_IMPORT", "my_lab.cells_of_mine")
     evaluated = tiny_runs.run("eval", f"ckpt_path={run}", cwd=tmp_path)
     assert evaluated.code == 0, evaluated.err
     monkeypatch.delenv("PYTHONPATH")
@@ -71,6 +75,10 @@ def test_a_checkpoint_brings_the_cell_back(folder: Path, tmp_path: Path, monkeyp
     contract["model"]["args"]["cell"] = "os:system"  # a checkpoint names it, and nothing but a cell is used
     torch.save({"state_dict": weights, "lstmzoo": contract}, tmp_path / "evil.ckpt")
     with pytest.raises(CheckpointError, match="unknown cell in the module 'os': 'system'"):
+        lstmzoo.load(tmp_path / "evil.ckpt")
+    contract["model"]["args"]["cell"] = "this:Zen"  # a module that nobody has imported is not run
+    torch.save({"state_dict": weights, "lstmzoo": contract}, tmp_path / "evil.ckpt")
+    with pytest.raises(CheckpointError, match="loading it would run the module 'this'"):
         lstmzoo.load(tmp_path / "evil.ckpt")
 
 

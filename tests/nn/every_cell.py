@@ -41,7 +41,7 @@ def unwrapped(states: tuple[Tensor, ...]) -> Any:
     return states if len(states) > 1 else states[0]
 
 
-def network(cell: Any, *sizes: int, dtype: torch.dtype = torch.float64, kernel: int = 0, **options: Any) -> Any:
+def network(cell: Any, *sizes: int, dtype: torch.dtype = torch.float64, kernel: Any = 0, **options: Any) -> Any:
     """A network with weights well above their size at the start; with a kernel, the convolutional form."""
     torch.manual_seed(0)
     inputs, units = sizes or (INPUTS, UNITS)
@@ -100,10 +100,10 @@ def run(
     if len(result) > 2:
         found |= {f"all {k}": s for k, s in result[2].items()}
     torch.manual_seed(4)
-    loss = sum((value * torch.randn_like(value)).sum() for value in found.values())
+    loss = sum((value * torch.randn(value.shape, dtype=torch.float64)).sum() for value in found.values())
     loss.backward()
     found = {name: value.detach() for name, value in found.items()}
-    found |= {f"gradient of {k}": w.grad for k, w in module.named_parameters() if w.grad is not None}
+    found |= {f"gradient of {k}": w.grad.clone() for k, w in module.named_parameters() if w.grad is not None}
     if isinstance(leaf, Tensor) and leaf.grad is not None:
         found["gradient of x"] = leaf.grad
     for name, s in zip(module.cell.state, given_states or (), strict=given_states is not None):

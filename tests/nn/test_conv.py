@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_sequence
 
 import lstmzoo.nn as zoo
+from lstmzoo.nn.engine.native import memory
 
 CELLS = [name for name in zoo.list_cells() if zoo.get_cell(name).convolutional]
 OPTIONS = [{}, {"bias": False}, {"learn_state": True, "residual": True}]
@@ -276,6 +277,37 @@ def test_the_fast_engine_gives_the_numbers_and_gradients_of_the_plain_loop(kerne
         (output.square().sum() + last[1].sum()).backward()
     close(found(x), expected(x))
     close([w.grad for w in found.parameters()], [w.grad for w in expected.parameters()])
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+@pytest.mark.parametrize("cell", [Peephole, Twice, "gru", "mingru", "layer_norm_lstm", "depth_gated_lstm"])
+def test_the_fast_engine_works_in_pieces_of_time(cell, steps, monkeypatch):
+    """W x and the gradients of W, R and x are computed for some steps at a time: here one, or two and one left over."""
+    options = {"peephole": "full", "image_size": (4, 3)} if cell is Peephole else {}
+    modules = [conv(cell, 2, 3, (3, 2), 2, bidirectional=True, engine=e, **options) for e in ("native", "reference")]
+    gates, pixels = len(modules[0].cell.gates), 2 * 4 * 3
+    monkeypatch.setattr(memory, "PIECE", steps * gates * 3 * pixels * 8)
+    x = images(5, 2, 2, 4, 3).requires_grad_()
+    results = []
+    for module in modules:
+        output, last = module(x, lengths=[5, 3])
+        total = output.square().sum() + sum(s.sum() for s in as_tuple(last))
+        first = torch.autograd.grad(total, [x, *module.parameters()], create_graph=True, materialize_grads=True)
+        second = torch.autograd.grad(first[0].square().sum(), [x, *module.parameters()], materialize_grads=True)
+        again = torch.autograd.grad(module(x)[0].square().sum(), [x, *module.parameters()], materialize_grads=True)
+        results.append([output, *as_tuple(last), *first, *second, *again])
+    close(*results, rtol=1e-9, atol=1e-9)
+
+
+def test_the_fast_engine_shares_rows_out_among_threads():
+    modules = [conv(Peephole, 2, 3, 3, engine=e) for e in ("native", "reference")]
+    x, threads = images(3, 2, 2, 5, 7), torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        found, expected = (torch.autograd.grad(m(x)[0].square().sum(), list(m.parameters())) for m in modules)
+    finally:
+        torch.set_num_threads(threads)
+    close(found, expected)
 
 
 def test_trace_and_clamp_see_images():

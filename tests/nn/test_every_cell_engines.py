@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
@@ -70,6 +71,48 @@ def test_native_convolutions(name):
     assert_engines_agree(module, x, first_state(module, x), lengths=[3, 1, 2], return_states=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("gru", {"kernel": (2, 3), "recurrent_kernel_size": (3, 4)}),
+        ("peephole_lstm", {"kernel": 2, "peephole": "full", "image_size": (4, 3)}),
+        ("peephole_lstm", {"kernel": 1, "peephole": "none"}),
+    ],
+    ids=str,
+)
+def test_native_kernels_of_any_size_and_peepholes(name, options):
+    module = network(name, 2, 3, **options)
+    x = sequences(module, 4, 3, (4, 3))
+    assert_engines_agree(module, x, first_state(module, x))
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "layer_norm_lstm", "mogrifier_lstm"])
+def test_native_sizes_that_fill_no_register(name):
+    module = network(name, 19, 37)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.mul_(0.3)
+    x = sequences(module, 3, 17)
+    assert_engines_agree(module, x, first_state(module, x))
+
+
+def test_native_in_several_python_threads_at_once():
+    module = network("mgu", 8, 32, engine="native")
+    x = sequences(module, 40, 4)
+    with torch.no_grad(), ThreadPoolExecutor(4) as pool:
+        expected = module(x)[0]
+        assert all(found.equal(expected) for found in pool.map(lambda _: module(x)[0], range(20)))
+
+
+def test_native_weights_changed_before_the_backward_pass_are_noticed():
+    module = network("mgu", engine="native")
+    total = module(sequences(module))[0].sum()
+    with torch.no_grad():
+        module.weight_hh_l0.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        total.backward()
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", PARALLEL)
 def test_parallel(name, dtype):
@@ -129,7 +172,7 @@ CASES = {
         {"checkpoint_steps": 2, "zoneout": {"h": 0.4}, "bidirectional": True},
     ),
     "one gate clamped, traced, lengths": Case(
-        ("depth_gated_lstm", "rnn_relu", "mogrifier_lstm"),
+        ("depth_gated_lstm", "rnn_relu", "multiplicative_lstm"),
         {"bidirectional": True},
         {"clamped": "one", "traced": True, "lengths": LENGTHS},
     ),
@@ -146,20 +189,21 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("kernel", [0, 3], ids=["linear", "convolutional"])
 @pytest.mark.parametrize(("title", "name"), [(title, name) for title, case in CASES.items() for name in case.cells])
-def test_native_options(title, name):
+def test_native_options(title, name, kernel):
     case = CASES[title]
-    module = network(name, num_layers=2, dtype=torch.float32, **case.options)
+    module = network(name, num_layers=2, dtype=torch.float32, kernel=kernel, **case.options)
     given = dict(case.given)
     module.train(given.pop("training", True))
     gates = [*module.cell.gates]
     given["clamped"] = dict.fromkeys({"one": gates[:1], "but one": gates[1:], None: ()}[given.get("clamped")], 0.3)
-    x = sequences(module)
+    x = sequences(module, image=(3, 2) if kernel else ())
     assert_engines_agree(module, x, None if case.own_state else first_state(module, x), **given)
 
 
 @pytest.mark.parametrize(
-    ("name", "gate"), [(name, gate) for name in ("lstm", "gru", "mgu", "sru") for gate in zoo.get_cell(name).gates]
+    ("name", "gate"), [(name, gate) for name in ("lstm", "mgu", "sru") for gate in zoo.get_cell(name).gates]
 )
 def test_native_with_each_gate_clamped(name, gate):
     module = network(name, bidirectional=True)

@@ -94,7 +94,7 @@ def _bench_cell(cell: str, size: str, repeats: int, device: torch.device, dtype:
     x = torch.randn(steps, batch, features, device=device, dtype=dtype)
     modules = {name: m.to(device, dtype) for name, m in _rivals(cell, features, hidden).items()}
     row: dict[str, Any] = {"cell": cell, "size": size}
-    for mode, make in (("inference", _inference), ("training", _training)):
+    for mode, make in (("inference", inference), ("training", training)):
         runs = {name: make(module, x) for name, module in modules.items()}
         if device.type == "cuda":
             seconds = interleaved({n: _until_done(run) for n, run in runs.items()}, repeats, time.perf_counter)
@@ -104,7 +104,7 @@ def _bench_cell(cell: str, size: str, repeats: int, device: torch.device, dtype:
         row |= {f"{mode}_vs_{name}": s / seconds["ours"] for name, s in seconds.items() if name != "ours"}
     for name in ("ours", "nn_lstm"):
         modules[name].zero_grad()  # what is freed inside must have been allocated inside
-        row[f"peak_mb_{name}"] = peak_memory(_training(modules[name], x), device) / 1e6
+        row[f"peak_mb_{name}"] = peak_memory(training(modules[name], x), device) / 1e6
     return row
 
 
@@ -136,7 +136,7 @@ def geometric_means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return summary
 
 
-def _inference(module: torch.nn.Module, x: Tensor) -> Callable[[], object]:
+def inference(module: torch.nn.Module, x: Tensor) -> Callable[[], object]:
     def run() -> object:
         with torch.inference_mode():
             return module(x)
@@ -144,7 +144,7 @@ def _inference(module: torch.nn.Module, x: Tensor) -> Callable[[], object]:
     return run
 
 
-def _training(module: torch.nn.Module, x: Tensor) -> Callable[[], object]:
+def training(module: torch.nn.Module, x: Tensor) -> Callable[[], object]:
     def run() -> None:
         module.zero_grad()
         module(x)[0].sum().backward()

@@ -1,4 +1,4 @@
-"""``lstmzoo bench cells | data | models``: ratios measured in one run, as a table and, if asked for, JSON."""
+"""``lstmzoo bench cells | conv | data | models``: ratios measured in one run, as a table and, if asked for, JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lstmzoo.cli.options import names, parse_options
 from lstmzoo.errors import LstmzooError, unknown_choice
 
 USAGE = """\
-usage: lstmzoo bench cells|data|models [option=value ...]
+usage: lstmzoo bench cells|conv|data|models [option=value ...]
 
   cells    a cell as it runs by default against torch.nn.LSTM, torch's module of the same name (nn same), the loop one
            would write by hand, and torchrecurrent's cell where that package is installed: milliseconds of inference and
@@ -20,6 +20,9 @@ usage: lstmzoo bench cells|data|models [option=value ...]
            longer each rival takes (above 1, ours is faster), and the peak of memory of a training step in MB
              cells=lstm,gru    sizes=32x16x512x256,... (steps x batch x input x hidden)    repeats=7
              device=cpu        dtype=float32
+  conv     a cell with convolutions for maps against the loop with a convolution per step, in the same terms
+             cells=lstm,gru,...    repeats=7    sizes=16x8x3x32x32x32x3,... (steps x batch x input channels x hidden
+             channels x height x width x kernel; beyond 3 channels, the input has a gradient, too)
   data     frames per second: plain reading with OpenCV, into the frame cache, out of it
              root=data/kth_simulated    videos=40
   models   clips per second of inference and of training
@@ -76,6 +79,17 @@ def _cells(
     return bench_cells(list(cells or list_cells()), list(sizes or SIZES), repeats, device, dtype)
 
 
+def _conv(cells: Sequence[str] = (), sizes: Sequence[str] = (), repeats: int = 7) -> Iterable[dict[str, Any]]:
+    from lstmzoo.bench.conv import CELLS, SIZES, bench_conv
+    from lstmzoo.nn import get_cell, list_cells
+
+    convolutional = [name for name in list_cells() if get_cell(name).convolutional]
+    for cell in cells:
+        if cell not in convolutional:
+            raise LstmzooError(unknown_choice("cell", cell, convolutional))
+    return bench_conv(list(cells or CELLS), list(sizes or SIZES), repeats)
+
+
 def _data(root: Path = Path("data/kth_simulated"), videos: int = 40) -> Iterable[dict[str, Any]]:
     from lstmzoo.bench.data import bench_data
     from lstmzoo.data.video import VIDEO_SUFFIXES
@@ -99,10 +113,10 @@ def _models(
     return bench_models(list(models or list_models()), batch, clip_len, size, repeats)
 
 
-def _size(text: str) -> str:
+def _size(text: str, form: str, example: str) -> str:
     numbers = text.split("x")
-    if len(numbers) != 4 or not all(number.isdigit() and int(number) for number in numbers):
-        raise ValueError("a size is steps x batch x input x hidden, e.g. 32x16x512x256")
+    if len(numbers) != form.count(" x ") + 1 or not all(number.isdigit() and int(number) for number in numbers):
+        raise ValueError(f"a size is {form}, e.g. {example}")
     return text
 
 
@@ -124,7 +138,12 @@ def _dtype(text: str) -> str:
 
 
 def _sizes(text: str) -> list[str]:
-    return [_size(size) for size in names(text)]
+    return [_size(size, "steps x batch x input x hidden", "32x16x512x256") for size in names(text)]
+
+
+def _conv_sizes(text: str) -> list[str]:
+    form = "steps x batch x input channels x hidden channels x height x width x kernel"
+    return [_size(size, form, "16x8x3x32x32x32x3") for size in names(text)]
 
 
 def _measure(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -183,6 +202,7 @@ def _cell(value: object) -> str:
 
 BENCHMARKS: dict[str, tuple[Callable[..., Iterable[dict[str, Any]]], dict[str, Callable[[str], object]]]] = {
     "cells": (_cells, {"cells": names, "sizes": _sizes, "repeats": int, "device": _device, "dtype": _dtype}),
+    "conv": (_conv, {"cells": names, "sizes": _conv_sizes, "repeats": int}),
     "data": (_data, {"root": Path, "videos": int}),
     "models": (_models, {"models": names, "batch": int, "clip_len": int, "size": int, "repeats": int}),
 }

@@ -11,6 +11,7 @@ It loads with ``weights_only=True``: no object of ours is pickled.
 from __future__ import annotations
 
 import os
+import sys
 import textwrap
 import zipfile
 from pathlib import Path
@@ -136,6 +137,18 @@ def words_of(vocabulary: dict[str, Any]) -> list[str]:
     return [*vocabulary["specials"], *vocabulary["words"]]
 
 
+def _refuse_strange_modules(file: Path, args: dict[str, Any]) -> None:
+    """A cell of one's own is named by its module; a file must not decide which module of the machine is run."""
+    trusted = {*sys.modules, *os.environ.get("LSTMZOO_IMPORT", "").split(",")}
+    for place in (value for value in args.values() if isinstance(value, str) and ":" in value):
+        module = place.partition(":")[0]
+        if module not in trusted:
+            raise CheckpointError(
+                f"{file} uses the cell {place!r}, and loading it would run the module {module!r}. If you trust it, "
+                f"import it first; on the command line, set LSTMZOO_IMPORT={module}"
+            )
+
+
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The contract and the model's weights, or an error that says what the file is instead."""
     file = _find(Path(path))
@@ -157,6 +170,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tenso
     if missing := {"version", "model", "classes", "transform", "data", "config"} - contract.keys():
         raise CheckpointError(f"{file}: its entry {KEY!r} lacks {', '.join(sorted(missing))}")
     _check_types(contract, file)
+    _refuse_strange_modules(file, contract["model"]["args"])
     return contract, {str(key).removeprefix(PREFIX): w for key, w in weights.items() if str(key).startswith(PREFIX)}
 
 

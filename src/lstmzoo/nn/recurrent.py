@@ -216,7 +216,8 @@ class Recurrent(TorchNames):
         if mask is not None:
             constants["mask_hh"] = mask.repeat(len(self.cell.recurrent_gates), 1)
         for name, value in constants.items():
-            value = value.reshape(self._per_unit(value.shape)).to(**factory)
+            value = value.reshape(self._per_unit(value.shape))
+            value = value.to(factory["device"], factory["dtype"] or torch.get_default_dtype())
             self.register_buffer(name + suffix, value, persistent=False)
 
     def reset_parameters(self) -> None:

@@ -55,7 +55,8 @@ class Regularisation:
         """Dropout of (T, B, ...): each element by itself, or, if variational, the same ones in all steps."""
         if not (self.variational and training and rate > 0):
             return F.dropout(x, rate, training)
-        return x * F.dropout(torch.ones_like(x[:1]), rate)
+        ones = torch.ones_like(x[:1], memory_format=torch.contiguous_format)  # drawn in one order, however x lies
+        return x * F.dropout(ones, rate)
 
     def drop_weights(self, weight: Tensor | None, training: bool) -> Tensor | None:
         """DropConnect of R."""

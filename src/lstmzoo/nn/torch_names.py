@@ -9,8 +9,6 @@ from torch import Tensor
 from torch.nn import Module
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from lstmzoo.nn.cell import Cell
 
 
@@ -68,7 +66,7 @@ class TorchNames(Module):
                     self.bidirectional,
                 )
 
-    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
         module = super()._apply(fn, recurse)
         self.flatten_parameters()
         return module

@@ -19,9 +19,9 @@ def unit_mean(x: Any) -> Any:
     Returns:
         (B, 1) or (B, 1, 1, 1).
     """
-    # what stands for a tensor while a step is compiled has no dimensions: any but the first means the units
-    dim = tuple(range(1, x.dim())) if isinstance(x, Tensor) else (1,)
-    return x.mean(dim=dim, keepdim=True)
+    if not isinstance(x, Tensor):  # what stands for a tensor while a step is compiled has no dimensions
+        return x.unit_mean()
+    return x.mean(dim=tuple(range(1, x.dim())), keepdim=True)
 
 
 def normalise(*parts: Any) -> tuple[Any, ...]:

@@ -3,7 +3,8 @@
 ``step`` is run once on symbols (`symbol`, `operations`, `tracing`), its graph is differentiated (`program`), laid out
 as stages between matrix products (`passes`), written as C (`emit`), compiled by the system's compiler and cached
 (`build`, `kernel`), and run (`sequence`). Where there is no compiler, or a step does something that the compiler does
-not know, the engine declines and the reference engine takes over.
+not know, the engine declines and the reference engine takes over. Where the maps are convolutions, pixels are what
+sequences are otherwise (`layout`), and torch's convolutions stand between the stages (`convolution`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import torch
 from torch import Tensor
 
 from lstmzoo.nn.engine.native import kernel, sequence
-from lstmzoo.nn.engine.native.hoist import bias_in_steps, hoisted
+from lstmzoo.nn.engine.native import layout as layouts
+from lstmzoo.nn.engine.native.hoist import bias_in_steps, hoisted, input_bias
+from lstmzoo.nn.engine.native.program import sums_by_dimension
 from lstmzoo.nn.engine.native.traceable import must_be_traced
 from lstmzoo.nn.layer import Layer, LayerResult, Step
 
@@ -57,18 +60,25 @@ def obstacle(layer: Layer) -> str:
     if not tensors[0].numel():
         return "there is no input"
     found = _kernel(layer)
-    return found if isinstance(found, str) else ""
+    if isinstance(found, str):
+        return found
+    if layer.state[0].dim() > 2 and sums_by_dimension(found.program):
+        return "the step sums over a dimension by number; lstmzoo.nn.cells.normalise.unit_mean holds for images, too"
+    return ""
 
 
 def run_layer(layer: Layer) -> LayerResult:
     """Run one layer in one direction; see `lstmzoo.nn.engine`."""
     found = _kernel(layer)
     assert isinstance(found, kernel.Kernel)
-    return sequence.run_layer(found, hoisted(layer), bias_in_steps(layer.step.cell))
+    layout = layouts.of_layer(layer, found.sums)
+    ready = hoisted(layer) if layout is None else layout.layer(layer, input_bias(layer))
+    return sequence.run_layer(found, ready, bias_in_steps(layer.step.cell), layout)
 
 
 def _kernel(layer: Layer) -> kernel.Kernel | str:
     cell = layer.step.cell
     graded = cell.state if layer.keep_states else cell.state[:1]
     bias, dtype = layer.maps.bias_ih is not None, layer.streams["x"].dtype
-    return kernel.find_or_explain(layer.step, bias, bias and bias_in_steps(cell), graded, dtype)
+    full = layouts.full_vectors(layer.maps)
+    return kernel.find_or_explain(layer.step, bias, bias and bias_in_steps(cell), graded, dtype, full)

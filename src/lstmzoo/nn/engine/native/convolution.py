@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,60 +14,98 @@ if TYPE_CHECKING:
     from lstmzoo.nn.engine.native.memory import Memory
 
 Padding = tuple[int, int]
+OnPiece = Callable[[slice], None]
 
 
-def run_stages(memory: Memory, name: str, keep: bool) -> None:
+def run_stages(memory: Memory, name: str, keep: bool, begin: OnPiece, end: OnPiece) -> None:
     """Run all steps of a pass, in turn with the convolutions.
 
     Args:
         memory: the arrays of the pass.
         name: ``"forward"`` or ``"backward"``.
         keep: whether what the backward pass needs is kept.
+        begin: called with the times of every piece before its steps.
+        end: called with them after its steps.
     """
     p, steps = memory.p, memory.steps
-    numbers, table = memory.tables()
     stage_function = getattr(memory.run.kernel.library, f"{name}_stage")
     calls: dict[int, list[ProductCall]] = {}
     for call in p.calls:
         calls.setdefault(call.stage, []).append(call)
-    for step in range(steps) if name == "forward" else reversed(range(steps)):
-        for stage in range(p.stages):
-            for call in calls.get(stage, ()):
-                _convolve(memory, call, step, table)
-            stage_function(numbers, table, step, stage, int(keep))
+    tables = None
+    backwards = memory.run.bare.reverse != (name == "backward")
+    pieces = [slice(start, min(start + memory.piece, steps)) for start in range(0, steps, memory.piece)]
+    for piece in reversed(pieces) if backwards else pieces:
+        begin(piece)
+        numbers, addresses = tables = tables or memory.tables()
+        times = range(piece.start, piece.stop)
+        for t in reversed(times) if backwards else times:
+            step = steps - 1 - t if memory.run.bare.reverse else t
+            for stage in range(p.stages):
+                for call in calls.get(stage, ()):
+                    _convolve(memory, call, step)
+                stage_function(numbers, addresses, step, stage, int(keep))
+        end(piece)
 
 
-def _convolve(memory: Memory, call: ProductCall, step: int, table: Any) -> None:
-    weight = memory.given[call.matrix]
-    block = memory.widths[(call.of if call.transposed else call.out).size] // math.prod(memory.run.image)
+def input_products(memory: Memory, piece: slice) -> None:
+    """W x + b in the steps of a piece, where it is read and not given."""
+    layout, given = memory.run.layout, memory.given
+    if layout is not None and "input" in given and memory.p.reads_x:
+        images = layout.images(given["input"][piece])
+        z = memory.run.bare.maps.product(given["weight_ih"], given.get("bias_ih"), images)
+        memory.put_part("x", layout.rows(z).contiguous(), piece.start)
+
+
+def input_gradients(memory: Memory, piece: slice, found: dict[str, Tensor]) -> None:
+    """Gradients of x, W and b where W x + b is not given: those in ``found`` are written or added to."""
+    layout, given = memory.run.layout, memory.given
+    if layout is None or "input" not in given or "d_x" not in memory.p.arrays:
+        return
+    d = memory.tensors["d_x"]
+    gradient, images = layout.images(d).flatten(0, 1), layout.images(given["input"][piece]).flatten(0, 1)
+    if "input" in found:
+        of_images = input_gradient(given["weight_ih"], gradient, images).unflatten(0, (len(d), -1))
+        found["input"][piece] = layout.rows(of_images)
+    if "weight_ih" in found:
+        found["weight_ih"] += weight_gradient(given["weight_ih"], images, gradient)
+    if "bias_ih" in found:
+        found["bias_ih"] += d.sum((0, 1)) if layout.pixels else gradient.sum((0, 2, 3))
+
+
+def _convolve(memory: Memory, call: ProductCall, step: int) -> None:
+    layout = memory.run.layout
+    assert layout is not None
+    weight, v, out = memory.given[call.matrix], memory.at(call.of, step), memory.at(call.out, step)
+    block = (v if call.transposed else out).shape[1] // (call.of if call.transposed else call.out).blocks
     weight = weight[call.first * block : (call.first + call.count) * block]
-    v = memory.at(call.of, step)
-    result = input_gradient(weight, v) if call.transposed else memory.run.bare.maps.product(weight, None, v)
+    result = input_gradient(weight, v, out) if call.transposed else memory.run.bare.maps.product(weight, None, v)
     if call.out.kind == "fixed":  # read where it is
-        result = result.contiguous()
-        memory.tensors[call.out.name] = result  # keeps it alive
-        table[memory.index(call.out)] = result.data_ptr()
+        memory.put(call.out.name, layout.rows(result).contiguous())
+        memory.addresses[memory.index(call.out.name)] = memory.tensors[call.out.name].data_ptr()
     else:
-        memory.at(call.out, step).copy_(result)
+        out.copy_(result)
 
 
-def input_gradient(weight: Tensor, gradient: Tensor) -> Tensor:
+def input_gradient(weight: Tensor, gradient: Tensor, like: Tensor) -> Tensor:
     """Gradient of the images that a map of stride 1, which keeps their size, was applied to.
 
     Args:
         weight: (rows, C, K, K).
         gradient: of the results, (B, rows, H, W).
+        like: any images (B, C, H, W).
 
     Returns:
         (B, C, H, W).
     """
     padding, uneven = _padding(weight)
-    height, width = gradient.shape[-2:]
-    shape = (gradient.shape[0], weight.shape[1], height + uneven[0], width + uneven[1])
-    like = gradient.new_empty(1).expand(shape)
-    found = _backward(gradient, like, weight, padding, [True, False, False])[0]
-    # with an even kernel, the image had been framed by hand before it was convolved
-    return found if uneven == (0, 0) else _unframed(found, weight, height, width)
+    if uneven == (0, 0):
+        return _backward(gradient, like, weight, padding, [True, False, False])[0]
+    height, width = gradient.shape[-2:]  # with an even kernel, the image was framed before it was convolved
+    framed = like.new_empty(1).expand(*like.shape[:2], height + uneven[0], width + uneven[1])
+    left, _, above, _ = _frame(weight)
+    found = _backward(gradient, framed, weight, padding, [True, False, False])[0]
+    return found[..., above : above + height, left : left + width]
 
 
 def weight_gradient(weight: Tensor, images: Tensor, gradient: Tensor) -> Tensor:
@@ -105,8 +143,3 @@ def _frame(weight: Tensor) -> tuple[int, int, int, int]:
     """Left, right, above, below."""
     height, width = weight.shape[-2:]
     return ((width - 1) // 2, width // 2, (height - 1) // 2, height // 2)
-
-
-def _unframed(images: Tensor, weight: Tensor, height: int, width: int) -> Tensor:
-    left, _, above, _ = _frame(weight)
-    return images[..., above : above + height, left : left + width].contiguous()

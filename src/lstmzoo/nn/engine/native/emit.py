@@ -267,7 +267,8 @@ def _run(p: Pass) -> str:
         source = f"a[{2 * len(p.arrays) + k}], {columns}"
         packing += [
             "    if (T > 1) {",
-            f"        packed[{k}] = aligned_alloc(64, (packed_size({results}, {terms}) * sizeof(real) + 63) / 64 * 64);",
+            f"        const size_t bytes = packed_size({results}, {terms}) * sizeof(real);",
+            f"        packed[{k}] = aligned_alloc(64, (bytes + 63) / 64 * 64);",
             f"        if (!packed[{k}]) failed = 1;",
             f"        else {pack}({order}, {source}, packed[{k}]);",
             "    }",
@@ -297,18 +298,24 @@ def _run(p: Pass) -> str:
 
 
 def _stage_entry(p: Pass) -> str:
-    """The entry point for one stage of one step."""
+    """The entry point for one stage of one step: sequences shared out among threads."""
     cases = [
-        f"        case {k}: if (keep) {p.name}_stage{k}(&s, 0, n[1], 1); else {p.name}_stage{k}(&s, 0, n[1], 0); break;"
+        f"        case {k}: if (keep) {p.name}_stage{k}(&s, first, last, 1);"
+        f" else {p.name}_stage{k}(&s, first, last, 0); break;"
         for k in range(p.stages)
     ]
     return "\n".join(
         [
             f"void {p.name}_stage(const long *n, real **a, long step, long stage, int keep) {{",
-            f"    {p.name}_step s;",
-            f"    {p.name}_setup(&s, n, a, step, 0);",
-            "    switch (stage) {",
+            "    const long B = n[1], threads = n[6];",
+            "    #pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)",
+            "    for (long thread = 0; thread < threads; thread++) {",
+            "        const long first = B * thread / threads, last = B * (thread + 1) / threads;",
+            f"        {p.name}_step s;",
+            f"        {p.name}_setup(&s, n, a, step, thread);",
+            "        switch (stage) {",
             *cases,
+            "        }",
             "    }",
             "}",
         ]

@@ -15,7 +15,7 @@ def hoisted(layer: Layer) -> Layer:
     """The same layer with W x + b for its stream ``x``; a raw cell takes x as it is."""
     if layer.step.cell.raw:
         return layer
-    of_x = layer.maps.product(layer.maps.weight_ih, _input_bias(layer), layer.streams["x"])
+    of_x = layer.maps.product(layer.maps.weight_ih, input_bias(layer), layer.streams["x"])
     return replace(layer, streams={**layer.streams, "x": of_x})
 
 
@@ -24,7 +24,7 @@ def bias_in_steps(cell: Cell) -> bool:
     return bool(cell.split or cell.late or cell.raw)
 
 
-def _input_bias(layer: Layer) -> Tensor | None:
+def input_bias(layer: Layer) -> Tensor | None:
     """b, with b' added to it where that comes to the same."""
     cell, maps = layer.step.cell, layer.maps
     if maps.bias_ih is None or maps.bias_hh is None or bias_in_steps(cell):

@@ -44,6 +44,11 @@ class Kernel:
     library: ctypes.CDLL
     dtype: torch.dtype
 
+    @functools.cached_property
+    def sums(self) -> bool:
+        """Whether a step sums over the units of a sequence."""
+        return any(node.op == "sum" for node in self.forward.places)
+
 
 def find(step: Step, bias: bool, bias_in_steps: bool, graded: tuple[str, ...], dtype: torch.dtype) -> Kernel | None:
     """Return the kernel of a step, or None if there can't be one; the arguments are those of `find_or_explain`."""
@@ -52,7 +57,12 @@ def find(step: Step, bias: bool, bias_in_steps: bool, graded: tuple[str, ...], d
 
 
 def find_or_explain(
-    step: Step, bias: bool, bias_in_steps: bool, graded: tuple[str, ...], dtype: torch.dtype
+    step: Step,
+    bias: bool,
+    bias_in_steps: bool,
+    graded: tuple[str, ...],
+    dtype: torch.dtype,
+    per_row: tuple[str, ...] = (),
 ) -> Kernel | str:
     """Return the kernel of a step, compiled if need be, or why there can't be one.
 
@@ -62,18 +72,21 @@ def find_or_explain(
         bias_in_steps: whether b' is added in every step.
         graded: states for whose values over time gradients may come in.
         dtype: float32 or float64.
+        per_row: the cell's vectors that differ from sequence to sequence.
     """
     if dtype not in DTYPES:
         return f"it computes in float32 and float64, not in {dtype}"
     settings = tuple(sorted((k, repr(v)) for k, v in vars(step.cell).items()))
-    return _find(step, settings, bias, bias_in_steps, graded, dtype)
+    return _find(step, settings, bias, bias_in_steps, graded, dtype, per_row)
 
 
 @functools.lru_cache(maxsize=512)
 @torch.enable_grad()  # a kernel is made for training, too: a step that switches gradients off is refused
-def _find(step: Step, settings: Any, bias: bool, bias_in_steps: bool, graded: Any, dtype: torch.dtype) -> Kernel | str:
+def _find(
+    step: Step, settings: Any, bias: bool, bias_in_steps: bool, graded: Any, dtype: torch.dtype, per_row: Any
+) -> Kernel | str:
     try:
-        program = make_program(trace_step(step, bias, bias_in_steps), graded)
+        program = make_program(trace_step(step, bias, bias_in_steps, per_row), graded)
         forward, backward = forward_pass(program), backward_pass(program)
         library = build.load(DTYPES[dtype] + _runtime() + PRELUDE + emit(forward) + emit(backward))
     except (UntraceableError, build.BuildError) as error:

@@ -1,4 +1,4 @@
-"""What the compiler knows: operations with their C expression and their derivative, and torch's functions in terms of them."""
+"""What the compiler knows: operations with C expressions and derivatives, and torch's functions in their terms."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ OPERATIONS: dict[str, Operation] = {
     "clamp": Operation(
         "m_min(m_max({0}, {1}), {2})", lambda g, y, a, low, high: (where((a >= low) * (a <= high), g, 0.0), None, None)
     ),
-    "where": Operation("({0} != 0 ? {1} : {2})", lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g))),
+    "where": Operation("m_where({0}, {1}, {2})", lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g))),
     "floor": Operation("m_floor({0})", lambda g, y, a: (None,)),
     "gt": Operation("(real)({0} > {1})", _none),
     "ge": Operation("(real)({0} >= {1})", _none),
@@ -121,13 +121,21 @@ def power(x: Any, exponent: Any) -> Symbol:
     return result
 
 
+BY_DIMENSION = "by dimension"  # marks a sum over a dimension by number, which of an image means something else
+
+
 def total(x: Any, dim: Any = None, keepdim: bool = False) -> Symbol:
     """Sum over the units of each sequence."""
     if not keepdim or not set(dim if isinstance(dim, tuple | list) else (dim,)) <= {1, -1}:
         raise UntraceableError("sums must run over the units of each sequence, with keepdim=True")
+    x = _with_units(x)
+    return x if x.size == "1" else Symbol.make("sum", (x,), "1", (x.size, BY_DIMENSION))
+
+
+def _with_units(x: Any) -> Symbol:
     if as_symbol(x).size == "":
         raise UntraceableError("a step sums a constant over the units")
-    return unit_sum(as_symbol(x), as_symbol(x).size)
+    return as_symbol(x)
 
 
 def unit_sum(x: Symbol, size: str) -> Symbol:
@@ -140,8 +148,13 @@ def unit_sum(x: Symbol, size: str) -> Symbol:
 
 
 def mean(x: Any, dim: Any = None, keepdim: bool = False) -> Symbol:
-    size = as_symbol(x).size
-    return total(x, dim, keepdim) / Symbol.make("count", size="", attributes=(size,))
+    return total(x, dim, keepdim) / Symbol.make("count", size="", attributes=(as_symbol(x).size,))
+
+
+def unit_mean(x: Any) -> Symbol:
+    """`lstmzoo.nn.cells.normalise.unit_mean`: over all units, those of an image as well."""
+    x = _with_units(x)
+    return unit_sum(x, x.size) / Symbol.make("count", size="", attributes=(x.size,))
 
 
 def remainder(a: Any, b: Any) -> Symbol:
@@ -161,7 +174,8 @@ def gelu(x: Any, approximate: str = "none") -> Symbol:
 
 
 def elu(x: Any, alpha: float = 1.0, inplace: bool = False) -> Symbol:
-    return where(as_symbol(x) > 0.0, x, _apply("expm1", _apply("minimum", x, 0.0)) * alpha)
+    positive = as_symbol(x) > 0.0
+    return where(positive, x, _apply("expm1", where(positive, 0.0, x)) * alpha)
 
 
 def sigmoid(x: Any) -> Symbol:
@@ -211,12 +225,15 @@ FUNCTIONS: dict[str, Callable[..., Symbol]] = {
     **dict.fromkeys(("remainder", "mod"), remainder),
     "sum": total,
     "mean": mean,
+    "unit_mean": unit_mean,
     "softplus": softplus,
     "log_sigmoid": _elementwise("logsigmoid"),  # what torch.nn.functional.logsigmoid is called
     "silu": lambda x, inplace=False: as_symbol(x) * sigmoid(x),
     "gelu": gelu,
     "elu": elu,
-    "leaky_relu": lambda x, slope=0.01, inplace=False: where(as_symbol(x) > 0.0, x, as_symbol(x) * slope),
+    "leaky_relu": lambda x, negative_slope=0.01, inplace=False: where(
+        as_symbol(x) > 0.0, x, as_symbol(x) * negative_slope
+    ),
     "softsign": lambda x: as_symbol(x) / (_apply("abs", x) + 1.0),
     "lerp": lambda a, b, weight: as_symbol(a) + (as_symbol(b) - a) * weight,
     "addcmul": lambda x, a, b, value=1: as_symbol(x) + as_symbol(a) * b * value,

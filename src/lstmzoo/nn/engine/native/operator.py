@@ -93,7 +93,7 @@ def _plan(number: int, flags: Any, form: Any, inputs: Any, dtype: str) -> str:
     empty: Any = dict.fromkeys
     bare = Layer(step, maps, empty(streams), empty(held), dict(scalars), (), reverse, keep_states)
     plan = f"{step.cell.name or type(step.cell).__name__}-{len(_plans)}"
-    _plans[plan] = Run(found, tuple(names), bare, ())
+    _plans[plan] = Run(found, tuple(names), bare, None)
     return f"{plan} {','.join(names)}"
 
 

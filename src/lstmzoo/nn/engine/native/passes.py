@@ -7,6 +7,7 @@ over the units.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -22,9 +23,9 @@ class Array:
 
     Attributes:
         name: its name.
-        kind: how it depends on the step: "stream" (T, B, ·), "before" and "after" (a state around the step), "carry" and
-            "carried" (a gradient handed from step to step), "fixed" (B, ·), "vector" (·), "scalar", "sum" (·, one for
-            every thread).
+        kind: how it depends on the step: "stream" (T, B, ·), "before" and "after" (a state around the step), "carry"
+            and "carried" (a gradient handed from step to step), "fixed" (B, ·), "vector" (·), "scalar", "sum" (·, one
+            for every thread).
         size: "H", "P", "I" or "1".
         blocks: how many of that size for one sequence.
     """
@@ -89,6 +90,11 @@ class Pass:
             copied = Symbol.make("copy", (value,), array.size) if free else value
             self.outputs.append(Output(array, block, copied, adds, optional))
 
+    @functools.cached_property
+    def reads_x(self) -> bool:
+        """Whether the stream ``x`` is looked at."""
+        return any(node.op == "input" and node.attributes[:2] == ("stream", "x") for node in self.places)
+
     @property
     def stages(self) -> int:
         """Number of stages."""
@@ -142,7 +148,7 @@ def backward_pass(program: Program) -> Pass:
     for name, node in program.vectors.items():
         p.write(p.array(f"d_{name}", "sum", "H"), [node], adds=True)
     for name, node in program.held.items():
-        p.write(p.array(f"d_{name}", "fixed", program.sizes[name.removeprefix("start_")]), [node], adds=True)
+        p.write(p.array(f"d_{name}", "fixed", program.sizes.get(name.removeprefix("start_"), "H")), [node], adds=True)
     gradients = {}
     for product in program.products:
         blocks = program.product_gradients[product.name]

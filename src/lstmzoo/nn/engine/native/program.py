@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lstmzoo.nn.engine.native.operations import OPERATIONS, add, unit_sum
+from lstmzoo.nn.engine.native.operations import BY_DIMENSION, OPERATIONS, add, unit_sum
 from lstmzoo.nn.engine.native.symbol import Symbol, as_symbol
 from lstmzoo.nn.engine.native.tracing import TracedStep, input_symbol
 
@@ -111,6 +111,12 @@ def make_program(traced: TracedStep, graded: tuple[str, ...]) -> Program:
         program.product_gradients[product.name] = [reuse(adjoints.get(block, zero)) for block in product.blocks]
         program.vectors_of_products[product.name] = reuse.keep(product.vector)
     return program
+
+
+def sums_by_dimension(program: Program) -> bool:
+    """Whether a step sums over a dimension that it gives by number."""
+    values = [*program.states.values(), *program.gates.values()]
+    return any(node.op == "sum" and BY_DIMENSION in node.attributes for node in reachable(values))
 
 
 def reachable(roots: Iterable[Symbol]) -> list[Symbol]:

@@ -32,6 +32,19 @@ typedef float real;
 INLINE real m_max(real a, real b) { return a > b || a != a ? a : b; }
 INLINE real m_min(real a, real b) { return a < b || a != a ? a : b; }
 
+/* a where the condition is not 0, else b, by masking bits: selects inside selects confuse the vectoriser. */
+INLINE real m_where(real condition, real a, real b) {
+#ifdef REAL_DOUBLE
+    typedef int64_t bits;
+#else
+    typedef int32_t bits;
+#endif
+    union { real r; bits i; } x = {.r = a}, y = {.r = b}, selected;
+    bits mask = -(bits)(condition != 0);
+    selected.i = (x.i & mask) | (y.i & ~mask);
+    return selected.r;
+}
+
 #ifdef REAL_DOUBLE
 
 INLINE real m_abs(real x) { return fabs(x); }

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import torch
+
 from lstmzoo.nn.engine.native.symbol import Symbol, UntraceableError, as_symbol
 from lstmzoo.nn.layer import Step
 from lstmzoo.nn.maps import Maps
@@ -30,9 +32,11 @@ class SymbolicMaps(Maps):
 
     Args:
         bias_in_steps: whether b' is added in every step; if not, it has been added to W x + b already.
+        per_row: vectors that differ from sequence to sequence.
     """
 
     bias_in_steps: bool = False
+    per_row: tuple[str, ...] = ()
     output_size: str = field(default="H")
 
     def input_blocks(self, of_x: Any) -> tuple[Any, ...]:
@@ -52,7 +56,10 @@ class SymbolicMaps(Maps):
 
     def parameters(self) -> Any:
         cell = self.cell
-        vectors = {name: input_symbol("vector", name, "H") for name in (*cell.vectors, *cell.constants)}
+        vectors = {
+            name: input_symbol("held" if name in self.per_row else "vector", name, "H")
+            for name in (*cell.vectors, *cell.constants)
+        }
         return cell.Parameters(**vectors, **{name: partial(self._own, name) for name in cell.matrices})
 
     def _own(self, name: str, v: Any) -> Symbol:
@@ -86,13 +93,14 @@ class TracedStep:
     input_blocks: int
 
 
-def trace_step(step: Step, bias: bool, bias_in_steps: bool) -> TracedStep:
+def trace_step(step: Step, bias: bool, bias_in_steps: bool, per_row: tuple[str, ...] = ()) -> TracedStep:
     """Run a step on symbols.
 
     Args:
         step: the step.
         bias: whether the maps have biases.
         bias_in_steps: whether b' is added in every step.
+        per_row: the cell's vectors that differ from sequence to sequence.
 
     Raises:
         UntraceableError: if the cell computes something that the compiler does not know.
@@ -103,7 +111,7 @@ def trace_step(step: Step, bias: bool, bias_in_steps: bool) -> TracedStep:
         raise UntraceableError("a cell whose gates are not one per unit")
     marker: Any = object() if bias else None
     maps = SymbolicMaps(
-        cell, 0, marker, marker, marker, marker, marker, {}, bias_in_steps=bias_in_steps, output_size=sizes["h"]
+        cell, 0, marker, marker, marker, marker, marker, {}, bias_in_steps, per_row, output_size=sizes["h"]
     )
     given: dict[str, Any] = {"x": input_symbol("stream", "x", "I") if cell.raw else None}
     given |= {name: input_symbol("stream", name, "1") for name in ("real", "reset")}
@@ -117,7 +125,8 @@ def trace_step(step: Step, bias: bool, bias_in_steps: bool) -> TracedStep:
         given["below"] = input_symbol("stream", "below", sizes[cell.below])
     before = cell.State(*(input_symbol("state", name, size) for name, size in sizes.items()))
     try:
-        after, gates = step(maps, given, before)
+        with torch.random.fork_rng(devices=[]):  # a step that draws numbers is not compiled, and draws its own later
+            after, gates = step(maps, given, before)
     except UntraceableError:
         raise
     except Exception as error:  # whatever arises where a step treats a symbol as the tensor it is not
