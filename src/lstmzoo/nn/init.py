@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from lstmzoo.nn.recurrent import Recurrent
+    from lstmzoo.nn.layer_parameters import LayerParameters
 
 
-def initialise_(module: Recurrent, forget_bias: float | None, chrono: int | None, orthogonal: bool) -> None:
+def initialise_(module: LayerParameters, forget_bias: float | None, chrono: int | None, orthogonal: bool) -> None:
     """Set what the cell fixes (gains, first states), then apply the initialisations that were asked for.
 
     Args:
@@ -39,7 +39,7 @@ def initialise_(module: Recurrent, forget_bias: float | None, chrono: int | None
 
 
 @torch.no_grad()
-def _set_constants(module: Recurrent) -> None:
+def _set_constants(module: LayerParameters) -> None:
     cell = module.cell
     for suffix in module.suffixes:
         for name, value in cell.vector_init.items():
@@ -49,7 +49,7 @@ def _set_constants(module: Recurrent) -> None:
 
 
 @torch.no_grad()
-def forget_bias_(module: Recurrent, value: float = 1.0) -> None:
+def forget_bias_(module: LayerParameters, value: float = 1.0) -> None:
     """Set the total bias of the forget gate, so that a new network keeps its state rather than losing half a step.
 
     b_f = value;  where the input gate alone decides, h = (1 − i) ⊙ h₋ + i ⊙ n,  b_i = −value, since 1 − σ(a) = σ(−a)
@@ -70,7 +70,7 @@ def forget_bias_(module: Recurrent, value: float = 1.0) -> None:
 
 
 @torch.no_grad()
-def chrono_(module: Recurrent, longest: int) -> None:
+def chrono_(module: LayerParameters, longest: int) -> None:
     """Draw the forget gate's biases so that the units' time spans cover the range 1 to ``longest`` steps.
 
     b_f ~ log U[1, T − 1],  b_i = −b_f
@@ -102,7 +102,7 @@ def chrono_(module: Recurrent, longest: int) -> None:
 
 
 @torch.no_grad()
-def orthogonal_(module: Recurrent) -> None:
+def orthogonal_(module: LayerParameters) -> None:
     """Make every gate's recurrent matrix orthogonal (semi-orthogonal with a projection).
 
     Source: Saxe, McClelland & Ganguli 2014.
@@ -118,14 +118,14 @@ def orthogonal_(module: Recurrent) -> None:
             nn.init.orthogonal_(block)
 
 
-def _keeping_gate(module: Recurrent) -> tuple[str, int]:
+def _keeping_gate(module: LayerParameters) -> tuple[str, int]:
     found = module.cell.keeping_gate
     if found is None:
         raise ValueError(f"the cell {module.cell!r} has no forget gate whose bias could be set")
     return found
 
 
-def _gate_biases(module: Recurrent, gate: str) -> list[tuple[Tensor, Tensor]]:
+def _gate_biases(module: LayerParameters, gate: str) -> list[tuple[Tensor, Tensor]]:
     """Views of a gate's rows of b_ih and b_hh, one pair per layer and direction; where a gate has one bias, b and 0."""
     cell = module.cell
     if f"b_{gate}" in cell.vectors:  # normalised cells add their biases themselves
@@ -143,7 +143,7 @@ def _gate_biases(module: Recurrent, gate: str) -> list[tuple[Tensor, Tensor]]:
     return pairs
 
 
-def _rows(module: Recurrent, gates: list[str], gate: str) -> slice:
+def _rows(module: LayerParameters, gates: list[str], gate: str) -> slice:
     """A gate's rows in weights that hold some gates."""
     sizes = module.cell.gate_sizes(module.hidden_size)
     start = sum(sizes[g] for g in gates[: gates.index(gate)])

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 from torch.nn.utils.rnn import PackedSequence
 
 from lstmzoo.nn import engine as engines
-from lstmzoo.nn import init
 from lstmzoo.nn.cell import Cell
 from lstmzoo.nn.checks import (
     check_arguments,
@@ -25,14 +22,11 @@ from lstmzoo.nn.checks import (
 )
 from lstmzoo.nn.engine.native.operator import number_of
 from lstmzoo.nn.gate_functions import with_gate_functions
-from lstmzoo.nn.maps import Maps
+from lstmzoo.nn.layer_parameters import LayerParameters, States
 from lstmzoo.nn.packing import mask_of, pack_like, unpack
 from lstmzoo.nn.probe import Probe
 from lstmzoo.nn.registry import get_cell
 from lstmzoo.nn.regularise import Regularisation
-from lstmzoo.nn.torch_names import TorchNames
-
-States = tuple[Tensor, ...]  # one per name in cell.state
 
 
 class Sequences(NamedTuple):
@@ -49,7 +43,7 @@ class Sequences(NamedTuple):
     states: dict[str, Tensor]
 
 
-class Recurrent(TorchNames):
+class Recurrent(LayerParameters):
     """Runs any recurrent cell over sequences, with the arguments, shapes and parameter names of torch.nn.LSTM.
 
     With G gates, H = ``hidden_size``, L = ``num_layers``, D = 2 if bidirectional else 1, and P = ``proj_size`` or H,
@@ -95,7 +89,6 @@ class Recurrent(TorchNames):
     """
 
     probes: tuple[Probe, ...] = ()  # set by `trace` and `clamp` while they are active
-    maps_class: type[Maps] = Maps
 
     def __init__(
         self,
@@ -158,75 +151,6 @@ class Recurrent(TorchNames):
         super().__setstate__(state)
         self.cell_number = number_of(self.cell)  # a copy's cell is another, maybe in another process
 
-    @property
-    def num_directions(self) -> int:
-        """1, or 2 if bidirectional."""
-        return 2 if self.bidirectional else 1
-
-    @property
-    def output_size(self) -> int:
-        """Size of h in one direction: ``proj_size`` if there is a projection, else ``hidden_size``."""
-        return self.proj_size or self.hidden_size
-
-    def _weight_shape(self, rows: int, columns: int, of: str) -> tuple[int, ...]:
-        """Shape of a map; ``of`` tells what it acts on: ``"input"`` or ``"hidden"``."""
-        return (rows, columns)
-
-    def _vector_shape(self, name: str, size: int) -> tuple[int, ...]:
-        """Shape of a vector that acts elementwise on the units."""
-        return self._per_unit((size,))
-
-    def _per_unit(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """A shape with ones for the dimensions after the units' (height and width in the convolutional form)."""
-        return (*shape, *[1] * (self._dims - 3))
-
-    def _fan_in(self, weight: Tensor) -> int:
-        """How many values a parameter's map adds up; ±1/√ of it is the range that the parameter is drawn from."""
-        return self.hidden_size
-
-    def _parameter_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
-        """Shapes of all parameters of one layer and direction, by torch's names without the suffix."""
-        cell, hidden = self.cell, self.hidden_size
-        sizes = cell.gate_sizes(hidden)
-        rows, rows_hh = sum(sizes.values()), sum(sizes[gate] for gate in cell.recurrent_gates)
-        columns = self.input_size if layer == 0 else self.output_size * self.num_directions
-        shapes = {"weight_ih": self._weight_shape(rows, columns, "input")}
-        if rows_hh:  # no R where no gate has its product
-            shapes["weight_hh"] = self._weight_shape(rows_hh, self.output_size, "hidden")
-        if self.bias and cell.biased:
-            shapes |= {"bias_ih": (rows,), **({"bias_hh": (rows_hh,)} if rows_hh else {})}
-        if self.proj_size:
-            shapes["weight_hr"] = self._weight_shape(self.proj_size, hidden, "hidden")
-        shapes |= {name: self._vector_shape(name, hidden) for name in cell.vectors}
-        ends = {"hidden": hidden, "input": columns}
-        return shapes | {k: self._weight_shape(ends[to], ends[of], of) for k, (to, of) in cell.matrices.items()}
-
-    def _add_parameters(self, layer: int, direction: int, factory: dict[str, Any]) -> None:
-        suffix = f"_l{layer}{'_reverse' if direction else ''}"
-        shapes = self._parameter_shapes(layer)
-        for name, shape in shapes.items():
-            self.register_parameter(name + suffix, Parameter(torch.empty(shape, **factory)))
-        self._all_weights.append([name + suffix for name in shapes])
-        if self.learn_state:
-            for name, shape in self.cell.state_shapes(self.hidden_size, self.output_size).items():
-                learned = Parameter(torch.empty(self._per_unit(shape), **factory))
-                self.register_parameter(f"first_{name}{suffix}", learned)
-        constants = dict(self.cell.make_constants(self.hidden_size))
-        mask = self.cell.recurrent_mask(self.hidden_size)
-        if mask is not None:
-            constants["mask_hh"] = mask.repeat(len(self.cell.recurrent_gates), 1)
-        for name, value in constants.items():
-            value = value.reshape(self._per_unit(value.shape))
-            value = value.to(factory["device"], factory["dtype"] or torch.get_default_dtype())
-            self.register_buffer(name + suffix, value, persistent=False)
-
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew: uniform in ±1/√H as torch.nn does, then the initialisation asked for."""
-        for weight in self.parameters():
-            bound = 1.0 / math.sqrt(self._fan_in(weight))
-            torch.nn.init.uniform_(weight, -bound, bound)
-        init.initialise_(self, **self.initialisation)
-
     def forward(
         self,
         input: Tensor | PackedSequence,
@@ -264,8 +188,6 @@ class Recurrent(TorchNames):
             output, last, states = self._run_batch(input, state, lengths, reset, return_states)
         unwrapped = last if len(last) > 1 else last[0]
         return Sequences(output, unwrapped, states) if return_states else (output, unwrapped)
-
-    _dims = 3  # dimensions of a batch of sequences
 
     def _run_batch(self, x: Tensor, state: States | None, lengths: Any, reset: Any, keep: bool) -> Any:
         """A batch, (T, B, ...) or (B, T, ...), with or without lengths."""
@@ -330,10 +252,6 @@ class Recurrent(TorchNames):
             raise ValueError(f"{self.title}: hx must hold {len(self.cell.state)} state(s) ({names}), got {len(state)}")
         return state
 
-    def state_shapes(self, like: Tensor) -> dict[str, tuple[int, ...]]:
-        """Shape of every state of one sequence, for this input."""
-        return self.cell.state_shapes(self.hidden_size, self.output_size)
-
     def _first_state(self, state: States | None, x: Tensor, batch: int | None = None) -> States:
         """The first state, (L·D, B, ...) each: the one given, if its sizes are right, or where all sequences begin."""
         batch = x.shape[1] if batch is None else batch
@@ -341,56 +259,6 @@ class Recurrent(TorchNames):
             check_state(self, state, batch, self.state_shapes(x))
             return state
         return self.beginning(x, batch)
-
-    def beginning(self, like: Tensor, batch: int) -> States:
-        """The state that every sequence begins with: learned, or the cell's constant, mostly 0.
-
-        Args:
-            like: an input, for its device and type.
-            batch: B.
-
-        Returns:
-            A tuple over ``cell.state`` of (L·D, B, ...).
-        """
-        count = self.num_layers * self.num_directions
-        states = []
-        for name, shape in self.state_shapes(like).items():
-            if self.learn_state:
-                learned = [getattr(self, f"first_{name}{suffix}") for suffix in self.suffixes]
-                states.append(torch.stack([w.expand(batch, *shape) for w in learned]))
-            else:
-                state = torch.zeros(count, batch, *shape, dtype=like.dtype, device=like.device)
-                states.append(state.fill_(self.cell.start[name]) if name in self.cell.start else state)
-        return tuple(states)
-
-    @property
-    def suffixes(self) -> list[str]:
-        """Ends of the parameters' names, one per layer and direction."""
-        ends = ("", "_reverse")[: self.num_directions]
-        return [f"_l{layer}{end}" for layer in range(self.num_layers) for end in ends]
-
-    def maps(self, index: int) -> Maps:
-        """W, R and the other maps of one layer and direction.
-
-        Args:
-            index: layer · directions + direction.
-        """
-        suffix = self.suffixes[index]
-        part = {name.removesuffix(suffix): getattr(self, name) for name in self._all_weights[index]}
-        weight_hh = part.pop("weight_hh", None)
-        mask = self._buffers.get("mask_hh" + suffix)
-        if mask is not None:
-            weight_hh = weight_hh * mask
-        return self.maps_class(
-            cell=self.cell,
-            hidden_size=self.hidden_size,
-            weight_ih=part.pop("weight_ih"),
-            weight_hh=self.regularisation.drop_weights(weight_hh, self.training),
-            bias_ih=part.pop("bias_ih", None),
-            bias_hh=part.pop("bias_hh", None),
-            weight_hr=part.pop("weight_hr", None),
-            own=part | {name: getattr(self, name + suffix) for name in self.cell.constants},
-        )
 
     def extra_repr(self) -> str:
         """The hyper-parameters that differ from the default, as torch.nn.LSTM shows them."""

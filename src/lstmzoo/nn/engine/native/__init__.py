@@ -1,10 +1,9 @@
 """The native engine: a cell's step, compiled to C, inside a native loop over the sequence, forward and backward.
 
 ``step`` is run once on symbols (`symbol`, `operations`, `tracing`), its graph is differentiated (`program`), laid out
-as stages between matrix products (`passes`), written as C (`emit`), compiled by the system's compiler and cached
-(`build`, `kernel`), and run (`sequence`). Where there is no compiler, or a step does something that the compiler does
-not know, the engine declines and the reference engine takes over. Where the maps are convolutions, pixels are what
-sequences are otherwise (`layout`), and torch's convolutions stand between the stages (`convolution`).
+as stages between matrix products (`passes`), written as C (`stage`, `emit`), compiled by the system's compiler and
+cached (`build`, `kernel`), and run (`sequence`). Where there is no compiler, or a step does something that the compiler
+does not know, the engine declines and another takes over.
 """
 
 from __future__ import annotations

@@ -1,0 +1,151 @@
+"""The parameters of a recurrent module: their shapes, how they are drawn, and the maps they make up."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from lstmzoo.nn import init
+from lstmzoo.nn.maps import Maps
+from lstmzoo.nn.regularise import Regularisation
+from lstmzoo.nn.torch_names import TorchNames
+
+States = tuple[Tensor, ...]  # one per name in cell.state
+
+
+class LayerParameters(TorchNames):
+    """Parameters of every layer and direction, named as torch.nn names them; see `lstmzoo.nn.Recurrent`."""
+
+    bias: bool
+    learn_state: bool
+    regularisation: Regularisation
+    initialisation: dict[str, Any]
+    maps_class: type[Maps] = Maps
+    _dims = 3  # dimensions of a batch of sequences
+
+    @property
+    def num_directions(self) -> int:
+        """1, or 2 if bidirectional."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def output_size(self) -> int:
+        """Size of h in one direction: ``proj_size`` if there is a projection, else ``hidden_size``."""
+        return self.proj_size or self.hidden_size
+
+    def _weight_shape(self, rows: int, columns: int, of: str) -> tuple[int, ...]:
+        """Shape of a map; ``of`` tells what it acts on: ``"input"`` or ``"hidden"``."""
+        return (rows, columns)
+
+    def _vector_shape(self, name: str, size: int) -> tuple[int, ...]:
+        """Shape of a vector that acts elementwise on the units."""
+        return self._per_unit((size,))
+
+    def _per_unit(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """A shape with ones for the dimensions after the units' (height and width in the convolutional form)."""
+        return (*shape, *[1] * (self._dims - 3))
+
+    def _fan_in(self, weight: Tensor) -> int:
+        """How many values a parameter's map adds up; ±1/√ of it is the range that the parameter is drawn from."""
+        return self.hidden_size
+
+    def _parameter_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of all parameters of one layer and direction, by torch's names without the suffix."""
+        cell, hidden = self.cell, self.hidden_size
+        sizes = cell.gate_sizes(hidden)
+        rows, rows_hh = sum(sizes.values()), sum(sizes[gate] for gate in cell.recurrent_gates)
+        columns = self.input_size if layer == 0 else self.output_size * self.num_directions
+        shapes = {"weight_ih": self._weight_shape(rows, columns, "input")}
+        if rows_hh:  # no R where no gate has its product
+            shapes["weight_hh"] = self._weight_shape(rows_hh, self.output_size, "hidden")
+        if self.bias and cell.biased:
+            shapes |= {"bias_ih": (rows,), **({"bias_hh": (rows_hh,)} if rows_hh else {})}
+        if self.proj_size:
+            shapes["weight_hr"] = self._weight_shape(self.proj_size, hidden, "hidden")
+        shapes |= {name: self._vector_shape(name, hidden) for name in cell.vectors}
+        ends = {"hidden": hidden, "input": columns}
+        return shapes | {k: self._weight_shape(ends[to], ends[of], of) for k, (to, of) in cell.matrices.items()}
+
+    def _add_parameters(self, layer: int, direction: int, factory: dict[str, Any]) -> None:
+        suffix = f"_l{layer}{'_reverse' if direction else ''}"
+        shapes = self._parameter_shapes(layer)
+        for name, shape in shapes.items():
+            self.register_parameter(name + suffix, Parameter(torch.empty(shape, **factory)))
+        self._all_weights.append([name + suffix for name in shapes])
+        if self.learn_state:
+            for name, shape in self.cell.state_shapes(self.hidden_size, self.output_size).items():
+                learned = Parameter(torch.empty(self._per_unit(shape), **factory))
+                self.register_parameter(f"first_{name}{suffix}", learned)
+        constants = dict(self.cell.make_constants(self.hidden_size))
+        mask = self.cell.recurrent_mask(self.hidden_size)
+        if mask is not None:
+            constants["mask_hh"] = mask.repeat(len(self.cell.recurrent_gates), 1)
+        for name, value in constants.items():
+            value = value.reshape(self._per_unit(value.shape))
+            value = value.to(factory["device"], factory["dtype"] or torch.get_default_dtype())
+            self.register_buffer(name + suffix, value, persistent=False)
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew: uniform in ±1/√H as torch.nn does, then the initialisation asked for."""
+        for weight in self.parameters():
+            bound = 1.0 / math.sqrt(self._fan_in(weight))
+            torch.nn.init.uniform_(weight, -bound, bound)
+        init.initialise_(self, **self.initialisation)
+
+    def state_shapes(self, like: Tensor) -> dict[str, tuple[int, ...]]:
+        """Shape of every state of one sequence, for this input."""
+        return self.cell.state_shapes(self.hidden_size, self.output_size)
+
+    def beginning(self, like: Tensor, batch: int) -> States:
+        """The state that every sequence begins with: learned, or the cell's constant, mostly 0.
+
+        Args:
+            like: an input, for its device and type.
+            batch: B.
+
+        Returns:
+            A tuple over ``cell.state`` of (L·D, B, ...).
+        """
+        count = self.num_layers * self.num_directions
+        states = []
+        for name, shape in self.state_shapes(like).items():
+            if self.learn_state:
+                learned = [getattr(self, f"first_{name}{suffix}") for suffix in self.suffixes]
+                states.append(torch.stack([w.expand(batch, *shape) for w in learned]))
+            else:
+                state = torch.zeros(count, batch, *shape, dtype=like.dtype, device=like.device)
+                states.append(state.fill_(self.cell.start[name]) if name in self.cell.start else state)
+        return tuple(states)
+
+    @property
+    def suffixes(self) -> list[str]:
+        """Ends of the parameters' names, one per layer and direction."""
+        ends = ("", "_reverse")[: self.num_directions]
+        return [f"_l{layer}{end}" for layer in range(self.num_layers) for end in ends]
+
+    def maps(self, index: int) -> Maps:
+        """W, R and the other maps of one layer and direction.
+
+        Args:
+            index: layer · directions + direction.
+        """
+        suffix = self.suffixes[index]
+        part = {name.removesuffix(suffix): getattr(self, name) for name in self._all_weights[index]}
+        weight_hh = part.pop("weight_hh", None)
+        mask = self._buffers.get("mask_hh" + suffix)
+        if mask is not None:
+            weight_hh = weight_hh * mask
+        return self.maps_class(
+            cell=self.cell,
+            hidden_size=self.hidden_size,
+            weight_ih=part.pop("weight_ih"),
+            weight_hh=self.regularisation.drop_weights(weight_hh, self.training),
+            bias_ih=part.pop("bias_ih", None),
+            bias_hh=part.pop("bias_hh", None),
+            weight_hr=part.pop("weight_hr", None),
+            own=part | {name: getattr(self, name + suffix) for name in self.cell.constants},
+        )
