@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import functools
@@ -107,9 +108,11 @@ def _cache_folder() -> Path:
     """A folder that can be written to: the one asked for, the user's, or, if need be, one for this process."""
     wanted = os.environ.get("LSTMZOO_CACHE")
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    for folder in [Path(wanted)] if wanted else [base / "lstmzoo" / "cells"]:
-        with contextlib.suppress(OSError):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if os.access(folder, os.W_OK):
-                return folder
-    return Path(tempfile.mkdtemp(prefix="lstmzoo-cells-"))
+    folder = Path(wanted) if wanted else base / "lstmzoo" / "cells"
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    temporary = Path(tempfile.mkdtemp(prefix="lstmzoo-cells-"))
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    return temporary
