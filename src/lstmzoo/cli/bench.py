@@ -120,6 +120,12 @@ def _size(text: str, form: str, example: str) -> str:
     return text
 
 
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError("it must be at least 1")
+    return int(text)
+
+
 def _device(text: str) -> str:
     import torch
 
@@ -201,8 +207,8 @@ def _cell(value: object) -> str:
 
 
 BENCHMARKS: dict[str, tuple[Callable[..., Iterable[dict[str, Any]]], dict[str, Callable[[str], object]]]] = {
-    "cells": (_cells, {"cells": names, "sizes": _sizes, "repeats": int, "device": _device, "dtype": _dtype}),
-    "conv": (_conv, {"cells": names, "sizes": _conv_sizes, "repeats": int}),
+    "cells": (_cells, {"cells": names, "sizes": _sizes, "repeats": _count, "device": _device, "dtype": _dtype}),
+    "conv": (_conv, {"cells": names, "sizes": _conv_sizes, "repeats": _count}),
     "data": (_data, {"root": Path, "videos": int}),
-    "models": (_models, {"models": names, "batch": int, "clip_len": int, "size": int, "repeats": int}),
+    "models": (_models, {"models": names, "batch": int, "clip_len": int, "size": int, "repeats": _count}),
 }

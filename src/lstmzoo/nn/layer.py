@@ -61,6 +61,8 @@ class Step:
             s = cell.State(*(_choose(given["reset"], given[f"start_{k}"], v) for k, v in s._asdict().items()))
         z = preactivations(maps, given["x"], s.h, given.get("below"), given["drop"] if self.dropped else None)
         after = cell.step(z, s, self.gates(given, seen), maps.parameters())
+        if not hasattr(after, "_replace"):
+            raise TypeError(f"{cell!r}: step must return self.State(...), got a {type(after).__name__}")
         if self.projected:
             after = after._replace(h=maps.project(after.h))
         for name in self.zoned:

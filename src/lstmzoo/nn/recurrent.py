@@ -147,6 +147,10 @@ class Recurrent(LayerParameters):
         self.flatten_parameters()
         self.reset_parameters()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle holds: all but the probes, which belong to a context that is open here."""
+        return {name: value for name, value in vars(self).items() if name != "probes"}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self.cell_number = number_of(self.cell)  # a copy's cell is another, maybe in another process

@@ -70,7 +70,8 @@ class Clockwork(Cell):
 
     t is 0 in the first step of a sequence, so all modules run then. R leads from module j to module i only if the
     period of i is not longer than that of j: from slow to fast and within a module. The count of steps is a state,
-    ``clock``, modulo the periods' common multiple, so that a carried state goes on in time.
+    ``clock``, modulo the periods' common multiple, so that a carried state goes on in time. It is a number of the
+    states' type, which counts exactly up to 2048 in float16 and 256 in bfloat16.
 
     Args:
         periods: steps between two updates, one for each module; the units are dealt out to the modules evenly, in

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import _VF, Tensor
+from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ def supports(module: Recurrent) -> bool:
     """Cells that are torch's own, with what torch's modules can do: a kernel shows no gates and regularises no steps.
 
     Not in an export, which would fix the number of steps, nor in compiled training: the compiler can't trace the
-    backward pass of oneDNN's kernel, nor inside torch.vmap, which has no rule for the kernels.
+    backward pass of oneDNN's kernel, nor inside torch.vmap or forward-mode differentiation, which have no rules for
+    the kernels.
     """
     if torch.compiler.is_exporting() or (torch.compiler.is_compiling() and torch.is_grad_enabled()):
         return False
-    if not torch.compiler.is_compiling() and _is_vectorised():
+    if not torch.compiler.is_compiling() and (_is_vectorised() or forward_ad._current_level >= 0):
         return False
     options = module.regularisation
     plain = not (options.inside_steps or options.weight_drop or (options.variational and module.dropout))

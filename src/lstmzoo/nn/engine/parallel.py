@@ -51,7 +51,7 @@ def run_layer(layer: Layer) -> LayerResult:
         last = last._replace(h=_last_output(h, first.h, real))
     return LayerResult(
         states=(_in_time(layer, h),),
-        last=tuple(last),
+        last=tuple(state.clone() for state in last),  # apart from the output, which a caller may change in place
         gates={name: _in_time(layer, value) for name, value in gates.items()},
     )
 

@@ -62,7 +62,7 @@ OPERATIONS: dict[str, Operation] = {
     "maximum": Operation("m_max({0}, {1})", lambda g, y, a, b: (_of_larger(g, a, b), _of_larger(g, b, a))),
     "minimum": Operation("m_min({0}, {1})", lambda g, y, a, b: (_of_larger(g, b, a), _of_larger(g, a, b))),
     "clamp": Operation(
-        "m_min(m_max({0}, {1}), {2})", lambda g, y, a, low, high: (where((a >= low) * (a <= high), g, 0.0), None, None)
+        "m_min(m_max({0}, {1}), {2})", lambda g, y, a, low, high: (where((a > low) * (a < high), g, 0.0), None, None)
     ),
     "where": Operation("m_where({0}, {1}, {2})", lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g))),
     "floor": Operation("m_floor({0})", lambda g, y, a: (None,)),

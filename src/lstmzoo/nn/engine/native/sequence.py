@@ -91,7 +91,8 @@ class _Sequence(torch.autograd.Function):
         ctx.save_for_backward(*tensors, *kept.values())
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(*outputs[len(run.shown) + len(run.states) :])
-        return outputs
+        # Copies, so that a caller may change the output in place, as torch.nn.GRU lets him.
+        return (*(states.clone() for states in outputs[: len(run.shown)]), *outputs[len(run.shown) :])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
