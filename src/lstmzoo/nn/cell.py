@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
@@ -213,9 +212,13 @@ class Cell:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.settings.items())})"
 
 
-@cache
+_PARAMETERS: dict[tuple[str, ...], Callable[..., Any]] = {}  # torch.compile looks dictionaries up, but not caches
+
+
 def _parameters_class(names: tuple[str, ...]) -> Callable[..., Any]:
-    return namedtuple("Parameters", names)
+    if names not in _PARAMETERS:
+        _PARAMETERS[names] = namedtuple("Parameters", names)  # type: ignore[misc]
+    return _PARAMETERS[names]
 
 
 def _validate(cls: type[Cell]) -> None:
