@@ -153,6 +153,23 @@ def test_compiled_training_runs_the_native_operator() -> None:
     assert any("lstmzoo.sequence" in target for target in seen), seen
 
 
+def test_a_compiled_graph_names_its_plan_by_content() -> None:
+    """torch keeps compiled graphs on the disk: in another process, the name must not stand for something else."""
+    if not _native_works():
+        pytest.skip("there is no C compiler here")
+    found: dict[str, list[str]] = {"peephole_lstm": [], "cifg_lstm": []}
+    for name in ("peephole_lstm", "cifg_lstm", "cifg_lstm", "peephole_lstm"):  # whatever was compiled before
+        torch._dynamo.reset()
+
+        def note(graph: torch.fx.GraphModule, inputs: list[Tensor], name: str = name) -> torch.fx.GraphModule:
+            found[name] += [n.args[1] for n in graph.graph.nodes if "lstmzoo.sequence" in str(n.target)]
+            return graph
+
+        torch.compile(zoo.Recurrent(name, 3, 4), fullgraph=True, backend=note)(torch.randn(5, 2, 3))
+    assert all(len(plans) == 2 and plans[0] == plans[1] for plans in found.values()), found
+    assert found["peephole_lstm"] != found["cifg_lstm"]
+
+
 def _native_works() -> bool:
     try:
         zoo.Recurrent("peephole_lstm", 3, 4, engine="native")(torch.randn(5, 2, 3))

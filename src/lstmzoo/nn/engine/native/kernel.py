@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import hashlib
 import logging
 from dataclasses import dataclass
 from importlib import resources
@@ -35,6 +36,7 @@ class Kernel:
         backward: layout of the backward pass.
         library: the C functions.
         dtype: the type they compute with.
+        digest: stands for the C code.
     """
 
     step: Step
@@ -43,6 +45,7 @@ class Kernel:
     backward: Pass
     library: ctypes.CDLL
     dtype: torch.dtype
+    digest: str
 
     @functools.cached_property
     def sums(self) -> bool:
@@ -88,7 +91,8 @@ def _find(
     try:
         program = make_program(trace_step(step, bias, bias_in_steps, per_row), graded)
         forward, backward = forward_pass(program), backward_pass(program)
-        library = build.load(DTYPES[dtype] + _runtime() + PRELUDE + emit(forward) + emit(backward))
+        source = emit(forward) + emit(backward)
+        library = build.load(DTYPES[dtype] + _runtime() + PRELUDE + source)
     except (UntraceableError, build.BuildError) as error:
         log.debug("%r is not compiled: %s", step.cell, error)
         return str(error)
@@ -97,7 +101,8 @@ def _find(
     for name in ("forward_stage", "backward_stage"):
         getattr(library, name).argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long, ctypes.c_long, ctypes.c_int)
         getattr(library, name).restype = None
-    return Kernel(step, program, forward, backward, library, dtype)
+    digest = hashlib.sha256(source.encode()).hexdigest()
+    return Kernel(step, program, forward, backward, library, dtype, digest)
 
 
 @functools.cache

@@ -7,6 +7,7 @@ What is to be run is looked up under a name, the plan, which is made while the c
 
 from __future__ import annotations
 
+import hashlib
 import weakref
 from typing import Any
 
@@ -92,8 +93,10 @@ def _plan(number: int, flags: Any, form: Any, inputs: Any, dtype: str) -> str:
     maps = Maps(step.cell, hidden, None, None, None, None, None, {})  # type: ignore[arg-type]
     empty: Any = dict.fromkeys
     bare = Layer(step, maps, empty(streams), empty(held), dict(scalars), (), reverse, keep_states)
-    plan = f"{step.cell.name or type(step.cell).__name__}-{len(_plans)}"
-    _plans[plan] = Run(found, tuple(names), bare, None)
+    # Named by what it does, not by when it was made: torch keeps compiled graphs, and with them this name, on the disk.
+    content = repr((found.digest, flags, form, inputs, dtype))
+    plan = f"{step.cell.name or type(step.cell).__name__}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    _plans.setdefault(plan, Run(found, tuple(names), bare, None))
     return f"{plan} {','.join(names)}"
 
 
