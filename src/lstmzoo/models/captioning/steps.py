@@ -25,7 +25,10 @@ class StepCell(nn.Module):
         if cell not in list_cells():
             raise LstmzooError(unknown_choice("cell", cell, list_cells()))
         has_forget_gate = get_cell(cell).forget_gate is not None
-        self.rnn = Recurrent(cell, input_size, hidden_size, forget_bias=forget_bias if has_forget_gate else None)
+        # The plain loop: over one step it is the fastest engine, the others prepare for many.
+        self.rnn = Recurrent(
+            cell, input_size, hidden_size, forget_bias=forget_bias if has_forget_gate else None, engine="reference"
+        )
         self.shapes = self.rnn.cell.state_shapes(hidden_size, hidden_size)
 
     def forward(self, x: Tensor, states: States) -> tuple[Tensor, States]:
