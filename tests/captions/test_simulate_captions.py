@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lstmzoo.data import Captions
-from lstmzoo.data.simulate.captions import CAPTIONS_FILE, simulate_captions, true_captions
+from lstmzoo.data.simulate.captions import CAPTIONS_FILE, exact_match, simulate_captions, true_captions
 from lstmzoo.data.simulate.sentences import sentence, true_sentences
 from lstmzoo.data.simulate.things import COLOURS, SIDE, SIZES, Picture, Things, draw_picture, paint
 from lstmzoo.errors import DataError, LstmzooError
@@ -113,3 +113,13 @@ def test_refusals(root, tmp_path):
     (tmp_path / "mine.txt").write_text("")
     with pytest.raises(DataError, match="not a simulated set of captions"):
         simulate_captions(tmp_path)
+
+
+def test_exact_match_counts_true_sentences_only(root: Path) -> None:
+    true = true_captions(root)
+    said = {name: max(sentences) for name, sentences in true.items()}
+    assert exact_match(root, said) == 1.0
+    first, *others = said
+    assert exact_match(root, {**said, first: said[first] + " too"}) == pytest.approx(len(others) / len(said))
+    swapped = dict.fromkeys(others, said[first])
+    assert exact_match(root, swapped) < 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lstmzoo.data.captions import Vocabulary
+from lstmzoo.data.captions.layouts import is_simulated
+from lstmzoo.data.simulate.captions import exact_match
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.metrics.captions import Scores, evaluate
 from lstmzoo.models.captioning.base import real_steps
@@ -49,6 +52,8 @@ class CaptionResults:
         bad_endings: share of the best sentences that end in an article, a preposition or the like, or not at all.
         words: mean number of words.
         decoding: how the sentences were made.
+        exact: share of the best sentences that are true and well worded; of simulated pictures only, where all that
+            may be said is known.
     """
 
     scores: Scores
@@ -56,6 +61,7 @@ class CaptionResults:
     bad_endings: float
     words: float
     decoding: dict[str, Any]
+    exact: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers, ready for JSON."""
@@ -63,6 +69,7 @@ class CaptionResults:
             **self.scores,
             "bad_endings": self.bad_endings,
             "words": self.words,
+            **({} if self.exact is None else {"exact_match": self.exact}),
             "pictures": len(self.captions),
             "tokenizer": self.scores.tokenizer,
             "remark": self.scores.remark,
@@ -227,11 +234,14 @@ class CaptioningTask(BaseTask):
         self._say(speaker, self._features(speaker, batch), batch)
 
     def on_test_epoch_end(self) -> None:
-        captions = self._collect(self.trainer.datamodule.test_dataset.captions)  # type: ignore[attr-defined]
+        dataset: Any = self.trainer.datamodule.test_dataset.captions  # type: ignore[attr-defined]
+        captions = self._collect(dataset)
         best = [caption.sentences[0].split() for caption in captions]
         bad = sum(not words or words[-1] in BAD_ENDINGS for words in best)
         words = sum(map(len, best)) / len(best)
-        self.results = CaptionResults(_scores(captions), captions, bad / len(best), words, asdict(self.decoding))
+        said = {Path(one.path).name: one.sentences[0] for one in captions}
+        exact = exact_match(dataset.root, said) if is_simulated(dataset.root) else None
+        self.results = CaptionResults(_scores(captions), captions, bad / len(best), words, asdict(self.decoding), exact)
 
     def _say(self, speaker: Any, features: Tensor, batch: dict[str, Any]) -> None:
         index = batch["index"].tolist()

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lstmzoo.data.captions.images import is_cut_short, read_image
-from lstmzoo.data.captions.layouts import SIMULATED_MARKER, read_captions, remedy
+from lstmzoo.data.captions.layouts import is_simulated, read_captions, remedy
 from lstmzoo.data.captions.records import CaptionFiles, CaptionRecord, missing_images
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.errors import DataError
@@ -135,7 +135,7 @@ def check(
         layout=files.layout,
         dataset=files.dataset,
         source=str(files.source),
-        simulated=(root / SIMULATED_MARKER).exists(),
+        simulated=is_simulated(root),
         splits=_split_counts(files, unusable),
         captions_per_image=(min(counts, default=0), max(counts, default=0)),
         words=len(words),

@@ -19,6 +19,11 @@ SIMULATED_MARKER = "simulated.json"
 """File that the simulator leaves in the folders it makes."""
 
 
+def is_simulated(root: str | os.PathLike[str]) -> bool:
+    """Tell whether a folder was made by the simulator."""
+    return (Path(root) / SIMULATED_MARKER).exists()
+
+
 def read_captions(
     root: str | os.PathLike[str],
     layout: str = "auto",

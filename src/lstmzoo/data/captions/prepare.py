@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.data.captions.karpathy import IMAGE_FOLDERS
-from lstmzoo.data.captions.layouts import SIMULATED_MARKER
+from lstmzoo.data.captions.layouts import is_simulated
 from lstmzoo.data.download import extract_zip, fetch, open_url
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
@@ -105,7 +105,7 @@ def prepare(
     root = Path(root)
     if dataset not in TERMS:
         raise LstmzooError(unknown_choice("data set", dataset, TERMS))
-    if (root / SIMULATED_MARKER).exists():
+    if is_simulated(root):
         raise DataError(f"{root} holds a simulated set; give another folder for the real one, e.g. root=data/{dataset}")
     if dataset == "flickr30k":
         return _link_flickr30k(root, None if source is None else Path(source))

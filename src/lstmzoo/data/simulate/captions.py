@@ -84,6 +84,20 @@ def true_captions(root: str | os.PathLike[str]) -> dict[str, set[str]]:
     }
 
 
+def exact_match(root: str | os.PathLike[str], said: Mapping[str, str]) -> float:
+    """Return the share of sentences that are true and well worded.
+
+    Args:
+        root: folder of a simulated set.
+        said: a sentence for each file name, lower case and without punctuation.
+
+    Returns:
+        0..1.
+    """
+    true = true_captions(root)
+    return sum(sentence in true[name] for name, sentence in said.items()) / len(said)
+
+
 def _make(folder: Path, number: int, seed: int) -> dict[str, Any]:
     """Make a picture, unless it is there, and its entry; both depend on (seed, number) only."""
     rng = np.random.default_rng([seed, number])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from lstmzoo.data.atomic import write_atomically
 from lstmzoo.errors import DataError
 
 
@@ -35,10 +35,3 @@ def claim(root: Path, marker: str, mine: dict[str, Any], what: str) -> None:
         raise DataError(f"{root} is not an empty folder and not a simulated {what}; give a new or empty folder")
     root.mkdir(parents=True, exist_ok=True)
     write_atomically(path, (json.dumps(mine) + "\n").encode())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that appears only when it is complete."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)

@@ -16,11 +16,12 @@ from typing import NamedTuple
 import cv2
 from filelock import FileLock
 
+from lstmzoo.data.atomic import write_atomically
 from lstmzoo.data.kth_check import SIMULATED_MARKER as MARKER
 from lstmzoo.data.kth_files import ACTIONS, SEQUENCES_FILE
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.data.simulate.film import shoot, write_script
-from lstmzoo.data.simulate.folder import claim, write_atomically
+from lstmzoo.data.simulate.folder import claim
 from lstmzoo.data.simulate.scene import HEIGHT, WIDTH
 from lstmzoo.errors import LstmzooError, unknown_choice
 
