@@ -1,4 +1,4 @@
-"""Files in, tensors out: KTH, one's own videos, captions, and simulators that write the layout of the real sets."""
+"""Files in, tensors out: KTH, DAVIS, one's own videos, captions, and simulators that write their layouts."""
 
 from __future__ import annotations
 
@@ -6,16 +6,32 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lstmzoo.data import captions, download, kth, video
+    from lstmzoo.data import captions, davis, download, kth, video
     from lstmzoo.data.captions import Captions
+    from lstmzoo.data.davis import DAVIS, MaskedVideo, SegmentationClips
     from lstmzoo.data.kth import KTH
     from lstmzoo.data.video_folder import VideoFolder
 
-__all__ = ["KTH", "Captions", "VideoFolder", "captions", "download", "kth", "video"]
+__all__ = [
+    "DAVIS",
+    "KTH",
+    "Captions",
+    "MaskedVideo",
+    "SegmentationClips",
+    "VideoFolder",
+    "captions",
+    "davis",
+    "download",
+    "kth",
+    "video",
+]
 
 _CLASSES = {
     "Captions": "lstmzoo.data.captions",
+    "DAVIS": "lstmzoo.data.davis",
     "KTH": "lstmzoo.data.kth",
+    "MaskedVideo": "lstmzoo.data.davis",
+    "SegmentationClips": "lstmzoo.data.davis",
     "VideoFolder": "lstmzoo.data.video_folder",
 }
 

@@ -1,0 +1,35 @@
+"""Whether the files of a sequence can be used, as far as their headers tell; nothing is decoded without need."""
+
+from __future__ import annotations
+
+from lstmzoo.data.davis.frames import read_header
+from lstmzoo.data.davis.layout import MaskedVideo
+from lstmzoo.data.davis.masks import WIDE_MODES, check_mode, read_mask
+from lstmzoo.errors import DataError
+
+
+def check_files(video: MaskedVideo) -> None:
+    """Make sure that frames and masks are whole, of one size, and that masks hold the numbers of objects.
+
+    Args:
+        video: the sequence.
+
+    Raises:
+        DataError: the first file that cannot be used.
+    """
+    first = video.frames[0]
+    size = read_header(first).size
+    for frame, mask in zip(video.frames, video.masks, strict=True):
+        for path in (frame, mask):
+            if path is None:
+                continue
+            header = read_header(path)
+            if header.size != size:
+                raise DataError(
+                    f"{path} is {header.size[1]}×{header.size[0]} pixels, but {first} {size[1]}×{size[0]}; all frames "
+                    f"and masks of a sequence have one size: make those of {video.name} anew"
+                )
+            if path is mask:
+                check_mode(path, header.mode)
+                if header.mode in WIDE_MODES:
+                    read_mask(path)  # only its pixels tell whether numbers go beyond 255

@@ -1,0 +1,115 @@
+"""Masks as PNG files: every pixel holds the number of an object, and a palette gives the numbers their colours."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lstmzoo.data.atomic import write_atomically
+from lstmzoo.errors import DataError, LstmzooError
+
+VOID = 255
+"""Value of pixels that belong to nothing and are not scored, and of frames that are not annotated."""
+
+NUMBERED_MODES = frozenset({"P", "L", "LA", "1", "I;16", "I"})
+"""Pillow's names of the kinds of pictures whose pixels are numbers, not colours."""
+
+WIDE_MODES = frozenset({"I;16", "I"})
+"""Those whose numbers may be beyond 255."""
+
+
+def davis_palette() -> np.ndarray:
+    """Return the colour map of PASCAL VOC, which DAVIS uses as well.
+
+    Bit k of an object's number, counted in threes, goes to the k-th highest bit of red, green and blue.
+
+    Returns:
+        uint8 (256, 3) RGB: black, dark red, dark green, olive, ...
+    """
+    number = np.arange(256)[:, None]  # (256, 1)
+    channel = np.arange(3)  # red, green, blue
+    colours = np.zeros((256, 3), np.int64)
+    for place in range(8):
+        colours |= (number >> (3 * place + channel) & 1) << (7 - place)
+    return colours.astype(np.uint8)
+
+
+def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read the numbers of the objects; the colours of a palette play no part.
+
+    A grey picture of black and white only, as in DAVIS 2016, has one object, the white; everywhere else 255 is void.
+
+    Args:
+        path: a PNG with a palette or of grey values; of a grey picture with transparency, the grey values count.
+
+    Returns:
+        uint8 (H, W): 0 background, 1 … 254 objects, 255 void.
+
+    Raises:
+        DataError: the file is not there, damaged, holds colours instead of numbers, or numbers beyond 255.
+    """
+    try:
+        with Image.open(path) as image:
+            check_mode(path, image.mode)
+            pixels, mode = np.asarray(image), image.mode  # (H, W), or (H, W, 2) with transparency
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises all three for damaged PNG files
+        raise DataError(f"cannot read the mask {path} ({reason(error)}); fetch or write it again") from error
+    ids = pixels[..., 0] if mode == "LA" else pixels
+    if ids.max(initial=0) > VOID or ids.min(initial=0) < 0:
+        raise DataError(
+            f"the mask {path} holds numbers from {ids.min()} to {ids.max()}; objects are numbered 1 to 254, 0 is the "
+            "background and 255 void: number them anew"
+        )
+    ids = ids.astype(np.uint8)
+    black_and_white = mode in ("L", "LA") and not ((ids > 0) & (ids < VOID)).any()
+    return (ids == VOID).astype(np.uint8) if black_and_white else ids
+
+
+def check_mode(path: str | os.PathLike[str], mode: str) -> None:
+    """Make sure that a picture's pixels are numbers.
+
+    Args:
+        path: its file, for the message.
+        mode: Pillow's name for its kind.
+
+    Raises:
+        DataError: they are colours.
+    """
+    if mode not in NUMBERED_MODES:
+        raise DataError(
+            f"the mask {path} holds colours ({mode}) instead of the numbers of objects; save it as a PNG with a "
+            "palette or as a grey one, e.g. with lstmzoo.data.davis.write_mask(path, ids)"
+        )
+
+
+def write_mask(path: str | os.PathLike[str], ids: np.ndarray) -> None:
+    """Write a mask as DAVIS does: a PNG with the palette of `davis_palette`. The file appears when it is complete.
+
+    Args:
+        path: where; its folder is made if need be.
+        ids: (H, W), whole numbers or bool: 0 background, 1 … 254 objects, 255 void.
+
+    Raises:
+        LstmzooError: not a mask, or numbers beyond 0 … 255.
+    """
+    ids = np.asarray(ids)
+    if ids.ndim != 2 or not ids.size or ids.dtype.kind not in "bui":
+        raise LstmzooError(f"a mask is an array (H, W) of whole numbers, not {ids.dtype} {ids.shape} ({path})")
+    if ids.min() < 0 or ids.max() > VOID:
+        raise LstmzooError(f"a mask holds numbers from 0 to 255, not from {ids.min()} to {ids.max()} ({path})")
+    image = Image.fromarray(ids.astype(np.uint8))
+    image.putpalette(davis_palette().tobytes())
+    encoded = io.BytesIO()
+    image.save(encoded, "PNG")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, encoded.getvalue())
+
+
+def reason(error: Exception) -> str:
+    """Word why a file cannot be read, without its name, which the message has already."""
+    return getattr(error, "strerror", None) or str(error).partition(" '")[0] or type(error).__name__
