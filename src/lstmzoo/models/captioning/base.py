@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pad_sequence
 
 from lstmzoo.models.captioning.attention import per_row
 from lstmzoo.models.checks import check_sizes
@@ -171,15 +170,16 @@ class Captioner(nn.Module):
         longest, order = longest.sort(descending=True)  # pictures whose sentences are over fall off the end
         rows = (order[:, None] * per_picture + torch.arange(per_picture, device=order.device)).flatten()
         state = self.start(features[order])
-        x = self._embed(tokens[rows])
+        x = self._embed(tokens[rows]).unbind(1)  # T × (R, E)
         picture, memory = state.picture, tuple(per_row(part, len(rows)) for part in state.memory)
         reads: list[Tensor] = []
         seen: list[Tensor] = []
         for t in range(int(longest[0])):
             active = int((longest > t).sum())
-            picture = tuple(part[:active] for part in picture)
-            memory = tuple(part[: active * per_picture] for part in memory)
-            now = x[: active * per_picture, t]
+            if t and active * per_picture < len(reads[-1]):
+                picture = tuple(part[:active] for part in picture)
+                memory = tuple(part[: active * per_picture] for part in memory)
+            now = x[t][: active * per_picture]
             if sampling and t:
                 now = self._scheduled(now, reads[-1][: len(now)], sampling)
             read, memory, attention = self.advance(picture, memory, now)
@@ -207,5 +207,6 @@ def real_steps(lengths: Tensor, steps: int) -> Tensor:
 
 def _stacked(parts: list[Tensor], steps: int) -> Tensor:
     """Stack (R_t, ·), with R_t that only falls, to (R, T, ·), zeros where nothing is."""
-    whole = pad_sequence(parts)  # (R, T, ·): shorter ones are filled up along the rows
+    rows = len(parts[0])
+    whole = torch.stack([F.pad(part, (0, 0, 0, rows - len(part))) for part in parts], dim=1)
     return F.pad(whole, (0, 0, 0, steps - len(parts)))
