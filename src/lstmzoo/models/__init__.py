@@ -1,6 +1,6 @@
 """Models by name: encoders, a recurrent core and heads; see :func:`list_models` and :func:`create_model`."""
 
-from lstmzoo.models import captioning, recognition  # registers the models
+from lstmzoo.models import captioning, recognition, segmentation  # registers the models
 from lstmzoo.models.checkpoint import load, read_contract, save_contract
 from lstmzoo.models.encoders import list_encoders
 from lstmzoo.models.registry import create_model, list_models, register_model
@@ -15,4 +15,5 @@ __all__ = [
     "recognition",
     "register_model",
     "save_contract",
+    "segmentation",
 ]

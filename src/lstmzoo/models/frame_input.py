@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -20,13 +22,15 @@ class FrameInput(nn.Module):
     ===================  =========================================================================================
     ``grey``             (y − 0.5) / 0.25; a video in colour is first weighed by luma
     ``grey+difference``  grey, and grey minus the previous frame's grey (zero for the first frame)
-    ``rgb``              (x − mean) / std of ImageNet per channel; a grey video is repeated three times
+    ``rgb``              (x − mean) / std per channel, of ImageNet if not given; a grey video is repeated three times
     ===================  =========================================================================================
 
     The constants are fixed, never those of the clip: what is shown of a frame must not depend on later frames.
 
     Args:
         input: one of the above.
+        mean: of each colour in 0..1, for ``rgb``.
+        std: of each colour, for ``rgb``.
 
     Attributes:
         channels: number of channels that come out: 1, 2 or 3.
@@ -39,16 +43,19 @@ class FrameInput(nn.Module):
     std: Tensor
     luma: Tensor
 
-    def __init__(self, input: str = "grey") -> None:
+    def __init__(
+        self, input: str = "grey", mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
+    ) -> None:
         super().__init__()
         if input not in INPUTS:
             raise LstmzooError(unknown_choice("input", input, INPUTS))
         self.input = input
         self.channels = INPUTS[input]
-        mean, std = (IMAGENET_MEAN, IMAGENET_STD) if input == "rgb" else ((GREY_MEAN,), (GREY_STD,))
+        if input != "rgb":
+            mean, std = (GREY_MEAN,), (GREY_STD,)
         # The buffers are constants of `input`, so they stay out of the state_dict.
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(tuple(mean)).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(tuple(std)).view(-1, 1, 1), persistent=False)
         self.register_buffer("luma", torch.tensor(LUMA).view(3, 1, 1), persistent=False)
 
     def forward(self, video: Tensor, previous: Tensor | None = None) -> tuple[Tensor, Tensor | None]:

@@ -1,4 +1,4 @@
-"""Picture encoders for captioning: one picture in, a grid of feature vectors out."""
+"""Picture encoders: one picture in, a grid of feature vectors out; captioning reads them, segmentation their stages."""
 
 from __future__ import annotations
 
@@ -76,15 +76,20 @@ class ImageEncoder(nn.Module):
         """Training mode; pretrained batch normalisation keeps its statistics, which small batches would only blur."""
         super().train(mode)
         if self.pretrained:
-            for module in self.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
+            keep_statistics(self)
         return self
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode pictures (B, 3, H, W) uint8, of side ``image_size``, to (B, N, C)."""
         x = (images.to(self.mean.dtype) / 255 - self.mean) / self.std
         return self.network(x).flatten(2).transpose(1, 2)
+
+
+def keep_statistics(network: nn.Module) -> None:
+    """Let batch normalisation use the statistics it has, and learn no others."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def list_image_encoders() -> list[str]:
@@ -116,6 +121,11 @@ def create_encoder(name: str, pretrained: bool = True) -> ImageEncoder:
     return ImageEncoder(network, channels, 224, *IMAGENET, f"{name} {weights}", pretrained).eval()
 
 
+def conv_norm_relu(channels: int, width: int, stride: int = 1) -> list[nn.Module]:
+    """A 3 × 3 convolution to `width` channels with BatchNorm and ReLU."""
+    return [nn.Conv2d(channels, width, 3, stride, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+
+
 class SmallGrid(nn.Module):
     """Four convolutions of stride 2 with BatchNorm and ReLU: 96 × 96 pixels → 6 × 6 cells; trained from scratch.
 
@@ -130,7 +140,7 @@ class SmallGrid(nn.Module):
         blocks: list[nn.Module] = []
         channels = 5
         for width in self.widths:
-            blocks += [nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+            blocks += conv_norm_relu(channels, width, stride=2)
             channels = width
         self.blocks = nn.Sequential(*blocks)
 
@@ -141,7 +151,7 @@ class SmallGrid(nn.Module):
         return self.blocks(torch.cat([x, place], dim=1))
 
 
-class _LiteGrid(nn.Module):
+class LiteGrid(nn.Module):
     """EfficientNet-Lite0 up to its last grid."""
 
     def __init__(self, network: Any) -> None:
@@ -170,7 +180,7 @@ def _efficientnet_lite0(pretrained: bool) -> tuple[nn.Module, int, str]:
         name = file.stem.rpartition("-")[2]  # the file's own checksum
     channels = network._fc.in_features
     network._fc = nn.Identity()  # the 1000 classes are of no use here
-    return _LiteGrid(network), channels, name
+    return LiteGrid(network), channels, name
 
 
 def _lacking(package: str) -> LstmzooError:

@@ -1,0 +1,127 @@
+"""What stands at a level of the decoder: a memory, or, in the twin without one, convolutions of as many weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lstmzoo.errors import LstmzooError
+from lstmzoo.nn import ConvRecurrent, get_cell
+
+State = Any
+
+
+class Memory(nn.Module):
+    """x_t → x_t + P [h¹_t, h²_t, ...], where h^d is the output of a cell with convolutions of dilation d over x_1..x_t.
+
+    A convolution of dilation d is d² ordinary ones on the d² grids of every d-th pixel, and so is its recurrence
+    (maps whose sides are no multiple of d are padded with zeros first). One branch of dilation 1 is a plain ConvLSTM.
+
+    Source: Shi et al. 2015, section 3.1; several dilations side by side and both directions of time: Song et al. 2018,
+    "Pyramid dilated deeper ConvLSTM for video salient object detection", section 3.2.
+
+    Args:
+        channels: C, of the input, of every branch and of the output.
+        cell: one of :func:`lstmzoo.nn.list_cells` that has a convolutional form, or one's own, ``my_module:MyCell``.
+        kernel_size: of the convolutions, in pixels of this level.
+        bidirectional: also run from the last frame to the first; whole videos only.
+        pyramid: the dilations, one branch each.
+        forget_bias: initial bias of the forget gate; cells without a gate that decides what is kept ignore it.
+
+    Raises:
+        LstmzooError: an unknown cell, one without convolutional form, or sizes that make no sense.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        cell: str,
+        kernel_size: int = 3,
+        bidirectional: bool = False,
+        pyramid: Sequence[int] = (1,),
+        forget_bias: float | None = 1.0,
+    ) -> None:
+        super().__init__()
+        self.pyramid = tuple(pyramid)
+        if not self.pyramid or any(type(d) is not int or d < 1 for d in self.pyramid):
+            raise LstmzooError(f"pyramid lists dilations, whole numbers of at least 1, e.g. [1, 2, 4]; got {pyramid!r}")
+        try:
+            core = get_cell(cell)
+            self.rnns = nn.ModuleList(
+                ConvRecurrent(
+                    core,
+                    channels,
+                    channels,
+                    kernel_size,
+                    batch_first=True,
+                    bidirectional=bidirectional,
+                    forget_bias=forget_bias if core.keeping_gate is not None else None,
+                )
+                for _ in self.pyramid
+            )
+        except ValueError as error:
+            raise LstmzooError(str(error)) from error
+        self.project = nn.Conv2d(channels * len(self.pyramid) * (1 + bidirectional), channels, 1)
+
+    def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Run over maps.
+
+        Args:
+            x: (B, T, C, H, W).
+            state: what the call for the frames before returned; None where there are none.
+
+        Returns:
+            (B, T, C, H, W), and the state for the frames after.
+        """
+        outputs, states = [], []
+        for number, (rnn, dilation) in enumerate(zip(self.rnns, self.pyramid, strict=True)):
+            h, last = rnn(split_grids(x, dilation), None if state is None else state[number])
+            outputs.append(join_grids(h, dilation, x.shape))
+            states.append(last)
+        memory = self.project(torch.cat(outputs, dim=2).flatten(0, 1))
+        return x + memory.unflatten(0, x.shape[:2]), tuple(states)
+
+
+class Memoryless(nn.Module):
+    """x → x + V relu(U x): two 3 × 3 convolutions frame by frame, with as many weights as a `Memory` of the cell lstm.
+
+    Args:
+        channels: C, of input and output.
+        branches: branches of the memory it stands for, over dilations and directions.
+    """
+
+    def __init__(self, channels: int, branches: int = 1) -> None:
+        super().__init__()
+        hidden = 4 * channels * branches  # an LSTM has four gates
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, channels, 3, padding=1)
+        )
+
+    def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Run over maps (B, T, C, H, W); there is no state."""
+        return x + self.layers(x.flatten(0, 1)).unflatten(0, x.shape[:2]), None
+
+
+def split_grids(x: Tensor, dilation: int) -> Tensor:
+    """Part maps (B, T, C, H, W) into the grids of every d-th pixel, (B · d², T, C, ⌈H / d⌉, ⌈W / d⌉)."""
+    if dilation == 1:
+        return x
+    batch, time, channels, height, width = x.shape
+    d = dilation
+    x = F.pad(x, (0, -width % d, 0, -height % d))
+    x = x.reshape(batch, time, channels, x.shape[3] // d, d, x.shape[4] // d, d)
+    return x.permute(0, 4, 6, 1, 2, 3, 5).flatten(0, 2)  # (B, d, d, T, C, H / d, W / d)
+
+
+def join_grids(grids: Tensor, dilation: int, shape: torch.Size) -> Tensor:
+    """Put the grids of `split_grids` together again; `shape` is that of the maps, of which channels do not count."""
+    if dilation == 1:
+        return grids
+    batch, _, _, height, width = shape
+    d = dilation
+    x = grids.unflatten(0, (batch, d, d)).permute(0, 3, 4, 5, 1, 6, 2)  # (B, T, C, H / d, d, W / d, d)
+    return x.flatten(5, 6).flatten(3, 4)[..., :height, :width]

