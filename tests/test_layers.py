@@ -15,7 +15,7 @@ LAYERS: dict[str, set[str]] = {
     "nn": {"errors"},
     "models": {"errors", "nn"},
     "data": {"errors"},
-    "metrics": {"errors"},
+    "metrics": {"errors", "data"},
     "tasks": {"errors", "nn", "models", "data", "metrics"},
     "inference": {"errors", "nn", "models", "data", "metrics"},
     "bench": {"errors", "nn", "models", "data"},
@@ -25,7 +25,7 @@ HEAVY: dict[str, set[str]] = {
     "lightning": {"tasks", "cli"},
     "hydra": {"cli"},
     "omegaconf": {"cli"},
-    "cv2": {"bench", "data", "inference", "cli"},
+    "cv2": {"bench", "data", "metrics", "inference", "cli"},
     "torchvision": {"models", "cli"},
     "matplotlib": {"inference", "cli"},
 }
@@ -97,6 +97,7 @@ def test_the_check_finds_what_it_should(layer, source, wrong):
         ("import lstmzoo; lstmzoo.create_model('action_rnn')", ["lightning", "hydra", "torchvision"]),
         ("import lstmzoo.data", ["lightning", "hydra", "torchvision", "matplotlib"]),
         ("import lstmzoo.metrics", ["lightning", "hydra", "cv2", "torchvision", "matplotlib"]),
+        ("import lstmzoo.metrics.davis", ["torch", "lightning", "hydra", "scipy.optimize"]),  # it starts processes
     ],
 )
 def test_importing_a_layer_loads_nothing_heavy(statement, absent):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-__all__ = ["captions", "recognition"]
+__all__ = ["captions", "davis", "recognition"]
 
 
 def __getattr__(name: str) -> ModuleType:

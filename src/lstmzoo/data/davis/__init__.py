@@ -1,12 +1,19 @@
 """DAVIS: sequences of frames with the masks of their objects, and clips of them for training."""
 
-from lstmzoo.data.davis.clips import SegmentationClips
-from lstmzoo.data.davis.dataset import DAVIS
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from lstmzoo.data.davis.frames import read_frame
 from lstmzoo.data.davis.layout import RESOLUTIONS, MaskedVideo
 from lstmzoo.data.davis.lists import YEARS
 from lstmzoo.data.davis.masks import VOID, davis_palette, read_mask, write_mask
 from lstmzoo.data.davis.view import View
+
+if TYPE_CHECKING:
+    from lstmzoo.data.davis.clips import SegmentationClips
+    from lstmzoo.data.davis.dataset import DAVIS
 
 __all__ = [
     "DAVIS",
@@ -21,3 +28,16 @@ __all__ = [
     "read_mask",
     "write_mask",
 ]
+
+_NEED_TORCH = {"DAVIS": "dataset", "SegmentationClips": "clips"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import torch only for what needs it: scoring masks does not."""
+    if name in _NEED_TORCH:
+        return getattr(importlib.import_module(f"{__name__}.{_NEED_TORCH[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

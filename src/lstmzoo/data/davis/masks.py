@@ -64,9 +64,10 @@ def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
             f"the mask {path} holds numbers from {ids.min()} to {ids.max()}; objects are numbered 1 to 254, 0 is the "
             "background and 255 void: number them anew"
         )
-    ids = ids.astype(np.uint8)
-    black_and_white = mode in ("L", "LA") and not ((ids > 0) & (ids < VOID)).any()
-    return (ids == VOID).astype(np.uint8) if black_and_white else ids
+    ids = ids.astype(np.uint8, copy=False)
+    white = ids == VOID
+    black_and_white = mode in ("L", "LA") and np.count_nonzero(white) == np.count_nonzero(ids)
+    return white.view(np.uint8) if black_and_white else ids
 
 
 def check_mode(path: str | os.PathLike[str], mode: str) -> None:

@@ -1,0 +1,204 @@
+"""Scoring a folder of masks that any method made, all sequences of a split, on all cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lstmzoo.data.davis.layout import MaskedVideo, find_layout, find_sequences
+from lstmzoo.data.davis.lists import SPLIT_UNIONS, find_list
+from lstmzoo.data.davis.masks import read_mask
+from lstmzoo.data.progress import progress_bar
+from lstmzoo.data.wording import listed
+from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.metrics.davis.scores import DavisScores, SequenceScores
+from lstmzoo.metrics.davis.sequence import Rules, score_sequence
+
+
+def evaluate(
+    results: str | os.PathLike[str],
+    root: str | os.PathLike[str],
+    *,
+    split: str = "val",
+    year: int | None = None,
+    resolution: str = "480p",
+    protocol: str = "semi-supervised",
+    binary: bool | None = None,
+    stability: bool = False,
+    workers: int | None = None,
+    progress: bool = False,
+) -> DavisScores:
+    """Score the masks in a folder by the official rules, see `score_sequence`.
+
+    Args:
+        results: a folder with a folder of PNGs for each sequence, named as the frames are: ``camel/00012.png``. Pixels
+            hold the numbers of objects: palette or grey. Frames that are not scored may be missing.
+        root: the data set, see `lstmzoo.data.DAVIS`.
+        split: which of its lists, or all.
+        year: whose lists; None takes those that are there, 2017 before 2016.
+        resolution: of masks and frames.
+        protocol: ``"semi-supervised"`` or ``"unsupervised"``; with several objects the latter needs the masks of the
+            unsupervised track, ``Annotations_unsupervised``.
+        binary: all objects are one; by default so for the lists of 2016.
+        stability: also compute T; slow.
+        workers: number of processes; by default as many as there are cores for us.
+        progress: show a progress bar.
+
+    Returns:
+        The scores of all sequences, in the order of the list.
+
+    Raises:
+        DataError: no data set, no results, missing sequences or frames, files that are no masks, wrong sizes or
+            numbers.
+        LstmzooError: an unknown protocol, year or resolution.
+    """
+    year = _year_of(Path(root), split, year, resolution)
+    binary = year == 2016 if binary is None else binary
+    separate = protocol == "unsupervised" and not binary
+    if separate and year is None:  # one's own data need not have a second kind of masks
+        separate = (Path(root) / "Annotations_unsupervised").is_dir()
+    layout = find_layout(root, resolution, unsupervised=separate)
+    videos, _ = find_sequences(layout, split, year=year, resolution=resolution)
+    jobs = [_job(video, Path(results), Rules(protocol, binary, video.name)) for video in videos]
+    _check_complete(jobs, Path(results))
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with progress_bar("scoring", sum(len(job.frames) for job in jobs), "frames", show=progress) as advance:
+        found = _run(partial(_score, stability=stability), jobs, min(workers, len(jobs)), advance)
+    scores = DavisScores([found[job.rules.sequence] for job in jobs])
+    if not scores.objects():
+        raise DataError(
+            f"the first frames of the {split} split in {root} have no objects, so there is nothing to score"
+        )
+    return scores
+
+
+class MaskFiles(Sequence[np.ndarray]):
+    """Masks that are read when they are asked for."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
+        return read_mask(self.paths[index])
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The files of one sequence's annotated frames, and the rules for them."""
+
+    rules: Rules
+    folder: Path
+    frames: list[str]
+    truth: list[Path]
+    predicted: list[Path]
+
+
+def _year_of(root: Path, split: str, year: int | None, resolution: str) -> int | None:
+    """Return the year whose list a split has."""
+    lists = (find_list(root, part, year, resolution) for part in (split, *SPLIT_UNIONS.get(split, ())))
+    found = next((one for one in lists if one is not None), None)
+    return year if found is None else found[1]
+
+
+def _job(video: MaskedVideo, results: Path, rules: Rules) -> _Job:
+    annotated = [(frame.stem, mask) for frame, mask in zip(video.frames, video.masks, strict=True) if mask is not None]
+    if len(annotated) < 2:
+        raise DataError(
+            f"{video.name} has {len(annotated)} masks for {len(video.frames)} frames, so nothing can be scored; the "
+            "masks of the test sets are not public: send results to the evaluation server"
+        )
+    folder = results / video.name
+    frames = [name for name, _ in annotated]
+    return _Job(rules, folder, frames, [mask for _, mask in annotated], [folder / f"{name}.png" for name in frames])
+
+
+def _check_complete(jobs: list[_Job], results: Path) -> None:
+    """Make sure that there is a file for every frame that will be scored."""
+    if not results.is_dir():
+        raise DataError(f"{results} is not a folder; results are a folder of PNGs for each sequence")
+    absent = [job.rules.sequence for job in jobs if not job.folder.is_dir()]
+    if absent:
+        deeper = next((one for one in sorted(results.glob("**/" + absent[0])) if one.is_dir()), None)
+        hint = "write them" if deeper is None else f"did you mean results={deeper.parent}?"
+        raise DataError(f"{results} has no folder for {listed(absent, 3)}, of {len(jobs)} sequences; {hint}")
+    for job in jobs:
+        there = {path.name for path in job.folder.iterdir()}
+        needed = [job.predicted[index] for index in job.rules.scored(len(job.frames))]
+        missing = [path for path in needed if path.name not in there]
+        if missing:
+            example = f"; there is {min(there)}" if there else ", the folder is empty"
+            raise DataError(
+                f"{listed(missing, 3)} not found, {len(missing)} of {len(needed)} results of {job.rules.sequence}"
+                f"{example}: name masks as the frames are"
+            )
+
+
+def _score(job: _Job, stability: bool) -> SequenceScores:
+    """Score one sequence, in a process of its own."""
+    rules = job.rules
+    predicted, truth = MaskFiles(job.predicted), MaskFiles(job.truth)
+    try:
+        return score_sequence(
+            predicted,
+            truth,
+            protocol=rules.protocol,
+            binary=rules.binary,
+            stability=stability,
+            name=rules.sequence,
+            frames=job.frames,
+        )
+    except DataError:
+        raise
+    except LstmzooError as error:
+        raise DataError(f"{job.folder.parent}: {error}") from error
+
+
+def _run(
+    score: Callable[[_Job], SequenceScores], jobs: list[_Job], workers: int, advance: Callable[[float], None]
+) -> dict[str, SequenceScores]:
+    """Score all sequences; return their scores by name."""
+    found = {}
+    jobs = sorted(jobs, key=lambda job: -len(job.frames))  # the longest first, so that no core waits for it at the end
+    if workers <= 1:
+        for job in jobs:
+            found[job.rules.sequence] = score(job)
+            advance(len(job.frames))
+        return found
+    with _one_thread_each(), ProcessPoolExecutor(workers) as pool:
+        futures = {pool.submit(score, job): job for job in jobs}
+        try:
+            for future in as_completed(futures):
+                job = futures[future]
+                found[job.rules.sequence] = future.result()
+                advance(len(job.frames))
+        except BrokenProcessPool as error:
+            raise LstmzooError(
+                "a process that scored masks was killed, perhaps for want of memory: fewer workers"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    return found
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Stop OpenCV's threads: a forked process would wait for them forever."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
