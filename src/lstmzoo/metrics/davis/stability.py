@@ -36,9 +36,9 @@ def temporal_stability(masks: np.ndarray) -> np.ndarray:
     of 2016, which no package ships: the longest polygon only; tolerance 3 and sides of at most 3; 12 angles and 5 rings
     from 1/8 to 2 mean distances; matching twice, from an arbitrary start and then from the best pair of the first
     match; of the pairs that share a point, only the best; the factor 5. Not known, because it depends on the order in
-    which the official code meets things: where a polygon starts, how outlines that touch at a corner are taken apart,
-    and which of equally good matches is taken. So expect T to agree with official numbers closely, not to the last
-    digit.
+    which the official code meets things: where a polygon starts, which axis comes first, how outlines that touch at a
+    corner are taken apart, and which of equally good matches is taken. So expect T to agree with official numbers
+    closely, not to the last digit.
 
     Args:
         masks: (T, H, W) bool, or numbers of which all but 0 belong to the object.
