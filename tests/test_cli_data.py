@@ -27,7 +27,7 @@ def test_usage(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     ("argv", "message"),
     [
         (["chek"], "unknown action 'chek'; did you mean 'check'"),
-        (["check"], r"name the data set first \(kth, captions, video_folder\)"),
+        (["check"], r"name the data set first \(kth, captions, davis, video_folder\)"),
         (["check", "root=x"], "name the data set first"),
         (["check", "kht", "root=x"], "unknown data set 'kht'; did you mean 'kth'"),
         (["simulate", "video_folder"], "unknown data set 'video_folder'"),

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 SIZE = (12, 20)
-PALETTE = bytes([0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0])
+PALETTE = bytes(768)  # all black: colours play no part; with fewer of them, Pillow would write fewer bits
 
 
 def frame(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:

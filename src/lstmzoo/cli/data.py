@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lstmzoo.cli import data_captions, data_kth
-from lstmzoo.cli.options import names, parse_options
+from lstmzoo.cli import data_captions, data_davis, data_kth
+from lstmzoo.cli.options import flag, names, parse_options, size
 from lstmzoo.errors import LstmzooError, unknown_choice
 
 USAGE = """usage: lstmzoo data simulate|prepare|check DATASET root=FOLDER [option=value ...]
@@ -24,6 +24,15 @@ USAGE = """usage: lstmzoo data simulate|prepare|check DATASET root=FOLDER [optio
                           source=FOLDER   take the files from there, download nothing
   check captions        count images and captions against the published numbers; name what is odd or missing
                           layout=karpathy|coco|flickr8k|flickr30k|csv image_dir=FOLDER split_dir=FOLDER
+                          json=FILE       write the report for machines, too
+  simulate davis        write sequences of things and their doubles, which only the first frames tell apart, with masks
+                          train=24 val=8 test=8 frames=40 size=96,160 seed=0
+  prepare davis         download, verify and unpack DAVIS of 2016 (1.9 GB) or 2017
+                          dataset=2017|2016|2017-test-dev|2017-test-challenge|2017-unsupervised
+                          resolution=480p|Full-Resolution
+                          source=FOLDER   take the archive from there, download nothing
+  check davis           count sequences, frames, masks and objects against the published numbers; also of one's own data
+                          resolution=480p|1080p|Full-Resolution unsupervised=true|false
                           json=FILE       write the report for machines, too
   check video_folder    count one's own videos, a folder per class; exit code 1 if a file cannot be decoded"""
 
@@ -85,19 +94,24 @@ Kind = Callable[[str], object]
 
 KTH_OPTIONS: dict[str, Kind] = {"persons": int, "scenarios": int, "actions": names, "seed": int, "workers": int}
 CAPTION_FILES: dict[str, Kind] = {"layout": str, "image_dir": str, "split_dir": str, "json": str}
+DAVIS_OPTIONS: dict[str, Kind] = {"train": int, "val": int, "test": int, "frames": int, "size": size, "seed": int}
+DAVIS_FILES: dict[str, Kind] = {"resolution": str, "unsupervised": flag, "json": str}
 
 COMMANDS: dict[str, dict[str, tuple[Callable[..., None], dict[str, Kind]]]] = {
     "simulate": {
         "kth": (data_kth.simulate, KTH_OPTIONS),
         "captions": (data_captions.simulate, {"pictures": int, "seed": int}),
+        "davis": (data_davis.simulate, DAVIS_OPTIONS),
     },
     "prepare": {
         "kth": (data_kth.prepare, {"source": str}),
         "captions": (data_captions.prepare, {"dataset": str, "source": str}),
+        "davis": (data_davis.prepare, {"dataset": str, "resolution": str, "source": str}),
     },
     "check": {
         "kth": (data_kth.check, {"json": str}),
         "captions": (data_captions.check, CAPTION_FILES),
+        "davis": (data_davis.check, DAVIS_FILES),
         "video_folder": (_check_video_folder, {}),
     },
 }

@@ -47,6 +47,18 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.strip("[]").split(",") if name.strip())
 
 
+def size(text: str) -> tuple[int, ...]:
+    """Read ``96,160`` or ``[96,160]``: height and width in pixels."""
+    return tuple(int(number) for number in names(text))
+
+
+def flag(text: str) -> bool:
+    """Read ``true`` or ``false``."""
+    if text.lower() not in ("true", "false"):
+        raise ValueError("it is true or false")
+    return text.lower() == "true"
+
+
 def write_report(path: Path, text: str) -> None:
     """Write a report; the file appears only when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -47,6 +47,8 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         reverse: share of the clips that run backwards.
         flip: share of the clips that are mirrored.
         scale: least and greatest share of the frame's area that is seen, the same window in all frames of a clip.
+        from_start: share of the clips that begin with the first frame of their sequence and run forwards; 1 where only
+            the first frames tell what is to be found. Where that frame shows no object, they begin later.
         jitter: brightness, contrast and saturation of every frame change by up to this share.
         clips_per_sequence: items per sequence.
         seed: of all that is random.
@@ -66,6 +68,7 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         reverse: float = 0.5,
         flip: float = 0.5,
         scale: tuple[float, float] = (0.5, 1.0),
+        from_start: float = 0.0,
         jitter: float = 0.2,
         clips_per_sequence: int = 1,
         seed: int = 0,
@@ -77,7 +80,7 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         }.items():
             if number < 1:
                 raise LstmzooError(f"{name}={number}: it is 1 or more")
-        for name, share in {"reverse": reverse, "flip": flip, "jitter": jitter}.items():
+        for name, share in {"reverse": reverse, "flip": flip, "from_start": from_start, "jitter": jitter}.items():
             if not 0 <= share <= 1:
                 raise LstmzooError(f"{name}={share}: it is a share, 0 to 1")
         if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
@@ -97,6 +100,7 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         self.reverse = reverse
         self.flip = flip
         self.scale = (float(scale[0]), float(scale[1]))
+        self.from_start = from_start
         self.jitter = jitter
         self.clips_per_sequence = clips_per_sequence
         self.seed = seed
@@ -136,11 +140,11 @@ class SegmentationClips(Dataset[dict[str, Any]]):
     def _draw(self, sequence: MaskedVideo, rng: np.random.Generator) -> tuple[np.ndarray, View]:
         """Draw frames (T,) and a view such that an object is seen in the first of them."""
         size = read_header(sequence.frames[0]).size
-        mirrored, backwards = rng.random(2) < (self.flip, self.reverse)
-        offsets = self._offsets(len(sequence.frames), rng)  # (T,)
-        for start in rng.permutation(max(len(sequence.frames) - offsets[-1], 1)):
-            positions = _to_and_fro(start + offsets, len(sequence.frames))
-            positions = positions[::-1] if backwards else positions
+        mirrored, backwards, early = rng.random(3) < (self.flip, self.reverse, self.from_start)
+        frames, direction = len(sequence.frames), -1 if backwards and not early else 1
+        offsets = direction * self._offsets(frames, rng)  # (T,)
+        for first in _first_frames(frames, offsets[-1], None if early else rng):
+            positions = _to_and_fro(first + offsets, frames)
             mask = sequence.masks[positions[0]]
             if mask is None:
                 continue
@@ -154,16 +158,23 @@ class SegmentationClips(Dataset[dict[str, Any]]):
             view = whole(size, self.size, mirrored=bool(mirrored))
             if _shows_object(view.mask(ids)):
                 return positions, view
-        raise DataError(
-            f"no clip of {self.clip_len} frames of sequence {sequence.name} begins with an object; take it "
-            "out of the list"
-        )
+        raise DataError(f"no mask of sequence {sequence.name} shows an object; take it out of the list")
 
     def _offsets(self, frames: int, rng: np.random.Generator) -> np.ndarray:
         """Draw the frames of a clip, counted from its first one (T,)."""
         room = (frames - 1) // max(self.clip_len - 1, 1)
         steps = rng.integers(1, max(min(self.max_skip, room), 1) + 1, self.clip_len - 1)
         return np.concatenate([[0], np.cumsum(steps)])
+
+
+def _first_frames(frames: int, way: int, rng: np.random.Generator | None) -> np.ndarray:
+    """Put the frames in the order in which they are tried as the first of a clip: those from which `way` fits go first.
+
+    They are in random order, or, without `rng`, in that of time.
+    """
+    order = np.arange(frames) if rng is None else rng.permutation(frames)
+    fits = (order + way >= 0) & (order + way < frames)
+    return np.concatenate([order[fits], order[~fits]])
 
 
 def _to_and_fro(positions: np.ndarray, frames: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from lstmzoo.data.davis.frames import read_frame
 from lstmzoo.data.davis.inspection import check_files
-from lstmzoo.data.davis.layout import find_layout, find_sequences
+from lstmzoo.data.davis.layout import find_layout, find_lists, find_sequences
 from lstmzoo.data.davis.masks import VOID, read_mask
 from lstmzoo.errors import DataError
 
@@ -69,7 +69,9 @@ class DAVIS(Dataset[dict[str, Any]]):
         self.resolution = resolution
         self.unsupervised = unsupervised
         layout = find_layout(root, resolution, unsupervised=unsupervised)
-        self.sequences, self.year = find_sequences(layout, split, year=year, resolution=resolution)
+        lists = find_lists(layout, split, year=year, resolution=resolution)
+        self.sequences = find_sequences(layout, lists)
+        self.year = lists[0].year
         self.binary = self.year == 2016 if binary is None else binary
         for video in self.sequences:
             check_files(video)

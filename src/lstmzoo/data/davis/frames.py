@@ -64,15 +64,13 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     """
     try:
         with Path(path).open("rb") as stream:
-            with Image.open(stream) as image:
-                header = Header((image.height, image.width), image.mode)
-            stream.seek(0)
             start = stream.read(2)
             stream.seek(max(stream.seek(0, os.SEEK_END) - _TAIL, 0))
             _check_end(path, start, stream.read())
+            with Image.open(stream) as image:
+                return Header((image.height, image.width), image.mode)
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"cannot decode {path} ({reason(error)}); fetch or write it again") from error
-    return header
 
 
 def _check_end(path: str | os.PathLike[str], start: bytes, tail: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,10 +86,8 @@ def find_layout(root: str | os.PathLike[str], resolution: str = "480p", *, unsup
     return Layout(root, frames / resolution, masks / resolution) if there else Layout(root, frames, masks)
 
 
-def find_sequences(
-    layout: Layout, split: str, *, year: int | None = None, resolution: str = "480p"
-) -> tuple[list[MaskedVideo], int | None]:
-    """Find the files of the sequences of a split.
+def find_lists(layout: Layout, split: str, *, year: int | None = None, resolution: str = "480p") -> list[SequenceList]:
+    """Find the lists that make up a split: one, or those of which it is the union.
 
     Args:
         layout: the folders.
@@ -98,21 +97,58 @@ def find_sequences(
         resolution: the folder of lists of 2016.
 
     Returns:
-        The sequences in the order of the list, and the year whose list it is (None: not of any year).
+        The lists, none of them empty.
 
     Raises:
-        DataError: no such list, an unknown sequence in it, or a missing frame or mask.
+        DataError: no such list, or one that names nothing.
+        LstmzooError: an unknown year, or a year for split=all.
     """
     if split == "all":
         if year is not None:
             raise LstmzooError(f"split=all is every sequence that is there, not those of a list: leave year={year} out")
-        names = [path.name for path in sorted(layout.frames.iterdir()) if path.is_dir() and path.name[0] != "."]
-        if not names:
-            raise DataError(f"{layout.frames} has no folders; it takes one folder of frames for each sequence")
-        return [_by_folder(layout, name) for name in names], None
-    lists = _lists(layout, split, year, resolution)
-    sequences = [video for one in lists for video in _of_list(layout, one)]
-    return sequences, lists[0].year
+        return [_everything(layout)]
+    parts = [split] if find_list(layout.root, split, year, resolution) else SPLIT_UNIONS.get(split, [split])
+    found = [find_list(layout.root, part, year, resolution) for part in parts]
+    lists = [read_list(*place) for place in found if place is not None]
+    if len(lists) < len(parts):
+        raise DataError(_no_list(layout.root, split, year))
+    return lists
+
+
+def find_sequences(layout: Layout, lists: Iterable[SequenceList]) -> list[MaskedVideo]:
+    """Find the files of all sequences of some lists, in their order.
+
+    Raises:
+        DataError: an unknown sequence in a list, or a missing frame or mask.
+    """
+    return [find_sequence(layout, sequences, name) for sequences in lists for name in sequences.lines]
+
+
+def find_sequence(layout: Layout, sequences: SequenceList, name: str) -> MaskedVideo:
+    """Find the files of a sequence.
+
+    Args:
+        layout: the folders.
+        sequences: a list that names it.
+        name: the sequence.
+
+    Returns:
+        Its files, all of which are there.
+
+    Raises:
+        DataError: no such sequence, or a missing frame or mask.
+    """
+    line, files = sequences.lines[name]
+    place = f"{sequences.path}, line {line}"
+    if files:
+        return _by_files(layout.root, name, files, place)
+    if not (layout.frames / name).is_dir():
+        names = [path.name for path in layout.frames.iterdir() if path.is_dir()]
+        raise DataError(f"{place}: {unknown_choice('sequence', name, names)}. {layout.frames} has no such folder")
+    video = _by_folder(layout, name)
+    if sequences.year is not None:
+        _check_published(layout, video, place, sequences.path)
+    return video
 
 
 def remedy(root: Path) -> str:
@@ -123,39 +159,20 @@ def remedy(root: Path) -> str:
     )
 
 
-def _lists(layout: Layout, split: str, year: int | None, resolution: str) -> list[SequenceList]:
-    """The list of a split, or those of which it is the union."""
-    found = find_list(layout.root, split, year, resolution)
-    if found is not None:
-        return [read_list(*found)]
-    parts = [find_list(layout.root, part, year, resolution) for part in SPLIT_UNIONS.get(split, ())]
-    if parts and all(parts):
-        return [read_list(*part) for part in parts if part is not None]
-    there = sorted({path.stem for path in (layout.root / "ImageSets").rglob("*.txt")})
+def _everything(layout: Layout) -> SequenceList:
+    names = [path.name for path in sorted(layout.frames.iterdir()) if path.is_dir() and path.name[0] != "."]
+    if not names:
+        raise DataError(f"{layout.frames} has no folders; it takes one folder of frames for each sequence")
+    return SequenceList(layout.frames, None, {name: (0, []) for name in names})
+
+
+def _no_list(root: Path, split: str, year: int | None) -> str:
+    there = sorted({path.stem for path in (root / "ImageSets").rglob("*.txt")})
     of_year = "" if year is None else f" of year {year}"
-    raise DataError(
-        f"{layout.root / 'ImageSets'} has no list{of_year} for {unknown_choice('split', split, [*there, 'all'])}; "
-        f"write ImageSets/{split}.txt with the name of a sequence a line, or take split=all"
+    return (
+        f"{root / 'ImageSets'} has no list{of_year} for it: {unknown_choice('split', split, [*there, 'all'])}; take "
+        f"one of these, or write ImageSets/{split}.txt with the name of a sequence a line"
     )
-
-
-def _of_list(layout: Layout, sequences: SequenceList) -> list[MaskedVideo]:
-    if not sequences.lines:
-        raise DataError(f"{sequences.path} names no sequence")
-    videos = []
-    for name, (line, files) in sequences.lines.items():
-        place = f"{sequences.path}, line {line}"
-        if files:
-            videos.append(_by_files(layout.root, name, files, place))
-            continue
-        if not (layout.frames / name).is_dir():
-            names = [path.name for path in layout.frames.iterdir() if path.is_dir()]
-            raise DataError(f"{place}: {unknown_choice('sequence', name, names)}. {layout.frames} has no such folder")
-        video = _by_folder(layout, name)
-        if sequences.year is not None:
-            _check_published(layout, video, place, sequences.path)
-        videos.append(video)
-    return videos
 
 
 def _by_files(root: Path, name: str, files: list[tuple[str, str | None]], place: str) -> MaskedVideo:

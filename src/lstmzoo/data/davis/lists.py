@@ -73,7 +73,7 @@ def read_list(path: Path, year: int | None) -> SequenceList:
         What it says.
 
     Raises:
-        DataError: it is no text.
+        DataError: it is no text, or names nothing.
     """
     lines: dict[str, tuple[int, list[tuple[str, str | None]]]] = {}
     try:
@@ -90,4 +90,6 @@ def read_list(path: Path, year: int | None) -> SequenceList:
             files.append((words[0], words[1] if len(words) > 1 else None))
         else:
             lines.setdefault(line.strip(), (number, []))
+    if not lines:
+        raise DataError(f"{path} names no sequence; write the name of one a line")
     return SequenceList(path, year, lines)

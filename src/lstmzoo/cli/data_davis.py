@@ -1,0 +1,94 @@
+"""``lstmzoo data simulate|prepare|check davis``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstmzoo.cli.options import write_report
+
+if TYPE_CHECKING:
+    from lstmzoo.data.davis.check import DAVISReport
+
+
+def simulate(root: str, **options: Any) -> None:
+    """Write a simulated DAVIS."""
+    from lstmzoo.data.simulate.davis import simulate_davis
+
+    simulate_davis(Path(root), **options)
+    print(f"Simulated DAVIS written to {root}. Look at it with `lstmzoo data check davis root={root}`.")
+
+
+def prepare(root: str, dataset: str = "2017", resolution: str = "480p", source: str | None = None) -> None:
+    """Fetch a real DAVIS."""
+    from lstmzoo.data.davis.prepare import TERMS
+    from lstmzoo.data.davis.prepare import prepare as fetch
+
+    print(TERMS)
+    fetch(Path(root), dataset, resolution=resolution, source=source)
+    print(f"DAVIS is in {root}. Compare it with the published numbers: `lstmzoo data check davis root={root}`.")
+
+
+def check(root: str, resolution: str = "480p", unsupervised: bool = False, json: str | None = None) -> None:
+    """Count what is there; exit code 1 if something is missing."""
+    from lstmzoo.data.davis.check import check as count
+
+    report = count(root, resolution, unsupervised=unsupervised)
+    if json is not None:
+        write_report(Path(json), report.to_json())
+    _print(report)
+    if not report.complete:
+        raise SystemExit(1)
+
+
+def _print(report: DAVISReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"DAVIS in {report.root}", title_justify="left")
+    table.add_column("split")
+    heads = ("sequences\nfound", "sequences\nlisted", "frames\nfound", "masks\nfound", "objects\nfound")
+    published = ("sequences\npublished", "frames\npublished", "objects\npublished")
+    for head in heads if report.simulated else heads + published:
+        table.add_column(head, justify="right")
+    for split, count in report.splits.items():
+        row: tuple[int | None, ...] = (
+            count.sequences,
+            count.sequences_listed,
+            count.frames,
+            count.masks,
+            count.objects,
+        )
+        if not report.simulated:
+            row += (count.sequences_published, count.frames_published, count.objects_published)
+        table.add_row(split, *("" if number is None else str(number) for number in row))
+    console = Console()
+    console.print(table)
+    for line in _remarks(report):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _remarks(report: DAVISReport) -> Iterator[str]:
+    """Word what the table does not show."""
+    from lstmzoo.data.wording import listed
+
+    if report.simulated:
+        yield "This is a simulated DAVIS. The published numbers do not apply."
+    else:
+        yield from (
+            f"{split} is not the published list: {count.sequences_listed} sequences instead of "
+            f"{count.sequences_published}."
+            for split, count in report.splits.items()
+            if count.sequences_published not in (None, count.sequences_listed)
+        )
+    yield f"Sizes: {listed(f'{size} ({number} sequences)' for size, number in report.sizes.items())}"
+    if report.empty_masks:
+        masks = sum(report.empty_masks.values())
+        yield f"Masks without an object: {masks}, in {listed(report.empty_masks)}"
+    if report.void:
+        yield f"With void pixels: {listed(report.void)}"
+    if report.unlisted:
+        yield f"In no list: {listed(report.unlisted)}"
+    yield from (f"Cannot be used: {name}: {problem}" for name, problem in report.problems.items())
+    yield "Complete." if report.complete else f"Not complete. {report.remedy}."

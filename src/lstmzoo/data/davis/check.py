@@ -1,0 +1,219 @@
+"""Whether a copy of DAVIS, or one's own data in its layout, is complete: what was found against what was published."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from lstmzoo.data.davis.dataset import read_ids
+from lstmzoo.data.davis.frames import read_frame
+from lstmzoo.data.davis.inspection import check_files
+from lstmzoo.data.davis.layout import SIMULATED_MARKER, Layout, MaskedVideo, find_layout, find_lists, find_sequence
+from lstmzoo.data.davis.lists import YEARS, SequenceList, find_list
+from lstmzoo.data.davis.masks import VOID
+from lstmzoo.data.progress import progress_bar
+from lstmzoo.errors import DataError
+
+LISTS = ("train", "val", "test", "test-dev", "test-challenge")
+
+
+class Published(NamedTuple):
+    """Numbers of a split as it was published; None where that is not known."""
+
+    sequences: int
+    frames: int
+    objects: int | None = None
+
+
+PUBLISHED: dict[tuple[int | None, str], Published] = {
+    (2016, "train"): Published(30, 2079),
+    (2016, "val"): Published(20, 1376),
+    (2017, "train"): Published(60, 4209, 144),
+    (2017, "val"): Published(30, 1999, 61),
+    (2017, "test-dev"): Published(30, 2086, 89),
+}
+
+
+@dataclass(frozen=True)
+class SplitCount:
+    """Numbers of one split.
+
+    Attributes:
+        sequences: sequences that can be used.
+        sequences_listed: sequences that the list names.
+        sequences_published: sequences of the real set; None where that is not known.
+        frames: frames of the usable sequences.
+        frames_published: frames of the real set; None where that is not known.
+        masks: masks of the usable sequences.
+        objects: their objects, counted in each sequence.
+        objects_published: objects of the real set; None where that is not known.
+    """
+
+    sequences: int
+    sequences_listed: int
+    sequences_published: int | None
+    frames: int
+    frames_published: int | None
+    masks: int
+    objects: int
+    objects_published: int | None
+
+
+@dataclass(frozen=True)
+class DAVISReport:
+    """What `check` found.
+
+    Attributes:
+        root: the folder.
+        simulated: the folder was made by `lstmzoo data simulate davis`.
+        splits: numbers of each list, e.g. of ``"2017 train"``; of ``"all"`` where there are no lists.
+        problems: why a sequence cannot be used, by its name.
+        sizes: how many sequences have frames of a size, e.g. ``{"854x480": 48}``.
+        empty_masks: masks without any object, by sequence.
+        void: sequences with void pixels.
+        unlisted: folders of frames that no list names.
+        remedy: what to do if something is missing; empty otherwise.
+    """
+
+    root: str
+    simulated: bool
+    splits: dict[str, SplitCount]
+    problems: dict[str, str]
+    sizes: dict[str, int]
+    empty_masks: dict[str, int]
+    void: list[str]
+    unlisted: list[str]
+    remedy: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether every sequence that is listed can be used."""
+        return not self.problems
+
+    def to_json(self) -> str:
+        """Return the report as JSON."""
+        return json.dumps({**asdict(self), "complete": self.complete}, indent=2)
+
+
+class _Contents(NamedTuple):
+    """What decoding a sequence showed."""
+
+    size: str
+    frames: int
+    masks: int
+    objects: int
+    empty: int
+    void: bool
+
+
+def check(
+    root: str | os.PathLike[str], resolution: str = "480p", *, unsupervised: bool = False, progress: bool = True
+) -> DAVISReport:
+    """Count what is there by decoding every frame and mask once.
+
+    Args:
+        root: folder of the data set.
+        resolution: 480p, 1080p (2016) or Full-Resolution (2017).
+        unsupervised: look at the masks of the unsupervised track.
+        progress: show a progress bar.
+
+    Returns:
+        The report.
+
+    Raises:
+        DataError: no data set there, or a list that cannot be read.
+        LstmzooError: an unknown resolution.
+    """
+    root = Path(root)
+    layout = find_layout(root, resolution, unsupervised=unsupervised)
+    lists = dict(_lists(layout, resolution))
+    wanted = {name: sequences for sequences in lists.values() for name in sequences.lines}
+    contents: dict[str, _Contents] = {}
+    problems: dict[str, str] = {}
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        progress_bar("Decoding sequences", len(wanted), "sequences", show=progress) as advance,
+    ):
+        for name, found in zip(wanted, pool.map(lambda one: _look(layout, *one), wanted.items()), strict=True):
+            if isinstance(found, _Contents):
+                contents[name] = found
+            else:
+                problems[name] = found
+            advance(1)
+    folders = [path.name for path in layout.frames.iterdir() if path.is_dir() and path.name[0] != "."]
+    simulated = (root / SIMULATED_MARKER).exists()
+    command = "simulate" if simulated else "prepare"
+    return DAVISReport(
+        root=str(root),
+        simulated=simulated,
+        splits={
+            title: _count(
+                sequences, contents, None if simulated else PUBLISHED.get((sequences.year, sequences.path.stem))
+            )
+            for title, sequences in lists.items()
+        },
+        problems=problems,
+        sizes=dict(Counter(one.size for one in contents.values()).most_common()),
+        empty_masks={name: one.empty for name, one in contents.items() if one.empty},
+        void=[name for name, one in contents.items() if one.void],
+        unlisted=sorted(set(folders) - wanted.keys()),
+        remedy=f"Delete what is damaged, then run `lstmzoo data {command} davis root={root}`" if problems else "",
+    )
+
+
+def _lists(layout: Layout, resolution: str) -> Iterator[tuple[str, SequenceList]]:
+    """All lists that are there, by title; where there is none, one of everything."""
+    titles = 0
+    for year in (*YEARS, None):
+        for split in LISTS:
+            place = find_list(layout.root, split, year, resolution)
+            if place is not None and place[1] == year:
+                titles += 1
+                yield f"{year or ''} {split}".strip(), find_lists(layout, split, year=year, resolution=resolution)[0]
+    if not titles:
+        yield "all", find_lists(layout, "all")[0]
+
+
+def _look(layout: Layout, name: str, sequences: SequenceList) -> _Contents | str:
+    """Decode a sequence, or say why it cannot be used."""
+    try:
+        video = find_sequence(layout, sequences, name)
+        check_files(video)
+        return _decode(video)
+    except DataError as error:
+        return str(error)
+
+
+def _decode(video: MaskedVideo) -> _Contents:
+    empty, void, objects = 0, False, set[int]()
+    for frame, mask in zip(video.frames, video.masks, strict=True):
+        size = read_frame(frame).shape[:2]
+        if mask is not None:
+            found = set(np.unique(read_ids(mask, size, binary=False)).tolist())
+            void |= VOID in found
+            objects |= found - {0, VOID}
+            empty += not found - {0, VOID}
+    masks = sum(mask is not None for mask in video.masks)
+    return _Contents(f"{size[1]}x{size[0]}", len(video.frames), masks, len(objects), empty, void)
+
+
+def _count(sequences: SequenceList, contents: dict[str, _Contents], published: Published | None) -> SplitCount:
+    usable = [contents[name] for name in sequences.lines if name in contents]
+    return SplitCount(
+        sequences=len(usable),
+        sequences_listed=len(sequences.lines),
+        sequences_published=published and published.sequences,
+        frames=sum(one.frames for one in usable),
+        frames_published=published and published.frames,
+        masks=sum(one.masks for one in usable),
+        objects=sum(one.objects for one in usable),
+        objects_published=published and published.objects,
+    )

@@ -1,0 +1,162 @@
+"""What happens in a simulated sequence: things wander about, bars pass in front of them, the camera moves.
+
+Things come in kinds, and things of a kind look alike. One of each kind is an object to be found, the others are its
+doubles and belong to the background. Nothing but a badge in the first frames tells which is which: objects and doubles
+move, turn and are hidden by the same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+
+MARKED_FRAMES = 5
+"""Frames, from the first, in which the objects carry their badges."""
+
+CROWDS = ((1, 2), (2, 1), (2, 2), (3, 1))
+"""(kinds, doubles of each) that occur."""
+
+_HEIGHT = 96  # all lengths below are in pixels of a picture of this height
+_RADIUS = 8.5, 9.5
+_SPEED = 0.5, 1.0  # pixels a frame
+_DISTANCE = 30.0  # of two things' centres: below this they push each other away
+_MARGIN = 13.0  # from the edge of the picture
+_BAR = 36.0, 42.0  # wide enough to hide a thing wholly
+_BARS = {0: 1, 1: 2}  # by axis: up and down, left and right
+_BAR_SPEED = {0: (4.5, 5.5), 1: (5.5, 7.0)}
+_PUSH, _AGILITY, _TURN = 6.0, 0.25, 0.25
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Something long in front of everything that passes across the picture, again and again.
+
+    Attributes:
+        axis: in which it moves: 0 up and down, 1 left and right.
+        centre: (T,) position along that axis, in pixels.
+        width: extent along that axis, in pixels.
+    """
+
+    axis: int
+    centre: Array
+    width: float
+
+
+@dataclass(frozen=True)
+class Course:
+    """A sequence of T frames with N things.
+
+    Attributes:
+        size: (H, W) of the picture, in pixels.
+        kind: (N,) kind of each thing, from 0.
+        number: (N,) number of each object, 1 … K; 0 for doubles.
+        centre: (T, N, 2) x and y, in pixels.
+        angle: (T, N) how far it is turned, in radians.
+        radius: (N,) in pixels; the same for all of a kind.
+        bars: what passes in front.
+        camera: (T, 2) x and y that the background has moved, in pixels.
+    """
+
+    size: tuple[int, int]
+    kind: Array
+    number: Array
+    centre: Array
+    angle: Array
+    radius: Array
+    bars: tuple[Bar, ...]
+    camera: Array
+
+
+def write_course(size: tuple[int, int], frames: int, rng: np.random.Generator, *, occluded: bool) -> Course:
+    """Draw a course.
+
+    Args:
+        size: (H, W) of the picture, in pixels.
+        frames: T.
+        rng: source of the randomness.
+        occluded: bars pass in front of the things.
+
+    Returns:
+        The course.
+    """
+    unit = size[0] / _HEIGHT
+    kinds, doubles = CROWDS[rng.integers(len(CROWDS))]
+    kind = np.repeat(np.arange(kinds), 1 + doubles)
+    things = len(kind)
+    number = np.zeros(things, np.int64)
+    for one in range(kinds):
+        number[rng.choice(np.flatnonzero(kind == one))] = one + 1
+    axis, backwards = int(rng.integers(2)), bool(rng.integers(2))
+    return Course(
+        size=size,
+        kind=kind,
+        number=number,
+        centre=unit * _wander((size[0] / unit, size[1] / unit), things, frames, rng),
+        angle=rng.uniform(0, 2 * np.pi, things) + np.outer(np.arange(frames), rng.uniform(-0.08, 0.08, things)),
+        radius=unit * rng.uniform(*_RADIUS, kinds)[kind],
+        bars=tuple(_bars(size, axis, backwards, frames, rng)) if occluded else (),
+        camera=unit * _pan(frames, rng),
+    )
+
+
+def _wander(extent: tuple[float, float], things: int, frames: int, rng: np.random.Generator) -> Array:
+    """Walk the things about, apart from each other and inside the picture: (T, N, 2)."""
+    low, high = np.full(2, _MARGIN), np.array(extent[::-1]) - _MARGIN
+    place = _spread(low, high, things, rng)  # (N, 2)
+    heading, speed = rng.uniform(0, 2 * np.pi, things), rng.uniform(*_SPEED, things)
+    step = np.zeros_like(place)
+    places = []
+    for _ in range(frames):
+        places.append(place)
+        heading = heading + _TURN * rng.normal(size=things)
+        wish = speed[:, None] * np.stack([np.cos(heading), np.sin(heading)], axis=1)
+        wish += _push(place) + 0.15 * (np.clip(place, low, high) - place)
+        step = (1 - _AGILITY) * step + _AGILITY * wish
+        pace = np.hypot(*step.T)[:, None]
+        step *= np.minimum(1, 1.3 * _SPEED[1] / np.maximum(pace, 1e-9))
+        blocked = ((place < low) & (step < 0)) | ((place > high) & (step > 0))
+        heading = np.where(blocked.any(axis=1), np.arctan2(*(place.mean(axis=0) - place).T[::-1]), heading)
+        place = place + step
+    return np.stack(places)
+
+
+def _spread(low: Array, high: Array, things: int, rng: np.random.Generator) -> Array:
+    """Draw places that are as far from each other as the picture lets them: the best of some throws."""
+    throws = rng.uniform(low, high, (200, things, 2))
+    return max(throws, key=lambda places: _distances(places).min())
+
+
+def _distances(place: Array) -> Array:
+    apart = np.hypot(*(place[:, None] - place[None]).transpose(2, 0, 1))  # (N, N)
+    return apart + np.where(np.eye(len(place), dtype=bool), np.inf, 0)
+
+
+def _push(place: Array) -> Array:
+    """Which way the others push each thing (N, 2)."""
+    away = place[:, None] - place[None]  # (N, N, 2)
+    apart = _distances(place)
+    force = np.clip(1 - apart / _DISTANCE, 0, 1) * _PUSH
+    return (force[..., None] * away / np.maximum(apart, 1e-9)[..., None]).sum(axis=1)
+
+
+def _bars(size: tuple[int, int], axis: int, backwards: bool, frames: int, rng: np.random.Generator) -> Iterator[Bar]:
+    """Bars that come in one after the other once the badges are gone, all the same way."""
+    unit = size[0] / _HEIGHT
+    width, speed = unit * rng.uniform(*_BAR), unit * rng.uniform(*_BAR_SPEED[axis])
+    way = size[axis] + width
+    travelled = speed * (np.arange(frames) - MARKED_FRAMES)
+    for number in range(_BARS[axis]):
+        behind = travelled - number * way / _BARS[axis]
+        passed = np.where(behind > 0, behind % way, 0)  # 0: out of sight
+        yield Bar(axis, (way - passed if backwards else passed) - width / 2, width)
+
+
+def _pan(frames: int, rng: np.random.Generator) -> Array:
+    """The camera pans at a speed of its own, swaying (T, 2)."""
+    time = np.arange(frames)[:, None]
+    period, phase = rng.uniform(15, 40, 2), rng.uniform(0, 2 * np.pi, 2)
+    return rng.uniform(-1.5, 1.5, 2) * time + 4 * np.sin(2 * np.pi * time / period + phase)
