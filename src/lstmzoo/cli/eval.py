@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lstmzoo.cli.usage import with_keys
+from lstmzoo.errors import LstmzooError
 
 USAGE = """\
 usage: lstmzoo eval ckpt_path=FILE [split=test] [output=FOLDER] [key=value ...]
        lstmzoo eval results=FILE data=NAME data.root=FOLDER [split=test]
+       lstmzoo eval results=FOLDER data=davis data.root=FOLDER [split=val] [protocol=unsupervised]
 
 Measures a checkpoint. Actions: accuracy over sequences, over videos, and with shuffled frames; per class and scenario;
 the confusion matrix. Captions: BLEU-1 to 4, METEOR, ROUGE-L and CIDEr-D. Everything needed is in the checkpoint; any
@@ -14,9 +18,13 @@ key of its configuration can be changed.
 
 {keys}
 
-With results: scores captions that any method made, in COCO's form of results.
+With results, a file: scores captions that any method made, in COCO's form of results.
 
 {results}
+
+With results, a folder: scores masks that any method made by the official rules of DAVIS: J, F, J&F, T.
+
+{masks}
 
 Examples
   lstmzoo eval ckpt_path=runs/kth_lstm/<date>/checkpoints/best.ckpt
@@ -24,18 +32,19 @@ Examples
   lstmzoo eval ckpt_path=runs/captions_updown/<date> split=val task.decoding.beam_size=5
   lstmzoo eval ckpt_path=a.ckpt task.ensemble=[b.ckpt,c.ckpt]
   lstmzoo eval results=captions.json data=flickr8k data.root=data/flickr8k
+  lstmzoo eval results=masks data=davis data.root=data/davis protocol=unsupervised
 """
 
 
 def run(argv: list[str]) -> None:
     """Evaluate as the arguments say."""
     if not argv or any(argument in ("-h", "--help") for argument in argv):
-        print(with_keys(with_keys(USAGE, "eval"), "eval_results", "{results}"), end="")
+        text = with_keys(with_keys(USAGE, "eval"), "eval_results", "{results}")
+        print(with_keys(text, "eval_masks", "{masks}"), end="")
         return
-    if any(argument.startswith("results=") for argument in argv):
-        from lstmzoo.cli.caption_results import score_file
-
-        score_file(argv)
+    results = next((argument.partition("=")[2] for argument in argv if argument.startswith("results=")), None)
+    if results is not None:
+        _score(Path(results.strip("'\"")).expanduser(), argv)
         return
     from lstmzoo.cli.request import output_folder, read_request
 
@@ -43,3 +52,17 @@ def run(argv: list[str]) -> None:
     from lstmzoo.cli.evaluation import evaluate  # mistakes are found before anything heavy is imported
 
     evaluate(request, output_folder(request.options, f"eval_{request.options.split}"))
+
+
+def _score(results: Path, argv: list[str]) -> None:
+    """Score what any method made: a folder of masks or a file of captions."""
+    if results.is_dir():
+        from lstmzoo.cli.mask_results import score_folder
+
+        score_folder(argv)
+    elif results.exists():
+        from lstmzoo.cli.caption_results import score_file
+
+        score_file(argv)
+    else:
+        raise LstmzooError(f"results={results}: there is no such file of captions or folder of masks")

@@ -48,4 +48,4 @@ def _keys(text: str) -> str:
     """The top-level ``key: value  # comment`` lines of a configuration file."""
     lines = [line for line in text.splitlines() if line[:1].isalpha() and "#" in line]
     parts = [[part.strip() for part in line.partition("#")[::2]] for line in lines]
-    return "\n".join(f"  {setting:<24}{comment}" for setting, comment in parts)
+    return "\n".join(f"  {setting:<26}{comment}" for setting, comment in parts)

@@ -14,8 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lstmzoo.data.davis.layout import MaskedVideo, find_layout, find_sequences
-from lstmzoo.data.davis.lists import SPLIT_UNIONS, find_list
+from lstmzoo.data.davis.layout import MaskedVideo, find_layout, find_lists, find_sequences
 from lstmzoo.data.davis.masks import read_mask
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.data.wording import listed
@@ -61,19 +60,19 @@ def evaluate(
             numbers.
         LstmzooError: an unknown protocol, year or resolution.
     """
-    year = _year_of(Path(root), split, year, resolution)
+    layout = find_layout(root, resolution)
+    lists = find_lists(layout, split, year=year, resolution=resolution)
+    year = lists[0].year
     binary = year == 2016 if binary is None else binary
     separate = protocol == "unsupervised" and not binary
     if separate and year is None:  # one's own data need not have a second kind of masks
         separate = (Path(root) / "Annotations_unsupervised").is_dir()
-    layout = find_layout(root, resolution, unsupervised=separate)
-    videos, _ = find_sequences(layout, split, year=year, resolution=resolution)
+    videos = find_sequences(find_layout(root, resolution, unsupervised=separate), lists)
     jobs = [_job(video, Path(results), Rules(protocol, binary, video.name)) for video in videos]
     _check_complete(jobs, Path(results))
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with progress_bar("scoring", sum(len(job.frames) for job in jobs), "frames", show=progress) as advance:
-        found = _run(partial(_score, stability=stability), jobs, min(workers, len(jobs)), advance)
+    found = _run(partial(_score, stability=stability), jobs, min(workers, len(jobs)), progress)
     scores = DavisScores([found[job.rules.sequence] for job in jobs])
     if not scores.objects():
         raise DataError(
@@ -104,13 +103,6 @@ class _Job:
     frames: list[str]
     truth: list[Path]
     predicted: list[Path]
-
-
-def _year_of(root: Path, split: str, year: int | None, resolution: str) -> int | None:
-    """Return the year whose list a split has."""
-    lists = (find_list(root, part, year, resolution) for part in (split, *SPLIT_UNIONS.get(split, ())))
-    found = next((one for one in lists if one is not None), None)
-    return year if found is None else found[1]
 
 
 def _job(video: MaskedVideo, results: Path, rules: Rules) -> _Job:
@@ -167,29 +159,32 @@ def _score(job: _Job, stability: bool) -> SequenceScores:
 
 
 def _run(
-    score: Callable[[_Job], SequenceScores], jobs: list[_Job], workers: int, advance: Callable[[float], None]
+    score: Callable[[_Job], SequenceScores], jobs: list[_Job], workers: int, progress: bool
 ) -> dict[str, SequenceScores]:
-    """Score all sequences; return their scores by name."""
+    """Score all sequences, in so many processes; return their scores by name."""
+    bar = partial(progress_bar, "scoring", sum(len(job.frames) for job in jobs), "frames", show=progress)
     found = {}
-    jobs = sorted(jobs, key=lambda job: -len(job.frames))  # the longest first, so that no core waits for it at the end
     if workers <= 1:
-        for job in jobs:
-            found[job.rules.sequence] = score(job)
-            advance(len(job.frames))
+        with bar() as advance:
+            for job in jobs:
+                found[job.rules.sequence] = score(job)
+                advance(len(job.frames))
         return found
+    jobs = sorted(jobs, key=lambda job: -len(job.frames))  # the longest first, so that no core waits for it at the end
     with _one_thread_each(), ProcessPoolExecutor(workers) as pool:
         futures = {pool.submit(score, job): job for job in jobs}
-        try:
-            for future in as_completed(futures):
-                job = futures[future]
-                found[job.rules.sequence] = future.result()
-                advance(len(job.frames))
-        except BrokenProcessPool as error:
-            raise LstmzooError(
-                "a process that scored masks was killed, perhaps for want of memory: fewer workers"
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        with bar() as advance:  # begun after the processes: its thread should not be forked
+            try:
+                for future in as_completed(futures):
+                    job = futures[future]
+                    found[job.rules.sequence] = future.result()
+                    advance(len(job.frames))
+            except BrokenProcessPool as error:
+                raise LstmzooError(
+                    "a process that scored masks was killed, perhaps for want of memory; try fewer workers"
+                ) from error
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
     return found
 
 

@@ -1,0 +1,53 @@
+"""The scores of anybody's masks: a folder of PNGs against DAVIS or one's own data."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from lstmzoo.cli.compose import compose
+from lstmzoo.cli.run_folder import write_json
+from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.inference.davis_tables import scores_table, write_official_tables
+from lstmzoo.inference.files import make_folder
+from lstmzoo.metrics.davis import PROTOCOLS, evaluate
+
+
+def score_folder(argv: list[str]) -> None:
+    """Score a folder of masks against a data set, print a table, and write the official tables and metrics.json.
+
+    Args:
+        argv: overrides of ``configs/eval_masks.yaml``.
+
+    Raises:
+        LstmzooError: a mistake in what was asked for.
+        DataError: the folder or the data set cannot be used.
+    """
+    config = compose("eval_masks", argv)
+    if config.protocol not in PROTOCOLS:
+        raise LstmzooError(unknown_choice("protocol", config.protocol, PROTOCOLS))
+    if "resolution" not in config.data:
+        raise LstmzooError(f"data={config.data.name} has no masks; choose e.g. data=davis data.root=FOLDER")
+    results, root = (Path(str(path)).expanduser() for path in (config.results, config.data.root))
+    folder = results if config.output is None else Path(str(config.output)).expanduser()
+    make_folder(folder)  # to know before the work is done that its outcome can be written
+    scores = evaluate(
+        results,
+        root,
+        split=config.split,
+        year=config.data.year,
+        resolution=config.data.resolution,
+        protocol=config.protocol,
+        binary=config.data.binary or None,  # the lists of 2016 say so themselves
+        stability=config.stability,
+        workers=config.workers,
+        progress=sys.stderr.isatty(),
+    )
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(f"{results} on {root}, {config.split}, {config.protocol}", soft_wrap=True, highlight=False)
+    console.print(scores_table(scores))
+    files = [*write_official_tables(scores, folder, config.split), folder / "metrics.json"]
+    write_json(files[-1], {"protocol": config.protocol, "split": config.split, **scores.as_dict()})
+    print(f"Written to {folder}: {', '.join(path.name for path in files)}")
