@@ -17,19 +17,23 @@ from lstmzoo.tasks.callbacks import Timing
 CHOICES = [(group, choice) for group, choices in groups().items() for choice in choices]
 CLASSES = ["hop", "skip", "jump"]
 VOCABULARY = {"specials": ["<pad>", "<bos>", "<eos>", "<unk>"], "words": ["dog", "runs"]}
-ABOUT_CAPTIONS = {"captioning", "captions", "captions_simulated", "flickr8k", *list_models()} - set(
-    list_models("action*")
+ABOUT_SEGMENTATION = {"segmentation", "davis", "davis_simulated", "mask_folder", *list_models("segment_*")}
+ABOUT_CAPTIONS = {"captioning", "captions", "captions_simulated", "flickr8k", *list_models()} - (
+    set(list_models("action*")) | ABOUT_SEGMENTATION
 )
+LABELS = {"recognition": CLASSES, "captioning": VOCABULARY, "segmentation": []}
 
 
 def train_config(*overrides: str) -> DictConfig:
     """The configuration of training, with a data root where one must be given."""
-    needs_root = any(override.endswith(("video_folder", "data=captions")) for override in overrides)
+    needs_root = any(override.endswith(("_folder", "data=captions")) for override in overrides)
     return compose("train", [*overrides, "data.root=somewhere"] if needs_root else list(overrides))
 
 
 def base_of(group: str, choice: str) -> list[str]:
     """The experiment that a choice of one group goes with."""
+    if group != "experiment" and choice in ABOUT_SEGMENTATION:
+        return ["experiment=segment_recurrent"]
     file = config_dir() / "experiment" / f"{choice}.yaml"
     captions = "captions" in file.read_text() if group == "experiment" else choice in ABOUT_CAPTIONS
     start = (
@@ -44,9 +48,12 @@ def base_of(group: str, choice: str) -> list[str]:
 def test_every_choice_composes_and_builds(group: str, choice: str, tmp_path: Path) -> None:
     settings = ["trainer.accelerator=cpu", "trainer.precision=32-true", *base_of(group, choice)]
     config = train_config(f"{group}={choice}", *settings)
-    recognition = config.task.name == "recognition"
-    task = build.build_task(config, CLASSES if recognition else VOCABULARY)
-    assert task.model.model_args["num_classes" if recognition else "vocab_size"] == (3 if recognition else 6)
+    task = build.build_task(config, LABELS[config.task.name])
+    sizes = {key: task.model.model_args.get(key) for key in ("num_classes", "vocab_size")}
+    assert sizes == {
+        "num_classes": 3 if config.task.name == "recognition" else None,
+        "vocab_size": 6 if config.task.name == "captioning" else None,
+    }
     assert build.build_datamodule(config, simulate=True).source == config.data.name
     trainer = build.build_trainer(config, tmp_path, task, has_validation=True, results=Timing())
     assert trainer.max_epochs == config.trainer.max_epochs

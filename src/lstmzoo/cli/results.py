@@ -14,10 +14,12 @@ from rich.table import Table
 
 from lstmzoo.cli.caption_results import save_captions, show_captions
 from lstmzoo.cli.run_folder import write_json
+from lstmzoo.cli.segment_results import save_segmentation, show_segmentation
 from lstmzoo.inference import plots
 from lstmzoo.inference.files import csv_file
 from lstmzoo.tasks.captioning import CaptionResults
 from lstmzoo.tasks.recognition import RecognitionResults
+from lstmzoo.tasks.segmentation_results import SegmentationResults
 
 MOST_CLASSES = 12
 """A confusion matrix of more classes is only written to files: no terminal is that wide."""
@@ -93,4 +95,5 @@ def show_recognition(results: RecognitionResults, title: str, details: bool) -> 
 _TASKS: dict[type, tuple[Callable[[Any, Path], None], Callable[[Any, str, bool], None]]] = {
     CaptionResults: (save_captions, show_captions),
     RecognitionResults: (save_recognition, show_recognition),
+    SegmentationResults: (save_segmentation, show_segmentation),
 }

@@ -13,10 +13,11 @@ from lstmzoo.errors import LstmzooError, unknown_choice
 if TYPE_CHECKING:
     from lstmzoo.tasks.base import BaseTask
 
-# Task name, as in the configs: module and class. The next tasks are a line each.
+# Task name, as in the configs: module and class.
 _TASKS = {
     "captioning": ("lstmzoo.tasks.captioning", "CaptioningTask"),
     "recognition": ("lstmzoo.tasks.recognition", "RecognitionTask"),
+    "segmentation": ("lstmzoo.tasks.segmentation", "SegmentationTask"),
 }
 
 

@@ -56,6 +56,11 @@ class BaseDataModule(LightningDataModule):
         return {split: dataset for split, dataset in opened.items() if dataset is not None}
 
     @property
+    def even_batch_size(self) -> int | None:
+        """Items per batch in validation and test; None: items by themselves, where they are of different sizes."""
+        return self.batch_size
+
+    @property
     def has_validation(self) -> bool:
         """Whether there is anything to validate on; some data sets have no such split."""
         return bool(self.val_dataset)
@@ -67,7 +72,7 @@ class BaseDataModule(LightningDataModule):
         sampler = EpochSampler(
             self.train_dataset, seed=self.seed, epoch=epoch, skip=done * self.batch_size, **self._processes()
         )
-        return self._loader(self.train_dataset, sampler)
+        return self._loader(self.train_dataset, sampler, self.batch_size)
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
         """Batches in the order of the data set; nothing where there is no validation split."""
@@ -98,12 +103,14 @@ class BaseDataModule(LightningDataModule):
         sampler: DistributedSampler[Any] | None = None
         if several:
             sampler = DistributedSampler(dataset, shuffle=False, **self._processes())  # type: ignore[arg-type]
-        return self._loader(dataset, sampler)
+        return self._loader(dataset, sampler, self.even_batch_size)
 
-    def _loader(self, dataset: Dataset[Any], sampler: DistributedSampler[Any] | None) -> DataLoader[Any]:
+    def _loader(
+        self, dataset: Dataset[Any], sampler: DistributedSampler[Any] | None, batch_size: int | None
+    ) -> DataLoader[Any]:
         return DataLoader(
             dataset,
-            batch_size=self.batch_size,
+            batch_size=batch_size,
             sampler=sampler,
             collate_fn=self.collate,
             num_workers=self.num_workers,

@@ -18,7 +18,7 @@ from lstmzoo.metrics.captions import Scores, evaluate
 from lstmzoo.models.captioning.base import real_steps
 from lstmzoo.models.captioning.decode import Decoding, Sentence, decode
 from lstmzoo.models.captioning.ensemble import Ensemble
-from lstmzoo.tasks.base import BaseTask, step_seed
+from lstmzoo.tasks.base import BaseTask, encoder_groups, step_seed
 from lstmzoo.tasks.scst import BASELINES, Reward, self_critical_loss
 
 OBJECTIVES = ("cross_entropy", "scst")
@@ -191,10 +191,7 @@ class CaptioningTask(BaseTask):
         return batch["features"] if "features" in batch else model.encode(batch["images"])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        own = [p for name, p in self.model.named_parameters() if not name.startswith("encoder.")]
-        groups: list[dict[str, Any]] = [{"params": own}]
-        if self.encoder_lr is not None:
-            groups.append({"params": list(self.model.encoder.parameters()), "lr_scale": self.encoder_lr / self.lr})
+        groups = encoder_groups(self.model, self.lr, self.encoder_lr)
         return torch.optim.AdamW(groups, lr=self.lr, weight_decay=self.weight_decay, fused=True)
 
     # --- checkpoints ---------------------------------------------------------------------------------------------

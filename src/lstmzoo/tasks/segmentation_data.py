@@ -1,0 +1,124 @@
+"""Clips of masked videos for training, whole videos for validation and test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lstmzoo.data.davis import DAVIS, SegmentationClips
+from lstmzoo.data.davis.layout import SIMULATED_MARKER
+from lstmzoo.errors import DataError, LstmzooError, unknown_choice
+from lstmzoo.tasks.base_data import BaseDataModule
+
+DATASETS = ("davis", "davis_simulated", "mask_folder")
+LEAST_MASKS = 3  # the first and the last are not scored
+
+
+class SegmentationDataModule(BaseDataModule):
+    """The data of video segmentation; see `DAVIS` and `SegmentationClips`.
+
+    Args:
+        name: davis, davis_simulated or mask_folder.
+        root: folder of the data set.
+        train_list: the list in ImageSets with the sequences trained on; ``all`` for every sequence.
+        val_list: ... validated on.
+        test_list: ... tested on.
+        year: whose lists; None takes those that are there.
+        resolution: of the files.
+        binary: all objects are one, the foreground.
+        clip_len: frames per training clip.
+        batch_size: clips per batch and process; whole videos are always taken one at a time.
+        num_workers: processes that load; 0 for the training process itself.
+        test_split: what is tested on: test, val or train.
+        seed: of the order and of the clips.
+        simulate: arguments of the simulator, to make the data set where it is missing; None never makes any.
+        **clips: further arguments of `SegmentationClips`.
+
+    Raises:
+        LstmzooError: an unknown name.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        root: str,
+        *,
+        train_list: str = "train",
+        val_list: str = "val",
+        test_list: str = "val",
+        year: int | None = None,
+        resolution: str = "480p",
+        binary: bool = False,
+        clip_len: int = 8,
+        batch_size: int = 4,
+        num_workers: int = 0,
+        test_split: str = "test",
+        seed: int = 0,
+        simulate: dict[str, Any] | None = None,
+        **clips: Any,
+    ) -> None:
+        super().__init__(batch_size=batch_size, num_workers=num_workers, test_split=test_split, seed=seed)
+        if name not in DATASETS:
+            raise LstmzooError(unknown_choice("data.name", name, DATASETS))
+        self.source, self.root = name, Path(root)
+        self.lists = {"train": train_list, "val": val_list, "test": test_list}
+        self.files: dict[str, Any] = {"year": year, "resolution": resolution, "binary": binary}
+        self.clips = {"clip_len": clip_len, **clips}
+        self.simulate = simulate
+
+    def prepare_data(self) -> None:
+        """Make the simulated data set if it is missing."""
+        if self.simulate is not None:
+            simulate_missing(self.root, self.simulate)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the data sets of a stage."""
+        if stage == "fit" and self.train_dataset is None:
+            self.train_dataset = SegmentationClips(self._open("train"), seed=self.seed, **self.clips)
+            self.val_dataset = self._open_scored("val")
+        if stage == "test" and self.test_dataset is None:
+            self.test_dataset = self._open_scored(self.test_split)
+
+    @property
+    def labels(self) -> list[str]:
+        """No classes: objects are numbered, and every video has its own."""
+        return []
+
+    @property
+    def sizes(self) -> str:
+        return f"sequences: {', '.join(f'{len(data.sequences)} {split}' for split, data in self.datasets().items())}"
+
+    @property
+    def even_batch_size(self) -> None:
+        """Whole videos one at a time: their sizes and lengths differ."""
+        return None
+
+    def _open(self, split: str) -> DAVIS:
+        return DAVIS(self.root, self.lists[split], **self.files)
+
+    def _open_scored(self, split: str) -> DAVIS:
+        """Open what results are compared with."""
+        dataset = self._open(split)
+        for video in dataset.sequences:
+            if (count := sum(mask is not None for mask in video.masks)) < LEAST_MASKS:
+                raise DataError(
+                    f"{video.name} of the list {self.lists[split]!r} has {count} masks; to score a result takes "
+                    f"{LEAST_MASKS}: take it out of the list, or name another with data.{split}_list"
+                )
+        return dataset
+
+
+def simulate_missing(root: Path, arguments: dict[str, Any]) -> None:
+    """Make or complete a simulated data set in `root`; a data set that is none of ours is left as it is.
+
+    Args:
+        root: folder of the data set.
+        arguments: those of `simulate_davis`.
+    """
+    from lstmzoo.data.simulate.davis import simulate_davis
+
+    empty = not root.is_dir() or not any(root.iterdir())
+    if empty:
+        print(f"There is no data in {root} yet: simulating DAVIS")
+    if empty or (root / SIMULATED_MARKER).is_file():
+        simulate_davis(root, **arguments)
