@@ -71,6 +71,20 @@ def test_what_is_no_mask_is_not_written(mask, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_nothing_half_written_is_left(tmp_path, monkeypatch):
+    write_mask(tmp_path / "mask.png", np.ones((3, 3), int))
+    before = (tmp_path / "mask.png").read_bytes()
+
+    def full(path: Path, content: bytes) -> None:
+        path.open("wb").write(content[:9])
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="no space left"):
+        write_mask(tmp_path / "mask.png", np.zeros((3, 3), int))
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]
+
+
 def save(path: Path, pixels: np.ndarray) -> Path:
     Image.fromarray(pixels).save(path)
     return path

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 from filelock import FileLock
 
+from lstmzoo.data.atomic import write_atomically
 from lstmzoo.data.captions.layouts import SIMULATED_MARKER as MARKER
 from lstmzoo.data.captions.text import tokenize
 from lstmzoo.data.progress import progress_bar
-from lstmzoo.data.simulate.folder import claim, write_atomically
+from lstmzoo.data.simulate.folder import claim
 from lstmzoo.data.simulate.sentences import WORDINGS, sentence, true_sentences
 from lstmzoo.data.simulate.things import Picture, Things, draw_picture, paint
 from lstmzoo.errors import LstmzooError
