@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -33,7 +33,8 @@ class Example:
     truth: np.ndarray
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True)
+class Found:
     """What was found in one video: its place in the data set, its scores, its worst and its best frame."""
 
     index: int
