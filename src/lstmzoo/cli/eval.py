@@ -13,8 +13,8 @@ usage: lstmzoo eval ckpt_path=FILE [split=test] [output=FOLDER] [key=value ...]
        lstmzoo eval results=FOLDER data=davis data.root=FOLDER [split=val] [protocol=unsupervised]
 
 Measures a checkpoint. Actions: accuracy over sequences, over videos, and with shuffled frames; per class and scenario;
-the confusion matrix. Captions: BLEU-1 to 4, METEOR, ROUGE-L and CIDEr-D. Everything needed is in the checkpoint; any
-key of its configuration can be changed.
+the confusion matrix. Captions: BLEU-1 to 4, METEOR, ROUGE-L and CIDEr-D. Segmentation: J and F of every sequence, the
+worst and the best frames. Everything needed is in the checkpoint; any key of its configuration can be changed.
 
 {keys}
 
@@ -31,6 +31,7 @@ Examples
   lstmzoo eval ckpt_path=best.ckpt split=val data.root=/data/kth data.test_clips=8
   lstmzoo eval ckpt_path=runs/captions_updown/<date> split=val task.decoding.beam_size=5
   lstmzoo eval ckpt_path=a.ckpt task.ensemble=[b.ckpt,c.ckpt]
+  lstmzoo eval ckpt_path=runs/segment_recurrent/<date> split=val task.flip_test=true
   lstmzoo eval results=captions.json data=flickr8k data.root=data/flickr8k
   lstmzoo eval results=masks data=davis data.root=data/davis protocol=unsupervised
 """

@@ -207,6 +207,8 @@ class SegmentationTask(BaseTask):
         scored = [t for t in range(begin, len(video)) if annotated[t]]
         predicted = predicted[[t - begin for t in scored]]
         true = truth[scored].cpu().numpy()
+        if not self.follows:
+            true = np.where(true == VOID, true, true > 0).astype(np.uint8)
         scores = score_sequence(
             predicted,
             true,
