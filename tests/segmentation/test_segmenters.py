@@ -326,3 +326,15 @@ def test_pretrained_efficientnet_lite0_keeps_its_statistics_and_its_features() -
 def test_mistakes_are_named(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(LstmzooError, match=said):
         make("segment_recurrent", **arguments)
+
+
+@each_variant
+def test_half_precision_stays_finite(variant: dict[str, Any]) -> None:
+    model = make(**variant)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, _ = model(clip(), first_masks(model))
+    assert logits.isfinite().all()
+    probabilities = soft_aggregate(logits.float())
+    torch.testing.assert_close(probabilities.sum(2), torch.ones(2, 5, 37, 50), atol=1e-4, rtol=0)
+    logits.float().mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())

@@ -82,6 +82,10 @@ class Segmenter(nn.Module):
         """Cut the state off from the graph it came from, for truncated back-propagation through time."""
         return detach(state)
 
+    def forget(self, state: State | None) -> State | None:
+        """Erase the recurrent memory in a state; masks and looks of objects, where the model is shown them, stay."""
+        return None
+
     def _laterals(self, video: Tensor) -> list[Tensor]:
         """The encoder's maps at the decoder's width, (B, T, D, h, w), the finest first."""
         if self.training:  # batch normalisation sees all frames at once

@@ -109,7 +109,8 @@ class SegmentGuided(Segmenter):
             if t == 0 and masks is not None:
                 assert given is not None
                 state["previous"] = given
-                logits.append(torch.logit(masks.to(coarse.dtype), eps=1e-4))
+                exact = masks.to(torch.promote_types(masks.dtype, torch.float32))  # 1 - eps is 1 in half precision
+                logits.append(torch.logit(exact, eps=1e-4).to(coarse.dtype))
             else:
                 state["previous"] = soft_aggregate(coarse)[:, 1:]
                 logits.append(self._full_size(coarse, size))
@@ -119,6 +120,9 @@ class SegmentGuided(Segmenter):
                 state["previous"] = torch.where(known, true, state["previous"])
         assert state is not None
         return torch.stack(logits, dim=1), state
+
+    def forget(self, state: State | None) -> State | None:
+        return state and {**state, "memory": None}
 
     def _begin(self, now: list[Tensor], given: Tensor | None, state: State | None) -> State:
         """The state that a frame finds, with the masks that are given for it."""
