@@ -16,11 +16,19 @@ With a captioner: puts a picture, a folder of pictures or those of a list into w
 
 {captioning}
 
+With a segmenter: marks objects in every frame of a video, frame by frame: masks (PNG with the palette of DAVIS), the
+video with the masks painted in, and predictions.json with areas, speed and memory.
+
+{segmentation}
+
 Examples
   lstmzoo predict ckpt_path=runs/kth_lstm/<date>/checkpoints/best.ckpt input=walking.avi output=out
   lstmzoo predict ckpt_path=best.ckpt input=my_videos stride=2 video=none
   lstmzoo predict ckpt_path=best.ckpt input=0 max_frames=500        the first camera
   lstmzoo predict ckpt_path=runs/captions_updown/<date> input=my_pictures num_captions=3
+  lstmzoo predict ckpt_path=runs/segment_recurrent/<date> input=street.mp4
+  lstmzoo predict ckpt_path=runs/segment_guided/<date> input=frames first_mask=frames_first.png
+  lstmzoo predict ckpt_path=best.ckpt input=data/davis split=val submission=true video=none
 """
 
 
@@ -36,7 +44,8 @@ def run(argv: list[str]) -> None:
     """
     if not argv or any(argument in ("-h", "--help") for argument in argv):
         text = with_keys(USAGE, "predict")
-        print(with_keys(text, "predict_captioning", "{captioning}"), end="")
+        text = with_keys(text, "predict_captioning", "{captioning}")
+        print(with_keys(text, "predict_segmentation", "{segmentation}"), end="")
         return
     from lstmzoo.cli import tasks
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -68,3 +69,35 @@ def csv_file(path: str | Path, header: Sequence[str]) -> Iterator[Callable[[Iter
         writer.writerow(header)
         yield writer.writerow
         file.close()  # before it is moved to its place
+
+
+@contextmanager
+def replacing_folder(path: str | Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``path``; move it there when the block ends well, remove it when not.
+
+    What an earlier run left under that name is replaced as a whole, so that nothing of it is mixed with the new.
+
+    Args:
+        path: where the finished folder shall be; missing parents are made.
+
+    Yields:
+        The temporary folder, empty.
+
+    Raises:
+        LstmzooError: the folder cannot be made or written, or a file is in the way.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise LstmzooError(f"cannot make the folder {path}: a file of that name is in the way")
+    temporary, old = (path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}") for _ in range(2))
+    make_folder(temporary)
+    try:
+        yield temporary
+        if path.exists():
+            os.replace(path, old)
+        os.replace(temporary, path)
+    finally:
+        if old.exists() and not path.exists():  # it could be moved away, but the new one not to its place
+            os.replace(old, path)
+        for folder in (temporary, old):
+            shutil.rmtree(folder, ignore_errors=True)

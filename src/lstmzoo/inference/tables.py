@@ -9,6 +9,7 @@ from rich.table import Table
 
 from lstmzoo.inference.annotate import Outcome
 from lstmzoo.inference.files import csv_file
+from lstmzoo.inference.segment_files import Segmented
 
 
 def summary_table(outcomes: Sequence[Outcome]) -> Table:
@@ -28,6 +29,27 @@ def summary_table(outcomes: Sequence[Outcome]) -> Table:
             _shares(outcome.shares),
             f"{outcome.seconds:.1f} s",
             f"{outcome.speed:.0f}",
+        )
+    return table
+
+
+def segmented_table(videos: Sequence[Segmented]) -> Table:
+    """Return one line per segmented video: its size, its objects and how fast it went."""
+    table = Table(title="Masks", title_justify="left", title_style="bold", header_style="bold")
+    table.add_column("video", overflow="fold")
+    for column in ("frames", "size", "objects", "mean area", "frames/s", "network only"):
+        table.add_column(column, justify="right")
+    for video in videos:
+        height, width = video.size
+        area = sum(map(sum, video.areas.values())) / (len(video.frames) * height * width)
+        table.add_row(
+            video.name,
+            f"{len(video.frames):,}",
+            f"{width}×{height}",
+            f"{len(video.objects)}",
+            f"{area:.1%}",
+            f"{video.speed:.1f}",
+            f"{video.network_speed:.1f}",
         )
     return table
 

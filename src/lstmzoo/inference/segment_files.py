@@ -1,0 +1,160 @@
+"""What ``lstmzoo predict`` leaves behind of segmented videos: masks, a video with the masks painted in, a zip."""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from lstmzoo.data.davis import write_mask
+from lstmzoo.errors import DataError
+from lstmzoo.inference.files import replacing, replacing_folder
+from lstmzoo.inference.footage import Footage, Frame
+from lstmzoo.inference.mask_overlay import overlay_masks
+from lstmzoo.inference.overlay import video_file
+from lstmzoo.inference.segments import objects_of, segment_with
+from lstmzoo.models.segmentation import label_map
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """One video that was segmented.
+
+    Attributes:
+        name: what its results are called after.
+        source: the file or folder.
+        size: (height, width) of frames and masks, in pixels.
+        objects: numbers of the objects that were looked for.
+        frames: names of the frames; their masks are called so, too.
+        areas: number of an object → pixels of it, frame by frame.
+        seconds: that all of it took: reading, the network and writing.
+        network_seconds: ... the network alone, scaling to its size and back included.
+    """
+
+    name: str
+    source: str
+    size: tuple[int, int]
+    objects: list[int]
+    frames: list[str]
+    areas: dict[int, list[int]]
+    seconds: float
+    network_seconds: float
+
+    @property
+    def speed(self) -> float:
+        """Frames per second of everything."""
+        return len(self.frames) / self.seconds
+
+    @property
+    def network_speed(self) -> float:
+        """Frames per second of the network alone."""
+        return len(self.frames) / self.network_seconds
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the numbers, ready for JSON."""
+        speeds = {"frames_per_s": round(self.speed, 2), "network_frames_per_s": round(self.network_speed, 2)}
+        return {**asdict(self), **speeds}
+
+
+class _Timed:
+    """Counts the time that is spent on reading frames."""
+
+    def __init__(self, footage: Footage, advance: Callable[[int], None]) -> None:
+        self.footage, self.advance, self.seconds = footage, advance, 0.0
+
+    def __iter__(self) -> Iterator[tuple[Frame, np.ndarray]]:
+        frames = iter(self.footage)
+        while True:
+            started = time.perf_counter()
+            frame = next(frames, None)
+            self.seconds += time.perf_counter() - started
+            if frame is None:
+                return
+            self.advance(1)
+            yield frame, frame.image
+
+
+def segment_to_files(
+    model: Any,
+    footage: Footage,
+    masks: Path,
+    film: Path | None,
+    *,
+    first_mask: np.ndarray | None = None,
+    flip: bool = False,
+    advance: Callable[[int], None] = lambda frames: None,
+) -> Segmented:
+    """Segment a video; write a mask for every frame, and the video with the masks painted in.
+
+    Args:
+        model: a segmenter from ``lstmzoo.load``.
+        footage: the video.
+        masks: the folder of masks to write, PNGs with the palette of DAVIS at the size of the frames; it appears, and
+            replaces an earlier one, when all are there.
+        film: the video to write (.mp4 or .avi), or None for none.
+        first_mask: see `segment_frames`.
+        flip: see `segment_frames`.
+        advance: called with 1 after every frame that was read, for a progress bar.
+
+    Returns:
+        What was done.
+
+    Raises:
+        DataError: a frame cannot be read, or the first mask is of another size; nothing is written then.
+        LstmzooError: the model cannot do it, or the folder cannot be written.
+    """
+    ids = objects_of(first_mask)
+    areas: dict[int, list[int]] = {number: [] for number in ids}
+    names: list[str] = []
+    size: tuple[int, int] = (0, 0)
+    source, writing, started = _Timed(footage, advance), 0.0, time.perf_counter()
+    with ExitStack() as stack:
+        folder = stack.enter_context(replacing_folder(masks))
+        video = stack.enter_context(video_file(film, footage.rate)) if film else None
+        for frame, probabilities in segment_with(model, source, first_mask, flip=flip):
+            found = label_map(probabilities, ids).cpu().numpy()
+            begun = time.perf_counter()
+            write_mask(folder / f"{frame.name}.png", found)
+            if video is not None:
+                video.write(_even(cv2.cvtColor(overlay_masks(frame.image, found), cv2.COLOR_RGB2BGR)))
+            counts = np.bincount(found.ravel(), minlength=256)
+            for number in ids:
+                areas[number].append(int(counts[number]))
+            names.append(frame.name)
+            size = found.shape
+            writing += time.perf_counter() - begun
+        if not names:
+            raise DataError(f"there is no frame in {footage.path}")
+    seconds = time.perf_counter() - started
+    network = max(seconds - writing - source.seconds, 1e-9)
+    return Segmented(footage.name, str(footage.path), size, ids, names, areas, seconds, network)
+
+
+def write_submission(path: Path, folders: Mapping[str, Path]) -> Path:
+    """Pack masks as the servers of DAVIS want them: in the zip a folder per sequence, and nothing else.
+
+    Args:
+        path: the zip to write.
+        folders: folder of masks by sequence.
+
+    Returns:
+        The path.
+    """
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:  # PNGs are compressed already
+        for name, folder in folders.items():
+            for mask in sorted(folder.glob("*.png")):
+                archive.write(mask, f"{name}/{mask.name}")
+    return path
+
+
+def _even(image: np.ndarray) -> np.ndarray:
+    """Repeat the last row or column where sides are odd: codecs want even ones."""
+    height, width = image.shape[:2]
+    return cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
