@@ -26,6 +26,7 @@ class SegmentationDataModule(BaseDataModule):
         year: whose lists; None takes those that are there.
         resolution: of the files.
         binary: all objects are one, the foreground.
+        unsupervised: take the masks of the unsupervised track.
         clip_len: frames per training clip.
         batch_size: clips per batch and process; whole videos are always taken one at a time.
         num_workers: processes that load; 0 for the training process itself.
@@ -49,6 +50,7 @@ class SegmentationDataModule(BaseDataModule):
         year: int | None = None,
         resolution: str = "480p",
         binary: bool = False,
+        unsupervised: bool = False,
         clip_len: int = 8,
         batch_size: int = 4,
         num_workers: int = 0,
@@ -62,7 +64,12 @@ class SegmentationDataModule(BaseDataModule):
             raise LstmzooError(unknown_choice("data.name", name, DATASETS))
         self.source, self.root = name, Path(root)
         self.lists = {"train": train_list, "val": val_list, "test": test_list}
-        self.files: dict[str, Any] = {"year": year, "resolution": resolution, "binary": binary}
+        self.files: dict[str, Any] = {
+            "year": year,
+            "resolution": resolution,
+            "binary": binary or None,  # the lists of 2016 say so themselves
+            "unsupervised": unsupervised,
+        }
         self.clips = {"clip_len": clip_len, **clips}
         self.simulate = simulate
 

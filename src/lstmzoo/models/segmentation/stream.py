@@ -120,7 +120,7 @@ def label_map(probabilities: Tensor, ids: Sequence[int]) -> Tensor:
         uint8 (H, W), 0 for the background.
     """
     names = torch.tensor([0, *ids], dtype=torch.uint8, device=probabilities.device)
-    return names[probabilities.argmax(0)]
+    return names[probabilities.max(0).indices]  # over the first dimension argmax is ten times slower on the CPU
 
 
 def object_ids(mask: Tensor) -> list[int]:
