@@ -24,7 +24,7 @@ from lstmzoo.errors import LstmzooError
 
 SPLITS = ("train", "val", "test")
 OCCLUSIONS_FILE = "occlusions.json"
-_MAKER, _VERSION = "lstmzoo.data.simulate.davis", 1
+_MAKER, _VERSION = "lstmzoo.data.simulate.davis", 2
 _RESOLUTION = "480p"
 _PARTIAL, _LOCK = ".partial", ".simulate.lock"
 _QUALITY = 92
@@ -74,7 +74,7 @@ def simulate_davis(
         raise LstmzooError(
             f"frames={frames}, size={size}: it takes {_LEAST_FRAMES} frames of {_LEAST_SIZE} pixels or more"
         )
-    root = Path(root)
+    root, size = Path(root), (int(size[0]), int(size[1]))
     mine = {"maker": _MAKER, "version": _VERSION, "seed": seed, "frames": frames, "size": list(size)}
     claim(root, MARKER, mine, "DAVIS")
     with FileLock(root / _LOCK):

@@ -21,11 +21,11 @@ CROWDS = ((1, 2), (2, 1), (2, 2), (3, 1))
 """(kinds, doubles of each) that occur."""
 
 _HEIGHT = 96  # all lengths below are in pixels of a picture of this height
-_RADIUS = 8.5, 9.5
+_RADIUS = 10.5, 11.5
 _SPEED = 0.5, 1.0  # pixels a frame
-_DISTANCE = 30.0  # of two things' centres: below this they push each other away
-_MARGIN = 13.0  # from the edge of the picture
-_BAR = 36.0, 42.0  # wide enough to hide a thing wholly
+_DISTANCE = 36.0  # of two things' centres: below this they push each other away
+_MARGIN = 15.0  # from the edge of the picture
+_BAR = 40.0, 46.0  # wide enough to hide a thing wholly
 _BARS = {0: 1, 1: 2}  # by axis: up and down, left and right
 _BAR_SPEED = {0: (4.5, 5.5), 1: (5.5, 7.0)}
 _PUSH, _AGILITY, _TURN = 6.0, 0.25, 0.25
