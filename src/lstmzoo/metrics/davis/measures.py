@@ -7,7 +7,7 @@ masks it is compared with, and only inside the box that holds everything there i
 from __future__ import annotations
 
 import math
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -37,7 +37,7 @@ def jaccard(predicted: np.ndarray, truth: np.ndarray, void: np.ndarray | None = 
     Source: Perazzi et al. 2016, "A Benchmark Dataset and Evaluation Methodology for Video Object Segmentation", §4.
     """
     predicted, truth = _outside(predicted, truth, void)
-    return Region(predicted, 0).jaccard(Region(truth, 0))
+    return compare(predicted, truth, 0)[0]
 
 
 def boundary_f(
@@ -64,13 +64,14 @@ def boundary_f(
     Source: Perazzi et al. 2016, §4; outlines, rounding and empty masks as in the official evaluation of 2017.
     """
     predicted, truth = _outside(predicted, truth, void)
-    radius = outline_radius(predicted.shape, tolerance)
-    crop = content_box(predicted | truth)
-    return Region(predicted[crop], radius).boundary_f(Region(truth[crop], radius))
+    return compare(predicted, truth, outline_radius(predicted.shape, tolerance))[1]
 
 
 class Region:
     """A mask, and what J and F need to know of it.
+
+    Its outline is kept as one binary number: pixel (y, x) is bit y · stride + x, and `radius` zeros part the rows. So
+    moving it by some pixels is one shift, and growing it by a disk some fifty of them, much fewer than pixels.
 
     Args:
         mask: (h, w) bool; a part of a picture cut out by `content_box`, so that its borders are the picture's or empty.
@@ -87,30 +88,22 @@ class Region:
         return cv2.countNonZero(self.mask)
 
     @cached_property
-    def box(self) -> tuple[slice, slice]:
-        """Rows and columns of the mask, with one more on every side for the outline."""
-        return content_box(self.mask)
-
-    @cached_property
-    def outline(self) -> np.ndarray:
-        """The outline, uint8 (h, w), see `outline`."""
-        whole = np.zeros_like(self.mask)
-        if self.area:
-            whole[self.box] = outline(self.mask[self.box])
-        return whole
+    def outline(self) -> int:
+        """The outline of the mask, as a number."""
+        if not self.area:
+            return 0
+        apart = np.pad(outline(self.mask), ((0, 0), (0, self.radius)))
+        return int.from_bytes(np.packbits(apart, bitorder="little").tobytes(), "little")
 
     @cached_property
     def length(self) -> int:
         """How many pixels the outline has."""
-        return cv2.countNonZero(self.outline)
+        return self.outline.bit_count()
 
     @cached_property
-    def near(self) -> np.ndarray:
-        """The pixels at most `radius` away from the outline, uint8 (h, w)."""
-        reach = widened(self.box, self.radius, self.mask.shape)
-        whole = np.zeros_like(self.mask)
-        whole[reach] = cv2.dilate(np.ascontiguousarray(self.outline[reach]), disk(self.radius))
-        return whole
+    def near(self) -> int:
+        """The pixels at most `radius` away from the outline, as a number; between the rows may be anything."""
+        return grown(self.outline, self.mask.shape[1] + self.radius, self.radius)
 
     def jaccard(self, truth: Region) -> float:
         """Return J between this mask and the truth."""
@@ -123,9 +116,46 @@ class Region:
         """Return F between this mask and the truth."""
         if not self.length or not truth.length:
             return float(self.length == truth.length)
-        precision = cv2.countNonZero(self.outline & truth.near) / self.length
-        recall = cv2.countNonZero(truth.outline & self.near) / truth.length
+        precision = (self.outline & truth.near).bit_count() / self.length
+        recall = (truth.outline & self.near).bit_count() / truth.length
         return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def compare(predicted: np.ndarray, truth: np.ndarray, radius: int) -> tuple[float, float]:
+    """Return J and F between two masks (H, W) bool; outlines may lie `radius` pixels apart."""
+    crop = content_box(predicted | truth)
+    ours, theirs = Region(predicted[crop], radius), Region(truth[crop], radius)
+    return ours.jaccard(theirs), ours.boundary_f(theirs)
+
+
+def grown(pixels: int, stride: int, radius: int) -> int:
+    """Grow pixels by a disk, dx² + dy² ≤ r².
+
+    Args:
+        pixels: bit y · stride + x is pixel (y, x); the last r of each `stride` bits are zeros.
+        stride: from one row to the next.
+        radius: r.
+
+    Returns:
+        The same with the pixels around; the last r bits of each row may be anything.
+    """
+    rows: dict[int, int] = {}  # the pixels grown to the left and right only, by how much
+    near = 0
+    for dy in range(radius + 1):
+        dx = math.isqrt(radius**2 - dy**2)
+        if dx not in rows:
+            rows[dx] = _repeated(pixels, 2 * dx + 1) >> dx
+        near |= rows[dx] << dy * stride | rows[dx] >> dy * stride
+    return near
+
+
+def _repeated(pixels: int, count: int) -> int:
+    """Return pixels together with themselves moved on by 1, 2, …, count - 1 bits."""
+    done = 1
+    while 2 * done <= count:
+        pixels |= pixels << done
+        done *= 2
+    return pixels | pixels << count - done
 
 
 def outline(mask: np.ndarray) -> np.ndarray:
@@ -153,23 +183,10 @@ def outline_radius(size: tuple[int, ...], tolerance: float = TOLERANCE) -> int:
     return int(tolerance) if tolerance >= 1 else math.ceil(tolerance * math.sqrt(size[0] ** 2 + size[1] ** 2))
 
 
-@lru_cache
-def disk(radius: int) -> np.ndarray:
-    """Return a disk of a radius, uint8 (2 r + 1, 2 r + 1): dx² + dy² ≤ r²."""
-    squares = np.arange(-radius, radius + 1) ** 2
-    return (squares[:, None] + squares <= radius**2).astype(np.uint8)
-
-
 def content_box(mask: np.ndarray) -> tuple[slice, slice]:
     """Return the rows and columns of what is in a mask, with one more on every side that isn't the picture's border."""
     x, y, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
-    return widened((slice(y, y + height), slice(x, x + width)), 1, mask.shape)
-
-
-def widened(box: tuple[slice, slice], by: int, size: tuple[int, ...]) -> tuple[slice, slice]:
-    """Return a box with some pixels more on every side, as far as the picture goes."""
-    rows, columns = (slice(max(s.start - by, 0), min(s.stop + by, end)) for s, end in zip(box, size, strict=True))
-    return rows, columns
+    return slice(max(y - 1, 0), y + height + 1), slice(max(x - 1, 0), x + width + 1)
 
 
 def _outside(predicted: np.ndarray, truth: np.ndarray, void: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

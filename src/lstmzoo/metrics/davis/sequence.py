@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.metrics.davis.measures import Region, content_box, outline_radius
+from lstmzoo.metrics.davis.measures import Region, compare, content_box, outline_radius
 from lstmzoo.metrics.davis.scores import SequenceScores
 from lstmzoo.metrics.davis.stability import matching_cost
 
@@ -120,7 +120,7 @@ class Rules:
     def clean(
         self, predicted: np.ndarray, truth: np.ndarray, objects: int, frame: str
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return both masks as numbers of objects and proposals, 0 where nothing counts."""
+        """Return both masks as numbers of objects and proposals, uint8, 0 where nothing counts."""
         predicted, truth = np.asarray(predicted), np.asarray(truth)
         where = f"{self.sequence} {frame}".strip()
         if predicted.shape != truth.shape:
@@ -133,22 +133,28 @@ class Rules:
         elif (highest := int(predicted.max(initial=0))) > (limit := MAX_PROPOSALS if self.matching else objects):
             most = f"at most {limit} proposals are allowed" if self.matching else f"the sequence has {limit} objects"
             raise LstmzooError(f"{where}: the result holds the number {highest}, but {most}; number them 1 to {limit}")
+        predicted, truth = predicted.astype(np.uint8, copy=False), truth.astype(np.uint8, copy=False)
         if truth.max(initial=0) == VOID:
             void = truth == VOID
-            truth = np.where(void, 0, truth)
-            predicted = np.where(void, 0, predicted) if self.protocol == "unsupervised" else predicted
+            truth = np.where(void, 0, truth).astype(np.uint8)
+            predicted = np.where(void, 0, predicted).astype(np.uint8) if self.protocol == "unsupervised" else predicted
         return predicted, (truth != 0).view(np.uint8) if self.binary else truth
 
 
 def _compare(
     predicted: np.ndarray, truth: np.ndarray, rows: int, objects: int, pairs: list[tuple[int, int]]
-) -> tuple[list[float], list[float]]:
-    """Return J and F in one frame of each pair of a proposal and an object, counted from 0."""
+) -> np.ndarray:
+    """Return J and F in one frame of each pair of a proposal and an object, counted from 0: (2, pairs)."""
     radius = outline_radius(truth.shape)
-    crop = content_box((predicted != 0) | (truth != 0))
-    ours = [Region(predicted[crop] == number, radius) for number in range(1, rows + 1)]
-    theirs = [Region(truth[crop] == number, radius) for number in range(1, objects + 1)]
-    return [ours[a].jaccard(theirs[b]) for a, b in pairs], [ours[a].boundary_f(theirs[b]) for a, b in pairs]
+    crop = content_box(predicted | truth)
+    predicted, truth = predicted[crop], truth[crop]
+    if len(pairs) == objects:  # every mask is compared once, in its own box
+        found = [compare(predicted == a + 1, truth == b + 1, radius) for a, b in pairs]
+    else:
+        ours = [Region(predicted == number, radius) for number in range(1, rows + 1)]
+        theirs = [Region(truth == number, radius) for number in range(1, objects + 1)]
+        found = [(ours[a].jaccard(theirs[b]), ours[a].boundary_f(theirs[b])) for a, b in pairs]
+    return np.array(found).reshape(-1, 2).T
 
 
 def _best_matching(quality: np.ndarray) -> np.ndarray:
