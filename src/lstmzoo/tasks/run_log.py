@@ -89,6 +89,8 @@ def summary(row: dict[str, float], max_epochs: int) -> str:
         ("val/accuracy", "val accuracy", ".1%"),
         ("train/reward", "reward", ".3f"),
         ("val/CIDEr-D", "val CIDEr-D", ".3f"),
+        ("train/J", "J", ".1%"),
+        ("val/J&F", "val J&F", ".1%"),
     ):
         if name in row:
             parts.append(f"{label} {row[name]:{form}}")
