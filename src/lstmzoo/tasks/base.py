@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models import create_model, save_contract
 from lstmzoo.tasks.schedule import SCHEDULES, learning_rate
 
+Item = TypeVar("Item")
 State = Any  # nested tuples, lists and dicts of tensors, or None
 
 
@@ -116,6 +117,14 @@ class BaseTask(LightningModule):
         total = total.detach().float()
         update = torch.stack([total, total.new_tensor(count)])
         self._totals[name] = self._totals[name] + update if name in self._totals else update
+
+    def of_all_processes(self, found: list[Item]) -> list[Item]:
+        """Gather lists of picklable things from all processes into one; processes repeat some to be equally many."""
+        if self.trainer.world_size == 1:
+            return found
+        parts: list[Any] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(parts, found)
+        return [item for part in parts for item in part]
 
     # --- a training step -----------------------------------------------------------------------------------------
 

@@ -246,13 +246,9 @@ class CaptioningTask(BaseTask):
 
     def _collect(self, dataset: Any) -> list[Caption]:
         """Gather what all processes said, each picture once."""
-        parts = [self._said]
-        if self.trainer.world_size > 1:
-            parts = [[] for _ in range(self.trainer.world_size)]
-            torch.distributed.all_gather_object(parts, self._said)
-        self._said = []
+        said, self._said = self.of_all_processes(self._said), []
         captions = []
-        for index, sentences in sorted(dict(pair for part in parts for pair in part).items()):
+        for index, sentences in sorted(dict(said).items()):
             record = dataset.records[index]
             texts = [self.words.decode(sentence.words) for sentence in sentences]
             captions.append(Caption(record.image_id, str(record.path), texts, list(record.captions)))

@@ -222,10 +222,5 @@ class SegmentationTask(BaseTask):
 
     def _collect(self) -> list[Found]:
         """Gather what all processes found, each video once, in their order."""
-        parts = [self._found]
-        if self.trainer.world_size > 1:
-            parts = [[] for _ in range(self.trainer.world_size)]
-            torch.distributed.all_gather_object(parts, self._found)
-        self._found = []
-        found = {one.index: one for part in parts for one in part}
+        found, self._found = {one.index: one for one in self.of_all_processes(self._found)}, []
         return [found[index] for index in sorted(found)]
