@@ -16,7 +16,7 @@ from tiny_captions import write_captions
 import lstmzoo
 from lstmzoo.cli import build, main
 from lstmzoo.cli.compose import compose
-from lstmzoo.errors import CheckpointError, LstmzooError
+from lstmzoo.errors import CheckpointError, DataError, LstmzooError
 from lstmzoo.inference.captions import caption_files, text_of
 from lstmzoo.tasks.caption_data import Sentences, collate
 
@@ -103,11 +103,25 @@ def test_eval_of_a_checkpoint_and_of_its_captions_agree(
     assert "has no captions" in capsys.readouterr().err
 
 
+def test_captions_of_files_that_come_twice_or_cannot_be_read(run: Path, data: Path, tmp_path: Path) -> None:
+    model = lstmzoo.load(run)
+    good, broken = data / "Images" / "01.png", tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    once, again = caption_files(model, [good, good])
+    assert (once[0], [one.words for one in once[1]]) == (again[0], [one.words for one in again[1]])
+    with pytest.raises(DataError, match=r"broken.jpg"):
+        list(caption_files(model, [good, broken]))
+    failures: list[DataError] = []
+    said = list(caption_files(model, [broken, good, broken, broken, good], batch_size=2, failures=failures))
+    assert [(path, found[0].words) for path, found in said] == [(good, once[1][0].words)] * 2
+    assert len(failures) == 3
+
+
 def test_predict(run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no picture")
     listed = tmp_path / "list.txt"
-    listed.write_text(f"{data / 'Images' / '01.png'}\nbroken.jpg\n")
+    listed.write_text(f"{data / 'Images' / '01.png'}\nbroken.jpg\n" * 2)
     with pytest.raises(SystemExit) as ended:
         main(["predict", f"ckpt_path={run}", f"input={listed}", f"output={tmp_path / 'out'}", "num_captions=4"])
     assert ended.value.code == 1

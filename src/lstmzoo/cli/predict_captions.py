@@ -47,14 +47,10 @@ def run(argv: list[str]) -> None:
     with (
         progress_bar("captioning", len(pictures), "pictures") if several else nullcontext(lambda step: None) as advance
     ):
-        for path, found in caption_files(speaker, pictures, decoding):
-            if isinstance(found, DataError):
-                if not several:
-                    raise found
-                failures.append(found)
-            else:
-                done[path] = found
+        for path, found in caption_files(speaker, pictures, decoding, failures=failures if several else None):
+            done[path] = found
             advance(1)
+        advance(len(failures))
     sentences = {path: [text_of(sentence, words) for sentence in found] for path, found in done.items()}
     for path, texts in sentences.items():
         print(f"{path.name}: {texts[0]}", *(f"{' ' * len(path.name)}  {text}" for text in texts[1:]), sep="\n")

@@ -46,7 +46,7 @@ def find_pictures(wanted: str | Path) -> list[Path]:
 
     Args:
         wanted: a picture, a folder that is searched with all its subfolders, or a .txt file with a path per line
-            (relative to the file's folder).
+            (relative to the file's folder); one that is there twice is taken once.
 
     Raises:
         DataError: there is nothing of that name, or no picture in it.
@@ -66,13 +66,17 @@ def find_pictures(wanted: str | Path) -> list[Path]:
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     if not any(lines):
         raise DataError(f"the list {path} is empty; write the path of a picture on each line")
-    return [path.parent / Path(line).expanduser() for line in lines if line]
+    return list(dict.fromkeys(path.parent / Path(line).expanduser() for line in lines if line))
 
 
 @torch.inference_mode()
 def caption_files(
-    model: Any, paths: Iterable[str | Path], decoding: Decoding | None = None, batch_size: int = 32
-) -> Iterator[tuple[Path, list[Sentence] | DataError]]:
+    model: Any,
+    paths: Iterable[str | Path],
+    decoding: Decoding | None = None,
+    batch_size: int = 32,
+    failures: list[DataError] | None = None,
+) -> Iterator[tuple[Path, list[Sentence]]]:
     """Put picture files into words.
 
     Args:
@@ -80,30 +84,36 @@ def caption_files(
         paths: the files.
         decoding: how; the default is beam search with 3.
         batch_size: pictures at a time.
+        failures: takes the errors of files that cannot be read, which are left out then.
 
     Yields:
-        Every path with its sentences, the best first, or with the error of a file that cannot be read.
+        Every path with its sentences, the best first.
+
+    Raises:
+        DataError: a file cannot be read, and there is no list `failures`.
     """
     waiting = [Path(path) for path in paths]
     for start in range(0, len(waiting), batch_size):
         batch = waiting[start : start + batch_size]
-        read = {path: _try_read(path, model.encoder.image_size) for path in batch}
-        images = [picture for picture in read.values() if isinstance(picture, np.ndarray)]
-        said: Iterator[list[Sentence]] = iter(())
+        good, images = _read(batch, model.encoder.image_size, failures)
         if images:
             features = model.encode(torch.from_numpy(np.stack(images)).to(device_of(model)))
             keys = range(start, start + len(images))
-            said = iter(decode(model, features, decoding, keys))
-        for path in batch:
-            picture = read[path]
-            yield path, picture if isinstance(picture, DataError) else next(said)
+            yield from zip(good, decode(model, features, decoding, keys), strict=True)
 
 
-def _try_read(path: Path, size: int) -> np.ndarray | DataError:
-    try:
-        return read_image(path, (size, size))
-    except DataError as error:
-        return error
+def _read(paths: Iterable[Path], size: int, failures: list[DataError] | None) -> tuple[list[Path], list[np.ndarray]]:
+    """Read pictures; returns the files that could be read, and their pictures."""
+    good, images = [], []
+    for path in paths:
+        try:
+            images.append(read_image(path, (size, size)))
+            good.append(path)
+        except DataError as error:
+            if failures is None:
+                raise
+            failures.append(error)
+    return good, images
 
 
 def device_of(model: Any) -> torch.device:
