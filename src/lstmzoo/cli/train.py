@@ -58,10 +58,12 @@ def _launch(args: Any) -> None:
     process = os.getpid()
 
     def job(config: DictConfig) -> None:
+        from lstmzoo.cli.start_from import take_over
         from lstmzoo.cli.training import train
 
         folder = Path(HydraConfig.get().runtime.output_dir)
         try:
+            take_over(config, HydraConfig.get().overrides.task)
             train(config, folder)
         except LstmzooError as error:
             _remove_if_unused(folder)

@@ -1,0 +1,49 @@
+"""A run that goes on from the checkpoint of another: it has that one's model and data, but for what is said anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from lstmzoo.cli.compose import override_stored, parse
+from lstmzoo.models.checkpoint import read_contract
+
+
+def take_over(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Put model and data of the checkpoint that ``task.start_from`` names into a configuration.
+
+    The weights fit one model only, and what was learnt goes with its data; so the checkpoint wins over the choices of
+    an experiment. The command line wins over the checkpoint: a whole group (``data=coco``) or single keys of it.
+
+    Args:
+        config: as from ``configs/train.yaml``; changed in place. One that names no checkpoint stays as it is.
+        overrides: what the command line says.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read.
+        LstmzooError: a key that the checkpoint's model or data do not have.
+    """
+    start_from = config.task.get("start_from")
+    if start_from is None:
+        return
+    contract = read_contract(Path(str(start_from)).expanduser())
+    stored = {"model": _model_of(contract), "data": dict(contract["config"].get("data", {}))}
+    if config.task.get("encoder_lr") is None and stored["data"].get("flip"):
+        stored["data"]["flip"] = False  # from here on features are computed once, of pictures as they are
+    given = parse(overrides)
+    chosen = {override.key_or_group for override in given}
+    for group, values in stored.items():
+        if group in chosen or not values:
+            continue
+        changes = [str(one.input_line) for one in given if one.key_or_group.startswith(f"{group}.")]
+        known = override_stored(OmegaConf.create({group: values}), changes, origin=f"task.start_from={start_from}")
+        OmegaConf.update(config, group, known[group], merge=False)
+
+
+def _model_of(contract: dict[str, Any]) -> dict[str, Any]:
+    """The model as a configuration has it: the number of words follows from the vocabulary."""
+    arguments = {key: value for key, value in contract["model"]["args"].items() if key != "vocab_size"}
+    return {"name": contract["model"]["name"], **arguments}

@@ -1,0 +1,97 @@
+"""Going on from a checkpoint: its model and data, whatever the experiment says, but for the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_captions import COLOURS, tiny_model, write_captions
+
+import lstmzoo
+from lstmzoo.cli import main
+from lstmzoo.cli.compose import compose
+from lstmzoo.cli.run_folder import read_config
+from lstmzoo.cli.start_from import take_over
+from lstmzoo.data.captions import Vocabulary
+from lstmzoo.errors import LstmzooError
+from lstmzoo.models import save_contract
+
+WORDS = Vocabulary([*COLOURS, "a", "and", "field", "left", "of"])
+
+
+def write_checkpoint(path: Path, name: str, data: dict[str, Any], **more: Any) -> Path:
+    """A captioner as a run leaves it."""
+    model = tiny_model(name, vocab_size=len(WORDS), **more).float()
+    transform = {"size": [96, 96], "encoder_key": model.encoder.own_key()}
+    contract = save_contract(name, model.model_args, [], transform, config={"data": data}, vocabulary=WORDS.to_dict())
+    weights = {f"model.{key}": value for key, value in model.state_dict().items()}
+    torch.save({"lstmzoo": contract, "state_dict": weights}, path)
+    return path
+
+
+def flickr8k(**changes: Any) -> dict[str, Any]:
+    """The data of a run on Flickr8k, as its configuration has them."""
+    return {**compose("train", ["experiment=flickr8k"]).data, **changes}
+
+
+def started(checkpoint: Path, *overrides: str) -> Any:
+    """The configuration of a run by reward that starts from a checkpoint."""
+    given = ["experiment=captions_scst", f"task.start_from={checkpoint}", *overrides]
+    config = compose("train", given)
+    take_over(config, given)
+    return config
+
+
+def test_model_and_data_are_the_checkpoints(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", flickr8k(root="/f8k", min_count=7), cell="gru")
+    config = started(checkpoint)
+    sizes = {"hidden_size": 6, "embedding_size": 5, "picture_size": 4}
+    assert {"name": "nic", "cell": "gru", "dropout": 0.0, **sizes}.items() <= config.model.items()
+    assert "attention_size" not in config.model  # a key of the experiment's own model
+    assert (config.data.name, config.data.root, config.data.min_count) == ("flickr8k", "/f8k", 7)
+    assert "pictures" not in config.data  # nothing is simulated
+    assert (config.task.objective, config.task.lr) == ("scst", 5e-5)  # the task is the new one
+
+
+def test_the_command_line_wins(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "updown", flickr8k(root="/f8k", min_count=7))
+    config = started(checkpoint, "data.root=elsewhere", "model.dropout=0.3")
+    assert (config.data.root, config.data.min_count) == ("elsewhere", 7)
+    assert (config.model.name, config.model.dropout) == ("updown", 0.3)
+    other = started(checkpoint, "data=captions", "data.root=own")
+    assert (other.data.name, other.data.root, other.data.min_count) == ("captions", "own", 5)
+    with pytest.raises(LstmzooError, match=r"unknown key 'data.pictures'"):
+        started(checkpoint, "data.pictures=3")
+
+
+def test_mirrored_pictures_end_with_a_frozen_encoder(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", flickr8k(flip=True))
+    assert not started(checkpoint).data.flip
+    assert started(checkpoint, "task.encoder_lr=1e-5").data.flip
+
+
+def test_other_runs_stay_as_they_are() -> None:
+    for experiment in ("captions_nic", "kth_lstm"):
+        config = compose("train", [f"experiment={experiment}"])
+        before = config.copy()
+        take_over(config, [f"experiment={experiment}"])
+        assert config == before
+
+
+def test_a_run_from_another_kind_of_run(tmp_path: Path) -> None:
+    """As documented: nothing but the checkpoint is named, though it is of another model, other sizes, other data."""
+    root = write_captions(tmp_path / "data")
+    data = {**compose("train", ["data=captions", "experiment=captions_nic", f"data.root={root}"]).data, "batch_size": 8}
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", data)
+    run = tmp_path / "run"
+    plain = ["trainer.max_epochs=1", "trainer.accelerator=cpu", "callbacks.progress=none", "test_after_fit=false"]
+    given = ["experiment=captions_scst", f"task.start_from={checkpoint}", *plain, f"hydra.run.dir={run}"]
+    assert main(["train", *given]) == 0
+    config = read_config(run)
+    assert (config.model.name, config.model.hidden_size, config.data.root) == ("nic", 6, str(root))
+    before, after = lstmzoo.load(checkpoint), lstmzoo.load(run)
+    assert after.words == before.words
+    assert not torch.equal(after.logits.weight, before.logits.weight)
+    assert torch.allclose(after.logits.weight, before.logits.weight, atol=0.01)
