@@ -15,9 +15,10 @@ from lstmzoo.models.registry import register_model
 class NIC(Captioner):
     """Show and Tell: the picture is the word before the first (Vinyals et al., CVPR 2015).
 
-        x₋₁ = W_I v̄      x_t = W_e s_t      h_t = cell(x_t, h_{t−1})      p_{t+1} = softmax(W_o h_t)
+        x₋₁ = LN(W_I v̄)      x_t = W_e s_t      h_t = cell(x_t, h_{t−1})      p_{t+1} = softmax(W_o h_t)
 
-    What the cell says to the picture itself, h₋₁, is dropped.
+    What the cell says to the picture itself, h₋₁, is dropped. The layer normalisation is not in the paper: the picture
+    is heard only once, and without it so softly that learning to listen takes many times as long.
 
     Args:
         vocab_size: V, words including the four special ones.
@@ -44,7 +45,7 @@ class NIC(Captioner):
         forget_bias: float | None = 1.0,
     ) -> None:
         super().__init__(vocab_size, encoder, pretrained_encoder, picture_size, embedding_size, dropout)
-        self.picture = nn.Linear(picture_size, embedding_size)
+        self.picture = nn.Sequential(nn.Linear(picture_size, embedding_size), nn.LayerNorm(embedding_size))
         self.core = StepCell(cell, embedding_size, hidden_size, forget_bias)
         self.logits = nn.Linear(hidden_size, vocab_size)
 
