@@ -14,7 +14,7 @@ from torch import Tensor
 from lstmzoo.errors import LstmzooError
 from lstmzoo.inference.captions import replay
 from lstmzoo.models.captioning.base import BOS, EOS, UNK
-from lstmzoo.models.captioning.decode import Decoding, Sentence, decode
+from lstmzoo.models.captioning.decode import Decoding, Sentence, _draw, decode
 from lstmzoo.models.captioning.ensemble import Ensemble
 
 FREE: dict[str, Any] = {"no_repeat": False, "allow_unknown": True}
@@ -143,6 +143,12 @@ def test_sampling_cut_to_the_most_probable_is_greedy() -> None:
         assert said(decode(model, pictures, Decoding("sample", **narrow))) == greedy
     both = decode(model, pictures, Decoding("sample", num_captions=200, max_words=1, top_k=2))
     assert all(len({tuple(one.words) for one in several}) == 2 for several in both)
+
+
+def test_the_largest_random_number_draws_a_possible_word() -> None:
+    p = torch.tensor([[0.5, 0.25, 0.25, 0.0]])
+    for chance, word in ((0.0, 0), (0.6, 1), (1.0, 2)):  # 1.0 is what rounding makes of the numbers just below
+        assert _draw(p.log(), torch.tensor([chance]), Decoding("sample")).item() == word
 
 
 def test_groups_avoid_each_others_words() -> None:

@@ -10,6 +10,7 @@ from tiny_captions import features, tiny_model
 
 from lstmzoo.data.captions import Vocabulary
 from lstmzoo.metrics.cider import CiderD
+from lstmzoo.models.captioning.base import EOS, UNK
 from lstmzoo.models.captioning.decode import Sentence
 from lstmzoo.tasks.scst import Reward, self_critical_loss
 
@@ -72,14 +73,37 @@ def test_the_gradient_is_that_of_the_expected_reward() -> None:
     model = tiny_model("bag")
     with torch.no_grad():
         model.logits.weight *= 0.1  # every word has its chance
-    worth = torch.tensor([0.0] * 8).double()
-    for word in range(2, 8):
-        words = [] if word == 2 else [word]
-        worth[word] = reward(0, Sentence(words, [], word == 2, 0.0))
-    p = model.step(model.start(picture), torch.tensor([1]))[0][0].exp()
+    said = [EOS, 4, 5, 6, 7]  # neither the unknown word nor nothing or the beginning
+    worth = torch.tensor([reward(0, Sentence([] if w == EOS else [w], [], w == EOS, 0.0)) for w in said]).double()
+    logits = model.step(model.start(picture), torch.tensor([1]))[0][0]
+    p = logits[said].softmax(0)
     expected = torch.autograd.grad((p * worth).sum(), model.logits.bias)[0]
     count = 20000
     loss, _ = self_critical_loss(model, picture, [0], reward, count, "mean", 3, max_words=1)
     estimate = -torch.autograd.grad(loss, model.logits.bias)[0]
-    # Nothing and the beginning are never drawn: their share of the probability is missing.
-    torch.testing.assert_close(estimate[2:], expected[2:], atol=0.1 * float(expected.abs().max()), rtol=0.1)
+    torch.testing.assert_close(estimate, expected, atol=0.1 * float(expected.abs().max()), rtol=0.1)
+
+
+def test_the_unknown_word_earns_nothing_and_is_not_said() -> None:
+    captions = [[["a", "zebu", "runs"], ["a", "gnu", "runs"]], [["a", "dog", "runs"]], [["w", "x"]]]
+    vocabulary = Vocabulary(["a", "dog", "runs", "w", "x"])  # neither zebu nor gnu
+    reward = Reward(captions, vocabulary)
+    official = CiderD({number: [[*words, "."] for words in several] for number, several in enumerate(captions)})
+    for words in (["a", "dog", "runs"], ["a", "<unk>", "runs"]):
+        ids = [vocabulary.words.index(word) for word in words]
+        assert reward(0, Sentence(ids, [], True, 0.0)) == pytest.approx(official(0, [*words, "."]))
+    heard: list[int] = []
+
+    def listening(picture: int, sentence: Sentence) -> float:
+        heard.extend(sentence.words)
+        return float(len(sentence.words))
+
+    model = tiny_model("nic", vocab_size=len(vocabulary))
+    with torch.no_grad():
+        model.logits.bias[UNK] = 30.0
+    for baseline in ("mean", "greedy"):
+        loss, _ = self_critical_loss(model, features(2), [0, 1], listening, 4, baseline, 0, max_words=5)  # type: ignore[arg-type]
+        assert loss.isfinite()
+        assert torch.autograd.grad(loss, model.logits.bias)[0][UNK] == 0
+    assert heard
+    assert UNK not in heard

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lstmzoo.data.captions import Vocabulary
 from lstmzoo.metrics.cider import CiderD
-from lstmzoo.models.captioning.base import BOS, EOS, real_steps
+from lstmzoo.models.captioning.base import BOS, EOS, PAD, UNK, real_steps
 from lstmzoo.models.captioning.decode import Decoding, Sentence, decode
 
 BASELINES = ("mean", "greedy")
@@ -21,7 +22,8 @@ class Reward:
     """CIDEr-D of sentences of ids, against the captions of the training pictures and with their document frequencies.
 
     The end of a sentence is a word of it, in the references as in what is rewarded: without, a sentence that breaks off
-    ("a man with a") is worth as much as one that is over.
+    ("a man with a") is worth as much as one that is over. Unknown words of the references count as what
+    they are, so that the unknown word earns nothing.
 
     Args:
         captions: of every picture, the words of its captions.
@@ -29,14 +31,19 @@ class Reward:
     """
 
     def __init__(self, captions: Sequence[Sequence[Sequence[str]]], vocabulary: Vocabulary) -> None:
-        # The first id, the beginning, is no word; the last one is the end.
         self.cider = CiderD(
-            {number: [vocabulary.encode(words)[1:] for words in several] for number, several in enumerate(captions)}
+            {number: [_known(words, vocabulary) for words in several] for number, several in enumerate(captions)}
         )
 
     def __call__(self, picture: int, sentence: Sentence) -> float:
         """The worth of a sentence about a training picture."""
         return self.cider(picture, [*sentence.words, EOS] if sentence.finished else sentence.words)
+
+
+def _known(words: Sequence[str], vocabulary: Vocabulary) -> list[Hashable]:
+    """A reference as ids, its end among them; unknown words stay words."""
+    _, *ids, end = vocabulary.encode(words)
+    return [*(word if number == UNK else number for word, number in zip(words, ids, strict=True)), end]
 
 
 def self_critical_loss(
@@ -54,7 +61,8 @@ def self_critical_loss(
         L = − Σ_k (r(s^k) − b) Σ_t log p(s^k_t) / number of words        s^k ~ p
 
     b is the reward of the greedy sentence, or, with baseline="mean", the mean reward of the picture's other samples.
-    Dropout is off: the network that speaks is the one that is measured.
+    p is the distribution over what may be said, without the unknown word, which is never said in use. Dropout is off:
+    the network that speaks is the one that is measured.
 
     Args:
         model: a `Captioner`.
@@ -71,7 +79,7 @@ def self_critical_loss(
     """
     training = model.training
     model.eval()
-    free: dict[str, Any] = {"max_words": max_words, "no_repeat": False, "allow_unknown": True}
+    free: dict[str, Any] = {"max_words": max_words, "no_repeat": False}
     drawn = decode(model, features, Decoding("sample", num_captions=samples, seed=seed, **free), index)
     worth = torch.tensor(
         [[reward(picture, sentence) for sentence in several] for picture, several in zip(index, drawn, strict=True)],
@@ -91,7 +99,8 @@ def self_critical_loss(
     padded = pad_sequence(words, batch_first=True)
     reads, _ = model.read(features, padded[:, :-1], lengths)
     real = real_steps(lengths, padded.shape[1] - 1)
-    log_p = model.output(reads[real]).log_softmax(1).gather(1, padded[:, 1:][real][:, None]).squeeze(1)
+    logits = model.output(reads[real]).index_fill(1, torch.tensor([PAD, BOS, UNK], device=features.device), -math.inf)
+    log_p = logits.log_softmax(1).gather(1, padded[:, 1:][real][:, None]).squeeze(1)
     advantage = (worth - against).flatten().repeat_interleave(lengths)
     model.train(training)
     return -(advantage * log_p).mean(), worth

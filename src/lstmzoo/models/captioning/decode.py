@@ -221,7 +221,8 @@ def _draw(log_p: Tensor, chance: Tensor, decoding: Decoding) -> Tensor:
         keep[:, decoding.top_k :] = False
     reached = (p * keep).cumsum(1)
     place = torch.searchsorted(reached, (chance * reached[:, -1])[:, None], right=True)
-    return order.gather(1, place.clamp(max=int(order.shape[1]) - 1)).squeeze(1)
+    last = (reached < reached[:, -1:]).sum(1, keepdim=True)  # rounding must not lead to a word of probability 0
+    return order.gather(1, place.minimum(last)).squeeze(1)
 
 
 def _sentence(ids: list[int], log_probs: list[float], total: float, length_power: float) -> Sentence:
