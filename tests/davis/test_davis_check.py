@@ -37,7 +37,7 @@ def test_simulate_then_check(tmp_path, capsys):
     command.run(["check", "davis", f"root={root}", f"json={tmp_path / 'report.json'}"])
     shown = capsys.readouterr().out
     assert "This is a simulated DAVIS." in shown
-    assert "published\n" not in shown
+    assert "published:" not in shown
     assert "80x64 (2 sequences)" in shown
     assert "Complete." in shown
     report = json.loads((tmp_path / "report.json").read_text())

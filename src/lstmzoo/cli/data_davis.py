@@ -48,21 +48,15 @@ def _print(report: DAVISReport) -> None:
 
     table = Table(title=f"DAVIS in {report.root}", title_justify="left")
     table.add_column("split")
-    heads = ("sequences\nfound", "sequences\nlisted", "frames\nfound", "masks\nfound", "objects\nfound")
-    published = ("sequences\npublished", "frames\npublished", "objects\npublished")
-    for head in heads if report.simulated else heads + published:
+    for head in ("sequences\nlisted", "sequences\nfound", "frames\nfound", "masks\nfound", "objects\nfound"):
         table.add_column(head, justify="right")
+    if not report.simulated:
+        table.add_column("published: sequences,\nframes, objects", justify="right")
     for split, count in report.splits.items():
-        row: tuple[int | None, ...] = (
-            count.sequences,
-            count.sequences_listed,
-            count.frames,
-            count.masks,
-            count.objects,
-        )
-        if not report.simulated:
-            row += (count.sequences_published, count.frames_published, count.objects_published)
-        table.add_row(split, *("" if number is None else str(number) for number in row))
+        found = (count.sequences_listed, count.sequences, count.frames, count.masks, count.objects)
+        published = (count.sequences_published, count.frames_published, count.objects_published)
+        known = ", ".join(str(number) for number in published if number is not None)
+        table.add_row(split, *map(str, found), *([] if report.simulated else [known]))
     console = Console()
     console.print(table)
     for line in _remarks(report):
