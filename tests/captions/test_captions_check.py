@@ -62,7 +62,7 @@ def test_what_is_missing_is_listed_and_the_exit_code_is_1(root, tmp_path, capsys
         f"Images that are not there: 1: train.txt, line 1: {root / 'Images' / '00.png'}",
         f"Images that cannot be decoded: 1: train.txt, line 2: {root / 'Images' / '01.png'}",
         "Listed, but without captions: 1: val.txt, line 3 names 'x.png', which has no captions",
-        "caption of several lines, joined: 1: captions.txt, line 27",
+        "caption of several lines, joined: 1: captions.txt, line 26",
         "bad image name, left out: 1: captions.txt, line 28: 2258277193_586949ec62.jpg.1",
         "Not complete.",
     ):

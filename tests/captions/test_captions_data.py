@@ -164,25 +164,43 @@ def test_flickr8k_as_published(real_data):
         ("The dogs' bowl; the dog's T-shirt!", "the dogs bowl the dog 's t-shirt"),
         ("O’Neil can’t — at 5 p.m.", "o'neil ca n't at 5 p.m"),
         ("Café #2 (in Zürich) & co", "café 2 in zürich co"),
+        ("A nai\u0308ve cafe\u0301 dog", "a naïve café dog"),  # marks by themselves
+        ("Ａ ｄｏｇ！ the ﬁeld", "a dog the field"),  # full width, a ligature
+        ("a zero\u200bwidth d\0og", "a zerowidth dog"),
+        ("एक कुत्ता दौड़ता है", "एक कुत्ता दौड़ता है"),  # marks for which there is no letter
+        ("a heart \u2764\ufe0f and x\u0302", "a heart and x\u0302"),
     ],
 )
 def test_words(caption, words):
     assert " ".join(tokenize(caption)) == words
 
 
+MADE_USUAL = ("naïve", "dog ½", "it’s a café")
+
+
 def test_odd_text_is_normalised_and_counted(root):
     said = ["One\u2028line", "two\nlines", "no\u00a0break", "zero\u200bwidth", "", " . ", "lost \ufffd", 5, "fine"]
+    said += ["nai\u0308ve", "ｄｏｇ ½", "it’s a café"]
     images = [{"filename": "a.jpg", "split": "train", "sentences": [{"raw": text} for text in said]}]
     images.append({"filename": "b.jpg", "split": "train", "sentences": [{"raw": "\u200b"}]})
     (root / "dataset.json").write_text(json.dumps({"images": images}))
     files = read_captions(root)
-    assert files.records[0].captions == ("One line", "two lines", "no break", "zerowidth", "lost \ufffd", "fine")
+    assert files.records[0].captions == (
+        "One line",
+        "two lines",
+        "no break",
+        "zerowidth",
+        "lost \ufffd",
+        "fine",
+        *MADE_USUAL,
+    )
     assert {kind: len(places) for kind, places in files.oddities.found.items()} == {
         "caption of several lines, joined": 2,
         "odd white space, made a blank": 1,
         "invisible characters, removed": 2,
         "caption without words, left out": 3,
         "characters lost in an earlier conversion (U+FFFD)": 1,
+        "letters in an unusual form (marks by themselves, full width), made usual ones": 2,
         "caption that is not text, left out": 1,
         "image without captions, left out": 1,
     }
@@ -195,6 +213,13 @@ def test_a_caption_may_hold_a_line_separator_in_text_files(root):
     token.write_text(token.read_text().replace("A dog runs", "A dog\u2028runs\x85fast"))
     assert Captions(root, "train")[0]["captions"] == ["A dog runs fast .", "The dog's bowl, red"]
     assert [*read_captions(root).oddities.found] == ["bad image name, left out", "caption of several lines, joined"]
+
+
+def test_published_words_are_normalised_as_captions_are(root):
+    tokens = ["a", "nai\u0308ve", "\u200b", "dog"]
+    images = [{"filename": "a.jpg", "split": "train", "sentences": [{"raw": "A naïve dog", "tokens": tokens}]}]
+    (root / "dataset.json").write_text(json.dumps({"images": images}))
+    assert read_captions(root).records[0].tokens == (("a", "naïve", "dog"),)
 
 
 def break_json(root: Path) -> None:
@@ -244,6 +269,38 @@ def unquoted_comma(root: Path) -> None:
     (root / "captions.txt").write_text("image,caption\na.jpg,A dog, running\n")
 
 
+def unclosed_quote(root: Path) -> None:
+    lines = ["image,caption", "a.jpg,fine", 'a.jpg,"A dog', "b.jpg,A cat", "b.jpg,A bird"]
+    (root / "captions.txt").write_text("\n".join(lines) + "\n")
+
+
+def quote_closed_by_another_image(root: Path) -> None:
+    (root / "captions.txt").write_text('image,caption\na.jpg,"A dog\nb.jpg,A cat\nc.jpg,two"\n')
+
+
+def quote_closed_too_early(root: Path) -> None:
+    (root / "captions.txt").write_text('image,caption\na.jpg,"Dogs" run\n')
+
+
+def karpathy_with(**wrong: Any) -> Any:
+    def write(root: Path) -> None:
+        (root / "dataset.json").write_text(json.dumps({"images": [karpathy_entry("a.jpg") | wrong]}))
+
+    return write
+
+
+def karpathy_with_tokens(tokens: Any) -> Any:
+    return karpathy_with(sentences=[{"raw": "A dog"}, {"raw": "A dog", "tokens": tokens}])
+
+
+def coco_with(**wrong: Any) -> Any:
+    def write(root: Path) -> None:
+        good = {"annotations": [{"image_id": 1, "caption": "A dog"}], "images": [{"id": 1, "file_name": "a.jpg"}]}
+        (root / "captions_train2014.json").write_text(json.dumps(good | wrong))
+
+    return write
+
+
 def no_header(root: Path) -> None:
     (root / "captions.csv").write_text("a.jpg,A dog\n")
 
@@ -280,6 +337,25 @@ def no_lists(root: Path) -> None:
         (drop_images, r"none of the 1 images of split 'train' is in .*Images; name their folder with image_dir"),
         (break_tab, r"Flickr8k.token.txt, line 2 is not of the form"),
         (unquoted_comma, r"captions.txt, line 2 has 3 columns instead of 2; captions with commas must be quoted"),
+        (unclosed_quote, r"captions.txt, line 3 to 5: a quote is not closed properly .*is written \"A \"\"quoted\"\" "),
+        (quote_closed_by_another_image, r"captions.txt, line 2 opens a quote that goes on over the lines of other im"),
+        (quote_closed_too_early, r"captions.txt, line 2: a quote is not closed properly"),
+        (lambda root: (root / "dataset.json").write_text('{"images": null}'), r"'images' must be a list, not null"),
+        (karpathy_with(sentences=None), r"dataset.json, images\[0\]: 'sentences' must be a list, not null"),
+        (karpathy_with(filename=None), r"images\[0\]: 'filename' must be a text, not null"),
+        (karpathy_with(filepath=None), r"images\[0\]: 'filepath' must be a text, not null"),
+        (karpathy_with(cocoid=[1]), r"images\[0\]: 'cocoid' must be a number or a text, not \[1\]"),
+        (karpathy_with(sentences=[5]), r"images\[0\].sentences\[0\] has no 'raw': 5"),
+        (karpathy_with_tokens(5), r"images\[0\].sentences\[1\]: 'tokens' is a list of words, not '5'"),
+        (karpathy_with_tokens("a dog"), r"images\[0\].sentences\[1\]: 'tokens' is a list of words, not 'a dog'"),
+        (karpathy_with_tokens(["a", 5]), r"images\[0\].sentences\[1\]: 'tokens' is a list of words"),
+        (coco_with(annotations=None), r"captions_train2014.json: 'annotations' must be a list, not null"),
+        (coco_with(images=[None]), r"captions_train2014.json, images\[0\] has no 'id': None"),
+        (
+            coco_with(annotations=[{"image_id": [1], "caption": "A dog"}]),
+            r"annotations\[0\]: 'image_id' must be a number or a text, not \[1\]",
+        ),
+        (coco_with(images=[{"id": 1, "file_name": None}]), r"images\[0\]: 'file_name' must be a text, not null"),
         (no_header, r"captions.csv must start with a line 'image,caption', not 'a.jpg,a dog'"),
         (latin1, r"captions.txt, line 2 is not UTF-8"),
         (two_files, r"dataset_a.json, .*dataset_b.json; name the one that is meant as root=FILE"),
@@ -343,6 +419,7 @@ def test_vocabulary():
     assert len({vocabulary.pad, vocabulary.bos, vocabulary.eos, vocabulary.unk}) == 4
     assert vocabulary.encode(["a", "zebra"]) == [1, 4, 3, 2]
     assert vocabulary.encode(["a", "dog", "a"], max_words=2) == [1, 4, 5]  # cut: it does not end here
+    assert vocabulary.encode(["a", "<eos>", "<pad>", "dog"]) == [1, 4, 3, 3, 5, 2]  # written so by a person
     assert vocabulary.decode(torch.tensor([1, 4, 5, 2, 4, 0])) == "a dog"
     assert "dog" in vocabulary
     assert len(vocabulary) == 6

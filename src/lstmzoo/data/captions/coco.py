@@ -16,6 +16,7 @@ from lstmzoo.data.captions.records import (
     ImageId,
     entry,
     find_folder,
+    image_id_of,
     make_record,
     read_json,
 )
@@ -66,13 +67,14 @@ def read(paths: list[Path], image_dir: Path | None = None) -> CaptionFiles:
 def _read_one(path: Path, split: str, folder: Path, oddities: Oddities) -> list[CaptionRecord]:
     found = read_json(path)
     sentences: dict[ImageId, list[tuple[Any, Any, str]]] = defaultdict(list)
-    for number, annotation in enumerate(entry(found, "annotations", str(path))):
+    for number, annotation in enumerate(entry(found, "annotations", str(path), list)):
         place = f"{path.name}, annotations[{number}]"
-        sentences[entry(annotation, "image_id", place)].append((entry(annotation, "caption", place), None, place))
+        image_id = image_id_of(annotation, "image_id", place)
+        sentences[image_id].append((entry(annotation, "caption", place), None, place))
     records = []
-    for number, image in enumerate(entry(found, "images", str(path))):
+    for number, image in enumerate(entry(found, "images", str(path), list)):
         place = f"{path.name}, images[{number}]"
-        image_id, name = entry(image, "id", place), str(entry(image, "file_name", place))
+        image_id, name = image_id_of(image, "id", place), entry(image, "file_name", place, str)
         record = make_record(image_id, folder / name, split, sentences.pop(image_id, []), place, oddities)
         if record is not None:
             records.append(record)

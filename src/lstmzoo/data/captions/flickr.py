@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from lstmzoo.errors import DataError
 TOKEN_FILES = {"flickr8k": ("Flickr8k.token.txt",), "flickr30k": ("results_20130124.token",)}
 CSV_FILES = ("captions.txt", "captions.csv")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+_SWALLOWED = re.compile(rf"\n[^\n,]+(?:{'|'.join(map(re.escape, IMAGE_SUFFIXES))})\s*,", re.IGNORECASE)
+_QUOTES = 'a caption with quotes in it is written "A ""quoted"" word"'
 
 Line = tuple[str, str, str]
 """Image name, caption, place."""
@@ -77,21 +81,33 @@ def _token_lines(path: Path) -> Iterator[Line]:
 def _csv_lines(path: Path) -> Iterator[Line]:
     """Read csv with a header that has the columns image and caption."""
     # Only line feeds end a line for csv when it is given whole lines of that kind.
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), skipinitialspace=True)
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), skipinitialspace=True, strict=True)
+    header = [column.strip().lower() for column in _row(reader, path) or []]
+    if "image" not in header or "caption" not in header:
+        raise DataError(f"{path} must start with a line 'image,caption', not {','.join(header)[:80]!r}")
+    image, caption = header.index("image"), header.index("caption")
+    while True:
+        line = reader.line_num + 1
+        row = _row(reader, path)
+        if row is None:
+            return
+        if not row:
+            continue
+        if len(row) != len(header):
+            raise DataError(
+                f"{path}, line {line} has {len(row)} columns instead of {len(header)}; "
+                f"captions with commas must be quoted: {','.join(row)[:80]!r}"
+            )
+        if _SWALLOWED.search(row[caption]):
+            raise DataError(f"{path}, line {line} opens a quote that goes on over the lines of other images; {_QUOTES}")
+        yield row[image].strip(), row[caption], f"{path.name}, line {line}"
+
+
+def _row(reader: Any, path: Path) -> list[str] | None:
+    """Read a row, which goes on over several lines where a quote is open; None after the last."""
+    line = reader.line_num + 1
     try:
-        header = [column.strip().lower() for column in next(reader, [])]
-        if "image" not in header or "caption" not in header:
-            raise DataError(f"{path} must start with a line 'image,caption', not {','.join(header)[:80]!r}")
-        image, caption = header.index("image"), header.index("caption")
-        for row in reader:
-            if not row:
-                continue
-            place = f"{path.name}, line {reader.line_num}"
-            if len(row) != len(header):
-                raise DataError(
-                    f"{path}, line {reader.line_num} has {len(row)} columns instead of {len(header)}; "
-                    f"captions with commas must be quoted: {','.join(row)[:80]!r}"
-                )
-            yield row[image].strip(), row[caption], place
+        return next(reader, None)
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num} is not csv ({error})") from error
+        until = f" to {reader.line_num}" if reader.line_num > line else ""
+        raise DataError(f"{path}, line {line}{until}: a quote is not closed properly ({error}); {_QUOTES}") from error

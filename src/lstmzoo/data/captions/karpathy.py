@@ -15,6 +15,7 @@ from lstmzoo.data.captions.records import (
     ImageId,
     entry,
     find_folder,
+    image_id_of,
     make_record,
     read_json,
 )
@@ -49,7 +50,7 @@ def read(path: Path, image_dir: Path | None = None) -> CaptionFiles:
     folder = find_folder(path.parent, IMAGE_FOLDERS, image_dir)
     oddities = Oddities()
     records: dict[ImageId, CaptionRecord] = {}
-    images = entry(found, "images", str(path))
+    images = entry(found, "images", str(path), list)
     for number, image in enumerate(images):
         place = f"{path.name}, images[{number}]"
         record = _record(image, folder, place, oddities)
@@ -58,19 +59,20 @@ def read(path: Path, image_dir: Path | None = None) -> CaptionFiles:
         if record.image_id in records:
             raise DataError(f"{path}: {place} is the image {record.image_id!r} of {records[record.image_id].place}")
         records[record.image_id] = record
-    name = str(found.get("dataset", ""))
-    return CaptionFiles("karpathy", name, path, list(records.values()), oddities)
+    name = found.get("dataset")
+    return CaptionFiles("karpathy", name if isinstance(name, str) else "", path, list(records.values()), oddities)
 
 
 def _record(image: Any, folder: Path, place: str, oddities: Oddities) -> CaptionRecord | None:
-    name = str(entry(image, "filename", place))
-    split = str(entry(image, "split", place))
+    name = entry(image, "filename", place, str)
+    split = entry(image, "split", place, str)
     if split not in (*SPLITS, "restval"):
         raise DataError(f"{place}: {unknown_choice('split', split, (*SPLITS, 'restval'))}")
     sentences = [
         (entry(sentence, "raw", where), sentence.get("tokens"), where)
-        for number, sentence in enumerate(entry(image, "sentences", place))
+        for number, sentence in enumerate(entry(image, "sentences", place, list))
         for where in [f"{place}.sentences[{number}]"]
     ]
-    path = folder / str(image.get("filepath", "")) / name
-    return make_record(image.get("cocoid", name), path, split, sentences, place, oddities)
+    path = folder / (entry(image, "filepath", place, str) if "filepath" in image else "") / name
+    image_id = image_id_of(image, "cocoid", place) if "cocoid" in image else name
+    return make_record(image_id, path, split, sentences, place, oddities)

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.data.captions.text import Oddities, clean, tokenize
+from lstmzoo.data.captions.text import Oddities, clean, plain, tokenize
 from lstmzoo.errors import DataError
 
 ImageId = int | str
 
 SPLITS = ("train", "val", "test")
+
+_JSON_NAMES = {list: "list", str: "text"}
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,23 @@ def make_record(
         caption = clean(raw, where, oddities)
         if caption:
             captions.append(caption)
-            tokens.append(tuple(map(str, words)) if words else tokenize(caption))
+            tokens.append(_published(words, where) or tokenize(caption))
     if not captions:
         oddities.note("image without captions, left out", place)
         return None
     return CaptionRecord(image_id, path, split, tuple(captions), tuple(tokens), place)
+
+
+def _published(words: Any, place: str) -> tuple[str, ...]:
+    """Check the published words of a caption."""
+    if words is None:
+        return ()
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise DataError(f"{place}: 'tokens' is a list of words, not {str(words)[:80]!r}")
+    together = "".join(words)
+    if together.isascii() and together.isprintable() and " " not in together and all(words):
+        return tuple(words)
+    return tuple(word for word in map(plain, words) if word)
 
 
 def missing_images(records: Iterable[CaptionRecord]) -> list[CaptionRecord]:
@@ -151,12 +165,32 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def entry(item: Any, key: str, place: str) -> Any:
+def entry(item: Any, key: str, place: str, kind: type | None = None) -> Any:
     """Return a value of a JSON object that has to be there.
+
+    Args:
+        item: the object.
+        key: the name of the value.
+        place: where the object is, for messages.
+        kind: what the value must be: list or str; None for anything.
 
     Raises:
         DataError: it is not; the message names the place.
     """
     if not isinstance(item, dict) or key not in item:
         raise DataError(f"{place} has no {key!r}: {str(item)[:80]}")
+    if kind is not None and not isinstance(item[key], kind):
+        raise DataError(f"{place}: {key!r} must be a {_JSON_NAMES[kind]}, not {json.dumps(item[key])[:80]}")
     return item[key]
+
+
+def image_id_of(item: Any, key: str, place: str) -> ImageId:
+    """Return the id of an image in a JSON object: a number or a text.
+
+    Raises:
+        DataError: it is not there, or something else; the message names the place.
+    """
+    found = entry(item, key, place)
+    if not isinstance(found, (int, str)) or isinstance(found, bool):
+        raise DataError(f"{place}: {key!r} must be a number or a text, not {json.dumps(found)[:80]}")
+    return found

@@ -9,7 +9,9 @@ from typing import Any
 
 _LINE_ENDS = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CLITIC = re.compile(r"(?<=\w)(n't|'(?:s|re|ve|ll|d|m))\b")
-_WORD = re.compile(r"'(?:s|re|ve|ll|d|m)\b|[^\W_]+(?:[-'.][^\W_]+)*")
+_MARK = "\u0301"
+_LETTERS = rf"(?:[^\W_]{_MARK}*)+"
+_WORD = re.compile(rf"'(?:s|re|ve|ll|d|m)\b|{_LETTERS}(?:[-'.]{_LETTERS})*")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
 _APOSTROPHES = str.maketrans("\u2018\u2019\u02bc", "'''")
 
@@ -30,10 +32,7 @@ class Oddities:
 
 
 def clean(raw: Any, place: str, oddities: Oddities) -> str:
-    """Put a caption on one line with single blanks.
-
-    Line ends of any kind (U+2028 and U+2029 among them, which would shift all later lines of an official evaluation)
-    and other white space become one blank; characters that cannot be seen (control, format, unassigned) are removed.
+    """Put a caption on one line with single blanks, in letters of the usual form; see `plain`.
 
     Args:
         raw: the caption as it stands in the file.
@@ -47,28 +46,58 @@ def clean(raw: Any, place: str, oddities: Oddities) -> str:
         oddities.note("caption that is not text, left out", place)
         return ""
     text = raw.strip()
-    if not text.isprintable():  # something other than visible characters and blanks is in it
-        text = _visible(text, place, oddities)
-    if "\ufffd" in text:
-        oddities.note("characters lost in an earlier conversion (U+FFFD)", place)
-    result = " ".join(text.split())
+    if _is_odd(text):
+        _note_oddities(text, place, oddities)
+    result = plain(text)
     if not any(map(str.isalnum, result)):
         oddities.note("caption without words, left out", place)
         return ""
     return result
 
 
-def _visible(text: str, place: str, oddities: Oddities) -> str:
-    """Turn white space into blanks, and remove what cannot be seen."""
+def plain(text: str) -> str:
+    """Normalise a text.
+
+    Line ends of any kind (U+2028 and U+2029 among them, which would shift all later lines of an official evaluation)
+    and other white space become one blank; characters that cannot be seen (control, format, unassigned) are removed;
+    letters and the marks over them are joined, and full-width letters, ligatures and the like become ordinary ones
+    (Unicode's NFC, and NFKC of letters, digits and punctuation; signs such as ½ stay what they are).
+    """
+    text = " ".join(text.split())
+    if not _is_odd(text):
+        return text
+    return unicodedata.normalize("NFC", "".join(map(_usual, _visible(text))))
+
+
+def _is_odd(text: str) -> bool:
+    """Whether anything but the visible characters of ASCII and blanks is in it."""
+    return not (text.isascii() and text.isprintable())
+
+
+def _visible(text: str) -> str:
+    return "".join(character for character in text if unicodedata.category(character) not in _INVISIBLE)
+
+
+def _usual(character: str) -> str:
+    """A letter, digit or punctuation mark in its usual form; anything else as it is."""
+    kind = unicodedata.category(character)
+    return unicodedata.normalize("NFKC", character) if kind[0] in "LP" or kind == "Nd" else character
+
+
+def _note_oddities(text: str, place: str, oddities: Oddities) -> None:
+    """Note what `plain` has to put right."""
     if _LINE_ENDS.search(text):
         oddities.note("caption of several lines, joined", place)
     elif any(character.isspace() and character not in " \t" for character in text):
         oddities.note("odd white space, made a blank", place)
     words = " ".join(text.split())
-    visible = "".join(character for character in words if unicodedata.category(character) not in _INVISIBLE)
+    visible = _visible(words)
     if visible != words:
         oddities.note("invisible characters, removed", place)
-    return visible
+    if plain(visible) != visible:
+        oddities.note("letters in an unusual form (marks by themselves, full width), made usual ones", place)
+    if "\ufffd" in text:
+        oddities.note("characters lost in an earlier conversion (U+FFFD)", place)
 
 
 def tokenize(caption: str) -> tuple[str, ...]:
@@ -83,5 +112,9 @@ def tokenize(caption: str) -> tuple[str, ...]:
     Returns:
         Its words, e.g. ``("the", "dog", "'s", "t-shirt")`` for ``The dog's T-shirt!``
     """
-    text = _CLITIC.sub(r" \1", caption.lower().translate(_APOSTROPHES))
-    return tuple(_WORD.findall(text))
+    text = _CLITIC.sub(r" \1", plain(caption).lower().translate(_APOSTROPHES))
+    if text.isascii():
+        return tuple(_WORD.findall(text))
+    # Marks that no letter could be joined with belong to words, too; to the pattern they all look alike.
+    shape = "".join(_MARK if unicodedata.category(character)[0] == "M" else character for character in text)
+    return tuple(text[found.start() : found.end()] for found in _WORD.finditer(shape))

@@ -29,8 +29,9 @@ class Vocabulary:
 
     def __init__(self, words: Iterable[str]) -> None:
         self.words = [*SPECIALS, *words]
-        self._ids = {word: number for number, word in enumerate(self.words)}
-        if len(self._ids) != len(self.words) or "" in self._ids:
+        # Without the special ones: a caption in which someone wrote <eos> does not end there.
+        self._ids = {word: number for number, word in enumerate(self.words) if word not in SPECIALS}
+        if len(self._ids) + len(SPECIALS) != len(self.words) or "" in self._ids:
             twice = [word for word, count in Counter(self.words).items() if count > 1 or not word]
             raise LstmzooError(f"the words of a vocabulary are distinct and not empty; look at {twice[:5]}")
 
@@ -73,7 +74,7 @@ class Vocabulary:
                 not learn to stop in the middle of a sentence.
 
         Returns:
-            ``[bos, id, …, id, eos]``; unknown words become `unk`.
+            ``[bos, id, …, id, eos]``; unknown words become `unk`, and so do words that look like special ones.
         """
         ids = [self._ids.get(word, self.unk) for word in words[:max_words]]
         return [self.bos, *ids, self.eos] if len(ids) == len(words) else [self.bos, *ids]
