@@ -44,7 +44,11 @@ def save_captions(results: CaptionResults, folder: Path) -> None:
 
 def show_captions(results: CaptionResults, title: str, details: bool) -> None:
     """Print the scores, and with `details` a few captions."""
-    more = {"mean number of words": f"{results.words:.1f}", "that end badly": f"{results.bad_endings:.1%}"}
+    more = {
+        "mean number of words": f"{results.words:.1f}",
+        "that end badly": f"{results.bad_endings:.1%}",
+        "that do not end": f"{results.unended:.1%}",
+    }
     if results.exact is not None:
         more["true and well worded"] = f"{results.exact:.1%}"
     show_scores(results.scores, f"{title}: {len(results.captions)} pictures", more)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,13 @@ BAD_ENDINGS = frozenset(
 
 @dataclass(frozen=True)
 class Caption:
-    """What was said about a picture of the test."""
+    """What was said about a picture of the test; ``ended`` tells of the best sentence whether it did so by itself."""
 
     image_id: int | str
     path: str
     sentences: list[str]
     references: list[str]
+    ended: bool
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,9 @@ class CaptionResults:
     Attributes:
         scores: the field's numbers, computed once over the whole set, of the best sentence of each picture.
         captions: what was said.
-        bad_endings: share of the best sentences that end in an article, a preposition or the like, or not at all.
+        bad_endings: share of the best sentences that end in an article, a preposition or the like, are empty, or do not
+            end.
+        unended: share of those that do not end: they reach the largest number of words, and are kept as they are.
         words: mean number of words.
         decoding: how the sentences were made.
         exact: share of the best sentences that are true and well worded; of simulated pictures only, where all that
@@ -59,6 +63,7 @@ class CaptionResults:
     scores: Scores
     captions: list[Caption]
     bad_endings: float
+    unended: float
     words: float
     decoding: dict[str, Any]
     exact: float | None = None
@@ -68,6 +73,7 @@ class CaptionResults:
         return {
             **self.scores,
             "bad_endings": self.bad_endings,
+            "unended": self.unended,
             "words": self.words,
             **({} if self.exact is None else {"exact_match": self.exact}),
             "pictures": len(self.captions),
@@ -233,12 +239,16 @@ class CaptioningTask(BaseTask):
     def on_test_epoch_end(self) -> None:
         dataset: Any = self.trainer.datamodule.test_dataset.captions  # type: ignore[attr-defined]
         captions = self._collect(dataset)
-        best = [caption.sentences[0].split() for caption in captions]
-        bad = sum(not words or words[-1] in BAD_ENDINGS for words in best)
-        words = sum(map(len, best)) / len(best)
         said = {Path(one.path).name: one.sentences[0] for one in captions}
-        exact = exact_match(dataset.root, said) if is_simulated(dataset.root) else None
-        self.results = CaptionResults(_scores(captions), captions, bad / len(best), words, asdict(self.decoding), exact)
+        self.results = CaptionResults(
+            _scores(captions),
+            captions,
+            bad_endings=_mean(_ends_badly(caption) for caption in captions),
+            unended=_mean(not caption.ended for caption in captions),
+            words=_mean(len(caption.sentences[0].split()) for caption in captions),
+            decoding=asdict(self.decoding),
+            exact=exact_match(dataset.root, said) if is_simulated(dataset.root) else None,
+        )
 
     def _say(self, speaker: Any, features: Tensor, batch: dict[str, Any]) -> None:
         index = batch["index"].tolist()
@@ -251,8 +261,20 @@ class CaptioningTask(BaseTask):
         for index, sentences in sorted(dict(said).items()):
             record = dataset.records[index]
             texts = [self.words.decode(sentence.words) for sentence in sentences]
-            captions.append(Caption(record.image_id, str(record.path), texts, list(record.captions)))
+            ended = sentences[0].finished
+            captions.append(Caption(record.image_id, str(record.path), texts, list(record.captions), ended))
         return captions
+
+
+def _ends_badly(caption: Caption) -> bool:
+    """Whether the best sentence is not over."""
+    words = caption.sentences[0].split()
+    return not caption.ended or not words or words[-1] in BAD_ENDINGS
+
+
+def _mean(values: Iterable[float]) -> float:
+    found = list(values)
+    return sum(found) / len(found)
 
 
 def _scores(captions: list[Caption], **options: Any) -> Scores:
