@@ -37,7 +37,7 @@ def test_a_beam_that_holds_everything_equals_exhaustive_search(name: str) -> Non
     words = (3, 4, 5, 6)
     every = [
         [*body, EOS] if len(body) < longest else list(body)
-        for length in range(longest + 1)
+        for length in range(1, longest + 1)
         for body in itertools.product(words, repeat=length)
     ]
     scores = {tuple(sentence): log_probability(model, picture, sentence) for sentence in every}
@@ -59,7 +59,7 @@ def test_a_beam_of_one_is_greedy(name: str) -> None:
         state, word, words = model.start(picture[None]), BOS, []
         while word != EOS and len(words) < 20:
             log_p, state, _ = model.step(state, torch.tensor([word]))
-            log_p[0, [0, 1, UNK, word]] = -torch.inf
+            log_p[0, [0, 1, UNK, word, *([] if words else [EOS])]] = -torch.inf
             word = int(log_p.argmax())
             words.append(word)
         assert several[0].words == [w for w in words if w != EOS]
@@ -96,19 +96,26 @@ def test_what_never_ends_is_kept(method: str) -> None:
         assert not several[0].finished
 
 
-def test_what_ends_at_once_is_empty() -> None:
+@pytest.mark.parametrize("method", ["beam", "greedy", "sample"])
+def test_no_sentence_is_empty(method: str) -> None:
     model = tiny_model("soft_attention")
     with torch.no_grad():
         model.logits.bias[EOS] = 1e9
-    for several in decode(model, features(3), Decoding(beam_size=3)):
-        assert several[0].words == []
+    for several in decode(model, features(3), Decoding(method)):
+        assert len(several[0].words) == 1
         assert several[0].finished
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_pictures_no_sentences(name: str) -> None:
+    for method in ("beam", "greedy", "sample"):
+        assert decode(tiny_model(name), features(0), Decoding(method)) == []
 
 
 def test_a_beam_wider_than_the_vocabulary() -> None:
     model = tiny_model("nic", vocab_size=5)  # the end and one word
     found = decode(model, features(2), Decoding(beam_size=9, num_captions=9, max_words=3, no_repeat=False))
-    assert [sorted(map(len, several)) for several in said(found)] == [[0, 1, 2, 3]] * 2
+    assert [sorted(map(len, several)) for several in said(found)] == [[1, 2, 3]] * 2
 
 
 def test_repetition_and_the_unknown_word() -> None:
@@ -128,7 +135,7 @@ def test_repetition_and_the_unknown_word() -> None:
 def test_sampling_draws_what_the_model_says() -> None:
     model = tiny_model("soft_attention")
     expected = model.step(model.start(features(1)), torch.tensor([BOS]))[0][0].exp()
-    expected[[0, 1]] = 0
+    expected[[0, 1, EOS]] = 0
     expected /= expected.sum()
     drawn = decode(model, features(1), Decoding("sample", num_captions=8000, max_words=1, **FREE))[0]
     counts = Counter(one.words[0] if one.words else EOS for one in drawn)

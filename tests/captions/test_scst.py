@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 import torch
 from tiny_captions import features, tiny_model
+from torch import Tensor
 
 from lstmzoo.data.captions import Vocabulary
 from lstmzoo.metrics.cider import CiderD
-from lstmzoo.models.captioning.base import EOS, UNK
+from lstmzoo.models.captioning.base import BOS, EOS, UNK
 from lstmzoo.models.captioning.decode import Sentence
 from lstmzoo.tasks.scst import Reward, self_critical_loss
 
@@ -66,22 +68,29 @@ def test_learning_by_reward_earns_more(baseline: str) -> None:
 
 
 def test_the_gradient_is_that_of_the_expected_reward() -> None:
-    """With one-word sentences the expected reward can be written down, and so can its gradient."""
-    captions = [[["w"]], [["x"]]]
-    vocabulary = Vocabulary(list("wxyz"))
-    reward, picture = Reward(captions, vocabulary), features(1)
+    """With two words at most, all that may be said can be written down, and so can the gradient of its mean worth."""
+    reward, picture = Reward([[["w", "z"]], [["x"]]], Vocabulary(list("wxyz"))), features(1)
     model = tiny_model("bag")
     with torch.no_grad():
         model.logits.weight *= 0.1  # every word has its chance
-    said = [EOS, 4, 5, 6, 7]  # neither the unknown word nor nothing or the beginning
-    worth = torch.tensor([reward(0, Sentence([] if w == EOS else [w], [], w == EOS, 0.0)) for w in said]).double()
-    logits = model.step(model.start(picture), torch.tensor([1]))[0][0]
-    p = logits[said].softmax(0)
-    expected = torch.autograd.grad((p * worth).sum(), model.logits.bias)[0]
-    count = 20000
-    loss, _ = self_critical_loss(model, picture, [0], reward, count, "mean", 3, max_words=1)
+    expected_worth = torch.zeros(()).double()
+    for first in (4, 5, 6, 7):  # no special word: the first is not the end either
+        _, state, _ = model.step(model.start(picture), torch.tensor([BOS]))
+        p_first = chances(model, model.start(picture), BOS, [4, 5, 6, 7])[first]
+        after = [EOS, *(word for word in (4, 5, 6, 7) if word != first)]
+        for second, p in chances(model, state, first, after).items():
+            sentence = Sentence([first] if second == EOS else [first, second], [], second == EOS, 0.0)
+            expected_worth = expected_worth + p_first * p * reward(0, sentence)
+    expected = torch.autograd.grad(expected_worth, model.logits.bias)[0] / 2  # two words each
+    loss, _ = self_critical_loss(model, picture, [0], reward, 20000, "mean", 3, max_words=2)
     estimate = -torch.autograd.grad(loss, model.logits.bias)[0]
     torch.testing.assert_close(estimate, expected, atol=0.1 * float(expected.abs().max()), rtol=0.1)
+
+
+def chances(model: Any, state: Any, word: int, possible: list[int]) -> dict[int, Tensor]:
+    """The probabilities of the next words where only some are possible."""
+    log_p, _, _ = model.step(state, torch.tensor([word]))
+    return dict(zip(possible, log_p[0, possible].softmax(0), strict=True))
 
 
 def test_the_unknown_word_earns_nothing_and_is_not_said() -> None:

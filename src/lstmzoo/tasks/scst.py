@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -12,8 +11,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lstmzoo.data.captions import Vocabulary
 from lstmzoo.metrics.cider import CiderD
-from lstmzoo.models.captioning.base import BOS, EOS, PAD, UNK, real_steps
-from lstmzoo.models.captioning.decode import Decoding, Sentence, decode
+from lstmzoo.models.captioning.base import BOS, EOS, UNK, real_steps
+from lstmzoo.models.captioning.decode import Decoding, Sentence, allowed, decode
 
 BASELINES = ("mean", "greedy")
 
@@ -61,8 +60,8 @@ def self_critical_loss(
         L = − Σ_k (r(s^k) − b) Σ_t log p(s^k_t) / number of words        s^k ~ p
 
     b is the reward of the greedy sentence, or, with baseline="mean", the mean reward of the picture's other samples.
-    p is the distribution over what may be said, without the unknown word, which is never said in use. Dropout is off:
-    the network that speaks is the one that is measured.
+    p is the distribution over what may be said in use: the unknown word is not, nor a word directly after itself.
+    Dropout is off: the network that speaks is the one that is measured.
 
     Args:
         model: a `Captioner`.
@@ -79,14 +78,14 @@ def self_critical_loss(
     """
     training = model.training
     model.eval()
-    free: dict[str, Any] = {"max_words": max_words, "no_repeat": False}
-    drawn = decode(model, features, Decoding("sample", num_captions=samples, seed=seed, **free), index)
+    sampling = Decoding("sample", num_captions=samples, seed=seed, max_words=max_words)
+    drawn = decode(model, features, sampling, index)
     worth = torch.tensor(
         [[reward(picture, sentence) for sentence in several] for picture, several in zip(index, drawn, strict=True)],
         device=features.device,
     )  # (B, K)
     if baseline == "greedy":
-        greedy = decode(model, features, Decoding("greedy", **free))
+        greedy = decode(model, features, Decoding("greedy", max_words=max_words))
         against = torch.tensor([[reward(i, several[0])] for i, several in zip(index, greedy, strict=True)]).to(worth)
     else:
         against = (worth.sum(1, keepdim=True) - worth) / (samples - 1)
@@ -99,7 +98,7 @@ def self_critical_loss(
     padded = pad_sequence(words, batch_first=True)
     reads, _ = model.read(features, padded[:, :-1], lengths)
     real = real_steps(lengths, padded.shape[1] - 1)
-    logits = model.output(reads[real]).index_fill(1, torch.tensor([PAD, BOS, UNK], device=features.device), -math.inf)
+    logits = allowed(model.output(reads[real]), padded[:, :-1][real], sampling)
     log_p = logits.log_softmax(1).gather(1, padded[:, 1:][real][:, None]).squeeze(1)
     advantage = (worth - against).flatten().repeat_interleave(lengths)
     model.train(training)

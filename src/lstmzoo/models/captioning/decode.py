@@ -110,22 +110,24 @@ def decode(
         keys: sampling: a number for every picture, its own with the seed; by default its place in the batch.
 
     Returns:
-        For every picture its ``num_captions`` sentences, the best first.
+        For every picture its ``num_captions`` sentences, the best first, each of one word or more.
     """
     decoding = decoding or Decoding()
+    state = model.start(features)
+    if not len(state.memory[0]):
+        return []
     if decoding.method == "sample":
-        return _sample(model, features, decoding, keys)
-    return _beam(model, features, decoding)
+        return _sample(model, state, decoding, keys)
+    return _beam(model, state, decoding)
 
 
-def _beam(model: Any, features: Any, decoding: Decoding) -> list[list[Sentence]]:
+def _beam(model: Any, state: Any, decoding: Decoding) -> list[list[Sentence]]:
     """Beam search in G groups of k sentences; with one group of one it is greedy search.
 
     A sentence that has ended keeps its place and its score, and competes with those that go on.
     """
     groups = decoding.groups if decoding.method == "beam" else 1
     width = decoding.beam_size // groups if decoding.method == "beam" else 1
-    state = model.start(features)
     rows = torch.arange(len(state.memory[0]), device=state.memory[0].device).repeat_interleave(groups)
     pictures = len(rows) // groups
     state = state.select(rows)  # rows: picture by picture, group by group
@@ -136,7 +138,7 @@ def _beam(model: Any, features: Any, decoding: Decoding) -> list[list[Sentence]]
 
     for _ in range(decoding.max_words):
         log_p, state, _ = model.step(state, words)
-        log_p = _allowed(log_p, words, done.flatten(), decoding).view(pictures, groups, -1, log_p.shape[-1])
+        log_p = _over(allowed(log_p, words, decoding), done.flatten()).view(pictures, groups, -1, log_p.shape[-1])
         beam, word = _choose(total, log_p, width, decoding.diversity)  # (B, G, k) each
         before = total.shape[2]
         first = torch.arange(pictures * groups, device=rows.device).view(pictures, groups, 1) * before
@@ -172,21 +174,35 @@ def _choose(total: Tensor, log_p: Tensor, width: int, diversity: float) -> tuple
     return index // vocabulary, index % vocabulary
 
 
-def _allowed(log_p: Tensor, words: Tensor, done: Tensor, decoding: Decoding) -> Tensor:
-    """Log-probabilities (R, V) without what must not be said; what has ended goes on with nothing, at no cost."""
+def allowed(log_p: Tensor, words: Tensor, decoding: Decoding) -> Tensor:
+    """Set what must not be said next to -inf.
+
+    Args:
+        log_p: log-probabilities, or logits, of the next words (R, V).
+        words: the words before them (R,).
+        decoding: says what must not be.
+
+    Returns:
+        A copy (R, V). Nothing and the beginning are never said, and the end not at once.
+    """
     log_p = log_p.clone()
     log_p[:, [PAD, BOS] if decoding.allow_unknown else [PAD, BOS, UNK]] = -math.inf
+    log_p[words == BOS, EOS] = -math.inf
     if decoding.no_repeat:
         log_p.scatter_(1, words[:, None], -math.inf)
+    return log_p
+
+
+def _over(log_p: Tensor, done: Tensor) -> Tensor:
+    """Let what has ended go on with nothing, at no cost; log-probabilities (R, V) are changed in place."""
     log_p[done] = -math.inf
     log_p[done, PAD] = 0.0
     return log_p
 
 
-def _sample(model: Any, features: Any, decoding: Decoding, keys: Sequence[int] | None) -> list[list[Sentence]]:
+def _sample(model: Any, state: Any, decoding: Decoding, keys: Sequence[int] | None) -> list[list[Sentence]]:
     """Draw n sentences per picture, each picture with random numbers of its own."""
-    state, count = model.start(features), decoding.num_captions
-    device = state.memory[0].device
+    count, device = decoding.num_captions, state.memory[0].device
     pictures = len(state.memory[0])
     numbers = range(pictures) if keys is None else keys
     generators = [
@@ -198,11 +214,11 @@ def _sample(model: Any, features: Any, decoding: Decoding, keys: Sequence[int] |
     said, gained = [], []
     for _ in range(decoding.max_words):
         log_p, state, _ = model.step(state, words)
-        allowed = _allowed(log_p, words, done, decoding)
+        log_p = _over(allowed(log_p, words, decoding), done)
         chance = torch.cat([torch.rand(count, generator=generator) for generator in generators]).to(device)
-        words = _draw(allowed, chance, decoding)
+        words = _draw(log_p, chance, decoding)
         said.append(words)
-        gained.append(allowed.gather(1, words[:, None]).squeeze(1))
+        gained.append(log_p.gather(1, words[:, None]).squeeze(1))
         done = done | (words == EOS)
         if done.all():
             break
