@@ -370,10 +370,20 @@ def test_bad_files_are_named(root, spoil, message):
         Captions(root, "train")
 
 
+@pytest.mark.parametrize("split", ["train", "trainval", "all"])
+def test_a_listed_stranger_is_refused_wherever_its_split_is_part_of(root, split):
+    list_a_stranger(root)
+    with pytest.raises(DataError, match=r"train.txt, line 3 names 'x.jpg'"):
+        Captions(root, split)
+    assert len(Captions(root, "val")) == 1
+
+
 def test_an_image_that_does_not_decode_is_named(root):
     write_csv(root)
     (root / "Images" / "a.jpg").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"cannot decode the image .*a.jpg \(10 bytes\).*named in train.txt, line 1"):
+    with pytest.raises(
+        DataError, match=r"cannot decode the image .*a.jpg \(10 bytes\).*named in train.txt, line 1; `lstmzoo data che"
+    ):
         Captions(root, "train")[0]
 
 

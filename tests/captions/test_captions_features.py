@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import shutil
 import threading
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from torch.nn import functional as F
 
 from lstmzoo.data import Captions
 from lstmzoo.data.captions import FeatureCache, read_image
+from lstmzoo.data.captions.features import UnreadableImages
 from lstmzoo.data.captions.images import is_cut_short
 from lstmzoo.errors import DataError
 
@@ -127,11 +130,47 @@ def test_another_encoder_or_picture_is_computed_anew(tmp_path, paths):
     np.testing.assert_allclose(cache.grid(0), expected(paths[2]), atol=1e-3)
 
 
-def test_an_undecodable_picture_is_named_and_the_rest_kept(tmp_path, paths):
-    good = paths[7].read_bytes()
-    paths[7].write_bytes(good[:20])
-    with pytest.raises(DataError, match=f"cannot decode the image .*{paths[7].name}"):
-        build(tmp_path / "cache", paths, Pool())
+def test_a_copy_elsewhere_needs_no_new_features(root, tmp_path):
+    Captions(root, "all", encoder=Pool(), progress=False)
+    shutil.copytree(root, tmp_path / "copy", copy_function=shutil.copy)  # with other times of change
+    shutil.rmtree(root)
+    encoder = Pool()
+    data = Captions(tmp_path / "copy", "all", encoder=encoder, progress=False)
+    assert encoder.seen == 0
+    np.testing.assert_allclose(data[2]["grid"], expected(data.records[2].path), atol=1e-3)
+
+
+def test_a_changed_picture_is_noticed_whatever_its_size_and_time(tmp_path, paths):
+    first, other = (paths[number].read_bytes() for number in (0, 2))
+    size = max(len(first), len(other))
+    paths[0].write_bytes(first.ljust(size, b"\0"))
+    before = paths[0].stat()
+    build(tmp_path / "cache", paths, Pool())
+    paths[0].write_bytes(other.ljust(size, b"\0"))
+    os.utime(paths[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+    cache = build(tmp_path / "cache", paths, Pool())
+    np.testing.assert_allclose(cache.grid(0), expected(paths[2]), atol=1e-3)
+
+
+def test_pictures_of_one_name_in_two_folders_are_two(tmp_path, paths):
+    for folder, path in (("a", paths[0]), ("b", paths[2])):
+        (tmp_path / folder).mkdir()
+        shutil.copy(path, tmp_path / folder / "x.png")
+    cache = build(tmp_path / "cache", [tmp_path / "b" / "x.png", tmp_path / "a" / "x.png"], Pool())
+    np.testing.assert_allclose(cache.grid(0), expected(paths[2]), atol=1e-3)
+    cache = build(tmp_path / "cache", [tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"], Pool())
+    np.testing.assert_allclose(cache.grid(0), expected(paths[0]), atol=1e-3)
+
+
+def test_all_undecodable_pictures_are_named_at_once(root, paths):
+    for number in (4, 7):
+        paths[number].write_bytes(b"no picture")
+    with pytest.raises(UnreadableImages, match=rf"{paths[4].name}.*and 1 more such images") as error:
+        build(root / "cache", paths, Pool())
+    assert list(error.value.errors) == [4, 7]
+    place = rf"it is named in val.txt, line 1 \(2 such entries\); `lstmzoo data check captions root={root}`"
+    with pytest.raises(DataError, match=rf"cannot decode the image .*{paths[4].name}.*; {place}"):
+        Captions(root, "all", encoder=Pool(), progress=False)
 
 
 def test_damaged_and_missing_caches_are_named(tmp_path, paths):

@@ -41,6 +41,8 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> None:
     seed_everything(config.seed, verbose=False)
     data = build.build_datamodule(config, simulate=True)
     data.prepare_data()
+    if config.test_after_fit:
+        data.check_test()
     data.setup("fit")
     if config.test_after_fit:
         data.setup("test")  # what is wrong with the test split shows now, not after the training

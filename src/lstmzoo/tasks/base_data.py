@@ -50,6 +50,13 @@ class BaseDataModule(LightningDataModule):
         """What a model needs to know of the data: class names, or a vocabulary; `setup` must have been called."""
         raise NotImplementedError
 
+    def check_test(self) -> None:
+        """Complain of a test split that is not there, before `setup` spends time on the data.
+
+        Raises:
+            DataError: there is nothing to test on.
+        """
+
     def datasets(self) -> dict[str, Any]:
         """The data sets that are open, by split."""
         opened = {"train": self.train_dataset, "val": self.val_dataset, self.test_split: self.test_dataset}

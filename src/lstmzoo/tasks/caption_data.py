@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from lstmzoo.data.captions import Captions, Vocabulary
-from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.data.captions import Captions, EmptySplit, Vocabulary
+from lstmzoo.errors import LstmzooError
 from lstmzoo.tasks.base_data import BaseDataModule
 
 
@@ -87,6 +88,7 @@ class CaptionDataModule(BaseDataModule):
         test_split: what is tested on.
         seed: of the order and the choice of captions.
         flip: mirror half of the training pictures (left and right change places, in sentences they don't).
+        cache_dir: folder of the features; None keeps them in `root`.
         simulate: arguments of the simulator, to make the data set where it is missing; None never makes any.
         **dataset: further arguments of `Captions`.
     """
@@ -109,6 +111,7 @@ class CaptionDataModule(BaseDataModule):
         test_split: str = "test",
         seed: int = 0,
         flip: bool = False,
+        cache_dir: str | None = None,
         simulate: dict[str, Any] | None = None,
         **dataset: Any,
     ) -> None:
@@ -122,23 +125,33 @@ class CaptionDataModule(BaseDataModule):
         self.vocabulary = None if vocabulary is None else Vocabulary.from_dict(vocabulary)
         self.min_count, self.max_words, self.per_picture = min_count, max_words, captions_per_picture
         self.flip, self.simulate = flip, simulate
+        self.cache_dir = cache_dir
         self.arguments = dataset
+        self._captions: dict[str, Captions] = {}
 
     def prepare_data(self) -> None:
         """Make the simulated data set if it is missing."""
         if self.simulate is not None:
             simulate_missing(self.root, self.simulate)
 
+    def check_test(self) -> None:
+        try:
+            self._read(self.test_split)
+        except EmptySplit as error:
+            raise EmptySplit(
+                f"{error}. Evaluate on one that is there (split=val); train without a test (test_after_fit=false)"
+            ) from error
+
     def setup(self, stage: str | None = None) -> None:
         """Open the data sets of a stage; features are computed into the cache at the first time."""
         if stage == "fit" and self.train_dataset is None:
+            with suppress(EmptySplit):
+                self._read("val")  # what is wrong with it shows now, not after the features of the others
             self.train_dataset = self._open("train", flip=self.flip)
-            try:
+            with suppress(EmptySplit):
                 self.val_dataset = self._open("val")
-            except DataError as error:
-                if "no image in split" not in str(error):
-                    raise
         if stage == "test" and self.test_dataset is None:
+            self.check_test()
             self.test_dataset = self._open(self.test_split)
 
     @property
@@ -151,11 +164,19 @@ class CaptionDataModule(BaseDataModule):
         assert self.vocabulary is not None
         return self.vocabulary.to_dict()
 
+    def _read(self, split: str) -> Captions:
+        """Read what there is in a split; features come later."""
+        if split not in self._captions:
+            size = (self.image_size, self.image_size)
+            self._captions[split] = Captions(self.root, split, size=size, **self.arguments)
+        return self._captions[split]
+
     def _open(self, split: str, flip: bool = False) -> Sentences:
-        size = (self.image_size, self.image_size)
-        captions = Captions(self.root, split, size=size, encoder=self.encoder, **self.arguments)
+        captions = self._read(split)
         if self.vocabulary is None:
-            self.vocabulary = Vocabulary.build(captions.sentences(), self.min_count)
+            self.vocabulary = Vocabulary.build(self._read("train").sentences(), self.min_count)
+        if self.encoder is not None and captions.features is None:
+            captions.use_features(self.encoder, self.cache_dir)
         return Sentences(captions, self.vocabulary, self.per_picture, self.max_words, self.seed, flip)
 
 
@@ -168,16 +189,23 @@ def _choose(available: int, wanted: int, random: np.random.Generator) -> list[in
 
 
 def simulate_missing(root: Path, arguments: dict[str, Any]) -> None:
-    """Make or complete a simulated data set in `root`; a data set that is none of ours is left as it is.
+    """Make or complete a simulated data set in `root`; a finished one, or one that is none of ours, is left as it is.
 
     Args:
         root: folder of the data set.
-        arguments: those of `simulate_captions`.
+        arguments: those of `simulate_captions`: pictures and seed.
     """
     from lstmzoo.data.simulate import captions
 
-    empty = not root.is_dir() or not any(root.iterdir())
-    if empty:
+    if root.is_dir() and any(root.iterdir()) and not (root / captions.MARKER).is_file():
+        return
+    found = captions.contents(root)
+    if found is None:
         print(f"There is no data in {root} yet: simulating {arguments['pictures']} pictures with captions")
-    if empty or (root / captions.MARKER).is_file():
         captions.simulate_captions(root, **arguments)
+        return
+    if found != arguments:
+        has, asked = (", ".join(f"{key}={value}" for key, value in some.items()) for some in (found, arguments))
+        print(f"{root} holds a simulated set with {has} and is taken as it is, not with {asked}")
+    if sum(1 for _ in root.glob("images/*.jpg")) < found["pictures"]:
+        captions.simulate_captions(root, **found)

@@ -1,6 +1,6 @@
 """Captions: pictures and what was said about them, in the layouts of COCO, Karpathy, Flickr8k, Flickr30k and csv."""
 
-from lstmzoo.data.captions.dataset import LEVELS, Captions, collate
+from lstmzoo.data.captions.dataset import LEVELS, Captions, EmptySplit, collate
 from lstmzoo.data.captions.features import FeatureCache
 from lstmzoo.data.captions.images import read_image
 from lstmzoo.data.captions.layouts import LAYOUTS, read_captions
@@ -16,6 +16,7 @@ __all__ = [
     "CaptionFiles",
     "CaptionRecord",
     "Captions",
+    "EmptySplit",
     "FeatureCache",
     "Vocabulary",
     "collate",

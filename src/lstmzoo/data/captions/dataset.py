@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Sized
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from lstmzoo.data.cache import default_cache_dir
-from lstmzoo.data.captions.features import Encoder, FeatureCache
+from lstmzoo.data.captions.features import Encoder, FeatureCache, UnreadableImages
 from lstmzoo.data.captions.images import read_image
 from lstmzoo.data.captions.layouts import read_captions, remedy
 from lstmzoo.data.captions.records import SPLITS, CaptionFiles, CaptionRecord, ImageId, missing_images
@@ -24,6 +24,10 @@ from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 LEVELS = ("image", "caption")
 
 _SPLIT_NAMES = (*SPLITS, "dev", "trainval", "all")
+
+
+class EmptySplit(DataError):
+    """There is no image in a split."""
 
 
 class Captions(Dataset[dict[str, Any]]):
@@ -92,10 +96,7 @@ class Captions(Dataset[dict[str, Any]]):
         _check(self.root, self.files, self.split, self.records)
         self.features: FeatureCache | None = None
         if encoder is not None:
-            folder = self.root if self.root.is_dir() else self.root.parent
-            paths = [record.path for record in self.records]
-            self.features = FeatureCache(cache_dir or default_cache_dir(folder), paths, encoder)
-            self.features.build(encoder, device=device, progress=progress)
+            self.use_features(encoder, cache_dir, device=device, progress=progress)
         per_record = (
             [len(record.captions) for record in self.records] if level == "caption" else [1] * len(self.records)
         )
@@ -137,6 +138,33 @@ class Captions(Dataset[dict[str, Any]]):
                 found["words"] = torch.tensor(self.vocabulary.encode(words, self.max_words))
         return found
 
+    def use_features(
+        self,
+        encoder: Encoder,
+        cache_dir: str | os.PathLike[str] | None = None,
+        *,
+        device: str | torch.device = "cpu",
+        progress: bool = True,
+    ) -> None:
+        """Give features in place of images from now on; computes them where they are not in the cache yet.
+
+        Args:
+            encoder: computes them; see `Captions`.
+            cache_dir: see `Captions`.
+            device: where the encoder is and computes.
+            progress: show a progress bar.
+
+        Raises:
+            DataError: images that cannot be decoded, or a cache that cannot be written.
+        """
+        folder = self.root if self.root.is_dir() else self.root.parent
+        paths = [record.path for record in self.records]
+        cache = FeatureCache(cache_dir or default_cache_dir(folder), paths, encoder)
+        try:
+            self.features = cache.build(encoder, device=device, progress=progress)
+        except UnreadableImages as error:
+            raise self._unreadable(error.errors) from error
+
     def sentences(self) -> list[tuple[str, ...]]:
         """Return the words of every caption of the split."""
         return [words for record in self.records for words in record.tokens]
@@ -153,7 +181,12 @@ class Captions(Dataset[dict[str, Any]]):
         try:
             return {"image": torch.from_numpy(read_image(record.path, self.size))}
         except DataError as error:
-            raise DataError(f"{error}; it is named in {record.place}") from error
+            raise self._unreadable({number: error}) from error
+
+    def _unreadable(self, errors: Mapping[int, DataError]) -> DataError:
+        """Say where the first of some images that cannot be read is named, by the number of the record."""
+        number, first = next(iter(errors.items()))
+        return DataError(f"{first}; it is named in {self.records[number].place}{_others(errors, self.root)}")
 
 
 def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -178,13 +211,13 @@ def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _check(root: Path, files: CaptionFiles, split: str, records: list[CaptionRecord]) -> None:
     """Refuse a split that is empty or that names images that are not there."""
-    unmatched = [text for part, texts in files.unmatched.items() if split in (part, "all") for text in texts]
+    unmatched = files.unmatched_of(split)
     if unmatched:
         raise DataError(f"{unmatched[0]}{_others(unmatched, root)}")
     if not records:
         there = sorted({record.split for record in files.records} - {""})
         lists = "" if there else "; without split lists (train.txt, val.txt, test.txt) there is only split 'all'"
-        raise DataError(f"{files.source} has no image in split {split!r}; it has {listed(there)}{lists}")
+        raise EmptySplit(f"{files.source} has no image in split {split!r}; it has {listed(there)}{lists}")
     missing = missing_images(records)
     if len(missing) == len(records):
         raise DataError(
@@ -196,7 +229,7 @@ def _check(root: Path, files: CaptionFiles, split: str, records: list[CaptionRec
         raise DataError(f"{record.place} names {record.path}, which is not there{_others(missing, root)}")
 
 
-def _others(entries: Sequence[object], root: Path) -> str:
+def _others(entries: Sized, root: Path) -> str:
     """Say how many more there are, and how to see them all."""
     more = f" ({len(entries)} such entries)" if len(entries) > 1 else ""
-    return f"{more}; `lstmzoo data check captions root={root}` lists what is missing"
+    return f"{more}; `lstmzoo data check captions root={root}` lists all there is to mend"

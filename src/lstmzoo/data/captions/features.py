@@ -29,6 +29,22 @@ FORMAT = 1
 
 BATCH = 32
 
+SAMPLE = 1024
+"""Bytes that are read at three places of a picture to tell whether it has changed."""
+
+
+class UnreadableImages(DataError):
+    """Images that cannot be read.
+
+    Attributes:
+        errors: what is wrong with each, by its index.
+    """
+
+    def __init__(self, errors: dict[int, DataError]) -> None:
+        first, *others = map(str, errors.values())
+        super().__init__(f"{first} (and {len(others)} more such images)" if others else first)
+        self.errors = errors
+
 
 class Encoder(Protocol):
     """What turns pictures into features.
@@ -51,8 +67,9 @@ class FeatureCache:
     `build` computes what is missing; a run that breaks off is resumed where it stopped, and two runs that start at once
     wait for each other. Afterwards `grid` and `mean` read from the disk, in any number of processes.
 
-    The files belong to one encoder (its `key`), one way of reading pictures, and one list of files, their sizes and
-    times of change: when any of it changes, features are computed anew.
+    The files belong to one encoder (its `key`), one way of reading pictures, and one list of pictures: their names
+    below the folder that they share, their sizes, and a sample of what is in them. When any of it changes, features are
+    computed anew; a folder that was moved or copied keeps its features.
 
     Args:
         folder: folder of the cache.
@@ -65,7 +82,7 @@ class FeatureCache:
         self.size = _pixels(encoder.image_size)
         name = re.sub(r"[^\w.-]", "_", encoder.key)[:60]
         self.folder = Path(folder) / f"{name}-{_digest([encoder.key, self.size, TRANSFORM, FORMAT])}"
-        stem = _digest(fact for path in self.paths for fact in _state(path))
+        stem = _digest(_states(self.paths))
         self.grid_file = self.folder / f"{stem}.grid.npy"
         self.mean_file = self.folder / f"{stem}.mean.npy"
         self._open: dict[str, np.ndarray] = {}
@@ -93,7 +110,8 @@ class FeatureCache:
             The cache.
 
         Raises:
-            DataError: a picture cannot be read (what was computed so far is kept), or the cache cannot be written.
+            UnreadableImages: pictures that cannot be read; the error holds all of them.
+            DataError: the cache cannot be written.
         """
         if self.complete:
             return self
@@ -150,7 +168,7 @@ class FeatureCache:
             batches = [self.paths[start : start + batch_size] for start in range(done, len(self), batch_size)]
             pending = pool.map(self._read, batches[0]) if batches else iter(())
             for number, batch in enumerate(batches):
-                images = np.stack(list(pending))
+                images = self._stack(pending, pool, done)
                 if number + 1 < len(batches):  # the next pictures are decoded while these are computed
                     pending = pool.map(self._read, batches[number + 1])
                 grid = encoder(torch.from_numpy(images).to(device)).float()  # (B, N, C)
@@ -165,6 +183,21 @@ class FeatureCache:
         for file, unfinished in partial.items():
             os.replace(unfinished, file)
         journal.unlink()
+
+    def _stack(self, pictures: Iterator[np.ndarray], pool: ThreadPoolExecutor, start: int) -> np.ndarray:
+        """Gather a batch; if one of its pictures cannot be read, look at all that are left, and name all such."""
+        try:
+            return np.stack(list(pictures))
+        except DataError:
+            errors = dict(enumerate(pool.map(self._error, self.paths[start:]), start=start))
+            raise UnreadableImages({index: error for index, error in errors.items() if error}) from None
+
+    def _error(self, path: Path) -> DataError | None:
+        try:
+            self._read(path)
+        except DataError as error:
+            return error
+        return None
 
     def _read(self, path: Path) -> np.ndarray:
         return read_image(path, self.size)
@@ -211,12 +244,30 @@ def _pixels(size: int | tuple[int, int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
-def _state(path: Path) -> tuple[str, int, int]:
+def _states(paths: Sequence[Path]) -> list[tuple[str, int, bytes]]:
+    """What tells a list of pictures from another: name, size and sample of each."""
+    absolute = [os.path.abspath(path) for path in paths]
+    base = os.path.commonpath([os.path.dirname(path) for path in absolute]) if absolute else ""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        samples = list(pool.map(_sample, absolute))
+    return [(os.path.relpath(path, base), *sample) for path, sample in zip(absolute, samples, strict=True)]
+
+
+def _sample(path: str) -> tuple[int, bytes]:
+    """The size of a file in bytes, and a digest of its beginning, middle and end.
+
+    In a compressed picture a change anywhere moves what follows it, so that this finds what reading all would find.
+    """
     try:
-        found = path.stat()
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            parts = []
+            for start in (0, size // 2, max(size - SAMPLE, 0)):
+                file.seek(start)
+                parts.append(file.read(SAMPLE))
     except OSError as error:
-        raise DataError(f"no such image: {path}") from error
-    return str(path.resolve()), found.st_size, found.st_mtime_ns
+        raise DataError(f"cannot read the image {path} ({error.strerror or error})") from error
+    return size, hashlib.blake2b(b"".join(parts), digest_size=8).digest()
 
 
 def _digest(facts: Any) -> str:

@@ -16,7 +16,14 @@ ImageId = int | str
 
 SPLITS = ("train", "val", "test")
 
-_JSON_NAMES = {list: "list", str: "text"}
+_PARTS = {
+    "train": ("train", "restval"),
+    "trainval": ("train", "restval", "val"),
+    "all": ("train", "restval", "val", "test", ""),
+}
+"""The splits that some are made of."""
+
+_JSON_NAMES: dict[type, str] = {list: "list", str: "text"}
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,13 @@ class CaptionFiles:
 
     def of(self, split: str) -> list[CaptionRecord]:
         """Return the images of a split; restval belongs to train, and ``all`` is everything."""
-        wanted = {"train": ("train", "restval"), "trainval": ("train", "restval", "val")}.get(split, (split,))
-        return [record for record in self.records if split == "all" or record.split in wanted]
+        parts = _PARTS.get(split, (split,))
+        return [record for record in self.records if record.split in parts]
+
+    def unmatched_of(self, split: str) -> list[str]:
+        """Return the entries of the split lists of a split that name an image without captions."""
+        parts = _PARTS.get(split, (split,))
+        return [text for part, texts in self.unmatched.items() if part in parts for text in texts]
 
 
 def make_record(

@@ -69,6 +69,22 @@ def simulate_captions(
     return root
 
 
+def contents(root: str | os.PathLike[str]) -> dict[str, int] | None:
+    """Return the arguments that a simulated set was made with.
+
+    Args:
+        root: its folder.
+
+    Returns:
+        ``{"pictures": ..., "seed": ...}``; None where there is no such set, or one whose first making was interrupted.
+    """
+    root = Path(root)
+    if not (root / MARKER).is_file() or not (root / CAPTIONS_FILE).is_file():
+        return None
+    pictures = json.loads((root / CAPTIONS_FILE).read_text())["images"]
+    return {"pictures": len(pictures), "seed": json.loads((root / MARKER).read_text())["seed"]}
+
+
 def true_captions(root: str | os.PathLike[str]) -> dict[str, set[str]]:
     """Return all that may be said of each picture: the yardstick of an exact match.
 

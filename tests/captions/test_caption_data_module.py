@@ -1,0 +1,101 @@
+"""What training and tests are given: simulated sets left alone, mistakes found before features are computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_captions import write_captions
+
+from lstmzoo.cli import main
+from lstmzoo.data.captions import Vocabulary
+from lstmzoo.data.simulate.captions import CAPTIONS_FILE, contents, simulate_captions
+from lstmzoo.errors import DataError
+from lstmzoo.tasks.caption_data import CaptionDataModule
+
+
+class Encoder:
+    """The means of the colours; counts the pictures that it sees."""
+
+    key, image_size = "means v1", 16
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        self.seen += len(images)
+        return images.float().mean(dim=(2, 3))[:, None]  # (B, 1, 3)
+
+
+def module(root: Path, encoder: Any = None, **options: Any) -> CaptionDataModule:
+    return CaptionDataModule("captions", str(root), encoder=encoder, image_size=16, min_count=1, **options)
+
+
+def test_a_finished_simulated_set_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = simulate_captions(tmp_path / "set", pictures=10, seed=3, progress=False)
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    module(root, simulate={"pictures": 12, "seed": 0}).prepare_data()
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+    assert "with pictures=10, seed=3 and is taken as it is, not with pictures=12, seed=0" in capsys.readouterr().out
+    (root / "images" / "simulated_000004.jpg").unlink()
+    module(root, simulate={"pictures": 10, "seed": 3}).prepare_data()
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+    assert "taken as it is" not in capsys.readouterr().out
+
+
+def test_a_missing_or_interrupted_simulated_set_is_made(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    module(root, simulate={"pictures": 10, "seed": 0}).prepare_data()
+    assert contents(root) == {"pictures": 10, "seed": 0}
+    (root / CAPTIONS_FILE).unlink()
+    assert contents(root) is None
+    module(root, simulate={"pictures": 12, "seed": 0}).prepare_data()
+    assert contents(root) == {"pictures": 12, "seed": 0}
+
+
+def test_what_is_wrong_shows_before_features_are_computed(tmp_path: Path) -> None:
+    root, encoder = write_captions(tmp_path / "set"), Encoder()
+    (root / "test.txt").unlink()
+    with pytest.raises(
+        DataError, match=r"no image in split 'test'; it has train, val.*split=val.*test_after_fit=false"
+    ):
+        module(root, encoder).check_test()
+    with (root / "val.txt").open("a") as file:
+        file.write("stranger\n")
+    with pytest.raises(DataError, match=r"val.txt, line 5 names 'stranger'"):
+        module(root, encoder).setup("fit")
+    assert encoder.seen == 0
+
+
+def test_training_looks_for_the_test_split_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_captions(tmp_path / "set")
+    (root / "test.txt").unlink()
+    monkeypatch.setattr(CaptionDataModule, "setup", lambda self, stage: pytest.fail("the data are opened already"))
+    arguments = ["data=captions", f"data.root={root}", f"hydra.run.dir={tmp_path / 'run'}", "trainer.accelerator=cpu"]
+    assert main(["train", "experiment=captions_nic", *arguments]) == 2
+    assert "test_after_fit=false" in capsys.readouterr().err
+
+
+def test_words_are_those_of_the_training_split(tmp_path: Path) -> None:
+    root = write_captions(tmp_path / "set")
+    with open(root / "captions.txt", "a", encoding="utf-8") as file:
+        file.write("05.png,zebras\n")  # a test picture
+    data = module(root, Encoder())
+    data.setup("test")
+    words = Vocabulary.from_dict(data.labels)
+    assert "red" in words
+    assert "zebras" not in words
+    assert data.test_dataset[0]["features"].shape == (1, 3)
+
+
+def test_without_a_validation_split_there_is_none(tmp_path: Path) -> None:
+    root = write_captions(tmp_path / "set")
+    (root / "val.txt").unlink()
+    data = module(root)
+    data.setup("fit")
+    assert not data.has_validation
+    assert len(data.train_dataset) == 16
