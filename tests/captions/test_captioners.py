@@ -14,6 +14,7 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.models import create_model, image_encoders
 from lstmzoo.models.captioning.att2in import candidates
 from lstmzoo.models.image_encoders import create_encoder
+from lstmzoo.nn.cells.parallel import MLSTM
 
 TOKENS = torch.tensor([[1, 4, 5, 6, 7], [1, 5, 4, 0, 0], [1, 7, 0, 0, 0], [1, 6, 6, 4, 0]])  # two pictures, two each
 LENGTHS = torch.tensor([5, 3, 2, 4])
@@ -138,6 +139,29 @@ def test_att2in_lets_the_picture_into_the_cells_input_only(cell: str, inputs: li
     for name, rows in zip(model.core.rnn.cell.gates, model.core.rnn.weight_ih_l0.split(6), strict=True):
         assert (rows[:, 5:] != 0).any() == (name in found), name
         assert (rows[:, :5] != 0).all()
+
+
+def test_att2in_knows_how_many_rows_a_gate_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """mLSTM's gates i and f have one row each; here they come first, and not last as it happens."""
+    order = ["i", "f", "o", "q", "k", "v"]
+    monkeypatch.setattr(MLSTM, "gates", {name: MLSTM.gates[name] for name in order})
+    sizes = {"hidden_size": 6, "embedding_size": 5, "picture_size": 4}
+    model: Any = create_model("att2in", vocab_size=8, cell="mlstm", **sizes)
+    rows = model.core.rnn.weight_ih_l0.split([1, 1, 6, 6, 6, 6])
+    for name, block in zip(order, rows, strict=True):
+        assert (block[:, 5:] != 0).any() == (name in "qkv"), name
+
+
+def test_a_first_state_is_one_that_the_cell_could_be_in() -> None:
+    """sLSTM divides its c by its n, so |c / n| never exceeds 1: a c from the picture beside n = 0 would."""
+    model, pictures = tiny_model("soft_attention", cell="slstm"), features(8)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter *= 30
+    _, c, n, _ = model.advance(model.look(pictures), model.start(pictures).memory, torch.ones(8, 5).double())[1]
+    assert (c.abs() <= n).all()
+    assert {*model.first.maps} == {"h"}
+    assert {*tiny_model("soft_attention").first.maps} == {"h", "c"}
 
 
 def test_the_twin_without_memory_knows_the_last_word_only() -> None:

@@ -21,6 +21,9 @@ class Adaptive(Captioner):
 
     m is the cell's memory: c where it has one, else h. The attention has N + 1 places; the last is β.
 
+    The paper has a map for the places, ReLU(W_a a_i), and one for the whole picture, ReLU(W_b ā); here one map serves
+    both, v_i = ReLU(W_a a_i), and v̄ is their mean.
+
     Args:
         vocab_size: V, words including the four special ones.
         cell: one of :func:`lstmzoo.nn.list_cells`.

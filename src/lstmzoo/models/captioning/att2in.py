@@ -85,9 +85,10 @@ def _shut_gates(core: StepCell, embedding_size: int, hidden_size: int) -> None:
     """Set the weights from the picture to the gates to zero, and keep them there: they get no gradient."""
     weight: Any = core.rnn.weight_ih_l0  # (G·H, E + D)
     mask = torch.ones_like(weight)
-    for k, name in enumerate(core.rnn.cell.gates):
+    sizes = core.rnn.cell.gate_sizes(hidden_size)
+    for name, rows in zip(sizes, mask.split([*sizes.values()]), strict=True):
         if name not in candidates(core.rnn.cell):
-            mask[k * hidden_size : (k + 1) * hidden_size, embedding_size:] = 0
+            rows[:, embedding_size:] = 0
     with torch.no_grad():
         weight *= mask
     weight.register_hook(lambda gradient: gradient * mask.to(gradient))

@@ -19,6 +19,8 @@ class SoftAttention(Captioner):
         ẑ_t = β_t Σ_i α_ti v_i            h_t = cell([E s_t; ẑ_t], h_{t−1})
         p_{t+1} = softmax(L_o tanh(E s_t + L_h h_t + L_z ẑ_t))              (deep output)
 
+    Equation 7 has no tanh there; with it the deep output has a hidden layer, as in Pascanu et al. 2014.
+
     Args:
         vocab_size: V, words including the four special ones.
         cell: one of :func:`lstmzoo.nn.list_cells`.

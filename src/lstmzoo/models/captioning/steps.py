@@ -57,7 +57,8 @@ class StepCell(nn.Module):
 class FirstState(nn.Module):
     """A cell's first state from a picture: h₀ = tanh(W_h v̄), c₀ = tanh(W_c v̄) (Xu et al. 2015, section 3.1.2).
 
-    States beyond h and c (normalisers, matrix memories) have a meaning of their own for their zero; they start there.
+    States beyond h and c (normalisers, matrix memories) have a meaning of their own for their zero; they start there,
+    and so does a c that means something only together with them (sLSTM's, which is divided by its normaliser n).
 
     Args:
         core: the cell.
@@ -67,7 +68,8 @@ class FirstState(nn.Module):
     def __init__(self, core: StepCell, picture_size: int) -> None:
         super().__init__()
         self.shapes = core.shapes
-        vectors = {name: shape[0] for name, shape in core.shapes.items() if name in ("h", "c") and len(shape) == 1}
+        alone = set(core.rnn.cell.zoneout_states) & {"h", "c"}  # those that mean something by themselves
+        vectors = {name: shape[0] for name, shape in core.shapes.items() if name in alone and len(shape) == 1}
         self.maps = nn.ModuleDict({name: nn.Linear(picture_size, size) for name, size in vectors.items()})
 
     def forward(self, picture: Tensor) -> States:
