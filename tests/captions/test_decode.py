@@ -183,10 +183,10 @@ def test_an_ensemble_averages_probabilities() -> None:
     one, other = tiny_model("soft_attention"), tiny_model("updown")
     ensemble, pictures = Ensemble([one, other]).eval(), features(2)
     words = torch.tensor([BOS, BOS])
-    p = ensemble.step(ensemble.start(pictures), words)[0].exp()
+    p = ensemble.step(ensemble.start((pictures, pictures)), words)[0].exp()
     parts = [model.step(model.start(pictures), words)[0].exp() for model in (one, other)]
     torch.testing.assert_close(p, (parts[0] + parts[1]) / 2)
-    twice = decode(Ensemble([one, one]), pictures)
+    twice = decode(Ensemble([one, one]), (pictures, pictures))
     assert said(twice) == said(decode(one, pictures))
     assert twice[0][0].score == pytest.approx(decode(one, pictures)[0][0].score)
     one.words, other.words = ["a"], ["b"]

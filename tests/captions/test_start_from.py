@@ -7,28 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_captions import COLOURS, tiny_model, write_captions
+from tiny_captions import write_captions, write_checkpoint
 
 import lstmzoo
 from lstmzoo.cli import main
 from lstmzoo.cli.compose import compose
 from lstmzoo.cli.run_folder import read_config
 from lstmzoo.cli.start_from import take_over
-from lstmzoo.data.captions import Vocabulary
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models import save_contract
-
-WORDS = Vocabulary([*COLOURS, "a", "and", "field", "left", "of"])
-
-
-def write_checkpoint(path: Path, name: str, data: dict[str, Any], **more: Any) -> Path:
-    """A captioner as a run leaves it."""
-    model = tiny_model(name, vocab_size=len(WORDS), **more).float()
-    transform = {"size": [96, 96], "encoder_key": model.encoder.own_key()}
-    contract = save_contract(name, model.model_args, [], transform, config={"data": data}, vocabulary=WORDS.to_dict())
-    weights = {f"model.{key}": value for key, value in model.state_dict().items()}
-    torch.save({"lstmzoo": contract, "state_dict": weights}, path)
-    return path
 
 
 def flickr8k(**changes: Any) -> dict[str, Any]:
@@ -45,7 +31,7 @@ def started(checkpoint: Path, *overrides: str) -> Any:
 
 
 def test_model_and_data_are_the_checkpoints(tmp_path: Path) -> None:
-    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", flickr8k(root="/f8k", min_count=7), cell="gru")
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", data=flickr8k(root="/f8k", min_count=7), cell="gru")
     config = started(checkpoint)
     sizes = {"hidden_size": 6, "embedding_size": 5, "picture_size": 4}
     assert {"name": "nic", "cell": "gru", "dropout": 0.0, **sizes}.items() <= config.model.items()
@@ -56,7 +42,7 @@ def test_model_and_data_are_the_checkpoints(tmp_path: Path) -> None:
 
 
 def test_the_command_line_wins(tmp_path: Path) -> None:
-    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "updown", flickr8k(root="/f8k", min_count=7))
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "updown", data=flickr8k(root="/f8k", min_count=7))
     config = started(checkpoint, "data.root=elsewhere", "model.dropout=0.3")
     assert (config.data.root, config.data.min_count) == ("elsewhere", 7)
     assert (config.model.name, config.model.dropout) == ("updown", 0.3)
@@ -67,7 +53,7 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
 
 
 def test_mirrored_pictures_end_with_a_frozen_encoder(tmp_path: Path) -> None:
-    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", flickr8k(flip=True))
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", data=flickr8k(flip=True))
     assert not started(checkpoint).data.flip
     assert started(checkpoint, "task.encoder_lr=1e-5").data.flip
 
@@ -84,7 +70,7 @@ def test_a_run_from_another_kind_of_run(tmp_path: Path) -> None:
     """As documented: nothing but the checkpoint is named, though it is of another model, other sizes, other data."""
     root = write_captions(tmp_path / "data")
     data = {**compose("train", ["data=captions", "experiment=captions_nic", f"data.root={root}"]).data, "batch_size": 8}
-    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", data)
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", data=data)
     run = tmp_path / "run"
     plain = ["trainer.max_epochs=1", "trainer.accelerator=cpu", "callbacks.progress=none", "test_after_fit=false"]
     given = ["experiment=captions_scst", f"task.start_from={checkpoint}", *plain, f"hydra.run.dir={run}"]

@@ -10,10 +10,12 @@ import cv2
 import numpy as np
 import torch
 
-from lstmzoo.models import create_model
+from lstmzoo.data.captions import Vocabulary
+from lstmzoo.models import create_model, save_contract
 
 COLOURS = {"red": (0, 0, 255), "green": (0, 255, 0), "blue": (255, 0, 0)}  # BGR
 MODELS = ["adaptive", "att2in", "bag", "nic", "soft_attention", "updown"]
+WORDS = Vocabulary([*COLOURS, "a", "and", "field", "left", "of"])
 SIZES = {"hidden_size": 6, "embedding_size": 5, "picture_size": 4, "attention_size": 3}
 
 
@@ -54,6 +56,28 @@ def tiny_model(name: str, vocab_size: int = 8, **more: Any) -> Any:
         if parameter.dim() > 1 and parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.7)  # outspoken, so that mistakes show
     return model
+
+
+def write_checkpoint(
+    path: Path, name: str, *, seed: int = 0, data: Any = None, config: Any = None, **more: Any
+) -> Path:
+    """A captioner as a run leaves it, with an encoder trained by that run; `data` are those of its configuration."""
+    model = tiny_model(name, vocab_size=len(WORDS), **more).float()
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.encoder.parameters():
+            parameter *= 1 + 0.2 * torch.randn_like(parameter)
+    contract = save_contract(
+        name,
+        model.model_args,
+        [],
+        {"size": [model.encoder.image_size] * 2, "encoder_key": model.encoder.own_key()},
+        config=config or {"data": dict(data or {})},
+        vocabulary=WORDS.to_dict(),
+    )
+    weights = {f"model.{key}": value for key, value in model.state_dict().items()}
+    torch.save({"lstmzoo": contract, "state_dict": weights}, path)
+    return path
 
 
 def features(pictures: int, cells: int = 9, seed: int = 1) -> torch.Tensor:

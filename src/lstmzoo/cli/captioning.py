@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from lstmzoo.cli.build import setting_errors, to_dict
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import load
+from lstmzoo.models.captioning.ensemble import Ensemble
 from lstmzoo.models.image_encoders import ImageEncoder, create_encoder
 from lstmzoo.tasks import get_task
 from lstmzoo.tasks.caption_data import CaptionDataModule
@@ -83,6 +84,7 @@ def task(config: DictConfig, labels: dict[str, Any]) -> Any:
     encoder = built.model.encoder
     built.transform = {"size": [encoder.image_size] * 2, "encoder_key": encoder.key}
     built.others = [_load(path) for path in ensemble]  # they have a say in tests
+    Ensemble([built.model, *built.others])  # whether they can speak as one shows now, not after the data were read
     return built
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -12,11 +14,16 @@ import numpy as np
 import torch
 
 from lstmzoo import nn
-from lstmzoo.data.captions.images import read_image
+from lstmzoo.data.captions.images import read_image, read_images
+from lstmzoo.data.captions.text import tokenize
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.inference.gates import has_memory
 from lstmzoo.models.captioning.base import BOS, EOS
 from lstmzoo.models.captioning.decode import Decoding, Sentence, decode
+from lstmzoo.models.captioning.ensemble import Ensemble
+
+PICTURE = "(picture)"
+"""The step at which a model reads the picture as its first word."""
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
@@ -31,7 +38,9 @@ class Spoken:
         probabilities: (T,) of what was said; nan for the picture.
         attention: (T, N) over the cells of the picture; None for models without.
         unseen: (T,) how much weight was given to what was known already (the sentinel's β); None for models without.
-        trace: gates and states, T steps; None for models without memory.
+        trace: gates and states, T steps; None for models without memory, and for an ensemble.
+        members: of an ensemble, what went on in each member; probabilities and attention are their means then, the
+            attention's where all members look at the same grid.
     """
 
     steps: list[str]
@@ -39,6 +48,7 @@ class Spoken:
     attention: np.ndarray | None
     unseen: np.ndarray | None
     trace: Any | None
+    members: tuple[Spoken, ...] = ()
 
 
 def find_pictures(wanted: str | Path) -> list[Path]:
@@ -66,7 +76,8 @@ def find_pictures(wanted: str | Path) -> list[Path]:
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     if not any(lines):
         raise DataError(f"the list {path} is empty; write the path of a picture on each line")
-    return list(dict.fromkeys(path.parent / Path(line).expanduser() for line in lines if line))
+    found = [path.parent / Path(line).expanduser() for line in lines if line]
+    return list({os.path.abspath(file): file for file in found}.values())
 
 
 @torch.inference_mode()
@@ -95,25 +106,46 @@ def caption_files(
     waiting = [Path(path) for path in paths]
     for start in range(0, len(waiting), batch_size):
         batch = waiting[start : start + batch_size]
-        good, images = _read(batch, model.encoder.image_size, failures)
-        if images:
-            features = model.encode(torch.from_numpy(np.stack(images)).to(device_of(model)))
-            keys = range(start, start + len(images))
-            yield from zip(good, decode(model, features, decoding, keys), strict=True)
-
-
-def _read(paths: Iterable[Path], size: int, failures: list[DataError] | None) -> tuple[list[Path], list[np.ndarray]]:
-    """Read pictures; returns the files that could be read, and their pictures."""
-    good, images = [], []
-    for path in paths:
         try:
-            images.append(read_image(path, (size, size)))
-            good.append(path)
-        except DataError as error:
+            features = encode_files(model, batch)
+        except DataError:
             if failures is None:
                 raise
+            batch = _readable(batch, failures)
+            if not batch:
+                continue
+            features = encode_files(model, batch)
+        yield from zip(batch, decode(model, features, decoding, [_key(path) for path in batch]), strict=True)
+
+
+def encode_files(model: Any, paths: Sequence[Path]) -> Any:
+    """What a captioner sees in picture files: (B, N, C), of an `Ensemble` for every member.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+
+    def pictures(side: int) -> torch.Tensor:
+        return torch.from_numpy(read_images(paths, side)).to(device_of(model))
+
+    return model.encode(pictures if isinstance(model, Ensemble) else pictures(model.encoder.image_size))
+
+
+def _readable(paths: Sequence[Path], failures: list[DataError]) -> list[Path]:
+    """Leave out the files that cannot be read, and take down why."""
+    good = []
+    for path in paths:
+        try:
+            read_image(path)
+            good.append(path)
+        except DataError as error:
             failures.append(error)
-    return good, images
+    return good
+
+
+def _key(path: Path) -> int:
+    """A picture's number for sampling: that of its file's content, so that other files beside it change nothing."""
+    return int.from_bytes(hashlib.blake2b(path.read_bytes(), digest_size=6).digest(), "little")
 
 
 def device_of(model: Any) -> torch.device:
@@ -127,14 +159,17 @@ def text_of(sentence: Sentence, words: Sequence[str]) -> str:
 
 
 @torch.inference_mode()
-def replay(model: Any, features: torch.Tensor, sentence: Sentence) -> Spoken:
+def replay(model: Any, features: Any, sentence: Sentence) -> Spoken:
     """Let a model say a sentence again, however it was found, and watch its attention and its gates.
 
     Args:
-        model: a captioner from ``lstmzoo.load``.
-        features: of one picture, (1, N, C).
+        model: a captioner from ``lstmzoo.load``, or an `Ensemble` of some.
+        features: of one picture, (1, N, C); for an ensemble those of every member.
         sentence: what it said about it.
     """
+    if isinstance(model, Ensemble):
+        members: Any = model.members
+        return _together([replay(one, own, sentence) for one, own in zip(members, features, strict=True)])
     said = [*sentence.words, *([EOS] if sentence.finished else [])]
     heard = [BOS, *said[:-1]]
     seen, probabilities = [], []
@@ -148,7 +183,7 @@ def replay(model: Any, features: torch.Tensor, sentence: Sentence) -> Spoken:
     steps = ["." if word == EOS else model.words[word] for word in said]
     recorded = 0 if trace is None else len(next(iter(trace.states.values()))[0])
     if recorded == len(said) + 1:  # the picture itself was the first word
-        steps, probabilities = ["(picture)", *steps], [float("nan"), *probabilities]
+        steps, probabilities = [PICTURE, *steps], [float("nan"), *probabilities]
     attention_map = np.stack(seen) if seen else None
     unseen = None
     if attention_map is not None and attention_map.shape[1] == features.shape[1] + 1:
@@ -156,14 +191,29 @@ def replay(model: Any, features: torch.Tensor, sentence: Sentence) -> Spoken:
     return Spoken(steps, np.array(probabilities), attention_map, unseen, trace)
 
 
-def sentence_of(words: str, vocabulary: Sequence[str]) -> Sentence:
-    """A sentence given in words, to be replayed.
+def _together(members: list[Spoken]) -> Spoken:
+    """What an ensemble said: the means of its members."""
+    steps = [step for step in members[0].steps if step != PICTURE]
+    probabilities = np.mean([one.probabilities[-len(steps) :] for one in members], axis=0)
+    looking = [one for one in members if one.attention is not None]
+    if len({one.attention.shape for one in looking if one.attention is not None}) != 1:
+        return Spoken(steps, probabilities, None, None, None, tuple(members))
+    attention = np.mean([one.attention for one in looking], axis=0)
+    unseen = 1 - attention.sum(1) if any(one.unseen is not None for one in looking) else None
+    return Spoken(steps, probabilities, attention, unseen, None, tuple(members))
+
+
+def sentence_of(caption: str, vocabulary: Sequence[str]) -> Sentence:
+    """A sentence given in words, to be replayed; capitals and punctuation don't matter.
 
     Raises:
-        LstmzooError: a word that the captioner doesn't know.
+        LstmzooError: there is no word, or one that the captioner doesn't know.
     """
     ids = {word: number for number, word in enumerate(vocabulary)}
-    unknown = [word for word in words.split() if word not in ids]
+    words = tokenize(caption)
+    unknown = [word for word in words if word not in ids]
     if unknown:
         raise LstmzooError(f"the captioner doesn't know the word {unknown[0]!r}")
-    return Sentence([ids[word] for word in words.split()], [], True, 0.0)
+    if not words:
+        raise LstmzooError(f"caption={caption!r} has no words")
+    return Sentence([ids[word] for word in words], [], True, 0.0)

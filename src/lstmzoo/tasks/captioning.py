@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lstmzoo.data.captions import Vocabulary
+from lstmzoo.data.captions.images import read_images
 from lstmzoo.data.captions.layouts import is_simulated
 from lstmzoo.data.simulate.captions import exact_match
 from lstmzoo.errors import LstmzooError, unknown_choice
@@ -231,10 +232,21 @@ class CaptioningTask(BaseTask):
     def on_test_start(self) -> None:
         others = [model.to(self.device) for model in self.others]
         self.speaker = [Ensemble([self.model, *others]) if others else self.model]
+        if self.encoder_lr is not None:  # it is no longer what it started as
+            self.model.encoder.key = self.model.encoder.own_key()
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         (speaker,) = self.speaker
-        self._say(speaker, self._features(speaker, batch), batch)
+        features: Any = self._features(self.model, batch)
+        if self.others:
+            features = speaker.encode(self._pictures(batch), {self.model.encoder.key: features})
+        self._say(speaker, features, batch)
+
+    def _pictures(self, batch: dict[str, Any]) -> Callable[[int], Tensor]:
+        """The pictures of a batch at any size, for encoders other than that of the data."""
+        records = self.trainer.datamodule.test_dataset.captions.records  # type: ignore[attr-defined]
+        paths = [records[index].path for index in batch["index"].tolist()]
+        return lambda side: torch.from_numpy(read_images(paths, side)).to(self.device)
 
     def on_test_epoch_end(self) -> None:
         dataset: Any = self.trainer.datamodule.test_dataset.captions  # type: ignore[attr-defined]

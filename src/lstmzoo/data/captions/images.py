@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -39,6 +40,11 @@ def read_image(path: str | os.PathLike[str], size: tuple[int, int] | None = None
     if size is not None and picture.shape[:2] != tuple(size):
         picture = cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))
+
+
+def read_images(paths: Iterable[str | os.PathLike[str]], side: int) -> np.ndarray:
+    """Read pictures as squares of one size, uint8 (B, 3, side, side); see `read_image`."""
+    return np.stack([read_image(path, (side, side)) for path in paths])
 
 
 def is_cut_short(path: str | os.PathLike[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.captioning.base import Captioner, State, Tensors
+
+Features = tuple[Tensor, ...]  # (B, N, C) for every member
 
 
 @dataclass(frozen=True)
@@ -33,40 +35,52 @@ class EnsembleState:
 class Ensemble(nn.Module):
     """The mean of several captioners' probabilities, word by word; it decodes like one of them.
 
+    Every member sees a picture with its own encoder, so features are one per member here. What went on in the members
+    while they spoke is found by :func:`lstmzoo.inference.captions.replay`.
+
     Args:
-        members: captioners with the same vocabulary and the same encoder, from ``lstmzoo.load``.
+        members: captioners with the same vocabulary, from ``lstmzoo.load``.
 
     Raises:
-        LstmzooError: they differ in one of these.
+        LstmzooError: their vocabularies differ.
     """
 
     def __init__(self, members: Sequence[Captioner]) -> None:
         super().__init__()
         if not members:
             raise LstmzooError("an ensemble needs at least one checkpoint")
-        first = members[0]
-        for other in members[1:]:
-            if other.encoder.key != first.encoder.key:
-                raise LstmzooError(
-                    f"an ensemble needs one encoder: {first.encoder.key!r} and {other.encoder.key!r} differ"
-                )
-            if getattr(other, "words", None) != getattr(first, "words", None):
-                raise LstmzooError("an ensemble needs one vocabulary: those of its checkpoints differ")
+        if any(getattr(other, "words", None) != getattr(members[0], "words", None) for other in members[1:]):
+            raise LstmzooError(
+                "an ensemble needs one vocabulary: those of its checkpoints differ; train them on the same data, with "
+                "the same data.min_count"
+            )
         self.members = nn.ModuleList(members)
-        self.encoder = first.encoder
 
-    def encode(self, images: Tensor) -> Tensor:
-        """As the members do."""
-        return self.encoder(images)
+    def encode(self, pictures: Callable[[int], Tensor], known: Mapping[str, Tensor] | None = None) -> Features:
+        """Encode pictures, once for all members that have the same encoder.
 
-    def start(self, features: Tensor) -> EnsembleState:
+        Args:
+            pictures: gives them at the side S that an encoder wants, (B, 3, S, S) uint8.
+            known: features that there are already, by the encoder's key.
+
+        Returns:
+            For each member its features (B, N, C).
+        """
+        members: Any = self.members
+        found = dict(known or {})
+        for member in members:
+            if member.encoder.key not in found:
+                found[member.encoder.key] = member.encode(pictures(member.encoder.image_size))
+        return tuple(found[member.encoder.key] for member in members)
+
+    def start(self, features: Features) -> EnsembleState:
         """Look at pictures; see `Captioner.start`."""
         members: Any = self.members
-        return EnsembleState(tuple(member.start(features) for member in members))
+        return EnsembleState(tuple(member.start(own) for member, own in zip(members, features, strict=True)))
 
-    def step(self, state: EnsembleState, words: Tensor) -> tuple[Tensor, EnsembleState, None]:
-        """Say which words may come next; see `Captioner.step`."""
+    def step(self, state: EnsembleState, words: Tensor) -> tuple[Tensor, EnsembleState, tuple[Tensor | None, ...]]:
+        """Say which words may come next; see `Captioner.step`. The attention is one per member."""
         members: Any = self.members
         steps = [member.step(own, words) for member, own in zip(members, state.members, strict=True)]
         log_p = torch.stack([step[0] for step in steps]).logsumexp(0) - math.log(len(steps))
-        return log_p, EnsembleState(tuple(step[1] for step in steps)), None
+        return log_p, EnsembleState(tuple(step[1] for step in steps)), tuple(step[2] for step in steps)
