@@ -70,6 +70,14 @@ def test_training_curves_from_a_lightning_log(tmp_path: Path) -> None:
         plots.training_curves(log, tmp_path / "x.png")
 
 
+def test_training_curves_of_captions_show_the_measures_that_matter(tmp_path: Path) -> None:
+    log = tmp_path / "metrics.csv"
+    measures = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"]
+    with csv_file(log, ["epoch", "step", "train/loss", *(f"val/{name}" for name in measures)]) as write_row:
+        write_row([0, 9, 1.0, *(0.1 for _ in measures)])
+    assert list(plots._read_curves(log)) == ["loss", "CIDEr-D", "BLEU-4", "ROUGE-L"]
+
+
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
 @pytest.mark.parametrize("length", [1, 2, 16])
 def test_gate_traces_work_for_any_cell(tmp_path: Path, cell: str, length: int) -> None:

@@ -15,9 +15,10 @@ from tiny_captions import write_captions
 
 import lstmzoo
 from lstmzoo.cli import build, main
+from lstmzoo.cli.caption_results import image_ids
 from lstmzoo.cli.compose import compose
 from lstmzoo.errors import CheckpointError, DataError, LstmzooError
-from lstmzoo.inference.captions import caption_files, text_of
+from lstmzoo.inference.captions import caption_files, find_pictures, text_of
 from lstmzoo.tasks.caption_data import Sentences, collate
 
 TINY = [
@@ -94,13 +95,44 @@ def test_eval_of_a_checkpoint_and_of_its_captions_agree(
         main(["eval", f"results={results}", "data=captions", f"data.root={data}", f"output={tmp_path / 'file'}"]) == 0
     )
     scored = json.loads((tmp_path / "file" / "metrics.json").read_text())
-    assert {name: own[name] for name in ("BLEU-4", "CIDEr-D", "ROUGE-L")}.items() <= scored.items()
+    assert {name: own[name] for name in ("BLEU-4", "CIDEr-D", "ROUGE-L", "tokenizer")}.items() <= scored.items()
     results.write_text(json.dumps(json.loads(results.read_text())[1:]))
     capsys.readouterr()
     assert main(["eval", f"results={results}", "data=captions", f"data.root={data}"]) == 2
     assert "1 image(s) have references but no caption" in capsys.readouterr().err
+    assert main(["eval", f"results={results}"]) == 2
+    assert "name the data set whose pictures were described, e.g. data=flickr8k" in capsys.readouterr().err
     assert main(["eval", f"results={results}", "data=kth"]) == 2
     assert "has no captions" in capsys.readouterr().err
+
+
+def test_captions_of_any_method_are_scored_without_the_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By COCO's numbers or by the names of the files; however letters are written."""
+    names = {42: "COCO_val2014_000000000042.jpg", 7: "COCO_val2014_000000000007.jpg"}
+    said = {42: "a nai\u0308ve dog runs home", 7: "two cats sleep all day"}
+    coco = {
+        "images": [{"id": number, "file_name": name} for number, name in names.items()],
+        "annotations": [{"image_id": number, "caption": text} for number, text in said.items()],
+    }
+    (tmp_path / "captions_val2014.json").write_text(json.dumps(coco))
+    results, data = tmp_path / "results.json", ["data=captions", f"data.root={tmp_path}", "split=val"]
+    for ids in ({number: number for number in names}, names):
+        results.write_text(json.dumps([{"image_id": ids[number], "caption": text} for number, text in said.items()]))
+        assert main(["eval", f"results={results}", *data, f"output={tmp_path / 'out'}"]) == 0
+        assert json.loads((tmp_path / "out" / "metrics.json").read_text())["BLEU-4"] == pytest.approx(1)
+    results.write_text(json.dumps([{"image_id": "dog.jpg", "caption": "a dog"}]))
+    capsys.readouterr()
+    assert main(["eval", f"results={results}", *data]) == 2
+    assert "its images are 42, 7, the captions are of 'dog.jpg'" in capsys.readouterr().err
+
+
+def test_pictures_of_one_name_keep_apart(tmp_path: Path) -> None:
+    assert image_ids([tmp_path / "a" / "x.jpg", tmp_path / "b" / "y.jpg"]) == ["x.jpg", "y.jpg"]
+    assert image_ids([tmp_path / "a" / "x.jpg", tmp_path / "b" / "x.jpg"]) == ["a/x.jpg", "b/x.jpg"]
+    (tmp_path / "list.txt").write_text("a/x.jpg\nb/../a/x.jpg\nb/x.jpg\n")
+    assert find_pictures(tmp_path / "list.txt") == [tmp_path / "b" / ".." / "a" / "x.jpg", tmp_path / "b" / "x.jpg"]
 
 
 def test_captions_of_files_that_come_twice_or_cannot_be_read(run: Path, data: Path, tmp_path: Path) -> None:

@@ -169,6 +169,7 @@ def test_python_tokeniser_agrees_on_all_of_flickr8k(real_data):
         ({}, {}, "nothing to evaluate"),
         ({1: ["a"], 2: ["b"]}, {1: "a"}, r"1 image\(s\) have references but no caption: 2 \(2 images"),
         ({1: ["a"]}, {1: "a", "x": "b"}, r"1 image\(s\) have a caption but no references: 'x'"),
+        ({1: ["a"], 2: ["b"]}, {"x.jpg": "a"}, "no caption is of an image .* are 1, 2, the captions are of 'x.jpg'"),
         ({1: "a dog"}, {1: "a"}, "a list of one or more captions, not 'a dog'"),
         ({1: []}, {1: "a"}, "a list of one or more captions"),
         ({1: ["a"]}, {1: ["a"]}, "the caption of image 1 is a text, not list"),
@@ -184,7 +185,17 @@ def test_results_files(tmp_path: Path):
     path.write_text(json.dumps([{"image_id": "17", "caption": "a dog"}, {"image_id": "x", "caption": "b"}]))
     results = load_results(path)
     assert results == {"17": "a dog", "x": "b"}
-    assert match_ids(results, [17, "x.jpg"]) == {17: "a dog", "x.jpg": "b"}
+    assert match_ids(results, {17: "z.jpg", "x.jpg": "x.jpg"}) == {17: "a dog", "x.jpg": "b"}
+
+
+def test_captions_go_by_the_names_of_image_files():
+    files = {42: "COCO_val2014_000000000042.jpg", 7: "COCO_val2014_000000000007.jpg", 1: "a.jpg", 2: "a.png"}
+    results = {"COCO_val2014_000000000042.jpg": "x", "val2014/COCO_val2014_000000000007": "y", "a.png": "z", "a": "?"}
+    assert match_ids(results, files) == {42: "x", 7: "y", 2: "z", "a": "?"}  # which a is meant, nobody knows
+    with pytest.raises(DataError, match=r"'42' and 'COCO_val2014_000000000042.jpg' are both the image 42; give one"):
+        match_ids({"42": "one", "COCO_val2014_000000000042.jpg": "another"}, files)
+    with pytest.raises(DataError, match=r"'b' and 'b.jpg' are both the image 'b.jpg'"):
+        match_ids({"b": "one", "b.jpg": "another"}, {"b.jpg": "b.jpg"})
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from lstmzoo.cli.run_folder import write_json
-from lstmzoo.data.captions import Captions
-from lstmzoo.data.captions.images import read_image
+from lstmzoo.data.captions import read_captions
+from lstmzoo.data.captions.dataset import listed_records
+from lstmzoo.data.captions.images import read_thumbnail
+from lstmzoo.data.captions.text import plain
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.inference.caption_plots import MOST, contact_sheet
 from lstmzoo.inference.files import replacing
@@ -34,7 +37,7 @@ def save_captions(results: CaptionResults, folder: Path) -> None:
     every = max(1, len(results.captions) // MOST)
     shown = results.captions[::every][:MOST]
     contact_sheet(
-        [read_image(one.path, (224, 224)) for one in shown],
+        [read_thumbnail(one.path) for one in shown],
         [one.sentences for one in shown],
         folder / "contact_sheet.png",
         references=[one.references[0] for one in shown],
@@ -78,6 +81,16 @@ def write_results(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
         temporary.write_text(f"[{lines}]\n", encoding="utf-8")
 
 
+def image_ids(paths: Sequence[Path]) -> list[str]:
+    """What pictures are called in a file of results: by their names, or by their paths where two have one name."""
+    names = [path.name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    absolute = [os.path.abspath(path) for path in paths]
+    base = os.path.commonpath([os.path.dirname(path) for path in absolute])
+    return [Path(path).relative_to(base).as_posix() for path in absolute]
+
+
 def score_file(argv: list[str]) -> None:
     """Score a file of captions against a data set.
 
@@ -92,26 +105,28 @@ def score_file(argv: list[str]) -> None:
     from lstmzoo.cli.compose import compose
     from lstmzoo.cli.request import SPLITS
 
+    if not any(argument.startswith(("data=", "data.root=")) for argument in argv):
+        raise LstmzooError(
+            "results=...: name the data set whose pictures were described, e.g. data=flickr8k data.root=FOLDER"
+        )
     config = compose("eval_results", argv)
     if config.split not in SPLITS:
         raise LstmzooError(unknown_choice("split", config.split, SPLITS))
     if "layout" not in config.data:
         raise LstmzooError(f"data={config.data.name} has no captions; choose e.g. data=flickr8k data.root=FOLDER")
     absolute_paths(config)
-    data = Captions(
-        config.data.root,
-        config.split,
-        config.data.layout,
-        image_dir=config.data.image_dir,
-        split_dir=config.data.split_dir,
-    )
-    references: dict[Any, list[str]] = data.references()
-    results = match_ids(load_results(Path(str(config.results)).expanduser()), list(references))
-    scores = evaluate(references, results)
-    show_scores(scores, f"{config.results} on {config.data.root}, {config.split} split: {len(references)} pictures")
+    data = config.data
+    files = read_captions(data.root, data.layout, image_dir=data.image_dir, split_dir=data.split_dir)
+    records = listed_records(files, config.split, Path(data.root))  # the pictures themselves are not needed
+    references: dict[Any, list[str]] = {record.image_id: list(record.captions) for record in records}
+    given = load_results(Path(str(config.results)).expanduser())
+    said = {key: plain(caption) for key, caption in given.items()}  # as the references are
+    scores = evaluate(references, match_ids(said, {record.image_id: record.path.name for record in records}))
+    show_scores(scores, f"{config.results} on {data.root}, {config.split} split: {len(references)} pictures")
     if config.output is not None:
         folder = Path(str(config.output)).expanduser()
-        write_json(folder / "metrics.json", {**scores, "pictures": len(references), "remark": scores.remark})
+        about = {"pictures": len(references), "tokenizer": scores.tokenizer, "remark": scores.remark}
+        write_json(folder / "metrics.json", {**scores, **about})
         print(f"Written to {folder}: metrics.json")
 
 

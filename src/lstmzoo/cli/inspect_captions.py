@@ -9,7 +9,7 @@ import torch
 from lstmzoo.cli.compose import compose
 from lstmzoo.cli.device import load_model
 from lstmzoo.cli.request import output_folder
-from lstmzoo.data.captions.images import read_image
+from lstmzoo.data.captions.images import read_image, read_thumbnail
 from lstmzoo.inference.caption_plots import word_by_word
 from lstmzoo.inference.captions import device_of, replay, sentence_of, text_of
 from lstmzoo.inference.gates import check_layer, has_memory
@@ -27,8 +27,7 @@ def run(argv: list[str]) -> None:
     """
     options = compose("inspect_captioning", argv)
     path = Path(str(options.input)).expanduser()
-    size = (224, 224)
-    shown = read_image(path, size)
+    shown = read_thumbnail(path)
     model = load_model(options.ckpt_path, options.device)
     check_layer(model, options.layer)
     side = model.encoder.image_size

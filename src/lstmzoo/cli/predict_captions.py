@@ -77,21 +77,21 @@ def _with_others(model: Any, config: DictConfig) -> Any:
 
 
 def _write(output: Path, done: dict[Path, Any], sentences: dict[Path, list[str]]) -> None:
-    from lstmzoo.cli.caption_results import write_results
-    from lstmzoo.data.captions.images import read_image
+    from lstmzoo.cli.caption_results import image_ids, write_results
+    from lstmzoo.data.captions.images import read_thumbnail
     from lstmzoo.inference.caption_plots import MOST, contact_sheet
 
     entries = [
         {
-            "image_id": path.name,
+            "image_id": name,
             "caption": texts[0],
             "captions": texts,
             "log_probability": [round(sum(sentence.log_probs), 4) for sentence in done[path]],
             "path": str(path),
         }
-        for path, texts in sentences.items()
+        for (path, texts), name in zip(sentences.items(), image_ids(list(sentences)), strict=True)
     ]
     write_results(output / "captions.json", entries)
     shown = list(sentences)[:MOST]
-    pictures = [read_image(path, (224, 224)) for path in shown]
+    pictures = [read_thumbnail(path) for path in shown]
     contact_sheet(pictures, [sentences[path] for path in shown], output / "contact_sheet.png", title="Captions")

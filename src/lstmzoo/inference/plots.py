@@ -170,7 +170,7 @@ Curve = tuple[np.ndarray, np.ndarray]
 
 
 def _read_curves(path: Path) -> dict[str, dict[str, Curve]]:
-    """Return measure → phase → (epochs, values); loss first, then accuracies."""
+    """Return measure → phase → (epochs, values) of the four that matter most; loss first."""
     if not path.is_file():
         raise DataError(f"there is no training log {path}; a run folder holds it as metrics.csv")
     with open(path, newline="", encoding="utf-8") as file:
@@ -187,8 +187,16 @@ def _read_curves(path: Path) -> dict[str, dict[str, Curve]]:
                 points.setdefault(measure, {}).setdefault(phase, []).append((epoch, float(value)))
     if not points:
         raise DataError(f"{path} holds no numbers named train/... or val/...; is it the log of a training run?")
-    order = sorted(points, key=lambda name: ("loss" not in name, "acc" not in name, "CIDEr" not in name, name))
+    order = sorted(points, key=_importance)
     return {measure: {phase: _columns(values) for phase, values in points[measure].items()} for measure in order[:4]}
+
+
+_FIRST = ("loss", "acc", "reward", "CIDEr", "BLEU-4", "METEOR", "ROUGE")
+
+
+def _importance(measure: str) -> tuple[int, str]:
+    """Measures in the order in which they are drawn, as far as there is room."""
+    return next((rank for rank, part in enumerate(_FIRST) if part in measure), len(_FIRST)), measure
 
 
 def _columns(values: list[tuple[float, float]]) -> Curve:

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.metrics import java, ptb
 from lstmzoo.metrics.meteor import meteor
@@ -115,33 +117,53 @@ def load_results(path: str | os.PathLike[str]) -> dict[ImageId, str]:
     return results
 
 
-def match_ids(results: Mapping[ImageId, str], image_ids: Sequence[ImageId]) -> dict[ImageId, str]:
+def match_ids(results: Mapping[ImageId, str], files: Mapping[ImageId, str]) -> dict[ImageId, str]:
     """Call the captions of a results file by the ids of the data set.
 
     Args:
-        results: captions by id: the data set's own ids, or as text, or file names without suffix.
-        image_ids: the ids of the data set.
+        results: captions by id: the data set's own ids, as they are or as text, or names of image files, with or
+            without folder and suffix.
+        files: the file name of each id of the data set.
 
     Returns:
         The captions by the ids of the data set; ids that are not in it stay as they are.
+
+    Raises:
+        DataError: two captions are of one image.
     """
-    names: dict[str, ImageId] = {}
-    for image_id in image_ids:
-        names[str(image_id)] = image_id
-        names.setdefault(Path(str(image_id)).stem, image_id)
-    return {names.get(str(key), key): caption for key, caption in results.items()}
+    ids: dict[str, ImageId] = {str(image_id): image_id for image_id in files}
+    named: defaultdict[str, list[ImageId]] = defaultdict(list)
+    for image_id, name in files.items():
+        for called in {name, Path(name).stem}:
+            named[called].append(image_id)
+    matched: dict[ImageId, str] = {}
+    called_before: dict[ImageId, ImageId] = {}
+    for key, caption in results.items():
+        candidates = named.get(Path(str(key)).name, [])
+        image_id = ids.get(str(key), candidates[0] if len(candidates) == 1 else key)
+        if image_id in matched:
+            raise DataError(
+                f"{called_before[image_id]!r} and {key!r} are both the image {image_id!r}; give one caption for each"
+            )
+        matched[image_id], called_before[image_id] = caption, key
+    return matched
 
 
 def _check(references: Mapping[ImageId, Sequence[str]], hypotheses: Mapping[ImageId, str]) -> None:
     """Refuse what would be scored wrongly."""
     if not references:
         raise LstmzooError("there is nothing to evaluate: no image has references")
+    if references.keys().isdisjoint(hypotheses):
+        raise LstmzooError(
+            f"no caption is of an image of this split: its images are {listed(map(repr, references), 3)}, "
+            f"the captions are of {listed(map(repr, hypotheses), 3)}"
+        )
     for what, ids in (
         ("have references but no caption", [key for key in references if key not in hypotheses]),
         ("have a caption but no references", [key for key in hypotheses if key not in references]),
     ):
         if ids:
-            named = ", ".join(repr(key) for key in ids[:5]) + ", ..." * (len(ids) > 5)
+            named = listed(map(repr, ids), 5)
             raise LstmzooError(
                 f"{len(ids)} image(s) {what}: {named} ({len(references)} images with references, {len(hypotheses)} "
                 "captions); the numbers are of a whole split, so give a caption for each of its images and no other"

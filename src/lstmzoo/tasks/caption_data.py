@@ -208,4 +208,4 @@ def simulate_missing(root: Path, arguments: dict[str, Any]) -> None:
         has, asked = (", ".join(f"{key}={value}" for key, value in some.items()) for some in (found, arguments))
         print(f"{root} holds a simulated set with {has} and is taken as it is, not with {asked}")
     if sum(1 for _ in root.glob("images/*.jpg")) < found["pictures"]:
-        captions.simulate_captions(root, **found)
+        captions.simulate_captions(root, pictures=found["pictures"], seed=found["seed"])

@@ -92,8 +92,8 @@ class Captions(Dataset[dict[str, Any]]):
         self.split = "val" if split == "dev" else split
         self.vocabulary, self.max_words = vocabulary, max_words
         self.files = read_captions(self.root, layout, image_dir=image_dir, split_dir=split_dir)
-        self.records = self.files.of(self.split)
-        _check(self.root, self.files, self.split, self.records)
+        self.records = listed_records(self.files, self.split, self.root)
+        _check_images(self.records, self.split, self.root)
         self.features: FeatureCache | None = None
         if encoder is not None:
             self.use_features(encoder, cache_dir, device=device, progress=progress)
@@ -209,15 +209,31 @@ def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return batch
 
 
-def _check(root: Path, files: CaptionFiles, split: str, records: list[CaptionRecord]) -> None:
-    """Refuse a split that is empty or that names images that are not there."""
+def listed_records(files: CaptionFiles, split: str, root: Path) -> list[CaptionRecord]:
+    """Return the images of a split, whether or not their files are there.
+
+    Args:
+        files: what the data set's files say.
+        split: train, val, test, trainval or all.
+        root: the data set's folder, for messages.
+
+    Raises:
+        DataError: the split's lists name images without captions.
+        EmptySplit: there is no such image.
+    """
     unmatched = files.unmatched_of(split)
     if unmatched:
         raise DataError(f"{unmatched[0]}{_others(unmatched, root)}")
+    records = files.of(split)
     if not records:
         there = sorted({record.split for record in files.records} - {""})
         lists = "" if there else "; without split lists (train.txt, val.txt, test.txt) there is only split 'all'"
         raise EmptySplit(f"{files.source} has no image in split {split!r}; it has {listed(there)}{lists}")
+    return records
+
+
+def _check_images(records: list[CaptionRecord], split: str, root: Path) -> None:
+    """Refuse images that are not there."""
     missing = missing_images(records)
     if len(missing) == len(records):
         raise DataError(

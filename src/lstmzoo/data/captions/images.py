@@ -47,6 +47,28 @@ def read_images(paths: Iterable[str | os.PathLike[str]], side: int) -> np.ndarra
     return np.stack([read_image(path, (side, side)) for path in paths])
 
 
+def read_thumbnail(path: str | os.PathLike[str], longest: int = 360) -> np.ndarray:
+    """Read a picture to be shown to people: small, with its own proportions.
+
+    Args:
+        path: JPEG, PNG or the like.
+        longest: pixels of the longer side; smaller pictures keep their size.
+
+    Returns:
+        RGB, uint8 (3, H, W).
+
+    Raises:
+        DataError: the file is not there or cannot be decoded.
+    """
+    picture = read_image(path)
+    _, height, width = picture.shape
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(picture.transpose(1, 2, 0), size, interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
+
+
 def is_cut_short(path: str | os.PathLike[str]) -> bool:
     """Say whether a JPEG ends before its end mark: what is missing of the picture is grey."""
     data = Path(path).read_bytes()
