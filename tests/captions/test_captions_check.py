@@ -72,6 +72,47 @@ def test_what_is_missing_is_listed_and_the_exit_code_is_1(root, tmp_path, capsys
     assert report["complete"] is False
 
 
+def test_a_part_of_a_published_set_is_not_complete(tmp_path, capsys):
+    root = write_captions(tmp_path / "set", pictures=12)
+    for part, name in (("train", "train"), ("val", "dev"), ("test", "test")):
+        (root / f"{part}.txt").rename(root / f"Flickr_8k.{name}Images.txt")
+    with pytest.raises(SystemExit) as exit_code:
+        command.run(["check", "captions", f"root={root}"])
+    assert exit_code.value.code == 1
+    shown = capsys.readouterr().out
+    assert (
+        "Split train is not the published one: 8 images and 16 captions instead of 6000 images and 30000 captions."
+        in shown
+    )
+    assert "Not complete. Download Flickr8k" in shown
+    assert "\nComplete." not in shown
+
+
+def test_published_numbers_of_flickr30k_with_and_without_split_lists(root):
+    (root / "captions.txt").unlink()
+    (root / "results_20130124.token").write_text("".join(f"{number:02d}.png#0\tA dog\n" for number in range(12)))
+    report = check(root, progress=False)
+    assert {split: count.images_published for split, count in report.splits.items()} == {
+        "train": 29_000,
+        "val": 1_014,
+        "test": 1_000,
+    }
+    assert report.short == ["train", "val", "test"]
+    assert not report.complete
+    for split in report.splits:
+        (root / f"{split}.txt").unlink()
+    assert check(root, progress=False).splits["in no split"].images_published == 31_783
+
+
+@pytest.mark.parametrize("java", [True, False])
+def test_missing_java_is_told(root, monkeypatch, capsys, java):
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/java" if java else None)
+    command.run(["check", "captions", f"root={root}"])
+    shown = capsys.readouterr().out
+    assert ("There is no Java here: `lstmzoo eval` leaves METEOR out" in shown) is not java
+    assert ("default-jre-headless" in shown) is not java
+
+
 def test_real_flickr8k(real_data, capsys):
     if not (real_data / "flickr8k").is_dir():
         pytest.skip(f"no Flickr8k in {real_data}")
@@ -80,6 +121,7 @@ def test_real_flickr8k(real_data, capsys):
     assert "6000" in shown
     assert "30000" in shown
     assert "Split test is not here (1000 images were published)." in shown
+    assert "What is listed is complete; not here: test." in shown
 
 
 def test_published_numbers_add_up():

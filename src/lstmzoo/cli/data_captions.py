@@ -74,6 +74,7 @@ def _print(report: CaptionsReport) -> None:
 def _remarks(report: CaptionsReport) -> Iterator[str]:
     """Word what the table does not show."""
     from lstmzoo.data.wording import listed
+    from lstmzoo.metrics.java import INSTALL, has_java
 
     fewest, most = report.captions_per_image
     each = f"{fewest}" if fewest == most else f"{fewest} to {most}"
@@ -85,11 +86,19 @@ def _remarks(report: CaptionsReport) -> Iterator[str]:
     if report.simulated:
         yield "This is a simulated set."
     for split, count in report.splits.items():
-        if count.images_published and not count.images_listed:
+        if count.images_published is None:
+            continue
+        if not count.images_listed:
             yield f"Split {split} is not here ({count.images_published} images were published)."
-        elif count.images_published not in (None, count.images_listed):
-            numbers = f"{count.images_listed} images instead of {count.images_published}"
-            yield f"Split {split} is not the published one: {numbers}."
+        elif (count.images_listed, count.captions) != (count.images_published, count.captions_published):
+            found, published = (
+                f"{images} images and {captions} captions"
+                for images, captions in (
+                    (count.images_listed, count.captions),
+                    (count.images_published, count.captions_published),
+                )
+            )
+            yield f"Split {split} is not the published one: {found} instead of {published}."
     yield from (f"{kind}: {len(places)}: {listed(places, 3)}" for kind, places in report.oddities.items())
     if report.damaged:
         yield f"Images that end too early: {len(report.damaged)}: {listed(report.damaged, 3)}"
@@ -100,4 +109,13 @@ def _remarks(report: CaptionsReport) -> Iterator[str]:
     ):
         if places:
             yield f"{what}: {len(places)}: {listed(places)}"
-    yield "Complete." if report.complete else f"Not complete. {report.remedy}."
+    if not has_java():
+        yield f"There is no Java here: `lstmzoo eval` leaves METEOR out, and uses its own tokeniser; {INSTALL}."
+    yield _verdict(report)
+
+
+def _verdict(report: CaptionsReport) -> str:
+    if not report.complete:
+        return f"Not complete. {report.remedy}."
+    absent = [split for split, count in report.splits.items() if not count.images_listed]
+    return f"What is listed is complete; not here: {', '.join(absent)}." if absent else "Complete."

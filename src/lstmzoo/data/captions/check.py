@@ -66,6 +66,7 @@ class CaptionsReport:
         missing: images that have captions but were not found, each with the place where it is named.
         unmatched: entries of split lists that name an image without captions.
         undecodable: images that cannot be decoded, each with the place where it is named.
+        short: splits with fewer images than were published; those that are not here at all are not among them.
         damaged: images that end too early; they can be used.
         oddities: what had to be put right in the captions, by kind, with the places.
         remedy: what to do if something is missing; empty otherwise.
@@ -83,14 +84,15 @@ class CaptionsReport:
     missing: list[str]
     unmatched: list[str]
     undecodable: list[str]
+    short: list[str]
     damaged: list[str]
     oddities: dict[str, list[str]]
     remedy: str
 
     @property
     def complete(self) -> bool:
-        """Whether every image that is listed is there and can be decoded, and has captions."""
-        return not (self.missing or self.unmatched or self.undecodable)
+        """Whether all images listed are there, can be decoded and have captions, and splits are as published."""
+        return not (self.missing or self.unmatched or self.undecodable or self.short)
 
     def to_json(self) -> str:
         """Return the report as JSON."""
@@ -129,20 +131,23 @@ def check(
     unusable = absent | {record.path for record in undecodable}
     counts = [len(record.captions) for record in files.records]
     words = Counter(word for record in files.of("train") for said in record.tokens for word in said)
-    problems = bool(missing or undecodable or files.unmatched)
+    splits = _split_counts(files, unusable)
+    short = [split for split, count in splits.items() if 0 < count.images_listed < (count.images_published or 0)]
+    problems = bool(missing or undecodable or files.unmatched or short)
     return CaptionsReport(
         root=str(root),
         layout=files.layout,
         dataset=files.dataset,
         source=str(files.source),
         simulated=is_simulated(root),
-        splits=_split_counts(files, unusable),
+        splits=splits,
         captions_per_image=(min(counts, default=0), max(counts, default=0)),
         words=len(words),
         frequent_words=sum(count >= 5 for count in words.values()),
         missing=[f"{record.place}: {record.path}" for record in missing],
         unmatched=[text for texts in files.unmatched.values() for text in texts],
         undecodable=[f"{record.place}: {record.path}" for record in undecodable],
+        short=short,
         damaged=[f"{record.place}: {record.path}" for record in damaged],
         oddities=dict(files.oddities.found),
         remedy=remedy(root) if problems else "",
@@ -194,8 +199,8 @@ def _published(files: CaptionFiles) -> dict[str, tuple[int, int]]:
     """Images and captions of each split as published; nothing where the set is not a published one."""
     if files.layout == "coco":
         return COCO_2017 if any("2017" in record.place for record in files.records) else COCO_2014
-    if files.layout == "flickr30k" and not any(record.split for record in files.records):
-        return FLICKR30K_ALL
+    if files.layout == "flickr30k":
+        return KARPATHY["flickr30k"] if any(record.split for record in files.records) else FLICKR30K_ALL
     if files.layout in ("karpathy", "flickr8k"):
         return KARPATHY.get(files.dataset, {})
     return {}
