@@ -81,3 +81,9 @@ def test_text_stays_in_its_column_and_is_no_mathematics(tmp_path: Path) -> None:
     headline = int(dots * 1.0)
     assert (gutter[headline:] == 255).all()
     assert (image[:, -3:] == 255).all()
+
+
+def test_a_model_without_attention_shows_the_picture_once(tmp_path: Path) -> None:
+    spoken = Spoken(["(picture)", "a", "square", "."], np.array([np.nan, 0.5, 0.5, 0.5]), None, None, None)
+    path = word_by_word(spoken, with_square(200, 300, 150), tmp_path / "nic.png", title="", subtitle="", layer=-1)
+    assert len(squares(path)) == 1

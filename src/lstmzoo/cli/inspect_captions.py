@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import torch
-
+from lstmzoo.cli.caption_options import decoding_of, speaker_of
 from lstmzoo.cli.compose import compose
-from lstmzoo.cli.device import load_model
 from lstmzoo.cli.request import output_folder
-from lstmzoo.data.captions.images import read_image, read_thumbnail
+from lstmzoo.data.captions.images import read_thumbnail
 from lstmzoo.inference.caption_plots import word_by_word
-from lstmzoo.inference.captions import device_of, replay, sentence_of, text_of
+from lstmzoo.inference.captions import encode_files, file_key, replay, sentence_of, text_of
 from lstmzoo.inference.gates import check_layer, has_memory
-from lstmzoo.models.captioning.decode import Decoding, decode
+from lstmzoo.models.captioning.decode import decode
+from lstmzoo.models.captioning.ensemble import Ensemble
 
 
 def run(argv: list[str]) -> None:
-    """Draw ``word_by_word.png`` for one picture.
+    """Draw ``word_by_word.png`` for one picture; of an ensemble also ``member_1.png``, ``member_2.png``, ...
 
     Args:
         argv: overrides of ``configs/inspect_captioning.yaml``.
@@ -25,32 +25,37 @@ def run(argv: list[str]) -> None:
     Raises:
         LstmzooError: a mistake in what was asked for; a picture or checkpoint that cannot be used.
     """
-    options = compose("inspect_captioning", argv)
-    path = Path(str(options.input)).expanduser()
+    config = compose("inspect_captioning", argv)
+    decoding, path = decoding_of(config), Path(str(config.input)).expanduser()
     shown = read_thumbnail(path)
-    model = load_model(options.ckpt_path, options.device)
-    check_layer(model, options.layer)
-    side = model.encoder.image_size
-    image = torch.from_numpy(read_image(path, (side, side)))[None].to(device_of(model))
-    with torch.inference_mode():
-        features = model.encode(image)
-    if options.caption is None:
-        sentence = decode(model, features, Decoding(beam_size=options.beam_size))[0][0]
+    speaker = speaker_of(config)
+    members = list(speaker.members) if isinstance(speaker, Ensemble) else []
+    for model in members or [speaker]:
+        check_layer(model, config.layer)
+    features = encode_files(speaker, [path])
+    if config.caption is None:
+        sentence = decode(speaker, features, decoding, [file_key(path)])[0][0]
     else:
-        sentence = sentence_of(str(options.caption), model.words)
-    spoken = replay(model, features, sentence)
-    output = output_folder(options, f"inspect_{path.stem}")
-    cell = model.model_args.get("cell")
-    text = text_of(sentence, model.words)
-    picture = word_by_word(
-        spoken,
-        shown,
-        output / "word_by_word.png",
-        title=text,
-        subtitle=f"{model.model_name}{f', {cell}' if cell else ''}  ·  {path.name}",
-        layer=options.layer,
-    )
+        sentence = sentence_of(str(config.caption), speaker.words)
+    text, spoken = text_of(sentence, speaker.words), replay(speaker, features, sentence)
+    output = output_folder(config, f"inspect_{path.stem}")
+    pictures = {"word_by_word.png": (speaker, spoken)}
+    pictures |= {
+        f"member_{number}.png": pair for number, pair in enumerate(zip(members, spoken.members, strict=True), start=1)
+    }
+    for name, (model, own) in pictures.items():
+        about = f"{_name(model)}  ·  {path.name}"
+        word_by_word(own, shown, output / name, title=text, subtitle=about, layer=config.layer)
     print(text)
-    if not has_memory(model):
-        print(f"{model.model_name} has no recurrent memory: there are no gates to draw")
-    print(f"Written to {output}: {picture.name}")
+    for model in members or [speaker]:
+        if not has_memory(model):
+            print(f"{model.model_name} has no recurrent memory: there are no gates to draw")
+    print(f"Written to {output}: {', '.join(pictures)}")
+
+
+def _name(model: Any) -> str:
+    """What a captioner is, for a heading."""
+    if isinstance(model, Ensemble):
+        return f"ensemble of {len(model.members)}"
+    cell = model.model_args.get("cell")
+    return f"{model.model_name}, {cell}" if cell else str(model.model_name)

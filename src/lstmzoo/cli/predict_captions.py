@@ -7,12 +7,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.errors import DataError
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-NO_DECODING = {"ckpt_path", "input", "output", "ensemble", "device"}
+    from lstmzoo.models.captioning.decode import Sentence
 
 
 def run(argv: list[str]) -> None:
@@ -25,22 +23,16 @@ def run(argv: list[str]) -> None:
         LstmzooError: a mistake in what was asked for; a single picture that cannot be read.
         SystemExit: with code 1 if some of several pictures could not be read; the others are done.
     """
+    from lstmzoo.cli.caption_options import decoding_of, speaker_of
     from lstmzoo.cli.compose import compose
-    from lstmzoo.cli.device import load_model
     from lstmzoo.data.progress import progress_bar
     from lstmzoo.inference.captions import caption_files, find_pictures, text_of
-    from lstmzoo.models.captioning.decode import Decoding, Sentence
 
     config = compose("predict_captioning", argv)
-    options = {str(key): value for key, value in config.items() if key not in NO_DECODING}
-    if options["method"] == "beam":  # a wish for many sentences is a wish for a beam that holds them
-        options["beam_size"] = max(options["beam_size"], options["num_captions"])
-    decoding = Decoding.of(options)
+    decoding = decoding_of(config)
     output = Path(str(config.output)).expanduser()
     pictures = find_pictures(str(config.input))
-    model = load_model(config.ckpt_path, config.device)
-    words = model.words
-    speaker = _with_others(model, config)
+    speaker = speaker_of(config)
     done: dict[Path, list[Sentence]] = {}
     failures: list[DataError] = []
     several = len(pictures) > 1
@@ -51,7 +43,7 @@ def run(argv: list[str]) -> None:
             done[path] = found
             advance(1)
         advance(len(failures))
-    sentences = {path: [text_of(sentence, words) for sentence in found] for path, found in done.items()}
+    sentences = {path: [text_of(sentence, speaker.words) for sentence in found] for path, found in done.items()}
     for path, texts in sentences.items():
         print(f"{path.name}: {texts[0]}", *(f"{' ' * len(path.name)}  {text}" for text in texts[1:]), sep="\n")
     if done:
@@ -61,19 +53,6 @@ def run(argv: list[str]) -> None:
         print(f"lstmzoo: {error}", file=sys.stderr)
     if failures:
         sys.exit(1)
-
-
-def _with_others(model: Any, config: DictConfig) -> Any:
-    """The model, or its ensemble with further checkpoints."""
-    if not config.ensemble:
-        return model
-    from lstmzoo.cli.device import load_model
-    from lstmzoo.models.captioning.ensemble import Ensemble
-
-    others = [load_model(path, config.device) for path in config.ensemble]
-    if not all(hasattr(other, "words") for other in others):
-        raise LstmzooError("an ensemble of captioners has room for captioners only")
-    return Ensemble([model, *others])
 
 
 def _write(output: Path, done: dict[Path, Any], sentences: dict[Path, list[str]]) -> None:

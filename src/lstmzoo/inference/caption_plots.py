@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -126,32 +127,36 @@ def word_by_word(
     curves = {"the word": spoken.probabilities}
     if spoken.unseen is not None:
         curves["sentinel β"] = spoken.unseen
+    looks, strip = _looks(spoken, picture)
     return gate_traces(
         spoken.trace,
-        np.stack(_looks(spoken, picture)),
+        looks,
         path,
         probabilities=np.stack(list(curves.values()), axis=1),
         classes=list(curves),
         measure="word",
         steps=spoken.steps,
+        strip=strip,
         layer=layer,
         title=title,
         subtitle=subtitle,
     )
 
 
-def _looks(spoken: Spoken, picture: np.ndarray) -> list[np.ndarray]:
-    """The picture at every step, bright where the attention is; (H, W, 3) uint8 each."""
+def _looks(spoken: Spoken, picture: np.ndarray) -> tuple[np.ndarray, Sequence[str]]:
+    """The picture at every step, bright where the attention is, (T, H, W, 3) uint8; and what these pictures are.
+
+    Where no attention is known the picture is there once, before the sentence.
+    """
     image = np.ascontiguousarray(picture.transpose(1, 2, 0))
     if spoken.attention is None:
-        return [image] * len(spoken.steps)
-    side = int(np.sqrt(spoken.attention.shape[1]))
-    if side * side != spoken.attention.shape[1]:
-        return [image] * len(spoken.steps)
+        blank = np.full_like(image, 255)
+        return np.stack([image, *[blank] * (len(spoken.steps) - 1)]), ("picture",)
+    side = math.isqrt(spoken.attention.shape[1])  # encoders see a square
     grey = image.mean(axis=2, keepdims=True) * 0.35
     looks = []
     for weights in spoken.attention:
         light = cv2.resize(weights.reshape(side, side), image.shape[1::-1], interpolation=cv2.INTER_CUBIC)
         light = np.clip(light / max(float(weights.max()), 1e-9), 0, 1)[:, :, None]
         looks.append((light * image + (1 - light) * grey).astype(np.uint8))
-    return looks
+    return np.stack(looks), ("picture", "bright: where", "it looked")

@@ -115,10 +115,11 @@ def caption_files(
             if not batch:
                 continue
             features = encode_files(model, batch)
-        yield from zip(batch, decode(model, features, decoding, [_key(path) for path in batch]), strict=True)
+        yield from zip(batch, decode(model, features, decoding, [file_key(path) for path in batch]), strict=True)
 
 
-def encode_files(model: Any, paths: Sequence[Path]) -> Any:
+@torch.inference_mode()
+def encode_files(model: Any, paths: Sequence[str | Path]) -> Any:
     """What a captioner sees in picture files: (B, N, C), of an `Ensemble` for every member.
 
     Raises:
@@ -143,7 +144,7 @@ def _readable(paths: Sequence[Path], failures: list[DataError]) -> list[Path]:
     return good
 
 
-def _key(path: Path) -> int:
+def file_key(path: Path) -> int:
     """A picture's number for sampling: that of its file's content, so that other files beside it change nothing."""
     return int.from_bytes(hashlib.blake2b(path.read_bytes(), digest_size=6).digest(), "little")
 
@@ -195,11 +196,11 @@ def _together(members: list[Spoken]) -> Spoken:
     """What an ensemble said: the means of its members."""
     steps = [step for step in members[0].steps if step != PICTURE]
     probabilities = np.mean([one.probabilities[-len(steps) :] for one in members], axis=0)
-    looking = [one for one in members if one.attention is not None]
-    if len({one.attention.shape for one in looking if one.attention is not None}) != 1:
+    looks = [one.attention for one in members if one.attention is not None]
+    if len({look.shape for look in looks}) != 1:
         return Spoken(steps, probabilities, None, None, None, tuple(members))
-    attention = np.mean([one.attention for one in looking], axis=0)
-    unseen = 1 - attention.sum(1) if any(one.unseen is not None for one in looking) else None
+    attention = np.mean(looks, axis=0)
+    unseen = 1 - attention.sum(1) if any(one.unseen is not None for one in members) else None
     return Spoken(steps, probabilities, attention, unseen, None, tuple(members))
 
 

@@ -43,6 +43,7 @@ def gate_traces(
     classes: Sequence[str] = (),
     times: Sequence[float] | np.ndarray | None = None,
     steps: Sequence[str] | None = None,
+    strip: Sequence[str] = (),
     measure: str = "class",
     layer: int = -1,
     title: str = "Gate traces",
@@ -64,6 +65,7 @@ def gate_traces(
         classes: the K class names.
         times: (T,) time of each frame in seconds; without it the axis counts frames.
         steps: (T,) names of the steps, e.g. the words that were said: then every frame is shown, above its name.
+        strip: what the row of frames is called, in a few short lines; without it that tells how many are shown.
         measure: what the probabilities are of.
         layer: which layer (and direction) to draw; -1 is the last.
         title: the heading.
@@ -101,7 +103,7 @@ def gate_traces(
         edges = time_edges(x)
         for panel, ax in zip(panels, axes, strict=True):
             if panel.kind == "strip":
-                draw_strip(ax, np.asarray(frames), edges, plot, every=steps is not None)
+                draw_strip(ax, np.asarray(frames), edges, plot, every=steps is not None, name=strip)
             elif panel.kind == "heat":
                 _draw_heat(made, ax, panel.name, gates[panel.name], edges)
             elif panel.kind == "line":

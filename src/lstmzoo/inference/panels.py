@@ -56,8 +56,13 @@ def time_edges(x: np.ndarray) -> np.ndarray:
     return np.concatenate([[x[0] - step / 2], middle, [x[-1] + step / 2]])
 
 
-def draw_strip(ax: Axes, frames: np.ndarray, edges: np.ndarray, plot: float, *, every: bool) -> None:
-    """Lay as many thumbnails side by side as fit at their own aspect, each the middle frame of its stretch."""
+def draw_strip(
+    ax: Axes, frames: np.ndarray, edges: np.ndarray, plot: float, *, every: bool, name: Sequence[str] = ()
+) -> None:
+    """Lay as many thumbnails side by side as fit at their own aspect, each the middle frame of its stretch.
+
+    With ``every`` all of them, smaller if need be. The panel's name is ``frames`` and how many, unless one is given.
+    """
     images = frames[..., 0] if frames.ndim == 4 and frames.shape[-1] == 1 else frames
     aspect = images.shape[2] / images.shape[1]
     count = len(images) if every else max(1, min(len(images), round(plot / (STRIP * aspect))))
@@ -78,7 +83,7 @@ def draw_strip(ax: Axes, frames: np.ndarray, edges: np.ndarray, plot: float, *, 
         )
     ax.set_ylim(0, max(tall, 1.0))
     ax.set_yticks([])
-    name_panel(ax, *(("picture", "bright: where", "it looked") if every else ("frames", f"{count} of {len(images)}")))
+    name_panel(ax, *(name or ("frames", f"{count} of {len(images)}")))
     bare(ax, keep=())
 
 

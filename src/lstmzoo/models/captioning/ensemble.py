@@ -55,6 +55,7 @@ class Ensemble(nn.Module):
                 "the same data.min_count"
             )
         self.members = nn.ModuleList(members)
+        self.words: list[str] = getattr(members[0], "words", [])
 
     def encode(self, pictures: Callable[[int], Tensor], known: Mapping[str, Tensor] | None = None) -> Features:
         """Encode pictures, once for all members that have the same encoder.
