@@ -13,7 +13,7 @@ from PIL import Image
 import lstmzoo
 from lstmzoo.models.checkpoint import save_contract
 
-SIZE = (32, 48)
+SIZE = (32, 40)  # the network pads the width to 48
 HEIGHT, WIDTH = 45, 61  # both odd
 
 

@@ -17,11 +17,17 @@ With a captioner: draws, word by word, where in the picture it looked and what i
 
 {captioning}
 
+With a segmenter: draws maps of the memory and its gates over the frames of a video, as a picture and as a video, and
+curves of what is found and kept of an object while it is hidden.
+
+{segmentation}
+
 Examples
   lstmzoo inspect ckpt_path=runs/kth_lstm/<date>/checkpoints/best.ckpt
   lstmzoo inspect ckpt_path=best.ckpt split=val clip=12 output=inside
   lstmzoo inspect ckpt_path=best.ckpt input=walking.avi layer=0
   lstmzoo inspect ckpt_path=runs/captions_updown/<date> input=dog.jpg
+  lstmzoo inspect ckpt_path=runs/segment_recurrent/<date> input=data/davis_simulated/JPEGImages/480p/test-000
 """
 
 
@@ -36,7 +42,8 @@ def run(argv: list[str]) -> None:
     """
     if not argv or any(argument in ("-h", "--help") for argument in argv):
         text = with_keys(USAGE, "inspect")
-        print(with_keys(text, "inspect_captioning", "{captioning}"), end="")
+        text = with_keys(text, "inspect_captioning", "{captioning}")
+        print(with_keys(text, "inspect_segmentation", "{segmentation}"), end="")
         return
     from lstmzoo.cli import tasks
 

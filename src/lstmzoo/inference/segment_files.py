@@ -18,7 +18,7 @@ from lstmzoo.errors import DataError
 from lstmzoo.inference.files import replacing, replacing_folder
 from lstmzoo.inference.footage import Footage, Frame
 from lstmzoo.inference.mask_overlay import overlay_masks
-from lstmzoo.inference.overlay import video_file
+from lstmzoo.inference.overlay import MIN_WIDTH, video_file
 from lstmzoo.inference.segments import objects_of, segment_with
 from lstmzoo.models.segmentation import label_map
 
@@ -123,7 +123,7 @@ def segment_to_files(
             begun = time.perf_counter()
             write_mask(folder / f"{frame.name}.png", found)
             if video is not None:
-                video.write(_even(cv2.cvtColor(overlay_masks(frame.image, found), cv2.COLOR_RGB2BGR)))
+                video.write(_painted(frame.image, found))
             counts = np.bincount(found.ravel(), minlength=256)
             for number in ids:
                 areas[number].append(int(counts[number]))
@@ -154,7 +154,15 @@ def write_submission(path: Path, folders: Mapping[str, Path]) -> Path:
     return path
 
 
-def _even(image: np.ndarray) -> np.ndarray:
-    """Repeat the last row or column where sides are odd: codecs want even ones."""
-    height, width = image.shape[:2]
-    return cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+def _painted(image: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """The frame with its masks, BGR, as a codec wants it: with even sides, and not too small to be seen."""
+    height, width = found.shape
+    zoom = max(1, -(-MIN_WIDTH // width))
+    if zoom > 1:
+        image, found = (
+            cv2.resize(one, (width * zoom, height * zoom), interpolation=way)
+            for one, way in ((image, cv2.INTER_CUBIC), (found, cv2.INTER_NEAREST))
+        )
+    painted = cv2.cvtColor(overlay_masks(image, found), cv2.COLOR_RGB2BGR)
+    height, width = found.shape
+    return cv2.copyMakeBorder(painted, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
