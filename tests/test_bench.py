@@ -11,6 +11,7 @@ import torch
 from lstmzoo import nn as zoo
 from lstmzoo.bench.cells import PlainLoop, bench_cells, geometric_means
 from lstmzoo.bench.conv import loop_of
+from lstmzoo.bench.stream import memory_over_time
 from lstmzoo.bench.timing import interleaved
 from lstmzoo.cli import main
 from tiny_data import write_video
@@ -67,8 +68,10 @@ def test_commands_print_tables_and_write_json(tmp_path: Path, capsys: pytest.Cap
     commands = {
         "cells": ["cells=lstm,gru", "sizes=3x2x4x5", "repeats=1"],
         "conv": ["cells=lstm,gru", "sizes=3x2x4x5x6x7x3", "repeats=1"],
+        "captions": ["models=nic", "pictures=2", "words=3", "repeats=1"],
         "models": ["models=action_rnn", "batch=1", "clip_len=2", "size=32", "repeats=1"],
         "data": [f"root={tmp_path}", "videos=1"],
+        "stream": ["models=segment_framewise,segment_guided", "frames=5", "objects=2", "size=40x56", "network=32x48"],
     }
     rows = {}
     for name, options in commands.items():
@@ -79,9 +82,21 @@ def test_commands_print_tables_and_write_json(tmp_path: Path, capsys: pytest.Cap
     assert [row["cell"] for row in rows["cells"]] == ["lstm", "gru"]
     assert all(row[f"{mode}_vs_loop"] > 0 for row in rows["conv"] for mode in ("inference", "training"))
     assert rows["models"][0]["training_clips_per_s"] > 0
+    assert [row["decoding"] for row in rows["captions"]] == ["greedy", "beam 3"]
+    assert all(row["times_as_fast"] > 0 for row in rows["captions"])
     assert rows["data"][0]["ratio"] == 1
+    assert [row["objects"] for row in rows["stream"]] == [1, 2]
+    assert all(row["frames_per_s"] > 0 and row["mb_most"] >= row["mb_at_end"] > 50 for row in rows["stream"])
     assert "action_rnn" in shown
     assert "into the cache" in shown
+
+
+def test_growing_memory_has_a_slope() -> None:
+    flat = memory_over_time([100.0 + k % 2 for k in range(1000)])
+    growing = memory_over_time([100.0 + 0.05 * k for k in range(1000)])
+    assert abs(flat["kb_per_frame"]) < 0.01
+    assert growing["kb_per_frame"] == pytest.approx(50)
+    assert (growing["mb_at_start"], growing["mb_most"]) == (100, pytest.approx(149.95))
 
 
 @pytest.mark.parametrize(
@@ -93,6 +108,10 @@ def test_commands_print_tables_and_write_json(tmp_path: Path, capsys: pytest.Cap
         (["conv", "sizes=3x4x5x6"], "a size is steps x batch x input channels"),
         (["conv", "cells=mlstm"], "unknown cell 'mlstm'"),
         (["models", "models=foo"], "unknown model 'foo'"),
+        (["models", "models=nic"], "unknown model 'nic'"),
+        (["captions", "models=updwn"], "did you mean 'updown'?"),
+        (["stream", "models=segment_recurent"], "did you mean 'segment_recurrent'?"),
+        (["stream", "size=480"], "a size is height x width, e.g. 480x854"),
         (["data", "root=nowhere"], "there are no videos in nowhere"),
     ],
 )

@@ -18,7 +18,7 @@ LAYERS: dict[str, set[str]] = {
     "metrics": {"errors", "data"},
     "tasks": {"errors", "nn", "models", "data", "metrics"},
     "inference": {"errors", "nn", "models", "data", "metrics"},
-    "bench": {"errors", "nn", "models", "data"},
+    "bench": {"errors", "nn", "models", "data", "inference"},
     "cli": {"bench", "errors", "nn", "models", "data", "metrics", "tasks", "inference"},
 }
 HEAVY: dict[str, set[str]] = {

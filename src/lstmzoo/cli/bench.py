@@ -1,4 +1,4 @@
-"""``lstmzoo bench cells | conv | data | models``: ratios measured in one run, as a table and, if asked for, JSON."""
+"""``lstmzoo bench``: ratios measured in one run, as a table and, if asked for, JSON."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from lstmzoo.cli.options import names, parse_options
 from lstmzoo.errors import LstmzooError, unknown_choice
 
 USAGE = """\
-usage: lstmzoo bench cells|conv|data|models [option=value ...]
+usage: lstmzoo bench captions|cells|conv|data|models|stream [option=value ...]
 
+  captions captions per second, greedy and with three beams, of many pictures together and one by one, from features
+           that are there already (49 x 1280 a picture, 2,540 words)
+             models=nic,...    pictures=32    words=12 (of every caption)    repeats=3
   cells    a cell as it runs by default against torch.nn.LSTM, torch's module of the same name (nn same), the loop one
            would write by hand, and torchrecurrent's cell where that package is installed: milliseconds of inference and
            of a training step (CPU time of one thread; with device=cuda the time until it is done), how many times
@@ -25,8 +28,11 @@ usage: lstmzoo bench cells|conv|data|models [option=value ...]
              channels x height x width x kernel; beyond 3 channels, the input has a gradient, too)
   data     frames per second: plain reading with OpenCV, into the frame cache, out of it
              root=data/kth_simulated    videos=40
-  models   clips per second of inference and of training
+  models   clips per second of inference and of training, of networks for actions
              models=action_rnn,...    batch=32    clip_len=16    size=64    repeats=5
+  stream   a made-up video segmented frame by frame: frames per second, and the memory of the process meanwhile
+             models=segment_recurrent,...    frames=1000    encoder=small    objects=1 (of models that are guided)
+             size=480x854    network=240x427 (height x width of the video, and of what the network sees)
 
   json=FILE    write the numbers for machines, too
 """
@@ -90,6 +96,22 @@ def _conv(cells: Sequence[str] = (), sizes: Sequence[str] = (), repeats: int = 7
     return bench_conv(list(cells or CELLS), list(sizes or SIZES), repeats)
 
 
+def _captions(
+    models: Sequence[str] = (), pictures: int = 32, words: int = 12, repeats: int = 3
+) -> Iterable[dict[str, Any]]:
+    from lstmzoo.bench.captions import CAPTIONERS, bench_captions
+
+    return bench_captions(_known(models, CAPTIONERS), pictures, words, repeats)
+
+
+def _known(models: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The models that are asked for, or all that can be had."""
+    for model in models:
+        if model not in known:
+            raise LstmzooError(unknown_choice("model", model, known))
+    return list(models or known)
+
+
 def _data(root: Path = Path("data/kth_simulated"), videos: int = 40) -> Iterable[dict[str, Any]]:
     from lstmzoo.bench.data import bench_data
     from lstmzoo.data.video import VIDEO_SUFFIXES
@@ -107,10 +129,26 @@ def _models(
     from lstmzoo.bench.models import bench_models
     from lstmzoo.models import list_models
 
-    for model in models:
-        if model not in list_models():
-            raise LstmzooError(unknown_choice("model", model, list_models()))
-    return bench_models(list(models or list_models()), batch, clip_len, size, repeats)
+    known = _known(models, list_models("action_*"))
+    return bench_models(known, batch, clip_len, size, repeats)
+
+
+def _stream(
+    models: Sequence[str] = (),
+    frames: int = 1000,
+    encoder: str = "small",
+    objects: int = 1,
+    size: tuple[int, int] = (480, 854),
+    network: tuple[int, int] = (240, 427),
+) -> Iterable[dict[str, Any]]:
+    from lstmzoo.bench.stream import bench_stream
+    from lstmzoo.models import list_models
+    from lstmzoo.models.segmentation import list_pyramids
+
+    chosen = _known(models, list_models("segment_*"))
+    if encoder not in list_pyramids():
+        raise LstmzooError(unknown_choice("encoder", encoder, list_pyramids()))
+    return bench_stream(chosen, frames, size, network, encoder, objects)
 
 
 def _size(text: str, form: str, example: str) -> str:
@@ -141,6 +179,11 @@ def _dtype(text: str) -> str:
     if text not in choices:
         raise ValueError(unknown_choice("dtype", text, choices))
     return text
+
+
+def _frame_size(text: str) -> tuple[int, int]:
+    height, width = _size(text, "height x width", "480x854").split("x")
+    return int(height), int(width)
 
 
 def _sizes(text: str) -> list[str]:
@@ -207,8 +250,20 @@ def _cell(value: object) -> str:
 
 
 BENCHMARKS: dict[str, tuple[Callable[..., Iterable[dict[str, Any]]], dict[str, Callable[[str], object]]]] = {
+    "captions": (_captions, {"models": names, "pictures": _count, "words": _count, "repeats": _count}),
     "cells": (_cells, {"cells": names, "sizes": _sizes, "repeats": _count, "device": _device, "dtype": _dtype}),
     "conv": (_conv, {"cells": names, "sizes": _conv_sizes, "repeats": _count}),
     "data": (_data, {"root": Path, "videos": int}),
     "models": (_models, {"models": names, "batch": int, "clip_len": int, "size": int, "repeats": _count}),
+    "stream": (
+        _stream,
+        {
+            "models": names,
+            "frames": _count,
+            "encoder": str,
+            "objects": _count,
+            "size": _frame_size,
+            "network": _frame_size,
+        },
+    ),
 }

@@ -1,0 +1,68 @@
+"""Captioners: captions per second of decoding, many pictures together and one by one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lstmzoo.bench.timing import interleaved
+from lstmzoo.models import create_model
+from lstmzoo.models.captioning.decode import Decoding, decode
+
+CAPTIONERS = ("nic", "soft_attention", "att2in", "adaptive", "updown", "bag")
+CELLS, CHANNELS = 49, 1280  # of a picture's features, as EfficientNet-Lite0 gives them
+VOCABULARY = 2540  # words of Flickr8k that occur five times or more
+
+
+def bench_captions(models: Sequence[str], pictures: int, words: int, repeats: int) -> Iterator[dict[str, Any]]:
+    """Put features of pictures into words, all models and ways of decoding in turn.
+
+    Args:
+        models: registered captioners; their weights are random.
+        pictures: captioned together, and then one by one.
+        words: of every caption; with random weights none ends before the longest that is allowed.
+        repeats: repetitions that the medians are taken over.
+
+    Yields:
+        One row per model and way of decoding: captions per second together and one by one, and their ratio.
+    """
+    features = torch.randn(pictures, CELLS, CHANNELS)
+    ways = {
+        "greedy": Decoding("greedy", max_words=words),
+        "beam 3": Decoding("beam", beam_size=3, max_words=words),
+    }
+    rivals = {}
+    for name in models:
+        model: Any = create_model(name, vocab_size=VOCABULARY, encoder="small").eval()
+        model.project[0] = torch.nn.Linear(CHANNELS, model.project[0].out_features)
+        for way, decoding in ways.items():
+            rivals[name, way, "together"] = partial(_together, model, features, decoding)
+            rivals[name, way, "one by one"] = partial(_one_by_one, model, features, decoding)
+    labels = {" ".join(key): function for key, function in rivals.items()}
+    seconds = interleaved(labels, repeats, time.perf_counter)
+    for name in models:
+        for way in ways:
+            together, single = (pictures / seconds[f"{name} {way} {kind}"] for kind in ("together", "one by one"))
+            yield {
+                "model": name,
+                "decoding": way,
+                "together_per_s": together,
+                "one_by_one_per_s": single,
+                "times_as_fast": together / single,
+            }
+
+
+def _together(model: Any, features: Tensor, decoding: Decoding) -> None:
+    with torch.inference_mode():
+        decode(model, features, decoding)
+
+
+def _one_by_one(model: Any, features: Tensor, decoding: Decoding) -> None:
+    with torch.inference_mode():
+        for picture in features.split(1):
+            decode(model, picture, decoding)

@@ -1,0 +1,79 @@
+"""Segmenting a long video frame by frame: how fast it goes, and whether the memory it takes stays the same."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from lstmzoo.inference.resources import resident_bytes
+from lstmzoo.inference.segments import segment_frames
+from lstmzoo.models import create_model
+
+WARM_UP = 20  # frames before time and memory are measured: buffers are made, the step is compiled
+
+
+def bench_stream(
+    models: Sequence[str], frames: int, size: tuple[int, int], network: tuple[int, int], encoder: str, objects: int
+) -> Iterator[dict[str, Any]]:
+    """Segment a made-up video with each model on the CPU, one after the other.
+
+    Args:
+        models: registered segmenters; their weights are random, which changes neither speed nor memory.
+        frames: that are measured, after some that are not.
+        size: (height, width) of the video, in pixels; masks have that size, too.
+        network: (height, width) that frames are scaled to for the network.
+        encoder: of the models.
+        objects: that guided models follow, each with a memory of its own.
+
+    Yields:
+        One row per model: frames per second from the frame in memory to its mask; memory of the process in MB at the
+        start, at the end and at most, read after every frame; and the slope of a line through all of it, in KB per
+        frame (empty where the system does not say).
+    """
+    for name in models:
+        model: Any = create_model(name, encoder=encoder).eval()
+        model.transform = {"size": list(network)}
+        masks = segment_frames(model, moving_picture(size), first_mask(size, objects) if model.guided else None)
+        for _ in range(WARM_UP):
+            next(masks)
+        held: list[float] = []
+        started = time.perf_counter()
+        for _ in range(frames):
+            next(masks)
+            held.append((resident_bytes() or np.nan) / 1e6)
+        seconds = time.perf_counter() - started
+        yield {
+            "model": name,
+            "objects": objects if model.guided else 1,
+            "frames": frames,
+            "threads": torch.get_num_threads(),
+            "frames_per_s": frames / seconds,
+            **memory_over_time(held),
+        }
+
+
+def memory_over_time(held: Sequence[float]) -> dict[str, float]:
+    """Sum up what was held after every frame, in MB; the slope is in KB per frame."""
+    slope = np.polyfit(np.arange(len(held)), held, 1)[0] * 1e3 if len(held) > 1 else 0.0
+    return {"mb_at_start": held[0], "mb_at_end": held[-1], "mb_most": max(held), "kb_per_frame": float(slope)}
+
+
+def moving_picture(size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """Yield noise that drifts to the right, without end, (H, W, 3) uint8."""
+    picture = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    while True:
+        yield picture
+        picture = np.roll(picture, 3, axis=1)
+
+
+def first_mask(size: tuple[int, int], objects: int) -> np.ndarray:
+    """Put objects side by side in the middle of the frame, (H, W) uint8."""
+    ids = np.zeros(size, np.uint8)
+    for number in range(objects):
+        left = size[1] * (2 * number + 1) // (2 * objects + 1)
+        ids[size[0] // 3 : 2 * size[0] // 3, left : left + max(1, size[1] // (2 * objects + 1))] = number + 1
+    return ids
