@@ -14,7 +14,7 @@ from lstmzoo.cli import main
 from lstmzoo.cli.compose import compose
 from lstmzoo.cli.run_folder import read_config
 from lstmzoo.cli.start_from import take_over
-from lstmzoo.errors import LstmzooError
+from lstmzoo.errors import CheckpointError, LstmzooError
 
 
 def flickr8k(**changes: Any) -> dict[str, Any]:
@@ -56,6 +56,13 @@ def test_mirrored_pictures_end_with_a_frozen_encoder(tmp_path: Path) -> None:
     checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", data=flickr8k(flip=True))
     assert not started(checkpoint).data.flip
     assert started(checkpoint, "task.encoder_lr=1e-5").data.flip
+
+
+def test_data_are_never_guessed(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic")
+    with pytest.raises(CheckpointError, match="does not say what it was trained on: give data=NAME"):
+        started(checkpoint)
+    assert started(checkpoint, "data=flickr8k", "data.root=own").data.root == "own"
 
 
 def test_other_runs_stay_as_they_are() -> None:

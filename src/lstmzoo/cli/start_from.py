@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lstmzoo.cli.compose import override_stored, parse
+from lstmzoo.errors import CheckpointError
 from lstmzoo.models.checkpoint import read_contract
 
 
@@ -23,7 +24,7 @@ def take_over(config: DictConfig, overrides: Sequence[str]) -> None:
         overrides: what the command line says.
 
     Raises:
-        CheckpointError: the checkpoint cannot be read.
+        CheckpointError: the checkpoint cannot be read, or holds no data settings and the command line neither.
         LstmzooError: a key that the checkpoint's model or data do not have.
     """
     start_from = config.task.get("start_from")
@@ -36,8 +37,10 @@ def take_over(config: DictConfig, overrides: Sequence[str]) -> None:
     given = parse(overrides)
     chosen = {override.key_or_group for override in given}
     for group, values in stored.items():
-        if group in chosen or not values:
+        if group in chosen:
             continue
+        if not values:
+            raise CheckpointError(f"{start_from} does not say what it was trained on: give data=NAME data.root=FOLDER")
         changes = [str(one.input_line) for one in given if one.key_or_group.startswith(f"{group}.")]
         known = override_stored(OmegaConf.create({group: values}), changes, origin=f"task.start_from={start_from}")
         OmegaConf.update(config, group, known[group], merge=False)
