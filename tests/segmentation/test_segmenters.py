@@ -212,6 +212,16 @@ def test_objects_are_followed_whatever_their_order(cell: str | None) -> None:
 
 
 @guided
+def test_objects_that_are_not_there_are_not_found_and_change_nothing(cell: str | None) -> None:
+    model, masks = make("segment_guided", cell=cell).eval(), two_objects()
+    with torch.no_grad():
+        alone, _ = model(clip(), masks)
+        beside, _ = model(clip(), torch.cat([masks, torch.zeros(2, 1, 37, 50)], dim=1))
+    torch.testing.assert_close(beside[:, :, :2], alone, atol=1e-5, rtol=0)
+    assert (beside[:, :, 2].sigmoid() < 1e-3).all()
+
+
+@guided
 def test_the_encoder_sees_every_frame_once_whatever_the_number_of_objects(cell: str | None) -> None:
     model, seen = make("segment_guided", cell=cell).eval(), []
     model.encoder.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].shape[:2].numel()))

@@ -24,7 +24,8 @@ class Targets(NamedTuple):
     """What is to be found in a batch of clips.
 
     Attributes:
-        objects: (B, T, K, H, W) in 0..1, the mask of every object; of clips with fewer than K some are always empty.
+        objects: (B, T, K, H, W) in 0..1, the mask of every object; of clips with fewer than K some are always empty,
+            which costs nothing and teaches nothing (see `SegmentGuided`).
         valid: (B, T, H, W) bool, pixels that are annotated.
         known: (B, T) bool, frames whose true masks are shown to the next frame in place of the model's own.
     """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checks import check_sizes
 
 State = Any
+PRIOR = 0.05  # probability of an object before anything is learnt (Lin et al. 2017, "Focal loss", section 3.3)
 GROUPS = 8  # of GroupNorm, which treats every frame by itself: a stream of frames gives what the clip gives
 
 
@@ -59,6 +61,7 @@ class Decoder(nn.Module):
         )
         self.cores = nn.ModuleDict({str(stride): build_core() for stride in strides if stride in levels})
         self.head = nn.Conv2d(width, 1, 1)
+        nn.init.constant_(cast(Tensor, self.head.bias), math.log(PRIOR / (1 - PRIOR)))
         self.to(memory_format=torch.channels_last)
 
     def laterals(self, maps: Sequence[Tensor]) -> list[Tensor]:

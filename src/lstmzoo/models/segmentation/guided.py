@@ -16,6 +16,8 @@ from lstmzoo.models.segmentation.base import Segmenter, State
 from lstmzoo.models.segmentation.core import Memory, Memoryless
 from lstmzoo.models.segmentation.pyramid import pad_to_multiple
 
+ABSENT = -20.0  # logit of an object that is not there
+
 
 class Truth(NamedTuple):
     """True masks that take the place of the model's own as previous masks, in training.
@@ -34,7 +36,8 @@ class SegmentGuided(Segmenter):
     """The masks of the previous frame enter with the next one, for every object; with a cell, so does its memory.
 
     With first masks it follows those objects: their masks are the answer for the first frame, the previous masks of
-    the second, and tell how the objects look. Without, it finds the foreground, and the first previous mask is empty.
+    the second, and tell how the objects look; of an object whose first mask is empty nothing is found. Without, it
+    finds the foreground, and the first previous mask is empty.
     The encoder sees every frame once; the decoder runs for every object, each with a recurrence of its own, and all
     objects compete for the pixels (`soft_aggregate`) before the next frame. Beside the lateral map of every stride
     enter, through a 3 × 3 convolution,
@@ -128,11 +131,13 @@ class SegmentGuided(Segmenter):
         """The state that a frame finds, with the masks that are given for it."""
         if state is None:
             empty = torch.zeros_like(now[0][:, :1])  # (B, 1, h, w)
-            state = {"memory": None, "previous": empty, "looks": None}
+            state = {"memory": None, "previous": empty, "looks": None, "absent": None}
         if given is None:
             return state
-        looks = state["looks"] or [_appearance(x, _fit(given, x)) for x in now]
-        return {**state, "previous": given, "looks": looks}
+        if state["looks"] is None:
+            looks = [_appearance(x, _fit(given, x)) for x in now]
+            state = {**state, "looks": looks, "absent": given.flatten(2).sum(2) == 0}  # (B, K)
+        return {**state, "previous": given}
 
     def _decode(self, now: list[Tensor], state: State) -> tuple[Tensor, State]:
         """Logits (B, K, h, w) of one frame, and the state after it but for the previous masks."""
@@ -147,7 +152,10 @@ class SegmentGuided(Segmenter):
             row = x.repeat_interleave(objects, dim=0) + guide(clues)
             maps.append(row.unsqueeze(1))
         logits, memory = self.decoder(maps, state["memory"])  # (B K, 1, h, w)
-        return logits[:, 0].unflatten(0, (-1, objects)), {**state, "memory": memory}
+        logits = logits[:, 0].unflatten(0, (-1, objects))
+        if state["absent"] is not None:
+            logits = logits.masked_fill(state["absent"][..., None, None], ABSENT)
+        return logits, {**state, "memory": memory}
 
     def _reduce(self, masks: Tensor) -> Tensor:
         """Masks (B, K, H, W) at the decoder's finest stride."""
