@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from lstmzoo.inference.resources import resident_bytes
 from lstmzoo.inference.segments import segment_frames
@@ -49,8 +48,6 @@ def bench_stream(
         yield {
             "model": name,
             "objects": objects if model.guided else 1,
-            "frames": frames,
-            "threads": torch.get_num_threads(),
             "frames_per_s": frames / seconds,
             **memory_over_time(held),
         }
