@@ -119,4 +119,4 @@ def main_directions(memory: np.ndarray) -> np.ndarray:
 def outline(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Draw a white line around a mask, bool (H, W), into a picture, uint8 (H, W, 3)."""
     lines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(picture.copy(), lines, -1, (255, 255, 255), 1)
+    return cv2.drawContours(picture.copy(), lines, -1, (255, 255, 255), max(1, round(mask.shape[1] / 200)))

@@ -59,8 +59,8 @@ class Segmented:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers, ready for JSON."""
-        speeds = {"frames_per_s": round(self.speed, 2), "network_frames_per_s": round(self.network_speed, 2)}
-        return {**asdict(self), **speeds}
+        numbers = asdict(self) | {"frames_per_s": self.speed, "network_frames_per_s": self.network_speed}
+        return {name: round(value, 3) if isinstance(value, float) else value for name, value in numbers.items()}
 
 
 class _Timed:
