@@ -23,6 +23,7 @@ def save_checkpoint(path: Path, name: str, protocol: str = "unsupervised", **arg
     model: Any = lstmzoo.create_model(name, width=8, **arguments)
     with torch.no_grad():
         model.decoder.head.weight *= 20
+        model.decoder.head.bias.zero_()
     contract = save_contract(
         name,
         model.model_args,
