@@ -50,7 +50,7 @@ def data(folder: Path) -> Path:
 def run(folder: Path, data: Path) -> Path:
     """A run whose encoder was trained from scratch."""
     found = folder / "run"
-    settings = [*TINY, f"data.root={data}", "trainer.max_epochs=8", "task.lr=5e-3", f"hydra.run.dir={found}"]
+    settings = [*TINY, f"data.root={data}", "trainer.max_epochs=32", "task.lr=5e-3", f"hydra.run.dir={found}"]
     assert main(["train", "experiment=captions_soft_attention", *settings]) == 0
     return found
 
