@@ -18,7 +18,7 @@ class NIC(Captioner):
         x₋₁ = LN(W_I v̄)      x_t = W_e s_t      h_t = cell(x_t, h_{t−1})      p_{t+1} = softmax(W_o h_t)
 
     What the cell says to the picture itself, h₋₁, is dropped. The layer normalisation is not in the paper: the picture
-    is heard only once, and without it so softly that learning to listen takes many times as long.
+    is heard only once, and without it so softly that the network learns to listen more slowly.
 
     Args:
         vocab_size: V, words including the four special ones.
