@@ -95,3 +95,13 @@ def test_sums_and_mistakes() -> None:
     assert float(total) == pytest.approx(float(LOSSES["bce"](*values) + LOSSES["lovasz"](*values)))
     with pytest.raises(LstmzooError, match="did you mean 'dice'"):
         build_loss("bce+dise")
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_half_precision_logits_of_large_masks_are_counted_in_full(name: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 240, 427, generator=generator).bfloat16()
+    targets = (torch.rand(2, 240, 427, generator=generator) > 0.6).float()
+    valid = torch.ones_like(targets, dtype=torch.bool)
+    loss = build_loss(name)
+    assert torch.equal(loss(logits, targets, valid), loss(logits.float(), targets, valid))

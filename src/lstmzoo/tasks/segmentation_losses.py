@@ -32,7 +32,8 @@ def build_loss(names: str) -> Loss:
             raise LstmzooError(unknown_choice("task.loss", name, LOSSES) + "; sums are written bce+dice")
 
     def total(logits: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
-        return torch.stack([LOSSES[name](logits, targets, valid) for name in parts]).sum()
+        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))  # half precision can't count pixels
+        return torch.stack([LOSSES[name](wide, targets, valid) for name in parts]).sum()
 
     return total
 
