@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -244,3 +245,11 @@ def test_as_many_captions_as_wanted_each_as_often_as_any(wanted: int) -> None:
     assert len({tuple(sorted(one)) for one in drawn}) == (1 if wanted == 3 else 3)
     batch = collate([sentences[0, 0]])
     assert batch["words"].shape == (wanted, 3)
+
+
+@pytest.mark.parametrize("model", ["soft_attention", "updown"])
+def test_a_captioner_trains_in_half_precision(model: str, data: Path, tmp_path: Path) -> None:
+    settings = [*TINY, f"data.root={data}", "trainer.max_epochs=1", "trainer.precision=bf16-mixed"]
+    assert main(["train", f"experiment=captions_{model}", *settings, f"hydra.run.dir={tmp_path}"]) == 0
+    numbers = json.loads((tmp_path / "metrics.json").read_text())["validation"]
+    assert math.isfinite(numbers["val/CIDEr-D"])

@@ -173,7 +173,12 @@ class BaseTask(LightningModule):
     # --- optimisation --------------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        return self.adamw(self.parameters())
+
+    def adamw(self, parameters: Any) -> torch.optim.AdamW:
+        """AdamW with this task's settings, for parameters or groups of them."""
+        fused = "mixed" not in str(self.trainer.precision)  # Lightning does not clip for a fused one then
+        return torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=fused)
 
     def configure_gradient_clipping(
         self,

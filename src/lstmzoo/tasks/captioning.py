@@ -198,8 +198,7 @@ class CaptioningTask(BaseTask):
         return batch["features"] if "features" in batch else model.encode(batch["images"])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        groups = encoder_groups(self.model, self.lr, self.encoder_lr)
-        return torch.optim.AdamW(groups, lr=self.lr, weight_decay=self.weight_decay, fused=True)
+        return self.adamw(encoder_groups(self.model, self.lr, self.encoder_lr))
 
     # --- checkpoints ---------------------------------------------------------------------------------------------
 

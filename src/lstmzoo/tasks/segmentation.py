@@ -159,8 +159,7 @@ class SegmentationTask(BaseTask):
         self.record("J", (both[there] / either[there]).sum(), int(there.sum()))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        groups = encoder_groups(self.model, self.lr, self.encoder_lr)
-        return torch.optim.AdamW(groups, lr=self.lr, weight_decay=self.weight_decay, fused=True)
+        return self.adamw(encoder_groups(self.model, self.lr, self.encoder_lr))
 
     # --- validation and test -------------------------------------------------------------------------------------
 
