@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metrics_oracle import blobs, oracle_f, oracle_j, oracle_outline, oracle_statistics
+from PIL import Image
+from vos_benchmark.evaluator import Evaluator
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.metrics.davis import boundary_f, jaccard, statistics
@@ -112,7 +114,7 @@ def test_one_pixel_grows_to_the_disk(radius):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_agrees_with_vos_benchmark(seed):
-    evaluator = pytest.importorskip("vos_benchmark.evaluator", reason="pip install vos-benchmark").Evaluator()
+    evaluator = Evaluator()
     generator = np.random.default_rng(seed)
     size = (240 + seed, 427 - 7 * seed)
     pairs = [(blobs(generator, size), blobs(generator, size)) for _ in range(2)]
@@ -120,5 +122,19 @@ def test_agrees_with_vos_benchmark(seed):
     pairs += [(np.zeros(size, bool), pairs[0][1])]
     for predicted, truth in pairs:
         evaluator.feed_frame(predicted.astype(np.uint8), truth.astype(np.uint8))
+    assert [jaccard(*pair) for pair in pairs] == pytest.approx(evaluator.object_iou[1], abs=1e-12)
+    assert [boundary_f(*pair) for pair in pairs] == pytest.approx(evaluator.boundary_f[1], abs=1e-12)
+
+
+def test_agrees_with_vos_benchmark_on_real_masks(real_data):
+    """Every object's mask of later frames as the result of earlier ones, at full size."""
+    pairs = []
+    for folder in sorted((real_data / "davis2016" / "Annotations" / "480p").iterdir()):
+        first, *later = (np.asarray(Image.open(path)) > 0 for path in sorted(folder.glob("*.png"))[:21:10])
+        pairs += [(first, one) for one in later]
+    evaluator = Evaluator()
+    for predicted, truth in pairs:
+        evaluator.feed_frame(predicted.astype(np.uint8), truth.astype(np.uint8))
+    assert len(pairs) == 26
     assert [jaccard(*pair) for pair in pairs] == pytest.approx(evaluator.object_iou[1], abs=1e-12)
     assert [boundary_f(*pair) for pair in pairs] == pytest.approx(evaluator.boundary_f[1], abs=1e-12)
