@@ -348,3 +348,17 @@ def test_half_precision_stays_finite(variant: dict[str, Any]) -> None:
     torch.testing.assert_close(probabilities.sum(2), torch.ones(2, 5, 37, 50), atol=1e-4, rtol=0)
     logits.float().mean().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_dropout_leaves_out_whole_channels_of_every_frame_by_itself_and_only_in_training() -> None:
+    decoder = make("segment_framewise", dropout=0.5).decoder
+    for lateral in decoder.lateral:
+        torch.nn.init.eye_(lateral.weight.flatten(1))  # the first channels come through as they are
+        torch.nn.init.zeros_(lateral.bias)
+    maps = [torch.ones(2, 3, layer.in_channels, 5, 5) for layer in decoder.lateral]
+    for x in decoder.laterals(maps):
+        means = x.mean((3, 4))
+        assert torch.equal(x, means[..., None, None].expand_as(x))
+        assert set(means.unique().tolist()) == {0.0, 2.0}  # kept ones grow, so that the mean stays
+        assert not torch.equal(means[:, 0], means[:, 1])
+    assert all(bool((x == 1).all()) for x in decoder.eval().laterals(maps))

@@ -26,6 +26,7 @@ class Segmenter(nn.Module):
         width: D, channels of the decoder's maps.
         levels: strides of the decoder at which there is a core.
         build_core: makes the core of a level.
+        dropout: share of the channels of the encoder's maps that are left out in training, others in every frame.
 
     Attributes:
         guided: whether masks of objects may be given; a segmenter that is not guided finds the foreground.
@@ -42,10 +43,11 @@ class Segmenter(nn.Module):
         width: int,
         levels: Sequence[int],
         build_core: Callable[[], nn.Module],
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.encoder = create_pyramid(encoder, pretrained_encoder)
-        self.decoder = Decoder(self.encoder.strides, self.encoder.channels, width, levels, build_core)
+        self.decoder = Decoder(self.encoder.strides, self.encoder.channels, width, levels, build_core, dropout)
 
     def forward(self, video: Tensor, masks: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
         """Segment whole clips, or the next chunk of them.

@@ -34,6 +34,7 @@ class Decoder(nn.Module):
         width: D, channels of all the decoder's maps, a multiple of 8.
         levels: strides at which there is a core.
         build_core: makes the core of a level: maps (N, T, D, h, w) and a state in, the same out.
+        dropout: share of the channels of the encoder's maps that are left out in training, others in every frame.
 
     Raises:
         LstmzooError: impossible sizes, or levels that the encoder does not have.
@@ -46,6 +47,7 @@ class Decoder(nn.Module):
         width: int,
         levels: Sequence[int],
         build_core: Callable[[], nn.Module],
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         check_sizes(width=width)
@@ -54,6 +56,7 @@ class Decoder(nn.Module):
         if not levels or set(levels) - set(strides):
             raise LstmzooError(f"levels lists strides of the encoder's maps, from {list(strides)}; got {list(levels)}")
         self.strides = tuple(strides)
+        self.dropout = nn.Dropout2d(dropout) if dropout else nn.Identity()
         self.lateral = nn.ModuleList(nn.Conv2d(size, width, 1) for size in channels)
         self.merge = nn.ModuleList(
             nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(GROUPS, width), nn.ReLU())
@@ -66,7 +69,8 @@ class Decoder(nn.Module):
 
     def laterals(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """The encoder's maps (B, T, C_s, h, w), the finest first, brought to the decoder's width D."""
-        return [layer(x.flatten(0, 1)).unflatten(0, x.shape[:2]) for layer, x in zip(self.lateral, maps, strict=True)]
+        pairs = zip(self.lateral, maps, strict=True)
+        return [layer(self.dropout(x.flatten(0, 1))).unflatten(0, x.shape[:2]) for layer, x in pairs]
 
     def forward(self, maps: Sequence[Tensor], state: dict[str, State] | None = None) -> tuple[Tensor, dict[str, State]]:
         """Decode.

@@ -57,6 +57,7 @@ class SegmentGuided(Segmenter):
         width: channels of the decoder's maps and of every memory, a multiple of 8.
         encoder: ``small``, ``efficientnet_lite0`` or one of torchvision's networks.
         pretrained_encoder: start the encoder from ImageNet weights.
+        dropout: share of the channels of the encoder's maps that are left out in training, others in every frame.
         forget_bias: initial bias of the forget gate; see `SegmentRecurrent`.
     """
 
@@ -71,6 +72,7 @@ class SegmentGuided(Segmenter):
         width: int = 32,
         encoder: str = "small",
         pretrained_encoder: bool = False,
+        dropout: float = 0.0,
         forget_bias: float | None = 1.0,
     ) -> None:
         build_core = (
@@ -78,7 +80,7 @@ class SegmentGuided(Segmenter):
             if cell is None
             else partial(Memory, width, cell, kernel_size, False, pyramid, forget_bias)
         )
-        super().__init__(encoder, pretrained_encoder, width, levels, build_core)
+        super().__init__(encoder, pretrained_encoder, width, levels, build_core, dropout)
         self.guides = nn.ModuleList(nn.Conv2d(4, width, 3, padding=1) for _ in self.encoder.strides)
         self.guides.to(memory_format=torch.channels_last)
 

@@ -42,6 +42,7 @@ class SegmentRecurrent(Unguided):
         width: channels of the decoder's maps and of every memory, a multiple of 8.
         encoder: ``small``, ``efficientnet_lite0`` or one of torchvision's networks.
         pretrained_encoder: start the encoder from ImageNet weights.
+        dropout: share of the channels of the encoder's maps that are left out in training, others in every frame.
         forget_bias: initial bias of the forget gate, so that the memory starts out keeping; None leaves it as
             initialised. Cells without a gate that decides what is kept ignore it.
     """
@@ -56,10 +57,11 @@ class SegmentRecurrent(Unguided):
         width: int = 32,
         encoder: str = "small",
         pretrained_encoder: bool = False,
+        dropout: float = 0.0,
         forget_bias: float | None = 1.0,
     ) -> None:
         build_core = partial(Memory, width, cell, kernel_size, bidirectional, pyramid, forget_bias)
-        super().__init__(encoder, pretrained_encoder, width, levels, build_core)
+        super().__init__(encoder, pretrained_encoder, width, levels, build_core, dropout)
         self.streams = not bidirectional
 
     def step(self, frame: Tensor, state: State | None = None, masks: Tensor | None = None) -> tuple[Tensor, State]:
@@ -80,6 +82,7 @@ class SegmentFramewise(Unguided):
         width: channels of the decoder's maps, a multiple of 8.
         encoder: ``small``, ``efficientnet_lite0`` or one of torchvision's networks.
         pretrained_encoder: start the encoder from ImageNet weights.
+        dropout: share of the channels of the encoder's maps that are left out in training, others in every frame.
     """
 
     def __init__(
@@ -88,5 +91,6 @@ class SegmentFramewise(Unguided):
         width: int = 32,
         encoder: str = "small",
         pretrained_encoder: bool = False,
+        dropout: float = 0.0,
     ) -> None:
-        super().__init__(encoder, pretrained_encoder, width, levels, partial(Memoryless, width))
+        super().__init__(encoder, pretrained_encoder, width, levels, partial(Memoryless, width), dropout)
