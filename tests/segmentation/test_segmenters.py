@@ -122,8 +122,12 @@ def nested(state: Any) -> list[Tensor]:
     return [tensor for value in values for tensor in nested(value)]
 
 
-def test_twins_differ_in_the_core_only_and_have_as_many_weights() -> None:
-    framewise, recurrent = make("segment_framewise", width=32), make("segment_recurrent", width=32)
+@pytest.mark.parametrize(
+    ("memory", "branches"), [({}, 1), ({"pyramid": [1, 2, 4]}, 3), ({"pyramid": [1, 2], "bidirectional": True}, 4)]
+)
+def test_twins_differ_in_the_core_only_and_have_as_many_weights(memory: dict[str, Any], branches: int) -> None:
+    framewise = make("segment_framewise", width=32, branches=branches)
+    recurrent = make("segment_recurrent", width=32, **memory)
     shared = [
         {name: p.shape for name, p in model.named_parameters() if ".cores." not in name}
         for model in (framewise, recurrent)
@@ -131,6 +135,9 @@ def test_twins_differ_in_the_core_only_and_have_as_many_weights() -> None:
     assert shared[0] == shared[1]
     cores = [sum(p.numel() for p in model.decoder.cores.parameters()) for model in (framewise, recurrent)]
     assert cores[0] == pytest.approx(cores[1], rel=0.03)
+
+
+def test_previous_masks_with_and_without_memory_have_as_many_weights() -> None:
     plain, both = make("segment_guided", width=32), make("segment_guided", width=32, cell="lstm")
     sizes = [sum(p.numel() for p in model.parameters()) for model in (plain, both)]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.02)

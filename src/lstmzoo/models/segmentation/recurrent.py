@@ -7,6 +7,7 @@ from functools import partial
 
 from torch import Tensor
 
+from lstmzoo.models.checks import check_sizes
 from lstmzoo.models.registry import register_model
 from lstmzoo.models.segmentation.base import Segmenter, State
 from lstmzoo.models.segmentation.core import Memory, Memoryless
@@ -79,6 +80,7 @@ class SegmentFramewise(Unguided):
 
     Args:
         levels: strides of the decoder at which they are.
+        branches: of the memory they stand for: its dilations, twice as many where it is bidirectional.
         width: channels of the decoder's maps, a multiple of 8.
         encoder: ``small``, ``efficientnet_lite0`` or one of torchvision's networks.
         pretrained_encoder: start the encoder from ImageNet weights.
@@ -88,9 +90,12 @@ class SegmentFramewise(Unguided):
     def __init__(
         self,
         levels: Sequence[int] = (16, 8),
+        branches: int = 1,
         width: int = 32,
         encoder: str = "small",
         pretrained_encoder: bool = False,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(encoder, pretrained_encoder, width, levels, partial(Memoryless, width), dropout)
+        check_sizes(branches=branches)
+        build_core = partial(Memoryless, width, branches)
+        super().__init__(encoder, pretrained_encoder, width, levels, build_core, dropout)
