@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import io
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -139,6 +143,27 @@ def test_att2in_lets_the_picture_into_the_cells_input_only(cell: str, inputs: li
     for name, rows in zip(model.core.rnn.cell.gates, model.core.rnn.weight_ih_l0.split(6), strict=True):
         assert (rows[:, 5:] != 0).any() == (name in found), name
         assert (rows[:, :5] != 0).all()
+
+
+def _saved_and_loaded(model: Any) -> Any:
+    file = io.BytesIO()
+    torch.save(model, file)
+    file.seek(0)
+    return torch.load(file, weights_only=False)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model)), _saved_and_loaded])
+def test_copies_of_att2in_keep_the_picture_out_of_the_gates_too(copied: Callable[[Any], Any]) -> None:
+    model = create_model("att2in", vocab_size=8, hidden_size=6, embedding_size=5, picture_size=4, dropout=0.0)
+    twin = copied(model)
+    assert twin.state_dict().keys() == model.state_dict().keys()
+    twin(features(2).float(), TOKENS, LENGTHS).square().sum().backward()
+    torch.optim.SGD(twin.parameters(), lr=0.1).step()
+    shut = [name for name in twin.core.rnn.cell.gates if name not in candidates(twin.core.rnn.cell)]
+    rows = dict(zip(twin.core.rnn.cell.gates, twin.core.rnn.weight_ih_l0.split(6), strict=True))
+    assert len(shut) == 3
+    assert all((rows[name][:, 5:] == 0).all() for name in shut)
 
 
 def test_att2in_knows_how_many_rows_a_gate_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import unserializable_hook
 
 from lstmzoo.models.captioning.attention import AdditiveAttention
 from lstmzoo.models.captioning.base import Captioner, Tensors
@@ -55,7 +56,11 @@ class Att2in(Captioner):
         self.attention = AdditiveAttention(picture_size, hidden_size, attention_size)
         self.core = StepCell(cell, embedding_size + picture_size, hidden_size, forget_bias)
         self.logits = nn.Linear(hidden_size, vocab_size)
-        _shut_gates(self.core, embedding_size, hidden_size)
+        _shut_gates(self.core, embedding_size)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        _shut_gates(self.core, self.embedding.embedding_dim)  # hooks of tensors are lost in copies and pickles
 
     def look(self, features: Tensor) -> Tensors:
         v = self.project(features)  # (B, N, D)
@@ -81,14 +86,19 @@ def candidates(cell: Cell) -> list[str]:
     return found or [*cell.gates]
 
 
-def _shut_gates(core: StepCell, embedding_size: int, hidden_size: int) -> None:
+def _shut_gates(core: StepCell, embedding_size: int) -> None:
     """Set the weights from the picture to the gates to zero, and keep them there: they get no gradient."""
     weight: Any = core.rnn.weight_ih_l0  # (G·H, E + D)
     mask = torch.ones_like(weight)
-    sizes = core.rnn.cell.gate_sizes(hidden_size)
+    sizes = core.rnn.cell.gate_sizes(core.rnn.hidden_size)
     for name, rows in zip(sizes, mask.split([*sizes.values()]), strict=True):
         if name not in candidates(core.rnn.cell):
             rows[:, embedding_size:] = 0
     with torch.no_grad():
         weight *= mask
-    weight.register_hook(lambda gradient: gradient * mask.to(gradient))
+
+    @unserializable_hook  # `Att2in.__setstate__` sees to copies
+    def masked(gradient: Tensor) -> Tensor:
+        return gradient * mask.to(gradient)
+
+    weight.register_hook(masked)
