@@ -99,6 +99,10 @@ def test_own_data_without_lists(tmp_path):
     report = check(tmp_path, progress=False)
     assert (report.splits["all"].sequences, report.splits["all"].masks) == (3, 6)
     assert report.complete
+    (tmp_path / "Annotations" / "480p" / "goat" / "00004.png").write_bytes(b"")
+    report = check(tmp_path, progress=False)
+    assert report.remedy.startswith("Replace what is damaged")
+    assert "prepare" not in report.remedy  # that would fetch DAVIS into it
 
 
 def test_real_sequences(real_data, tmp_path):
@@ -187,6 +191,38 @@ def test_sets_that_share_a_folder(tmp_path):
     assert len(DAVIS(root, "train")) == 2
     assert server.asked == [ARCHIVES[name].url.format(resolution="480p") for name in ("2017", "2017-test-dev")]
     assert not (root / ".unpacked").exists()
+
+
+def test_2016_and_2017_do_not_share_a_folder(tmp_path):
+    """The zip of 2017 has lists of 2016 in the form of its own; the masks of the sequences that both have differ."""
+    root = write_davis(tmp_path / "2017", SEQUENCES)
+    (root / "ImageSets" / "2016").mkdir()
+    for split in SEQUENCES:
+        (root / "ImageSets" / "2016" / f"{split}.txt").write_text("bear\n")
+    with pytest.raises(DataError, match=r"2017 holds DAVIS 2017, which has other masks.* root=\S*davis2016"):
+        prepare(root, "2016", opener=Server(), progress=False)
+    root = write_davis(tmp_path / "2016", SEQUENCES, year=2016)
+    for dataset in ("2017", "2017-test-dev", "2017-unsupervised"):
+        with pytest.raises(DataError, match=r"2016 holds DAVIS 2016, .*root=\S*davis2017"):
+            prepare(root, dataset, opener=Server(), progress=False)
+
+
+def test_an_archive_that_lacks_files_is_named(tmp_path):
+    source = write_davis(tmp_path / "a", SEQUENCES)
+    for kind, suffix in (("JPEGImages", "jpg"), ("Annotations", "png")):
+        (source / kind / "480p" / "camel" / f"00003.{suffix}").unlink()
+    server = Server(**{"DAVIS-2017-trainval-480p.zip": pack(source, tmp_path / "a.zip")})
+    root = tmp_path / "davis"
+    with pytest.raises(
+        DataError, match=r"trainval-480p\.zip is not complete: .*camel/00003\.jpg is missing.* Delete it and .*sha256"
+    ):
+        prepare(root, opener=server, progress=False)
+    write_davis(source, SEQUENCES)
+    server.files = {"DAVIS-2017-trainval-480p.zip": pack(source, tmp_path / "b.zip")}
+    for name in ("DAVIS-2017-trainval-480p.zip", "sha256.json"):  # as the message says
+        (root / "downloads" / name).unlink()
+    prepare(root, opener=server, progress=False)
+    assert len(DAVIS(root, "trainval")) == 3
 
 
 def test_2016_has_a_published_checksum(tmp_path, monkeypatch):

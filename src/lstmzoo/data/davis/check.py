@@ -119,6 +119,8 @@ def check(
 ) -> DAVISReport:
     """Count what is there by decoding every frame and mask once.
 
+    Damage in the middle of a JPEG may go unnoticed: there is no checksum in one, and its decoder fills in what it lacks.
+
     Args:
         root: folder of the data set.
         resolution: 480p, 1080p (2016) or Full-Resolution (2017).
@@ -150,7 +152,7 @@ def check(
             advance(1)
     folders = [path.name for path in layout.frames.iterdir() if path.is_dir() and path.name[0] != "."]
     simulated = (root / SIMULATED_MARKER).exists()
-    command = "simulate" if simulated else "prepare"
+    own = not simulated and all(sequences.year is None for sequences in lists.values())
     return DAVISReport(
         root=str(root),
         simulated=simulated,
@@ -165,8 +167,14 @@ def check(
         empty_masks={name: one.empty for name, one in contents.items() if one.empty},
         void=[name for name, one in contents.items() if one.void],
         unlisted=sorted(set(folders) - wanted.keys()),
-        remedy=f"Delete what is damaged, then run `lstmzoo data {command} davis root={root}`" if problems else "",
+        remedy=_remedy(root, simulated, own) if problems else "",
     )
+
+
+def _remedy(root: Path, simulated: bool, own: bool) -> str:
+    if own:  # nothing of it can be fetched, and what can does not belong there
+        return "Replace what is damaged or missing, or take its sequence out of the lists"
+    return f"Delete what is damaged, then run `lstmzoo data {'simulate' if simulated else 'prepare'} davis root={root}`"
 
 
 def _lists(layout: Layout, resolution: str) -> Iterator[tuple[str, SequenceList]]:

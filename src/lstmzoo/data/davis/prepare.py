@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.data.davis.layout import SIMULATED_MARKER, find_layout, find_lists, find_sequences
-from lstmzoo.data.download import CHUNK, extract_zip, fetch, open_url
+from lstmzoo.data.download import CHUNK, MANIFEST, extract_zip, fetch, open_url
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 
 URL_2016 = "https://graphics.ethz.ch/Downloads/Data/Davis/"
@@ -66,7 +66,7 @@ def prepare(
     progress: bool = True,
     opener: Callable[[str], Any] = open_url,
 ) -> Path:
-    """Bring a real DAVIS into a folder. Several may share one.
+    """Bring a real DAVIS into a folder. Those of 2017 may share one; 2016 has other masks under the same names.
 
     The archive is kept in ``root/downloads`` with its SHA-256. What is there already is not fetched again, so that the
     command can be repeated after it broke off.
@@ -84,8 +84,8 @@ def prepare(
         `root`.
 
     Raises:
-        DataError: no connection, a broken download, a damaged or unsafe archive, a file missing in `source`, or a
-            simulated data set in `root`.
+        DataError: no connection, a broken download, a damaged, incomplete or unsafe archive, a file missing in
+            `source`, or a simulated data set or one of another year in `root`.
         LstmzooError: an unknown data set or resolution.
     """
     root = Path(root)
@@ -97,7 +97,8 @@ def prepare(
     if (root / SIMULATED_MARKER).exists():
         raise DataError(f"{root} holds a simulated set; give another folder for the real one, e.g. root=data/davis")
     archive = ARCHIVES[dataset]
-    if not _is_there(root, archive, resolution):
+    _check_year(root, archive.year)
+    if _lacking(root, archive, resolution):
         path = (root / "downloads" if source is None else Path(source)) / archive.name(resolution)
         url = archive.url.format(resolution=resolution)
         if source is None:
@@ -106,18 +107,34 @@ def prepare(
             raise DataError(f"{source} lacks {path.name}; fetch it from {url} and put it there")
         _check_md5(path, archive.md5)
         _unpack(path, root, progress)
+        if lacking := _lacking(root, archive, resolution):
+            raise DataError(
+                f"{path} is not complete: {lacking}. Delete it and {path.with_name(MANIFEST)}, then fetch it again "
+                "with the same command"
+            )
     return root
 
 
-def _is_there(root: Path, archive: Archive, resolution: str) -> bool:
-    """Say whether all sequences of the archive's lists are in the folder."""
+def _check_year(root: Path, year: int) -> None:
+    """Refuse a folder that holds the other year: sequences of both have the same names, but not the same masks."""
+    lists = {2016: ("480p", "1080p"), 2017: ("2017",)}
+    for other in lists.keys() - {year}:
+        if any((root / "ImageSets" / name).is_dir() for name in lists[other]):
+            raise DataError(
+                f"{root} holds DAVIS {other}, which has other masks under the same names as {year}; give another "
+                f"folder, e.g. root={root.with_name(f'davis{year}')}"
+            )
+
+
+def _lacking(root: Path, archive: Archive, resolution: str) -> str:
+    """Say what the archive's lists name and the folder has not; nothing where all is there."""
     try:
         layout = find_layout(root, resolution, unsupervised=archive.unsupervised)
         for split in archive.splits:
             find_sequences(layout, find_lists(layout, split, year=archive.year, resolution=resolution))
-    except DataError:
-        return False
-    return True
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def _check_md5(path: Path, expected: str) -> None:
