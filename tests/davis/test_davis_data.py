@@ -119,8 +119,9 @@ def test_masks_that_cannot_be_used(tmp_path):
         read_mask(path)
     for content in (b"", b"nothing", (save(path, np.eye(300, dtype=bool)) and path.read_bytes())[:80]):
         path.write_bytes(content)
-        with pytest.raises(DataError, match=r"cannot read the mask .*mask\.png"):
+        with pytest.raises(DataError, match=r"cannot read the mask .*mask\.png") as caught:
             read_mask(path)
+        assert "<_io" not in str(caught.value)
     with pytest.raises(DataError, match=r"gone\.png.*No such file"):
         read_mask(tmp_path / "gone.png")
 
@@ -335,7 +336,11 @@ def test_damaged_frames(davis2017):
 
 def test_damaged_masks(davis2017):
     path = mask_of(davis2017, "goat", 4)
-    path.write_bytes(path.read_bytes()[:-20])
+    content = path.read_bytes()
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"cannot decode \S*goat/00004\.png \(empty, or no picture\); fetch"):
+        DAVIS(davis2017)
+    path.write_bytes(content[:-20])
     with pytest.raises(DataError, match=r"goat/00004\.png is cut short"):
         DAVIS(davis2017)
     Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(path)

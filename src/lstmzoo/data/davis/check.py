@@ -119,7 +119,7 @@ def check(
 ) -> DAVISReport:
     """Count what is there by decoding every frame and mask once.
 
-    Damage in the middle of a JPEG may go unnoticed: there is no checksum in one, and its decoder fills in what it lacks.
+    Damage in the middle of a JPEG may go unnoticed: there is no checksum in one, and its decoder guesses what is lost.
 
     Args:
         root: folder of the data set.

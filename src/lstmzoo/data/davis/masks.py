@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from lstmzoo.data.atomic import write_atomically
 from lstmzoo.errors import DataError, LstmzooError
@@ -42,6 +42,8 @@ def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
     """Read the numbers of the objects; the colours of a palette play no part.
 
     A grey picture of black and white only, as in DAVIS 2016, has one object, the white; everywhere else 255 is void.
+    Every file is judged by itself, because a sequence would have to be decoded as a whole to know. So in grey masks of
+    numbers, a frame with void and no object would show object 1: save such sets with a palette, e.g. by `write_mask`.
 
     Args:
         path: a PNG with a palette or of grey values; of a grey picture with transparency, the grey values count.
@@ -111,6 +113,13 @@ def write_mask(path: str | os.PathLike[str], ids: np.ndarray) -> None:
     write_atomically(path, encoded.getvalue())
 
 
+def shows_object(ids: np.ndarray) -> bool:
+    """Say whether a mask (H, W) shows anything but background and void."""
+    return bool(((ids > 0) & (ids < VOID)).any())
+
+
 def reason(error: Exception) -> str:
     """Word why a file cannot be read, without its name, which the message has already."""
+    if isinstance(error, UnidentifiedImageError):
+        return "empty, or no picture"
     return getattr(error, "strerror", None) or str(error).partition(" '")[0] or type(error).__name__
