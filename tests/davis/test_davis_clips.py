@@ -197,9 +197,11 @@ def test_binary_follows_the_source(tmp_path):
     [
         ({"clip_len": 0}, "clip_len=0"),
         ({"max_skip": 0}, "max_skip=0"),
+        ({"max_skip": None}, "max_skip=None: it is a whole number, 1 or more"),
         ({"clips_per_sequence": 0}, "clips_per_sequence=0"),
         ({"reverse": 1.5}, r"reverse=1\.5"),
         ({"from_start": -1}, "from_start=-1"),
+        ({"flip": None}, "flip=None: it is a share, 0 to 1"),
         ({"scale": (0.0, 1.0)}, r"scale=\(0\.0, 1\.0\)"),
         ({"scale": (1.0, 0.5)}, "least and the greatest"),
         ({"size": (0, 5)}, r"size=\(0, 5\)"),

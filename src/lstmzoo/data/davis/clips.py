@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from lstmzoo.data.davis.dataset import read_ids
 from lstmzoo.data.davis.frames import read_frame, read_header
 from lstmzoo.data.davis.layout import MaskedVideo
-from lstmzoo.data.davis.masks import VOID
+from lstmzoo.data.davis.masks import VOID, shows_object
 from lstmzoo.data.davis.view import View, jitter_colours, random_view, whole
 from lstmzoo.errors import DataError, LstmzooError
 
@@ -78,10 +78,10 @@ class SegmentationClips(Dataset[dict[str, Any]]):
             "max_skip": max_skip,
             "clips_per_sequence": clips_per_sequence,
         }.items():
-            if number < 1:
-                raise LstmzooError(f"{name}={number}: it is 1 or more")
+            if type(number) is not int or number < 1:
+                raise LstmzooError(f"{name}={number}: it is a whole number, 1 or more")
         for name, share in {"reverse": reverse, "flip": flip, "from_start": from_start, "jitter": jitter}.items():
-            if not 0 <= share <= 1:
+            if not isinstance(share, int | float) or not 0 <= share <= 1:
                 raise LstmzooError(f"{name}={share}: it is a share, 0 to 1")
         if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
             raise LstmzooError(
@@ -149,14 +149,14 @@ class SegmentationClips(Dataset[dict[str, Any]]):
             if mask is None:
                 continue
             ids = read_ids(mask, size, binary=self.binary)
-            if not _shows_object(ids):
+            if not shows_object(ids):
                 continue
             for _ in range(_WINDOWS):
                 view = random_view(size, self.size, self.scale, mirrored=bool(mirrored), rng=rng)
-                if _shows_object(view.mask(ids)):
+                if shows_object(view.mask(ids)):
                     return positions, view
             view = whole(size, self.size, mirrored=bool(mirrored))
-            if _shows_object(view.mask(ids)):
+            if shows_object(view.mask(ids)):
                 return positions, view
         raise DataError(f"no mask of sequence {sequence.name} shows an object; take it out of the list")
 
@@ -182,7 +182,3 @@ def _to_and_fro(positions: np.ndarray, frames: int) -> np.ndarray:
     period = max(2 * (frames - 1), 1)
     turned = positions % period
     return np.minimum(turned, period - turned)
-
-
-def _shows_object(ids: np.ndarray) -> bool:
-    return bool(((ids > 0) & (ids < VOID)).any())

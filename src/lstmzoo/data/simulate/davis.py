@@ -68,12 +68,7 @@ def simulate_davis(
         DataError: the folder holds something other than a simulated set of the same seed, frames and size.
     """
     counts = dict(zip(SPLITS, (train, val, test), strict=True))
-    if min(counts.values()) < 0 or sum(counts.values()) < 1 or seed < 0:
-        raise LstmzooError(f"{counts}, seed={seed}: there is one sequence or more, and the seed is 0 or more")
-    if frames < _LEAST_FRAMES or len(size) != 2 or min(size) < _LEAST_SIZE:
-        raise LstmzooError(
-            f"frames={frames}, size={size}: it takes {_LEAST_FRAMES} frames of {_LEAST_SIZE} pixels or more"
-        )
+    _check_numbers(counts, frames, size, seed)
     root, size = Path(root), (int(size[0]), int(size[1]))
     mine = {"maker": _MAKER, "version": _VERSION, "seed": seed, "frames": frames, "size": list(size)}
     claim(root, MARKER, mine, "DAVIS")
@@ -91,6 +86,18 @@ def simulate_davis(
             shutil.rmtree(root / _PARTIAL, ignore_errors=True)
         _write_lists(root)
     return root
+
+
+def _check_numbers(counts: dict[str, int], frames: int, size: Any, seed: int) -> None:
+    for name, number in {**counts, "frames": frames, "seed": seed}.items():
+        least = _LEAST_FRAMES if name == "frames" else 0
+        if type(number) is not int or number < least:
+            raise LstmzooError(f"{name}={number}: it is a whole number, {least} or more")
+    if not any(counts.values()):
+        raise LstmzooError(f"{', '.join(f'{split}=0' for split in counts)}: there is one sequence or more")
+    pair = isinstance(size, tuple | list) and len(size) == 2
+    if not pair or any(type(side) is not int or side < _LEAST_SIZE for side in size):
+        raise LstmzooError(f"size={size}: it is (height, width) in whole pixels, each {_LEAST_SIZE} or more")
 
 
 def _frames_of(root: Path, name: str) -> Path:
