@@ -32,7 +32,7 @@ from tiny_segments import (
 import lstmzoo
 from lstmzoo.cli.predict_segments import run
 from lstmzoo.errors import DataError, LstmzooError
-from lstmzoo.inference.files import replacing_folder
+from lstmzoo.inference.files import making_folder, replacing, replacing_folder
 from lstmzoo.inference.footage import find_footage, open_footage, read_first_mask
 from lstmzoo.inference.segments import segment_frames
 from lstmzoo.models.segmentation import soft_aggregate
@@ -308,9 +308,8 @@ def test_mistakes_are_one_message_and_leave_nothing(place: Path, tmp_path: Path,
         path = key in ("ckpt", "input", "first_mask")
         words.append(f"{'ckpt_path' if key == 'ckpt' else key}={place / value if path else value}")
     with pytest.raises(LstmzooError, match=MISTAKES[arguments]):
-        run([*words, f"output={tmp_path}", "device=cpu"])
-    assert names_in(tmp_path) == set()
-    assert not list(tmp_path.rglob(".*"))
+        run([*words, f"output={tmp_path / 'out'}", "device=cpu"])
+    assert not list(tmp_path.iterdir())
 
 
 def test_results_never_replace_what_was_given(place: Path, tmp_path: Path) -> None:
@@ -324,6 +323,20 @@ def test_results_never_replace_what_was_given(place: Path, tmp_path: Path) -> No
     with pytest.raises(LstmzooError, match="is the input itself"):
         run([*words, f"output={clip}"])
     assert first.is_file()
+
+
+def test_folders_made_for_nothing_do_not_stay(tmp_path: Path) -> None:
+    def fail(way: Any, path: Path) -> None:
+        with way(path):
+            raise RuntimeError("power cut")
+
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "mine").write_text("")
+    for way in (replacing, replacing_folder, making_folder):
+        for place in ("there", "new"):
+            with pytest.raises(RuntimeError, match="power cut"):
+                fail(way, tmp_path / place / "deeper" / "name")
+    assert [path.name for path in tmp_path.rglob("*")] == ["there", "mine"]
 
 
 def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:

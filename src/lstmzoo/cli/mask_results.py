@@ -11,7 +11,7 @@ from lstmzoo.cli.compose import compose
 from lstmzoo.cli.run_folder import write_json
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.inference.davis_tables import scores_table, write_official_tables
-from lstmzoo.inference.files import make_folder
+from lstmzoo.inference.files import making_folder
 from lstmzoo.metrics.davis import PROTOCOLS, evaluate
 
 
@@ -32,19 +32,19 @@ def score_folder(argv: list[str]) -> None:
         raise LstmzooError(f"data={config.data.name} has no masks; choose e.g. data=davis data.root=FOLDER")
     results, root = (Path(str(path)).expanduser() for path in (config.results, config.data.root))
     folder = results if config.output is None else Path(str(config.output)).expanduser()
-    make_folder(folder)  # to know before the work is done that its outcome can be written
-    scores = evaluate(
-        results,
-        root,
-        split=config.split,
-        year=config.data.year,
-        resolution=config.data.resolution,
-        protocol=config.protocol,
-        binary=config.data.binary or None,  # the lists of 2016 say so themselves
-        stability=config.stability,
-        workers=config.workers,
-        progress=sys.stderr.isatty(),
-    )
+    with making_folder(folder):  # to know before the work is done that its outcome can be written
+        scores = evaluate(
+            results,
+            root,
+            split=config.split,
+            year=config.data.year,
+            resolution=config.data.resolution,
+            protocol=config.protocol,
+            binary=config.data.binary or None,  # the lists of 2016 say so themselves
+            stability=config.stability,
+            workers=config.workers,
+            progress=sys.stderr.isatty(),
+        )
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(f"{results} on {root}, {config.split}, {config.protocol}", soft_wrap=True, highlight=False)
     console.print(scores_table(scores))

@@ -7,7 +7,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
-    make_folder(path.parent)
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except IsADirectoryError as error:
-        raise LstmzooError(f"cannot write {path}: a folder of that name is in the way") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with making_folder(path.parent):
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except IsADirectoryError as error:
+            raise LstmzooError(f"cannot write {path}: a folder of that name is in the way") from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:
@@ -51,6 +51,20 @@ def make_folder(folder: Path) -> None:
         raise LstmzooError(f"cannot make the folder {folder}: {error.strerror}; choose another output") from error
     if not os.access(folder, os.W_OK):
         raise LstmzooError(f"cannot write into the folder {folder}: permission denied; choose another output")
+
+
+@contextmanager
+def making_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents as `make_folder`; when the block fails, remove those made that are still empty."""
+    made = [one for one in (folder, *folder.parents) if not os.path.exists(one)]
+    try:
+        make_folder(folder)
+        yield
+    except BaseException:
+        for one in made:
+            with suppress(OSError):  # others have put something there
+                one.rmdir()
+        raise
 
 
 @contextmanager
@@ -90,14 +104,15 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     if path.exists() and not path.is_dir():
         raise LstmzooError(f"cannot make the folder {path}: a file of that name is in the way")
     temporary, old = (path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}") for _ in range(2))
-    make_folder(temporary)
-    try:
-        yield temporary
-        if path.exists():
-            os.replace(path, old)
-        os.replace(temporary, path)
-    finally:
-        if old.exists() and not path.exists():  # it could be moved away, but the new one not to its place
-            os.replace(old, path)
-        for folder in (temporary, old):
-            shutil.rmtree(folder, ignore_errors=True)
+    with making_folder(path.parent):
+        temporary.mkdir()
+        try:
+            yield temporary
+            if path.exists():
+                os.replace(path, old)
+            os.replace(temporary, path)
+        finally:
+            if old.exists() and not path.exists():  # it could be moved away, but the new one not to its place
+                os.replace(old, path)
+            for folder in (temporary, old):
+                shutil.rmtree(folder, ignore_errors=True)
