@@ -14,7 +14,7 @@ from PIL import Image
 from tiny_davis import SIZE, ids, save_grey, save_palette, write_davis
 
 from lstmzoo.cli import main
-from lstmzoo.errors import DataError
+from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.metrics.davis import evaluate, score_sequence
 
 NAMES = ("bear", "camel", "dog")
@@ -92,7 +92,7 @@ def test_lists_of_2016_have_one_object(tmp_path, results):
 
 
 def test_unsupervised_takes_its_own_masks(root, results):
-    with pytest.raises(DataError, match="Annotations_unsupervised"):
+    with pytest.raises(DataError, match=r"no folder Annotations_unsupervised .*2017-unsupervised.*data\.binary=true"):
         evaluate(results, root, protocol="unsupervised")
     shutil.copytree(root / "Annotations", root / "Annotations_unsupervised")
     shutil.rmtree(root / "Annotations")
@@ -117,6 +117,33 @@ def test_frames_that_are_not_scored_may_be_missing(root, results):
         (results / name / "00000.png").unlink()
         (results / name / "00005.png").unlink()
     assert evaluate(results, root, workers=1).summary() == before
+
+
+def test_simulated_sets_have_one_kind_of_masks(root, results):
+    (root / "simulated.json").write_text("{}")
+    found = evaluate(results, root, protocol="unsupervised", workers=1)
+    truth, predicted = (np.stack([of(n) for n in range(6)]) for of in (ids, lambda n: result(1, n)))
+    np.testing.assert_array_equal(found.sequences[1].j, score_sequence(predicted, truth, protocol="unsupervised").j)
+
+
+def test_masks_of_the_foreground_are_recognised(root, results, recwarn):
+    """What a segmenter without first masks writes, scored against several objects, looks far worse than it is."""
+    evaluate(results, root, workers=1)
+    assert not recwarn
+    for name in NAMES:
+        for number in range(6):
+            save_palette(results / name / f"{number:05d}.png", np.isin(ids(number), (1, 2)).astype(np.uint8))
+    with pytest.warns(DataWarning, match="no number but 0 and 1, .* several objects; .*binary=True"):
+        assert evaluate(results, root, workers=1).summary()["J-Mean"] < 0.5
+    recwarn.clear()
+    assert evaluate(results, root, workers=1, binary=True).summary()["J-Mean"] == 1
+    assert not recwarn
+
+
+@pytest.mark.parametrize("workers", [0, -3, "x", 1.5, True])
+def test_workers_are_a_number_of_processes(root, results, workers):
+    with pytest.raises(LstmzooError, match=f"workers={workers}: it is a number of processes"):
+        evaluate(results, root, workers=workers)
 
 
 # -- On the command line ------------------------------------------------------------------------------------------
@@ -201,6 +228,11 @@ def test_test_sets_cannot_be_scored(tmp_path, results):
         (["results={results}", "data=davis", "data.root={root}", "protocol=supervised"], "unknown protocol"),
         (["results={results}", "data=kth"], "data=kth has no masks"),
         (
+            ["results={results}", "data=davis", "data.root={root}", "workers=x"],
+            "workers=x: it is a number of processes",
+        ),
+        (["results={results}/dog", "data=davis", "data.root={root}", "output={root}/../new/deep"], "has no folder for"),
+        (
             ["results={results}/nowhere", "data=davis", "data.root={root}"],
             "there is no such file of captions or folder",
         ),
@@ -209,3 +241,4 @@ def test_test_sets_cannot_be_scored(tmp_path, results):
 def test_mistakes_on_the_command_line(root, results, capsys, arguments, message):
     assert main(["eval", *(argument.format(results=results, root=root) for argument in arguments)]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
+    assert not (results.parent / "new").exists()

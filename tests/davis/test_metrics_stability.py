@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from metrics_oracle import blobs
 
+from lstmzoo.errors import LstmzooError
 from lstmzoo.metrics.davis import score_sequence, temporal_stability
 from lstmzoo.metrics.davis.contours import edge_loops, longest_polygon, resample, simplified
 from lstmzoo.metrics.davis.stability import SPACING, TOLERANCE
@@ -20,6 +21,11 @@ def star(turn: float, size: int = 70) -> np.ndarray:
     y, x = np.mgrid[:size, :size] - size / 2
     angle = np.arctan2(y, x) + turn
     return np.hypot(y, x) < 17 + 6 * np.sin(3 * angle) + 4 * np.cos(2 * angle + 1) + 2 * np.sin(5 * angle)
+
+
+def test_a_single_mask_is_no_sequence():
+    with pytest.raises(LstmzooError, match=r"array \(T, H, W\), not one of shape \(70, 70\)"):
+        temporal_stability(star(0))
 
 
 # -- Contours -----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -14,11 +15,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lstmzoo.data.davis.layout import MaskedVideo, find_layout, find_lists, find_sequences
+from lstmzoo.data.davis.layout import SIMULATED_MARKER, Layout, MaskedVideo, find_layout, find_lists, find_sequences
 from lstmzoo.data.davis.masks import read_mask
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.data.wording import listed
-from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.metrics.davis.scores import DavisScores, SequenceScores
 from lstmzoo.metrics.davis.sequence import Rules, score_sequence
 
@@ -46,7 +47,7 @@ def evaluate(
         year: whose lists; None takes those that are there, 2017 before 2016.
         resolution: of masks and frames.
         protocol: ``"semi-supervised"`` or ``"unsupervised"``; with several objects the latter needs the masks of the
-            unsupervised track, ``Annotations_unsupervised``.
+            unsupervised track, ``Annotations_unsupervised``, but for one's own and simulated data.
         binary: all objects are one; by default so for the lists of 2016.
         stability: also compute T; slow.
         workers: number of processes; by default as many as there are cores for us.
@@ -58,16 +59,17 @@ def evaluate(
     Raises:
         DataError: no data set, no results, missing sequences or frames, files that are no masks, wrong sizes or
             numbers.
-        LstmzooError: an unknown protocol, year or resolution.
+        LstmzooError: an unknown protocol, year or resolution, or an impossible number of workers.
     """
+    if workers is not None and (type(workers) is not int or workers < 1):
+        raise LstmzooError(f"workers={workers}: it is a number of processes, 1 or more, or null for one per core")
     layout = find_layout(root, resolution)
     lists = find_lists(layout, split, year=year, resolution=resolution)
     year = lists[0].year
     binary = year == 2016 if binary is None else binary
-    separate = protocol == "unsupervised" and not binary
-    if separate and year is None:  # one's own data need not have a second kind of masks
-        separate = (Path(root) / "Annotations_unsupervised").is_dir()
-    videos = find_sequences(find_layout(root, resolution, unsupervised=separate), lists)
+    if protocol == "unsupervised" and not binary:
+        layout = _unsupervised_layout(layout, year, resolution)
+    videos = find_sequences(layout, lists)
     jobs = [_job(video, Path(results), Rules(protocol, binary, video.name)) for video in videos]
     _check_complete(jobs, Path(results))
     if workers is None:
@@ -78,7 +80,28 @@ def evaluate(
         raise DataError(
             f"the first frames of the {split} split in {root} have no objects, so there is nothing to score"
         )
+    if not binary and max(one.highest for one in scores.sequences) == 1 < max(len(one.j) for one in scores.sequences):
+        warnings.warn(
+            f"the masks in {results} hold no number but 0 and 1, those in {root} several objects; if they are masks of "
+            "the foreground, data.binary=true (in Python binary=True) scores them as such",
+            DataWarning,
+            stacklevel=2,
+        )
     return scores
+
+
+def _unsupervised_layout(layout: Layout, year: int | None, resolution: str) -> Layout:
+    """The folder of the unsupervised track's masks; one's own and simulated data need not have a second kind."""
+    root = layout.root
+    if not (root / "Annotations_unsupervised").is_dir():
+        if year is None or (root / SIMULATED_MARKER).is_file():
+            return layout
+        raise DataError(
+            f"{root} has no folder Annotations_unsupervised with the masks of all salient objects, which this protocol "
+            f"is scored with: fetch it with `lstmzoo data prepare davis root={root} dataset=2017-unsupervised`, or "
+            "score the foreground with data.binary=true (in Python binary=True)"
+        )
+    return find_layout(root, resolution, unsupervised=True)
 
 
 class MaskFiles(Sequence[np.ndarray]):

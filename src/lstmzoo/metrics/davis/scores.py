@@ -26,6 +26,7 @@ class SequenceScores:
         proposals: (K,) the number in the result that was taken for each object 1..K; where the result has too few,
             numbers beyond its highest.
         t: (K, N) cost of matching with the frame before, not scaled, nan where a mask is empty; None: not asked for.
+        highest: the highest number in the result's scored frames.
     """
 
     name: str
@@ -34,6 +35,7 @@ class SequenceScores:
     f: np.ndarray
     proposals: np.ndarray
     t: np.ndarray | None = None
+    highest: int = 0
 
     def objects(self) -> list[tuple[str, Statistics, Statistics]]:
         """Return name (``<sequence>_<object>``), J's statistics and F's of every object, in their order."""

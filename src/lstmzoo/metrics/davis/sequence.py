@@ -85,7 +85,7 @@ def score_sequence(
         chosen = _best_matching((j.mean(axis=2) + f.mean(axis=2)) / 2)
         j, f = (values[chosen, np.arange(objects)] for values in (j, f))
     t = _stability(predicted, truth, scored, rules, objects) if stability else None
-    return SequenceScores(name, [names[index] for index in scored], j, f, chosen + 1, t)
+    return SequenceScores(name, [names[index] for index in scored], j, f, chosen + 1, t, proposals)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from lstmzoo.errors import LstmzooError
 from lstmzoo.metrics.davis.contours import longest_polygon, resample
 
 TOLERANCE = 1.5
@@ -47,9 +48,14 @@ def temporal_stability(masks: np.ndarray) -> np.ndarray:
         (T - 1,), nan where a mask has no outline. A sequence's T is the mean over the others. The authors compute it
         only on sequences without occlusions, which would count as unsteadiness.
 
+    Raises:
+        LstmzooError: the masks of no sequence, e.g. a single one.
+
     Source: Perazzi et al. 2016, §4; Belongie et al. 2002, "Shape matching and object recognition using shape contexts".
     """
     masks = np.asarray(masks) != 0
+    if masks.ndim != 3:
+        raise LstmzooError(f"the masks of a sequence are an array (T, H, W), not one of shape {masks.shape}")
     return 5 * np.array([matching_cost(before, now) for before, now in pairwise(masks)])
 
 
