@@ -68,6 +68,12 @@ def test_a_stream_goes_on_from_where_another_ended() -> None:
     torch.testing.assert_close(torch.stack(parts), torch.stack(whole))
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_video_without_frames_has_no_answers(bidirectional: bool) -> None:
+    model = lstmzoo.create_model("segment_recurrent", width=8, bidirectional=bidirectional).eval()
+    assert list(segment_video(model, [], SIZE)) == []
+
+
 def test_what_cannot_be_streamed_is_named() -> None:
     bidirectional = lstmzoo.create_model("segment_recurrent", width=8, bidirectional=True)
     with pytest.raises(ValueError, match="use segment_video"):

@@ -267,6 +267,29 @@ def test_masks_that_do_not_fit_are_named() -> None:
         make("segment_recurrent")(clip(), two_objects())
 
 
+@pytest.mark.parametrize("variant", [one for one in VARIANTS if one["name"] != "segment_framewise"])
+def test_a_state_of_other_videos_is_named(variant: dict[str, Any]) -> None:
+    model = make(**variant)
+    with torch.no_grad():
+        _, state = model(clip(), first_masks(model))
+        for other in (clip(batch=1), clip(height=70)):
+            with pytest.raises(ValueError, match=r"this state is of other videos: .* others start with state=None"):
+                model(other, None, state)
+    for nonsense in ((1, 2), {"32": None}, torch.zeros(3)):
+        with pytest.raises(ValueError, match="this is no state of this network"):
+            model(clip(), None, nonsense)
+
+
+@each_variant
+def test_numbers_out_of_their_range_are_named(variant: dict[str, Any]) -> None:
+    model = make(**variant).eval()
+    with pytest.raises(ValueError, match=r"video: numbers from 0 to 255, .* 0\.\.1.*uint8"):
+        model(clip().float())
+    if model.guided:
+        with pytest.raises(ValueError, match=r"masks: numbers from 0 to 2"):
+            model(clip(), 2 * two_objects())
+
+
 def test_soft_aggregation_is_the_share_of_the_odds() -> None:
     torch.manual_seed(0)
     logits = torch.randn(4, 3, 5, 6, dtype=torch.float64)

@@ -76,10 +76,16 @@ class Memory(nn.Module):
 
         Returns:
             (B, T, C, H, W), and the state for the frames after.
+
+        Raises:
+            ValueError: a state of another batch or of maps of another size.
         """
         outputs, states = [], []
         for number, (rnn, dilation) in enumerate(zip(self.rnns, self.pyramid, strict=True)):
-            h, last = rnn(split_grids(x, dilation), None if state is None else state[number])
+            grids = split_grids(x, dilation)
+            if state is not None:
+                _check_state(state[number], rnn, grids)
+            h, last = rnn(grids, None if state is None else state[number])
             outputs.append(join_grids(h, dilation, x.shape))
             states.append(last)
         memory = self.project(torch.cat(outputs, dim=2).flatten(0, 1))
@@ -104,6 +110,17 @@ class Memoryless(nn.Module):
     def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Run over maps (B, T, C, H, W); there is no state."""
         return x + self.layers(x.flatten(0, 1)).unflatten(0, x.shape[:2]), None
+
+
+def _check_state(state: Tensor | tuple[Tensor, ...], rnn: Any, grids: Tensor) -> None:
+    """Refuse a state that does not belong to maps like these (N, T, C, h, w)."""
+    found = [tuple(one.shape) for one in ((state,) if isinstance(state, Tensor) else state)]
+    needed = [(rnn.num_directions, len(grids), *shape) for shape in rnn.state_shapes(grids).values()]
+    if found != needed:
+        raise ValueError(
+            f"this state is of other videos: its memory has the shapes {found}, these frames need {needed}; it goes on "
+            "with as many videos of the same size, others start with state=None"
+        )
 
 
 def split_grids(x: Tensor, dilation: int) -> Tensor:

@@ -15,6 +15,9 @@ from lstmzoo.models.checks import check_sizes
 
 State = Any
 PRIOR = 0.05  # probability of an object before anything is learnt (Lin et al. 2017, "Focal loss", section 3.3)
+NO_STATE = (
+    "this is no state of this network: give what the call for the frames before returned, or None to start new videos"
+)
 GROUPS = 8  # of GroupNorm, which treats every frame by itself: a stream of frames gives what the clip gives
 
 
@@ -81,7 +84,12 @@ class Decoder(nn.Module):
 
         Returns:
             Logits (N, T, h, w) at stride 4, and the state of every core.
+
+        Raises:
+            ValueError: a state that is none of this network, or of maps of other sizes.
         """
+        if state is not None and (not isinstance(state, dict) or state.keys() != self.cores.keys()):
+            raise ValueError(NO_STATE)
         states: dict[str, State] = {}
         above: Tensor | None = None
         time = maps[0].shape[:2]

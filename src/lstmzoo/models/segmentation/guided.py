@@ -10,10 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lstmzoo.models.checks import check_range
 from lstmzoo.models.registry import register_model
 from lstmzoo.models.segmentation.aggregate import soft_aggregate
 from lstmzoo.models.segmentation.base import Segmenter, State
 from lstmzoo.models.segmentation.core import Memory, Memoryless
+from lstmzoo.models.segmentation.decoder import NO_STATE
 from lstmzoo.models.segmentation.pyramid import pad_to_multiple
 
 ABSENT = -20.0  # logit of an object that is not there
@@ -104,6 +106,7 @@ class SegmentGuided(Segmenter):
         """
         _check(video, masks, state)
         laterals = self._laterals(video)
+        _check_previous(state, laterals[0])
         size = video.shape[-2:]
         given = None if masks is None else self._reduce(masks.to(laterals[0].dtype))
         logits = []
@@ -181,6 +184,8 @@ def _similarity(x: Tensor, looks: Tensor) -> Tensor:
 
 
 def _check(video: Tensor, masks: Tensor | None, state: State | None) -> None:
+    if state is not None and (not isinstance(state, dict) or "previous" not in state):
+        raise ValueError(NO_STATE)
     if masks is None:
         return
     if masks.dim() != 4 or masks.shape[0] != len(video) or masks.shape[-2:] != video.shape[-2:] or not masks.shape[1]:
@@ -192,4 +197,18 @@ def _check(video: Tensor, masks: Tensor | None, state: State | None) -> None:
         raise ValueError(
             f"this video was begun with {state['previous'].shape[1]} objects; masks of {masks.shape[1]} are given. "
             "Start anew with state=None"
+        )
+    check_range("masks", masks)
+
+
+def _check_previous(state: State | None, x: Tensor) -> None:
+    """Refuse a state whose previous masks do not belong to maps like these (B, T, D, h, w)."""
+    if state is None:
+        return
+    previous = state["previous"].shape
+    if (previous[0], *previous[-2:]) != (len(x), *x.shape[-2:]):
+        raise ValueError(
+            f"this state is of other videos: its masks have the shape {tuple(previous)}, these frames need "
+            f"{(len(x), previous[1], *x.shape[-2:])}; it goes on with as many videos of the same size, others start "
+            "with state=None"
         )

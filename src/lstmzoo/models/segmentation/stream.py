@@ -93,6 +93,8 @@ def segment_video(
     if first_mask is not None:
         raise ValueError("this network takes no first mask; segment_guided does")
     whole = list(frames)
+    if not whole:
+        return
     device = next(model.parameters()).device
     with torch.no_grad():
         video = torch.stack([resize_frame(frame.to(device), size) for frame in whole])  # (T, 3, h, w)
