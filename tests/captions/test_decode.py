@@ -14,7 +14,7 @@ from torch import Tensor
 from lstmzoo.errors import LstmzooError
 from lstmzoo.inference.captions import replay
 from lstmzoo.models.captioning.base import BOS, EOS, UNK
-from lstmzoo.models.captioning.decode import Decoding, Sentence, _draw, decode
+from lstmzoo.models.captioning.decode import Decoding, Sentence, _draw, decode, sample
 from lstmzoo.models.captioning.ensemble import Ensemble
 
 FREE: dict[str, Any] = {"no_repeat": False, "allow_unknown": True}
@@ -137,7 +137,7 @@ def test_sampling_draws_what_the_model_says() -> None:
     expected = model.step(model.start(features(1)), torch.tensor([BOS]))[0][0].exp()
     expected[[0, 1, EOS]] = 0
     expected /= expected.sum()
-    drawn = decode(model, features(1), Decoding("sample", num_captions=8000, max_words=1, **FREE))[0]
+    drawn = sample(model, features(1), Decoding("sample", num_captions=8000, max_words=1, **FREE))[0]
     counts = Counter(one.words[0] if one.words else EOS for one in drawn)
     for word, p in enumerate(expected.tolist()):
         assert counts[word] / 8000 == pytest.approx(p, abs=4 * (p * (1 - p) / 8000) ** 0.5 + 1e-9)
@@ -161,11 +161,23 @@ def test_the_largest_random_number_draws_a_possible_word() -> None:
 def test_groups_avoid_each_others_words() -> None:
     model, picture = tiny_model("soft_attention", vocab_size=12), features(1)
     alike = decode(model, picture, Decoding(beam_size=4, groups=4, diversity=0.0, num_captions=4))[0]
-    assert len({tuple(one.words) for one in alike}) == 1
+    assert len(alike) == 1
     apart = decode(model, picture, Decoding(beam_size=4, groups=4, diversity=1e6, num_captions=4))[0]
     assert len({one.words[0] if one.words else EOS for one in apart}) == 4
     one_group = decode(model, picture, Decoding(beam_size=4, groups=1, diversity=1e6))[0][0]
     assert one_group.words == decode(model, picture, Decoding(beam_size=4))[0][0].words
+
+
+def test_no_sentence_comes_twice() -> None:
+    model, picture = tiny_model("soft_attention", vocab_size=12), features(1)
+    groups = Decoding(beam_size=8, groups=2, diversity=0.0, num_captions=3)  # both find the same four
+    four = decode(model, picture, Decoding(beam_size=4, num_captions=4))[0]
+    assert said([decode(model, picture, groups)[0]]) == said([four[:3]])
+    drawing = Decoding("sample", num_captions=30, max_words=2, temperature=0.5)
+    drawn, different = (found(model, picture, drawing)[0] for found in (sample, decode))
+    assert len(drawn) == 30
+    assert len(different) < 30
+    assert [one.words for one in different] == list(map(list, dict.fromkeys(tuple(one.words) for one in drawn)))
 
 
 def test_length_normalisation_prefers_longer_sentences() -> None:

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from lstmzoo.data.captions import Vocabulary
 from lstmzoo.metrics.cider import CiderD
 from lstmzoo.models.captioning.base import BOS, EOS, UNK, real_steps
-from lstmzoo.models.captioning.decode import Decoding, Sentence, allowed, decode
+from lstmzoo.models.captioning.decode import Decoding, Sentence, allowed, decode, sample
 
 BASELINES = ("mean", "greedy")
 
@@ -79,7 +79,7 @@ def self_critical_loss(
     training = model.training
     model.eval()
     sampling = Decoding("sample", num_captions=samples, seed=seed, max_words=max_words)
-    drawn = decode(model, features, sampling, index)
+    drawn = sample(model, features, sampling, index)
     worth = torch.tensor(
         [[reward(picture, sentence) for sentence in several] for picture, several in zip(index, drawn, strict=True)],
         device=features.device,

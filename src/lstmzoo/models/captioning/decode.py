@@ -26,7 +26,8 @@ class Decoding:
         groups: beam search in so many groups of K / groups, each discouraged from the words that the groups before it
             chose at the same step (diverse beam search, Vijayakumar et al. 2018).
         diversity: how strongly, in nats per use.
-        num_captions: n sentences per picture, the best ones of the beam, or n samples.
+        num_captions: n sentences per picture, all different: the best ones of the beam, or those among n samples; fewer
+            where there are no more.
         max_words: longest sentence; one that has not ended by then is kept as it is.
         length_power: sentences are compared by log-probability / length^power; 0: no normalisation.
         no_repeat: no word directly after itself.
@@ -110,15 +111,23 @@ def decode(
         keys: sampling: a number for every picture, its own with the seed; by default its place in the batch.
 
     Returns:
-        For every picture its ``num_captions`` sentences, the best first, each of one word or more.
+        For every picture its ``num_captions`` sentences, the best first, each of one word or more and no two the same;
+        fewer where the beam, or what was drawn, holds no more.
     """
     decoding = decoding or Decoding()
-    state = model.start(features)
-    if not len(state.memory[0]):
-        return []
     if decoding.method == "sample":
-        return _sample(model, state, decoding, keys)
-    return _beam(model, state, decoding)
+        found = sample(model, features, decoding, keys)
+    else:
+        state = model.start(features)
+        found = _beam(model, state, decoding) if len(state.memory[0]) else []
+    return [_distinct(sentences)[: decoding.num_captions] for sentences in found]
+
+
+@torch.no_grad()
+def sample(model: Any, features: Any, decoding: Decoding, keys: Sequence[int] | None = None) -> list[list[Sentence]]:
+    """Draw ``num_captions`` sentences per picture, independently of each other: some may be the same; see `decode`."""
+    state = model.start(features)
+    return _sample(model, state, decoding, keys) if len(state.memory[0]) else []
 
 
 def _beam(model: Any, state: Any, decoding: Decoding) -> list[list[Sentence]]:
@@ -156,7 +165,7 @@ def _beam(model: Any, state: Any, decoding: Decoding) -> list[list[Sentence]]:
     found = zip(said.tolist(), log_probs.tolist(), total.flatten().tolist(), strict=True)
     sentences = [_sentence(*row, decoding.length_power) for row in found]
     parts = [sentences[start : start + per_picture] for start in range(0, len(sentences), per_picture)]
-    return [_ranked(part, groups)[: decoding.num_captions] for part in parts]
+    return [_ranked(part, groups) for part in parts]
 
 
 def _choose(total: Tensor, log_p: Tensor, width: int, diversity: float) -> tuple[Tensor, Tensor]:
@@ -256,3 +265,11 @@ def _ranked(sentences: list[Sentence], groups: int) -> list[Sentence]:
     parts = [sorted(part, key=lambda sentence: -sentence.score) for part in parts]
     ranks = [sorted(rank, key=lambda sentence: -sentence.score) for rank in zip(*parts, strict=True)]
     return [sentence for rank in ranks for sentence in rank if sentence.score > -math.inf]
+
+
+def _distinct(sentences: list[Sentence]) -> list[Sentence]:
+    """Each only once, where it came first; groups may find the same, and so may samples."""
+    first: dict[tuple[int, ...], Sentence] = {}
+    for sentence in sentences:
+        first.setdefault(tuple(sentence.words), sentence)
+    return list(first.values())
