@@ -12,6 +12,8 @@ from PIL import Image
 from tiny_davis import ids, save_palette, write_davis
 
 from lstmzoo.data import DAVIS, MaskedVideo, SegmentationClips
+from lstmzoo.data.davis.clips import paste_objects
+from lstmzoo.data.davis.masks import VOID
 from lstmzoo.data.davis.view import jitter_colours, random_view, whole
 from lstmzoo.errors import DataError, LstmzooError
 
@@ -210,3 +212,30 @@ def test_binary_follows_the_source(tmp_path):
 def test_options_out_of_range_are_named(davis, options, message):
     with pytest.raises(LstmzooError, match=message):
         SegmentationClips(davis, **options)
+
+
+def test_pasted_objects_lie_over_all_else_and_get_the_next_numbers(davis):
+    options = {**PLAIN, "clip_len": 3}
+    plain, pasted = SegmentationClips(davis, **options)[0], SegmentationClips(davis, **options, paste=1.0)[0]
+    new = pasted["masks"] != plain["masks"]
+    assert new.any()
+    ids = plain["masks"]
+    assert int(pasted["masks"][new].min()) > int(ids[ids < VOID].max())
+    changed = (pasted["video"] != plain["video"]).any(1)
+    assert not (changed & ~new).any()  # nothing but the objects is pasted
+    again = SegmentationClips(davis, **options, paste=1.0)[0]
+    assert torch.equal(pasted["video"], again["video"])
+
+
+def test_pasting_keeps_void_and_one_number_where_all_objects_are_one():
+    video, other = np.zeros((1, 3, 1, 4), np.uint8), np.full((1, 3, 1, 4), 9, np.uint8)
+    masks = np.array([[[0, 2, VOID, 2]]], np.uint8)
+    other_masks = np.array([[[1, 0, 1, VOID]]], np.uint8)
+    for binary, number in ((False, 3), (True, 1)):
+        frames, found = video.copy(), masks.copy()
+        paste_objects(frames, found, other, other_masks, binary=binary)
+        assert found.tolist() == [[[number, 2, number, 2]]]
+        assert frames[0, 0].tolist() == [[9, 0, 9, 0]]
+    crowded = np.full_like(masks, 254)
+    paste_objects(video, crowded, other, other_masks, binary=False)
+    assert crowded.tolist() == [[[254] * 4]]  # there is no number left

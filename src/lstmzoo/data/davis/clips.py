@@ -50,6 +50,8 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         from_start: share of the clips that begin with the first frame of their sequence and run forwards; 1 where only
             the first frames tell what is to be found. Where that frame shows no object, they begin later.
         jitter: brightness, contrast and saturation of every frame change by up to this share.
+        paste: share of the clips into which the objects of a clip of another sequence are pasted, over all else. Then
+            one who knows the first mask only can tell which of them is meant.
         clips_per_sequence: items per sequence.
         seed: of all that is random.
 
@@ -70,6 +72,7 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         scale: tuple[float, float] = (0.5, 1.0),
         from_start: float = 0.0,
         jitter: float = 0.2,
+        paste: float = 0.0,
         clips_per_sequence: int = 1,
         seed: int = 0,
     ) -> None:
@@ -80,7 +83,13 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         }.items():
             if type(number) is not int or number < 1:
                 raise LstmzooError(f"{name}={number}: it is a whole number, 1 or more")
-        for name, share in {"reverse": reverse, "flip": flip, "from_start": from_start, "jitter": jitter}.items():
+        for name, share in {
+            "reverse": reverse,
+            "flip": flip,
+            "from_start": from_start,
+            "jitter": jitter,
+            "paste": paste,
+        }.items():
             if not isinstance(share, int | float) or not 0 <= share <= 1:
                 raise LstmzooError(f"{name}={share}: it is a share, 0 to 1")
         if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
@@ -102,6 +111,7 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         self.scale = (float(scale[0]), float(scale[1]))
         self.from_start = from_start
         self.jitter = jitter
+        self.paste = paste
         self.clips_per_sequence = clips_per_sequence
         self.seed = seed
 
@@ -124,8 +134,16 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         item, epoch = index if isinstance(index, tuple) else (index, 0)
         if not 0 <= item < len(self):
             raise IndexError(f"item {item} of {len(self)}")
-        sequence = self.sequences[item // self.clips_per_sequence]
+        number = item // self.clips_per_sequence
         rng = np.random.default_rng([self.seed, epoch, item])
+        video, masks = self._load(self.sequences[number], rng)
+        if len(self.sequences) > 1 and rng.random() < self.paste:
+            other = (number + rng.integers(1, len(self.sequences))) % len(self.sequences)
+            paste_objects(video, masks, *self._load(self.sequences[other], rng), binary=self.binary)
+        return {"video": torch.from_numpy(video), "masks": torch.from_numpy(masks), "index": item}
+
+    def _load(self, sequence: MaskedVideo, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw a clip of a sequence: frames (T, 3, H, W) and masks (T, H, W), uint8."""
         positions, view = self._draw(sequence, rng)
         video = np.empty((self.clip_len, 3, *self.size), np.uint8)
         masks = np.full((self.clip_len, *self.size), VOID, np.uint8)
@@ -135,7 +153,7 @@ class SegmentationClips(Dataset[dict[str, Any]]):
             mask = sequence.masks[position]
             if mask is not None:
                 masks[t] = view.mask(read_ids(mask, frame.shape[:2], binary=self.binary))
-        return {"video": torch.from_numpy(video), "masks": torch.from_numpy(masks), "index": item}
+        return video, masks
 
     def _draw(self, sequence: MaskedVideo, rng: np.random.Generator) -> tuple[np.ndarray, View]:
         """Draw frames (T,) and a view such that an object is seen in the first of them."""
@@ -165,6 +183,25 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         room = (frames - 1) // max(self.clip_len - 1, 1)
         steps = rng.integers(1, max(min(self.max_skip, room), 1) + 1, self.clip_len - 1)
         return np.concatenate([[0], np.cumsum(steps)])
+
+
+def paste_objects(
+    video: np.ndarray, masks: np.ndarray, other: np.ndarray, other_masks: np.ndarray, *, binary: bool
+) -> None:
+    """Paste the objects of another clip over a clip, in place; their numbers go on from those that are there.
+
+    Args:
+        video: uint8 (T, 3, H, W).
+        masks: uint8 (T, H, W).
+        other: frames of the other clip.
+        other_masks: its masks.
+        binary: all objects have the number 1.
+    """
+    shown = (other_masks > 0) & (other_masks < VOID)
+    last = 0 if binary else int(masks.max(where=masks < VOID, initial=0))
+    shown &= other_masks < VOID - last  # numbers end before that of void
+    np.copyto(video, other, where=shown[:, None])
+    np.copyto(masks, other_masks + np.uint8(last), where=shown)
 
 
 def _first_frames(frames: int, way: int, rng: np.random.Generator | None) -> np.ndarray:
