@@ -13,6 +13,8 @@ import torch
 
 import lstmzoo
 from lstmzoo.cli import main
+from lstmzoo.cli.compose import compose
+from lstmzoo.cli.segmentation import datamodule
 from lstmzoo.inference.mask_overlay import overlay_masks
 
 TINY = [
@@ -93,6 +95,8 @@ def test_other_models_find_the_foreground(model: str, run: Path, folder: Path) -
         (["experiment=segment_recurrent", "task.protocol=semi-supervised"], "takes no first mask"),
         (["experiment=segment_recurrent", "task.encoder_lr=null"], "starts from scratch"),
         (["experiment=segment_recurrent", "data=kth"], "has no masks"),
+        (["experiment=segment_recurrent", "data.clip_len=null"], "data.clip_len=null: it takes a value"),
+        (["experiment=segment_recurrent", "data.simulated_frames=null"], "data.simulated_frames=null: it takes"),
         (["experiment=segment_recurrent", "data=mask_folder", "data.root=nowhere"], "nowhere is not a folder"),
     ],
 )
@@ -103,6 +107,12 @@ def test_mistakes_are_named_before_the_training(
     assert main(["train", *arguments]) == 2
     assert said in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.ckpt"))
+
+
+@pytest.mark.parametrize("protocol", ["unsupervised", "semi-supervised"])
+def test_the_data_know_from_the_protocol_what_can_be_scored(protocol: str) -> None:
+    config = compose("train", ["experiment=segment_guided", f"task.protocol={protocol}"])
+    assert datamodule(config, simulate=False).follows == (protocol == "semi-supervised")
 
 
 def test_masks_are_painted_in_the_colours_of_davis_and_nothing_else_is() -> None:

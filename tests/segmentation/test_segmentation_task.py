@@ -116,13 +116,29 @@ def test_objects_are_drawn_where_there_are_too_many_and_missing_ones_are_empty()
 def test_a_frozen_encoder_learns_nothing_and_others_at_their_own_rate() -> None:
     task = task_of("segment_recurrent", encoder_lr=None)
     assert not any(p.requires_grad for p in task.model.encoder.parameters())
-    groups = task_of("segment_recurrent", lr=1e-2, encoder_lr=1e-3).configure_optimizers().param_groups
+    other = task_of("segment_recurrent", lr=1e-2, encoder_lr=1e-3)
+    other._trainer = SimpleNamespace(precision="32-true")  # type: ignore[assignment]
+    groups = other.configure_optimizers().param_groups
     assert [group.get("lr_scale", 1.0) for group in groups] == pytest.approx([1.0, 0.1])
     sizes = [sum(p.numel() for p in group["params"]) for group in groups]
     assert sizes == [
         sum(p.numel() for name, p in task.model.named_parameters() if ("encoder." in name) == own)
         for own in (False, True)
     ]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_frozen_encoder_keeps_its_statistics(again: bool) -> None:
+    task = task_of("segment_recurrent", encoder_lr=None)
+    if again:  # as after validation
+        task.eval().train()
+    before = {name: value.clone() for name, value in task.model.encoder.state_dict().items()}
+    task.window_loss(batch(), slice(None), None)[0].backward()
+    for name, value in task.model.encoder.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+    trained = task_of("segment_recurrent")
+    trained.window_loss(batch(), slice(None), None)
+    assert any((value != before[name]).any() for name, value in trained.model.encoder.state_dict().items())
 
 
 @pytest.mark.parametrize(
@@ -247,6 +263,31 @@ def test_what_cannot_be_scored_is_named_before_the_training(tmp_path: Path) -> N
         data.setup("fit")
     with pytest.raises(LstmzooError, match="did you mean 'davis'"):
         SegmentationDataModule("davi", str(root))
+
+
+def test_a_video_whose_object_comes_too_late_is_named_before_the_training(tmp_path: Path) -> None:
+    """Four masks, of which the first two are empty: enough to find the foreground, too few to follow an object."""
+    root = write_videos(tmp_path / "data", masked=lambda t: t < 4)
+    for t in range(2):
+        path = root / "Annotations" / "two" / f"{t:05d}.png"
+        with Image.open(path) as image:
+            empty = image.point(lambda value: 0)
+        empty.save(path)
+    data = SegmentationDataModule("mask_folder", str(root), size=(32, 48), follows=True)
+    with pytest.raises(DataError, match=r"two of the list 'val' has 2 masks from the first that shows an object on"):
+        data.setup("fit")
+    SegmentationDataModule("mask_folder", str(root), size=(32, 48)).setup("fit")
+    found = measured(SegmentationTask("test_finds_colours", {}, protocol="semi-supervised", **COMMON), root)
+    assert [one.scores.name for one in found] == ["one"]
+
+
+def test_objects_too_small_for_the_size_of_the_model_are_followed_at_that_of_the_files(tmp_path: Path) -> None:
+    root = write_videos(tmp_path / "data")
+    task = SegmentationTask(
+        "test_finds_colours", {}, protocol="semi-supervised", **{**COMMON, "transform": {"size": [2, 2]}}
+    )
+    found = measured(task, root, full_size=False)
+    assert [one.scores.j.shape for one in found] == [(3, 6), (3, 6)]
 
 
 def test_occluded_frames_are_averaged_as_they_are_listed() -> None:

@@ -36,6 +36,7 @@ def datamodule(
         **data,
         seed=config.seed,
         test_split=split,
+        follows=config.task.protocol == "semi-supervised",
         simulate=simulation if simulate and simulation else None,
     )
 
@@ -81,6 +82,9 @@ def _check_data(config: DictConfig) -> None:
         raise LstmzooError(
             f"data={config.data.name} has no masks; choose data=davis_simulated, data=davis or data=mask_folder"
         )
+    empty = [key for key, value in config.data.items() if value is None and key != "year"]
+    if empty:
+        raise LstmzooError(f"data.{empty[0]}=null: it takes a value, e.g. that of configs/data/davis_simulated.yaml")
 
 
 def _check_encoder(config: DictConfig) -> None:

@@ -16,6 +16,7 @@ from lstmzoo.metrics.davis import PROTOCOLS, DavisScores, score_sequence
 from lstmzoo.models.segmentation import label_map, object_ids, resize_frame, segment_video
 from lstmzoo.models.segmentation.guided import Truth
 from lstmzoo.tasks.base import BaseTask, State, encoder_groups
+from lstmzoo.tasks.segmentation_data import LEAST_MASKS
 from lstmzoo.tasks.segmentation_losses import build_loss
 from lstmzoo.tasks.segmentation_results import Found, SegmentationResults, find_example, occlusion_scores
 
@@ -93,6 +94,7 @@ class SegmentationTask(BaseTask):
         self._targets: Targets | None = None
         self._found: list[Found] = []
         self.model.encoder.requires_grad_(encoder_lr is not None)
+        self.model.encoder.train()  # once more: a frozen one also keeps its statistics
 
     def _check_model(self) -> None:
         name = self.model.model_name
@@ -188,7 +190,7 @@ class SegmentationTask(BaseTask):
         )  # fmt: skip
 
     def _measure(self, item: dict[str, Any], *, full_size: bool, flip: bool, examples: bool) -> None:
-        """Segment a whole video and score it; one in which there is no object to follow is left out."""
+        """Segment a whole video and score it; one with too few masks from the first object on is left out."""
         video, truth, annotated = item["video"], item["masks"], item["annotated"]
         size = tuple(self.transform["size"])
         if not full_size:
@@ -196,9 +198,11 @@ class SegmentationTask(BaseTask):
         begin, first_mask = 0, None
         if self.follows:
             there = annotated & ((truth > 0) & (truth < VOID)).flatten(1).any(1)
-            if not there.any():
-                return
             begin = int(there.int().argmax())
+            if not there.any() or annotated[begin:].sum() < LEAST_MASKS:
+                if not full_size:  # perhaps the objects are too small for the size of the model
+                    self._measure(item, full_size=True, flip=flip, examples=examples)
+                return
             first_mask = truth[begin]
         ids = [1] if first_mask is None else object_ids(first_mask)
         frames = (frame if full_size else resize_frame(frame, size) for frame in video[begin:])

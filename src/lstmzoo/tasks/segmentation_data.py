@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.data.davis import DAVIS, SegmentationClips
+from lstmzoo.data.davis import DAVIS, SegmentationClips, read_mask
 from lstmzoo.data.davis.layout import SIMULATED_MARKER
+from lstmzoo.data.davis.masks import shows_object
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.tasks.base_data import BaseDataModule
 
@@ -27,6 +29,7 @@ class SegmentationDataModule(BaseDataModule):
         resolution: of the files.
         binary: all objects are one, the foreground.
         unsupervised: take the masks of the unsupervised track.
+        follows: the first mask that shows an object is given (semi-supervised), so that no earlier one can be scored.
         clip_len: frames per training clip.
         batch_size: clips per batch and process; whole videos are always taken one at a time.
         num_workers: processes that load; 0 for the training process itself.
@@ -51,6 +54,7 @@ class SegmentationDataModule(BaseDataModule):
         resolution: str = "480p",
         binary: bool = False,
         unsupervised: bool = False,
+        follows: bool = False,
         clip_len: int = 8,
         batch_size: int = 4,
         num_workers: int = 0,
@@ -70,6 +74,7 @@ class SegmentationDataModule(BaseDataModule):
             "binary": binary or None,  # the lists of 2016 say so themselves
             "unsupervised": unsupervised,
         }
+        self.follows = follows
         self.clips = {"clip_len": clip_len, **clips}
         self.simulate = simulate
 
@@ -107,12 +112,20 @@ class SegmentationDataModule(BaseDataModule):
         """Open what results are compared with."""
         dataset = self._open(split)
         for video in dataset.sequences:
-            if (count := sum(mask is not None for mask in video.masks)) < LEAST_MASKS:
+            masks = [mask for mask in video.masks if mask is not None]
+            masks = _from_first_object(masks) if self.follows else masks
+            if len(masks) < LEAST_MASKS:
+                which = " from the first that shows an object on" if self.follows else ""
                 raise DataError(
-                    f"{video.name} of the list {self.lists[split]!r} has {count} masks; to score a result takes "
-                    f"{LEAST_MASKS}: take it out of the list, or name another with data.{split}_list"
+                    f"{video.name} of the list {self.lists[split]!r} has {len(masks)} masks{which}; to score a result "
+                    f"takes {LEAST_MASKS}: take it out of the list, or name another with data.{split}_list"
                 )
         return dataset
+
+
+def _from_first_object(masks: list[Path]) -> list[Path]:
+    """Leave out the masks before the first that shows an object."""
+    return list(dropwhile(lambda mask: not shows_object(read_mask(mask)), masks))
 
 
 def simulate_missing(root: Path, arguments: dict[str, Any]) -> None:

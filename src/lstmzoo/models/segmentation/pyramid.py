@@ -36,7 +36,7 @@ class FeaturePyramid(nn.Module):
         mean: of each colour in 0..1, taken off.
         std: of each colour, divided by.
         pretrained: whether the weights are worth keeping; then batch normalisation keeps its statistics, which few
-            frames, and those of one video, would only blur.
+            frames, and those of one video, would only blur. So it does where the weights are frozen.
 
     Attributes:
         strides: those of the maps, 4, 8, 16 and perhaps 32.
@@ -60,7 +60,7 @@ class FeaturePyramid(nn.Module):
 
     def train(self, mode: bool = True) -> FeaturePyramid:
         super().train(mode)
-        if self.pretrained:
+        if self.pretrained or not any(weight.requires_grad for weight in self.parameters()):
             keep_statistics(self)
         return self
 
