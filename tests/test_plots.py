@@ -15,7 +15,7 @@ from lstmzoo import nn
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.inference import plots
 from lstmzoo.inference.files import csv_file
-from lstmzoo.inference.style import class_colours
+from lstmzoo.inference.style import class_colours, figure
 
 CLASSES = ["dark", "middle", "bright"]
 
@@ -76,6 +76,28 @@ def test_training_curves_of_captions_show_the_measures_that_matter(tmp_path: Pat
     with csv_file(log, ["epoch", "step", "train/loss", *(f"val/{name}" for name in measures)]) as write_row:
         write_row([0, 9, 1.0, *(0.1 for _ in measures)])
     assert list(plots._read_curves(log)) == ["loss", "CIDEr-D", "BLEU-4", "ROUGE-L"]
+
+
+@pytest.mark.parametrize("best", [0, 2])
+def test_the_best_value_is_written_inside_the_axes(best: int) -> None:
+    made = figure(4, 3)
+    axes = made.subplots()
+    values = np.array([0.3, 0.3, 0.3])
+    values[best] = 0.12345
+    plots._draw_curve(axes, np.arange(1.0, 4.0), values, "val", "#000000", falls=True, share=False)
+    made.draw_without_rendering()
+    (text,) = axes.texts
+    box, inside = text.get_window_extent(), axes.get_window_extent()
+    assert inside.x0 <= box.x0 <= box.x1 <= inside.x1
+
+
+def test_a_bleu_that_means_nothing_is_no_scale() -> None:
+    axes = figure(4, 3).subplots()
+    plots._draw_curve(
+        axes, np.arange(1.0, 4.0), np.array([1e-14, 3e-14, 2e-14]), "val", "#000000", falls=False, share=False
+    )
+    assert axes.get_ylim()[1] > 1e-3
+    assert [text.get_text() for text in axes.texts] == ["0"]
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])

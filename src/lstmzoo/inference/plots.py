@@ -208,6 +208,8 @@ def _draw_curve(
     axes: Axes, epochs: np.ndarray, values: np.ndarray, phase: str, colour: str, *, falls: bool, share: bool
 ) -> None:
     name = {"train": "training", "val": "validation"}[phase]
+    if not falls:
+        values = values.round(6)  # a BLEU of 1e-14, which means 0, would be the scale of the axis
     smooth = len(values) // 40
     if smooth > 1:  # many noisy steps: the raw values stay visible behind their running mean
         axes.plot(epochs, values, color=colour, alpha=0.25, linewidth=0.8)
@@ -219,12 +221,13 @@ def _draw_curve(
         index = int(np.nanargmin(np.where(np.isfinite(values), values if falls else -values, np.nan)))
         axes.scatter(epochs[index], values[index], s=48, facecolor="white", edgecolor=colour, zorder=3)
         text = f"{values[index]:.1%}" if share else f"{values[index]:.3g}"
+        early = index < len(values) / 2  # beside the point, to the side where there is room
         axes.annotate(
             text,
             (epochs[index], values[index]),
-            xytext=(4, 8),
+            xytext=(-4 if early else 4, 8),
             textcoords="offset points",
-            ha="right",
+            ha="left" if early else "right",
             fontsize=8.5,
             color=colour,
         )
