@@ -8,6 +8,7 @@ import shutil
 import threading
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -150,6 +151,17 @@ def test_a_changed_picture_is_noticed_whatever_its_size_and_time(tmp_path, paths
     os.utime(paths[0], ns=(before.st_atime_ns, before.st_mtime_ns))
     cache = build(tmp_path / "cache", paths, Pool())
     np.testing.assert_allclose(cache.grid(0), expected(paths[2]), atol=1e-3)
+
+
+def test_a_change_anywhere_in_an_uncompressed_picture_is_noticed(tmp_path):
+    pixels, path = np.zeros((64, 64, 3), np.uint8), tmp_path / "x.bmp"
+    cv2.imwrite(str(path), pixels)
+    build(tmp_path / "cache", [path], Pool())
+    pixels[16:18, 16:18] = 255  # neither at the beginning, nor in the middle, nor at the end
+    cv2.imwrite(str(path), pixels)
+    cache = build(tmp_path / "cache", [path], Pool())
+    np.testing.assert_allclose(cache.grid(0), expected(path), atol=1e-3)
+    assert cache.grid(0).any()
 
 
 def test_pictures_of_one_name_in_two_folders_are_two(tmp_path, paths):

@@ -30,7 +30,9 @@ FORMAT = 1
 BATCH = 32
 
 SAMPLE = 1024
-"""Bytes that are read at three places of a picture to tell whether it has changed."""
+"""Bytes that are read at three places of a compressed picture to tell whether it has changed."""
+
+COMPRESSED = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
 
 class UnreadableImages(DataError):
@@ -68,8 +70,8 @@ class FeatureCache:
     wait for each other. Afterwards `grid` and `mean` read from the disk, in any number of processes.
 
     The files belong to one encoder (its `key`), one way of reading pictures, and one list of pictures: their names
-    below the folder that they share, their sizes, and a sample of what is in them. When any of it changes, features are
-    computed anew; a folder that was moved or copied keeps its features.
+    below the folder that they share, their sizes, and what is in them (of compressed pictures a sample). When any of it
+    changes, features are computed anew; a folder that was moved or copied keeps its features.
 
     Args:
         folder: folder of the cache.
@@ -254,17 +256,21 @@ def _states(paths: Sequence[Path]) -> list[tuple[str, int, bytes]]:
 
 
 def _sample(path: str) -> tuple[int, bytes]:
-    """The size of a file in bytes, and a digest of its beginning, middle and end.
+    """The size of a file in bytes, and a digest of its beginning, middle and end, or of all of it.
 
-    In a compressed picture a change anywhere moves what follows it, so that this finds what reading all would find.
+    In a compressed picture a change anywhere moves what follows it (in PNG it changes the checksum at the end); in
+    others, such as BMP, nothing but the place itself may change.
     """
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             parts = []
-            for start in (0, size // 2, max(size - SAMPLE, 0)):
-                file.seek(start)
-                parts.append(file.read(SAMPLE))
+            if os.path.splitext(path)[1].lower() in COMPRESSED:
+                for start in (0, size // 2, max(size - SAMPLE, 0)):
+                    file.seek(start)
+                    parts.append(file.read(SAMPLE))
+            else:
+                parts.append(file.read())
     except OSError as error:
         raise DataError(f"cannot read the image {path} ({error.strerror or error})") from error
     return size, hashlib.blake2b(b"".join(parts), digest_size=8).digest()
