@@ -175,6 +175,9 @@ def test_an_interrupted_call_leaves_only_whole_videos(tmp_path: Path, monkeypatc
     ("options", "message"),
     [
         ({"persons": 0}, "persons=0 .* 1 to 25"),
+        ({"persons": None}, "persons=None .* 1 to 25"),
+        ({"seed": None}, "seed=None .* 0 or more"),
+        ({"workers": 0.5}, "workers=0.5 .* 1 or more"),
         ({"persons": 26}, "persons=26 .* 1 to 25"),
         ({"scenarios": 5}, "scenarios=5 .* 1 to 4"),
         ({"actions": ["walkin"]}, "unknown action 'walkin'; did you mean 'walking'"),

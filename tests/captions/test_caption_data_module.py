@@ -12,7 +12,7 @@ from tiny_captions import write_captions
 from lstmzoo.cli import main
 from lstmzoo.data.captions import Vocabulary
 from lstmzoo.data.simulate.captions import CAPTIONS_FILE, contents, simulate_captions
-from lstmzoo.errors import DataError
+from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.tasks.caption_data import CaptionDataModule
 
 
@@ -36,9 +36,12 @@ def module(root: Path, encoder: Any = None, **options: Any) -> CaptionDataModule
 def test_a_finished_simulated_set_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = simulate_captions(tmp_path / "set", pictures=10, seed=3, progress=False)
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    module(root, simulate={"pictures": 12, "seed": 0}).prepare_data()
+    data = module(root, simulate={"pictures": 12, "seed": 0})
+    for _ in range(3):  # as in a run
+        data.prepare_data()
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
-    assert "with pictures=10, seed=3 and is taken as it is, not with pictures=12, seed=0" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown.count("with pictures=10, seed=3 and is taken as it is, not with pictures=12, seed=0") == 1
     (root / "images" / "simulated_000004.jpg").unlink()
     module(root, simulate={"pictures": 10, "seed": 3}).prepare_data()
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
@@ -47,6 +50,9 @@ def test_a_finished_simulated_set_is_left_as_it_is(tmp_path: Path, capsys: pytes
 
 def test_a_missing_or_interrupted_simulated_set_is_made(tmp_path: Path) -> None:
     root = tmp_path / "set"
+    for wrong in ({"pictures": None, "seed": 0}, {"pictures": 10, "seed": None}):
+        with pytest.raises(LstmzooError, match=r"^data\.\w+=None is not possible: give a whole number"):
+            module(root, simulate=wrong).prepare_data()
     module(root, simulate={"pictures": 10, "seed": 0}).prepare_data()
     assert contents(root) == {"pictures": 10, "seed": 0}
     (root / CAPTIONS_FILE).unlink()

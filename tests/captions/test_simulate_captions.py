@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import random
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
 
@@ -77,21 +77,21 @@ def test_pictures_show_what_is_said(beside, number):
 
 def test_without_memory_no_sentence_is_said():
     """A decoder that knows the picture perfectly, but of the words only the last, hardly ever says something true."""
-    rng, dice = np.random.default_rng(0), random.Random(0)
-    right = 0
+    rng = np.random.default_rng(0)
+    chances = []
     for _ in range(300):
-        true = true_sentences(draw_picture(rng))
-        following: defaultdict[str, list[str]] = defaultdict(list)
-        for text in true:
-            words = ["<bos>", *text.lower().replace(",", "").rstrip(".").split(), "<eos>"]
+        true = [
+            ["<bos>", *text.lower().replace(",", "").rstrip(".").split(), "<eos>"]
+            for text in true_sentences(draw_picture(rng))
+        ]
+        following: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for words in true:
             for word, after in pairwise(words):
-                following[word].append(after)
-        said, word = [], "<bos>"
-        while word != "<eos>" and len(said) < 30:
-            word = dice.choice(following[word])
-            said.append(word)
-        right += " ".join(said[:-1]) in {text.lower().replace(",", "").rstrip(".") for text in true}
-    assert right / 300 < 0.1
+                following[word][after] += 1
+        different = {tuple(words) for words in true}
+        steps = [[following[word][after] / following[word].total() for word, after in pairwise(x)] for x in different]
+        chances.append(sum(map(math.prod, steps)))
+    assert np.mean(chances) == pytest.approx(0.0025, abs=0.0003)
 
 
 def test_same_seed_same_files_and_more_extend(root, tmp_path):
@@ -106,8 +106,15 @@ def test_same_seed_same_files_and_more_extend(root, tmp_path):
 
 
 def test_refusals(root, tmp_path):
-    with pytest.raises(LstmzooError, match="pictures=9, seed=0: there are 10 pictures or more"):
-        simulate_captions(tmp_path / "few", pictures=9)
+    for options, message in (
+        ({"pictures": 9}, "pictures=9 is not possible: give a whole number, 10 or more"),
+        ({"pictures": None}, "pictures=None is not possible"),
+        ({"pictures": 12.5}, "pictures=12.5 is not possible"),
+        ({"seed": -1}, "seed=-1 is not possible: give a whole number, 0 or more"),
+    ):
+        with pytest.raises(LstmzooError, match=message):
+            simulate_captions(tmp_path / "few", **options)
+    assert not (tmp_path / "few").exists()
     with pytest.raises(DataError, match="holds another simulated set"):
         simulate_captions(root, pictures=40, seed=1)
     (tmp_path / "mine.txt").write_text("")

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from lstmzoo.data.captions import Captions, EmptySplit, Vocabulary
+from lstmzoo.data.simulate.checks import check_whole
 from lstmzoo.errors import LstmzooError
 from lstmzoo.tasks.base_data import BaseDataModule
 
@@ -128,11 +129,13 @@ class CaptionDataModule(BaseDataModule):
         self.cache_dir = cache_dir
         self.arguments = dataset
         self._captions: dict[str, Captions] = {}
+        self._made = False
 
     def prepare_data(self) -> None:
         """Make the simulated data set if it is missing."""
-        if self.simulate is not None:
+        if self.simulate is not None and not self._made:
             simulate_missing(self.root, self.simulate)
+            self._made = True  # the trainer asks again, for the fit and for the test
 
     def check_test(self) -> None:
         try:
@@ -194,6 +197,9 @@ def simulate_missing(root: Path, arguments: dict[str, Any]) -> None:
     Args:
         root: folder of the data set.
         arguments: those of `simulate_captions`: pictures and seed.
+
+    Raises:
+        LstmzooError, DataError: as `simulate_captions` does.
     """
     from lstmzoo.data.simulate import captions
 
@@ -201,6 +207,8 @@ def simulate_missing(root: Path, arguments: dict[str, Any]) -> None:
         return
     found = captions.contents(root)
     if found is None:
+        check_whole("data.pictures", arguments["pictures"], captions.LEAST)
+        check_whole("data.simulation_seed", arguments["seed"], 0)
         print(f"There is no data in {root} yet: simulating {arguments['pictures']} pictures with captions")
         captions.simulate_captions(root, **arguments)
         return

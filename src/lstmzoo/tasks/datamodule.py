@@ -10,6 +10,7 @@ from lstmzoo.data.clip_dataset import ClipDataset
 from lstmzoo.data.kth import KTH
 from lstmzoo.data.kth_files import SEQUENCES_FILE
 from lstmzoo.data.kth_protocols import split_persons
+from lstmzoo.data.simulate.checks import check_whole
 from lstmzoo.data.video_folder import VideoFolder
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.tasks.base_data import BaseDataModule
@@ -98,9 +99,12 @@ class ClipDataModule(BaseDataModule):
 
 def _check_simulation(simulate: dict[str, Any], protocol: dict[str, Any]) -> None:
     """Find out before videos are made that the protocol has no use for so few persons."""
+    from lstmzoo.data.simulate.kth import PERSONS, SCENARIOS
+
     persons = simulate["persons"]
-    if not 1 <= persons <= 25:
-        raise LstmzooError(f"data.persons must lie between 1 and 25, not {persons}")
+    check_whole("data.persons", persons, 1, PERSONS)
+    check_whole("data.scenarios", simulate["scenarios"], 1, SCENARIOS)
+    check_whole("data.simulation_seed", simulate["seed"], 0)
     options = {key: protocol[key] for key in ("protocol", "fold", "folds") if key in protocol}
     tested = split_persons(**options, persons=range(1, persons + 1), seed=protocol.get("split_seed", 0))
     for split in ("train", "test"):

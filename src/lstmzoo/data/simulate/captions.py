@@ -16,12 +16,15 @@ from lstmzoo.data.atomic import write_atomically
 from lstmzoo.data.captions.layouts import SIMULATED_MARKER as MARKER
 from lstmzoo.data.captions.text import tokenize
 from lstmzoo.data.progress import progress_bar
+from lstmzoo.data.simulate.checks import check_whole
 from lstmzoo.data.simulate.folder import claim
 from lstmzoo.data.simulate.sentences import WORDINGS, sentence, true_sentences
 from lstmzoo.data.simulate.things import Picture, Things, draw_picture, paint
-from lstmzoo.errors import LstmzooError
 
 PICTURES = 2000
+LEAST = 10
+"""Fewest pictures: with them every split has one."""
+
 CAPTIONS_FILE = "dataset_simulated.json"
 _MAKER, _VERSION = "lstmzoo.data.simulate.captions", 1
 _QUALITY = 92
@@ -46,13 +49,11 @@ def simulate_captions(
         The folder of the data set.
 
     Raises:
-        LstmzooError: too few pictures, or a negative seed.
+        LstmzooError: pictures or seed are no whole numbers, or too small.
         DataError: the folder holds something other than a simulated set of the same seed.
     """
-    if pictures < 10 or seed < 0:
-        raise LstmzooError(
-            f"pictures={pictures}, seed={seed}: there are 10 pictures or more, and the seed is 0 or more"
-        )
+    check_whole("pictures", pictures, LEAST)
+    check_whole("seed", seed, 0)
     root = Path(root)
     claim(root, MARKER, {"maker": _MAKER, "version": _VERSION, "seed": seed}, "set of captions")
     folder = root / "images"

@@ -20,6 +20,7 @@ from lstmzoo.data.atomic import write_atomically
 from lstmzoo.data.kth_check import SIMULATED_MARKER as MARKER
 from lstmzoo.data.kth_files import ACTIONS, SEQUENCES_FILE
 from lstmzoo.data.progress import progress_bar
+from lstmzoo.data.simulate.checks import check_whole
 from lstmzoo.data.simulate.film import shoot, write_script
 from lstmzoo.data.simulate.folder import claim
 from lstmzoo.data.simulate.scene import HEIGHT, WIDTH
@@ -99,8 +100,9 @@ def simulate_kth(
     ICPR 2004.
     """
     videos = _requested(persons, actions, scenarios)
-    if seed < 0 or (workers is not None and workers < 1):
-        raise LstmzooError(f"seed={seed}, workers={workers}: the seed is 0 or more, workers 1 or more")
+    check_whole("seed", seed, 0)
+    if workers is not None:
+        check_whole("workers", workers, 1)
     root = Path(root)
     claim(root, MARKER, {"maker": _MAKER, "version": _VERSION, "seed": seed}, "KTH")
     with FileLock(root / _LOCK):
@@ -122,9 +124,8 @@ def simulate_kth(
 
 def _requested(persons: int, actions: Sequence[str], scenarios: int) -> list[Video]:
     """Check the options and list the videos they ask for."""
-    for name, value, most in (("persons", persons, PERSONS), ("scenarios", scenarios, SCENARIOS)):
-        if not 1 <= value <= most:
-            raise LstmzooError(f"{name}={value} is out of range; give 1 to {most}")
+    check_whole("persons", persons, 1, PERSONS)
+    check_whole("scenarios", scenarios, 1, SCENARIOS)
     chosen = [actions] if isinstance(actions, str) else list(actions)
     for action in chosen:
         if action not in ACTIONS:
