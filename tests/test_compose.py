@@ -108,6 +108,15 @@ def test_mistakes_are_explained(override: str, said: list[str]) -> None:
         assert part in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["predict_captioning", "predict_segmentation", "inspect_segmentation", "predict"])
+def test_what_is_missing_is_shown_in_a_command_that_exists(name: str) -> None:
+    command = name.partition("_")[0]
+    with pytest.raises(LstmzooError, match=rf"^input must be given, e.g. lstmzoo {command} ckpt_path=R input=PATH$"):
+        compose(name, ["ckpt_path=R"])
+    with pytest.raises(LstmzooError, match=rf"e.g. lstmzoo {command} ckpt_path=PATH input=PATH$"):
+        compose(name, [])
+
+
 @pytest.mark.parametrize("path", ["/my data/kth (1)", "runs/a=b,c", r"C:\videos\it's", "~/kth"])
 def test_paths_may_hold_any_character(path: str) -> None:
     assert compose("train", [f"data.root={path}"]).data.root == path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -60,7 +61,7 @@ def compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
     config = _hydra_compose(config_name, parsed)
     for override in values:
         _check_type(base, config, override)
-    check_complete(config, config_name)
+    check_complete(config, config_name.partition("_")[0])  # a command's configurations for single tasks begin with it
     return config
 
 
@@ -138,7 +139,9 @@ def check_complete(config: DictConfig, command: str) -> None:
     """Raise `LstmzooError` naming the mandatory keys that are not set."""
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
-        example = " ".join(["lstmzoo", command, *(f"{key}=PATH" for key in missing)])
+        checkpoint = None if "ckpt_path" in missing else config.get("ckpt_path")
+        given = [] if checkpoint is None else [shlex.quote(f"ckpt_path={checkpoint}")]
+        example = " ".join(["lstmzoo", command, *given, *(f"{key}=PATH" for key in missing)])
         raise LstmzooError(f"{', '.join(missing)} must be given, e.g. {example}")
 
 
