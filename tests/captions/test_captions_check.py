@@ -106,7 +106,7 @@ def test_published_numbers_of_flickr30k_with_and_without_split_lists(root):
 
 @pytest.mark.parametrize("java", [True, False])
 def test_missing_java_is_told(root, monkeypatch, capsys, java):
-    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/java" if java else None)
+    monkeypatch.setattr("lstmzoo.metrics.java.has_java", lambda: java)
     command.run(["check", "captions", f"root={root}"])
     shown = capsys.readouterr().out
     assert ("There is no Java here: `lstmzoo eval` leaves METEOR out" in shown) is not java

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.metrics import captions as metrics
 from lstmzoo.metrics import meteor
 from lstmzoo.metrics.captions import METRICS, evaluate, load_results, match_ids
+from lstmzoo.metrics.java import has_java
 from lstmzoo.metrics.ptb import tokenize_java, tokenize_python
 
 needs_java = pytest.mark.skipif(
-    shutil.which("java") is None, reason="no Java here; Debian and Ubuntu: apt-get install default-jre-headless"
+    not has_java(), reason="no Java here; Debian and Ubuntu: apt-get install default-jre-headless"
 )
 
 REFERENCES = {
@@ -101,8 +103,70 @@ def test_a_comma_locale_changes_nothing(scores, monkeypatch):
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=de -Duser.country=DE")
     assert evaluate(REFERENCES, HYPOTHESES) == scores
     monkeypatch.setattr(meteor, "LOCALE", ())  # it does without our settings
-    with pytest.raises(LstmzooError, match="METEOR's Java program failed"):
-        evaluate(REFERENCES, HYPOTHESES)
+    assert "METEOR's Java program failed: could not convert" in evaluate(REFERENCES, HYPOTHESES).remark
+
+
+NUMBERS = {1: ["A 1 1/2 year old plays.", "a boy of 1 1/2 years"], 2: ["call (555) 123 4567 now", "a man calls"]}
+
+
+@needs_java
+def test_numbers_with_blanks_are_one_word_as_they_are_officially(monkeypatch):
+    hypotheses = {1: "a boy is 1 1/2 years old", 2: "a man calls (555) 123 4567"}
+    expected = official(NUMBERS, hypotheses, monkeypatch)
+    assert evaluate(NUMBERS, hypotheses) == pytest.approx(expected, abs=1e-6)
+    del expected["METEOR"]
+    assert evaluate(NUMBERS, hypotheses, tokenizer="python") == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.fixture
+def stub_java(tmp_path, monkeypatch):
+    """Puts a shell script in Java's place; the real one is $real."""
+
+    def make(script: str) -> None:
+        real = shutil.which("java")
+        (tmp_path / "java").write_text(f"#!/bin/sh\nreal={real}\n{script}\n")
+        (tmp_path / "java").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    return make
+
+
+@needs_java
+def test_without_meteor_the_other_numbers_are_kept(scores, stub_java):
+    stub_java('case "$*" in *meteor*) echo no memory >&2; exit 3;; esac; exec "$real" "$@"')
+    left = evaluate(REFERENCES, HYPOTHESES)
+    assert left == {name: value for name, value in scores.items() if name != "METEOR"}
+    assert left.remark.endswith("METEOR is left out: METEOR's Java program failed: it ended with status 3: no memory.")
+
+
+def test_without_the_official_tokeniser_ours_is_used(stub_java):
+    stub_java('[ "$1" = -version ]')
+    left = evaluate(REFERENCES, HYPOTHESES)
+    assert left == evaluate(REFERENCES, HYPOTHESES, tokenizer="python")
+    assert left.tokenizer == "python"
+    assert "The official tokeniser failed: the PTB tokeniser gave 0 lines" in left.remark
+    with pytest.raises(LstmzooError, match="the PTB tokeniser gave 0 lines"):
+        evaluate(REFERENCES, HYPOTHESES, tokenizer="java")
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [("kill -9 $$", "it was killed by SIGKILL"), ("exec sleep 60", "it was ended after 1 s without a result")],
+)
+def test_how_meteors_program_ended_is_told(stub_java, monkeypatch, end, message):
+    monkeypatch.setattr(meteor, "START_SECONDS", 0.0)
+    stub_java(f'[ "$1" = -version ] && exit 0; {end}')
+    with pytest.raises(LstmzooError, match=f"METEOR's Java program failed: {message}$"):
+        meteor.meteor({"0": ["a dog"]}, {"0": ["a dog"]})
+
+
+def test_a_java_that_does_not_run_is_none(stub_java):
+    """MacOS has one that only says where to get Java."""
+    stub_java("exit 1")
+    assert not has_java()
+    scores = evaluate(REFERENCES, HYPOTHESES)
+    assert scores.tokenizer == "python"
+    assert "default-jre-headless" in scores.remark
 
 
 @pytest.mark.parametrize("tokenize", [pytest.param(tokenize_java, marks=needs_java), tokenize_python])
@@ -138,6 +202,8 @@ and/or black/white w/ a hat w/o A/C B&W AT&T rock&roll
 A man (in red) [sic] {x} "quoted" 'single' ``latex'' “curly” ‘dogs’ bowl’
 wait... what?! no!! -- yes - no—yes – ok
 red-haired T-shirt x-ray -ing 3-year-old mid-1990s merry-go-round dog's-eye
+a 1 1/2 year old, 10 1/2 inch, 2 1/2 x 3 1/2 foot, 1 1/2-year-old, 1½ cup, 1,000 1/2, -1 1/2, 1-1/2
+call (555) 123 4567 or (555)123-4567, 555 123 4567, 555-123-4567, +44 20 7946 0958; room (555) is, (12) 345
 café naïve Zürich end.Start red,white a;b a:b
 #hashtag @home :) ;) <3 www.flickr.com me@x.com
 the boy 's dog is n't here ; the dogs' bowl , fish 'n chips .
@@ -172,6 +238,7 @@ def test_python_tokeniser_agrees_on_all_of_flickr8k(real_data):
         ({1: ["a"], 2: ["b"]}, {"x.jpg": "a"}, "no caption is of an image .* are 1, 2, the captions are of 'x.jpg'"),
         ({1: "a dog"}, {1: "a"}, "a list of one or more captions, not 'a dog'"),
         ({1: []}, {1: "a"}, "a list of one or more captions"),
+        ({1: ["a dog", "!"]}, {1: "a dog"}, "image 1 has a reference without words, '!'; leave it out"),
         ({1: ["a"]}, {1: ["a"]}, "the caption of image 1 is a text, not list"),
     ],
 )

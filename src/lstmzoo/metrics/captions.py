@@ -57,29 +57,32 @@ def evaluate(
         references: what people wrote of each image: raw captions, one or more.
         hypotheses: the caption to be scored of each of these images.
         tokenizer: java: the official one; python: `lstmzoo.metrics.ptb.tokenize_python`, and no Java at all, so that
-            METEOR is left out; auto: java where there is Java.
+            METEOR is left out; auto: java where there is Java and it does its work, else python.
         spice: compute SPICE, too; it needs Java, and fetches a parser at its first use.
 
     Returns:
-        The numbers of `METRICS`, METEOR only with the tokeniser in Java; `Scores.remark` says how they were made.
+        The numbers of `METRICS`, METEOR only with the tokeniser in Java, and left out where its program fails;
+        `Scores.remark` says how they were made.
 
     Raises:
-        LstmzooError: images with references but no caption or the reverse, no image at all, an unknown tokeniser, or
-            Java is asked for and missing.
+        LstmzooError: images with references but no caption or the reverse, no image at all, a reference without words,
+            an unknown tokeniser, or Java is asked for and missing.
     """
     if tokenizer not in TOKENIZERS:
         raise LstmzooError(f"unknown tokenizer {tokenizer!r}; valid: {', '.join(TOKENIZERS)}")
     _check(references, hypotheses)
-    if tokenizer == "auto":
-        tokenizer = "java" if java.has_java() else "python"
-    said, guessed = _tokenize(references, hypotheses, tokenizer)
+    words, tokenizer, troubles = _tokenize([*_all(references), *map(hypotheses.__getitem__, references)], tokenizer)
+    said, guessed = _by_image(words, references)
     numbers = _without_java(said, guessed)
     if tokenizer == "java":
-        numbers["METEOR"] = meteor(said, guessed)
+        try:
+            numbers["METEOR"] = meteor(said, guessed)
+        except LstmzooError as error:  # the other numbers are worth having
+            troubles.append(f"METEOR is left out: {error}.")
     if spice:
         numbers["SPICE"] = _spice(said, guessed)
     ordered = {name: numbers[name] for name in (*METRICS, "SPICE") if name in numbers}
-    return Scores(ordered, tokenizer, _remark(tokenizer))
+    return Scores(ordered, tokenizer, " ".join([_remark(tokenizer), *troubles]))
 
 
 def load_results(path: str | os.PathLike[str]) -> dict[ImageId, str]:
@@ -175,14 +178,33 @@ def _check(references: Mapping[ImageId, Sequence[str]], hypotheses: Mapping[Imag
             raise LstmzooError(f"the caption of image {key!r} is a text, not {_kind(hypotheses[key])}")
 
 
-def _tokenize(
-    references: Mapping[ImageId, Sequence[str]], hypotheses: Mapping[ImageId, str], tokenizer: str
+def _all(references: Mapping[ImageId, Sequence[str]]) -> list[str]:
+    return [caption for captions in references.values() for caption in captions]
+
+
+def _tokenize(captions: list[str], tokenizer: str) -> tuple[list[str], str, list[str]]:
+    """Tokenise everything in one go; also returned are the tokeniser, and what went wrong on the way."""
+    if tokenizer == "python" or (tokenizer == "auto" and not java.has_java()):
+        return ptb.tokenize_python(captions), "python", []
+    try:
+        return ptb.tokenize_java(captions), "java", []
+    except LstmzooError as error:
+        if tokenizer == "java":
+            raise
+        return ptb.tokenize_python(captions), "python", [f"The official tokeniser failed: {error}."]
+
+
+def _by_image(
+    tokenized: list[str], references: Mapping[ImageId, Sequence[str]]
 ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Tokenise everything in one go, and part it again by image."""
-    tokenize = ptb.tokenize_java if tokenizer == "java" else ptb.tokenize_python
-    captions = [caption for captions in references.values() for caption in captions]
-    words = iter(tokenize([*captions, *(hypotheses[key] for key in references)]))
+    """Part what was tokenised by image again: the references, and the caption that is scored."""
+    words = iter(tokenized)
     said = {str(number): [next(words) for _ in captions] for number, captions in enumerate(references.values())}
+    for (key, captions), found in zip(references.items(), said.values(), strict=True):
+        if "" in found:  # METEOR's program would wait for ever
+            raise LstmzooError(
+                f"image {key!r} has a reference without words, {captions[found.index('')]!r}; leave it out"
+            )
     return said, {key: [next(words)] for key in said}
 
 

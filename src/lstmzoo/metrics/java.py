@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from functools import cache
 
 from lstmzoo.errors import LstmzooError
 
@@ -18,7 +20,7 @@ UTF8 = ("-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8")
 
 def has_java() -> bool:
     """Say whether Java can be run."""
-    return shutil.which("java") is not None
+    return _find() is not None
 
 
 def java_command() -> list[str]:
@@ -27,7 +29,21 @@ def java_command() -> list[str]:
     Raises:
         LstmzooError: there is none; the message says how to get it.
     """
-    found = shutil.which("java")
+    found = _find()
     if found is None:
         raise LstmzooError(f"there is no Java on this machine; {INSTALL}")
     return [found]
+
+
+def _find() -> str | None:
+    """The path of a Java that works: macOS, for one, has a program of that name that only says there is none."""
+    found = shutil.which("java")
+    return found if found is not None and _works(found) else None
+
+
+@cache
+def _works(program: str) -> bool:
+    try:
+        return subprocess.run([program, "-version"], capture_output=True, timeout=60, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import tempfile
 import threading
@@ -34,16 +35,17 @@ def meteor(references: Tokenized, hypotheses: Tokenized) -> float:
     """
     # Three bars part the fields of a line that is sent to the program.
     parted = {key: [text.replace("|||", " ") for text in texts] for key, texts in references.items()}
+    limit = START_SECONDS + SECONDS_PER_IMAGE * len(parted)
     with tempfile.TemporaryFile() as messages:
         scorer = _scorer(messages)
-        watchdog = threading.Timer(START_SECONDS + SECONDS_PER_IMAGE * len(parted), scorer.meteor_p.kill)
+        watchdog = threading.Timer(limit, scorer.meteor_p.kill)
         watchdog.start()
         try:
             score, _ = scorer.compute_score(parted, hypotheses)
         except (OSError, ValueError) as error:
             scorer.lock.release()  # taken by the computation; the scorer takes it again when it is deleted
-            messages.seek(0)
-            reason = messages.read().decode(errors="replace").strip()[-300:]
+            late = watchdog.finished.is_set()
+            reason = f"it was ended after {limit:.0f} s without a result" if late else _end(scorer.meteor_p, messages)
             raise LstmzooError(f"METEOR's Java program failed: {reason or error}") from error
         finally:
             watchdog.cancel()
@@ -51,6 +53,18 @@ def meteor(references: Tokenized, hypotheses: Tokenized) -> float:
             with suppress(OSError):
                 scorer.meteor_p.stdin.close()
     return float(score)
+
+
+def _end(program: subprocess.Popen[bytes], messages: IO[bytes]) -> str:
+    """Say how the program ended, and what it wrote about it; empty where it has not ended."""
+    try:
+        status = program.wait(timeout=1)  # what it wrote to is closed a little before it is gone
+    except subprocess.TimeoutExpired:
+        return ""
+    messages.seek(0)
+    said = messages.read().decode(errors="replace").strip()[-300:]
+    how = f"it was killed by {signal.Signals(-status).name}" if status < 0 else f"it ended with status {status}"
+    return f"{how}: {said}" if said else how
 
 
 def _scorer(messages: IO[bytes]) -> Any:

@@ -35,7 +35,8 @@ def tokenize_java(captions: Sequence[str]) -> list[str]:
         captions: the captions.
 
     Returns:
-        The words of each, lower case, without punctuation, parted by single blanks.
+        The words of each, lower case, without punctuation, parted by single blanks. A number such as 1 1/2 is one word,
+        with U+00A0 inside.
 
     Raises:
         LstmzooError: there is no Java, or the program failed.
@@ -52,24 +53,26 @@ def tokenize_java(captions: Sequence[str]) -> list[str]:
     if done.returncode or len(lines) != len(captions):
         reason = done.stderr.decode(errors="replace").strip()[-300:]
         raise LstmzooError(f"the PTB tokeniser gave {len(lines)} lines for {len(captions)} captions: {reason}")
-    dropped = set(ptbtokenizer.PUNCTUATIONS)
-    return [" ".join(word for word in line.split() if word not in dropped) for line in lines]
+    dropped = {*ptbtokenizer.PUNCTUATIONS, ""}
+    # Not at any white space: the program joins what is one word to it, 1 1/2 for one, by U+00A0.
+    return [" ".join(word for word in line.split(" ") if word not in dropped) for line in lines]
 
 
 def tokenize_python(captions: Sequence[str]) -> list[str]:
     """Tokenise as the official program does, without Java; see `tokenize_java`.
 
     The words are the same for all 35,000 training and development captions of Flickr8k. Differences are left in
-    prose that captions do not have: unlisted abbreviations, initials at the end of a line, unusual numbers.
+    prose that captions do not have: unlisted abbreviations, initials at the end of a line, dates and unusual numbers
+    (1⁄2 with U+2044).
     """
     return [" ".join(_words(normalize(caption))) for caption in captions]
 
 
-_BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}
-_SMILEYS = {":)": ":-rrb-", ";)": ";-rrb-", ":(": ":-lrb-", ";(": ";-lrb-", ":-)": ":--rrb-", ":-(": ":--lrb-"}
+# What the Penn Treebank writes in other letters, and the blank inside a number such as 1 1/2.
+_BRACKETS = str.maketrans(
+    {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-", " ": "\u00a0"}
+)
 _SIGNS = {"£": "#", "€": "$", "½": "1/2", "¼": "1/4", "¾": "3/4", "&amp;": "&", "&lt;": "<", "&gt;": ">"}
-_SPELLED = _BRACKETS | _SMILEYS | _SIGNS
-"""What the Penn Treebank writes in other letters."""
 
 # Other quotes and dashes are read as the ASCII ones.
 _PLAIN = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "--", "…": "..."})
@@ -84,6 +87,11 @@ _TITLES = (
 _CLITIC = r"'(?:[sdm]|re|ve|ll)(?![^\W_])"
 _NEGATION = r"n['`]t(?![^\W_])"
 _LETTER = r"[^\W\d_]"
+
+_NUMBERS_WITH_BLANKS = r"""
+      \d{1,4} [ ] \d{1,4}/\d{1,4}                                     # 1 1/2
+    | (?: \(\d{2,3}\) [ ]? | (?: \+{1,2} )? (?: \d{2,4} [- ] )? \d{2,4} [- ] ) \d{3,4} [- ]? \d{3,5}  # (555) 123 4567
+"""
 
 _TOKEN = re.compile(
     rf"""
@@ -101,7 +109,8 @@ _TOKEN = re.compile(
     | \b ol' (?! \w ) | \b y' (?= all\b )
     | {_CLITIC} | {_NEGATION}
     | \d+ :\d\d (?= [ap]m\b )                                         # 12:30|pm
-    | (?<! [\w.] ) [-+.]? \d+ (?: [.,:/-] \d+ )* (?! [^\W_] | -\w )   # 5,000 3.5 1/2 10:30
+    | (?<! [\w.] ) (?: {_NUMBERS_WITH_BLANKS} ) | [¼½¾]
+    | (?<! [\w.] ) [-+.]? \d+ (?: [.,:/-] \d+ )* (?! [^\W_¼½¾] | -\w )  # 5,000 3.5 1/2 10:30
     | (?-i: [A-Z]+ (?: & [A-Z]+ )+ ) \b                               # AT&T
     | C (?: \+\+ | \# )
     | [^\W_]+? (?= {_NEGATION} )                                      # does|n't
@@ -116,4 +125,4 @@ _TOKEN = re.compile(
 def _words(caption: str) -> list[str]:
     """Take a caption apart, without punctuation."""
     tokens = [token.lower() for token in _TOKEN.findall(caption.translate(_PLAIN))]
-    return [_SPELLED.get(token, token) for token in tokens if not _PUNCTUATION.fullmatch(token)]
+    return [_SIGNS.get(token, token).translate(_BRACKETS) for token in tokens if not _PUNCTUATION.fullmatch(token)]
