@@ -136,11 +136,21 @@ def test_pictures_of_one_name_keep_apart(tmp_path: Path) -> None:
     assert find_pictures(tmp_path / "list.txt") == [tmp_path / "b" / ".." / "a" / "x.jpg", tmp_path / "b" / "x.jpg"]
 
 
+def test_lists_in_other_encodings(tmp_path: Path) -> None:
+    listed = tmp_path / "list.txt"
+    listed.write_text("\ufeffx.jpg\n", encoding="utf-8")
+    assert find_pictures(listed) == [tmp_path / "x.jpg"]
+    listed.write_text("x.jpg\nföhn.jpg\n", encoding="latin-1")
+    with pytest.raises(DataError, match=r"list.txt, line 2 is not UTF-8 .*convert the file"):
+        find_pictures(listed)
+
+
 def test_captions_of_files_that_come_twice_or_cannot_be_read(run: Path, data: Path, tmp_path: Path) -> None:
     model = lstmzoo.load(run)
     good, broken = data / "Images" / "01.png", tmp_path / "broken.jpg"
     broken.write_bytes(b"no picture")
     once, again = caption_files(model, [good, good])
+    assert [path for path, _ in caption_files(model, str(good))] == [good]
     assert (once[0], [one.words for one in once[1]]) == (again[0], [one.words for one in again[1]])
     with pytest.raises(DataError, match=r"broken.jpg"):
         list(caption_files(model, [good, broken]))

@@ -15,6 +15,7 @@ import torch
 
 from lstmzoo import nn
 from lstmzoo.data.captions.images import read_image, read_images
+from lstmzoo.data.captions.records import read_text
 from lstmzoo.data.captions.text import tokenize
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.inference.gates import has_memory
@@ -59,7 +60,7 @@ def find_pictures(wanted: str | Path) -> list[Path]:
             (relative to the file's folder); one that is there twice is taken once.
 
     Raises:
-        DataError: there is nothing of that name, or no picture in it.
+        DataError: there is nothing of that name, no picture in it, or a list that is not UTF-8.
     """
     path = Path(wanted).expanduser()
     if path.is_dir():
@@ -73,7 +74,7 @@ def find_pictures(wanted: str | Path) -> list[Path]:
         raise DataError(f"there is no input {path}: give a picture, a folder of pictures, or a .txt list of paths")
     if path.suffix.lower() != ".txt":
         return [path]
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line.strip() for line in read_text(path).splitlines()]
     if not any(lines):
         raise DataError(f"the list {path} is empty; write the path of a picture on each line")
     found = [path.parent / Path(line).expanduser() for line in lines if line]
@@ -83,7 +84,7 @@ def find_pictures(wanted: str | Path) -> list[Path]:
 @torch.inference_mode()
 def caption_files(
     model: Any,
-    paths: Iterable[str | Path],
+    paths: str | Path | Iterable[str | Path],
     decoding: Decoding | None = None,
     batch_size: int = 32,
     failures: list[DataError] | None = None,
@@ -92,7 +93,7 @@ def caption_files(
 
     Args:
         model: a captioner from ``lstmzoo.load``, or an `Ensemble` of some.
-        paths: the files.
+        paths: the files, or one.
         decoding: how; the default is beam search with 3.
         batch_size: pictures at a time.
         failures: takes the errors of files that cannot be read, which are left out then.
@@ -103,7 +104,7 @@ def caption_files(
     Raises:
         DataError: a file cannot be read, and there is no list `failures`.
     """
-    waiting = [Path(path) for path in paths]
+    waiting = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     for start in range(0, len(waiting), batch_size):
         batch = waiting[start : start + batch_size]
         try:
