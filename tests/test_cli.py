@@ -207,6 +207,8 @@ def test_helps(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     overview = capsys.readouterr().out
     assert all(name in overview for name in COMMANDS)
+    assert "put pictures into words" in overview
+    assert "masks" in overview
     assert main(["train", "--help"]) == 0
     text = capsys.readouterr().out
     for part in ("experiment", "kth_lstm*", "kth_simulated*", "resume", "lstmzoo train -m"):

@@ -16,8 +16,8 @@ from lstmzoo.errors import DataWarning, LstmzooError, unknown_choice
 COMMANDS = {
     "train": "train a model; without arguments: an LSTM on simulated KTH",
     "eval": "measure a checkpoint on a data split",
-    "predict": "label a video, a folder of videos or a camera",
-    "inspect": "look inside: confusion, accuracies, gates over the frames of a clip",
+    "predict": "label videos or a camera, put pictures into words, or mark objects in videos with masks",
+    "inspect": "look inside: confusion and gates, attention word by word, or the memory of objects",
     "data": "simulate, prepare or check a data set",
     "list": "list models, cells, experiments or data sets",
     "bench": "time cells, data or models",
