@@ -55,7 +55,11 @@ def greedy(models: list[Any], picture: Path) -> str:
 
 @torch.no_grad()
 def test_members_see_with_their_own_encoders(
-    runs: list[Path], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runs: list[Path],
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("lstmzoo.metrics.java.has_java", lambda: False)  # it starts slowly
     models: list[Any] = [lstmzoo.load(path) for path in runs]
@@ -68,6 +72,8 @@ def test_members_see_with_their_own_encoders(
     whole = ["eval", f"ckpt_path={one}", f"task.ensemble=[{other}]", "task.decoding.method=greedy"]
     assert main([*whole, f"output={tmp_path / 'eval'}"]) == 0
     assert said(tmp_path / "eval") == expected
+    assert json.loads((tmp_path / "eval" / "metrics.json").read_text())["ensemble"] == [str(one), str(other)]
+    assert f"{one} + {other}, test split" in capsys.readouterr().out
     (tmp_path / "list.txt").write_text("\n".join(map(str, pictures)))
     given = [f"ckpt_path={one}", f"ensemble=[{other}]", f"input={tmp_path / 'list.txt'}", "method=greedy"]
     assert main(["predict", *given, f"output={tmp_path / 'predict'}"]) == 0

@@ -84,6 +84,7 @@ def task(config: DictConfig, labels: dict[str, Any]) -> Any:
     encoder = built.model.encoder
     built.transform = {"size": [encoder.image_size] * 2, "encoder_key": encoder.key}
     built.others = [_load(path) for path in ensemble]  # they have a say in tests
+    built.ensemble = [str(path) for path in ensemble]
     Ensemble([built.model, *built.others])  # whether they can speak as one shows now, not after the data were read
     return built
 

@@ -59,17 +59,20 @@ def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
     data = open_split(request)
     for key in [key for key in config.model if str(key).startswith("pretrained_")]:
         config.model[key] = False  # all weights are in the checkpoint
-    task = build.build_task(config, data.labels)
+    task: Any = build.build_task(config, data.labels)
     try:
         task.adopt(load(path))
     except RuntimeError as error:
         raise CheckpointError(
             f"the weights of {path} do not fit the changed model settings: {shorten(str(error), 300)}"
         ) from error
+    voices = [str(path), *map(str, config.task.get("ensemble", []))]
+    if len(voices) > 1:
+        task.ensemble = voices
     with build.setting_errors("the trainer"):
         trainer = Trainer(
             **build.to_dict(config.trainer),
-            callbacks=[SaveResults(output, f"{path}, {split} split")],
+            callbacks=[SaveResults(output, f"{' + '.join(voices)}, {split} split")],
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,

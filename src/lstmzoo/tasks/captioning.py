@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ class CaptionResults:
         decoding: how the sentences were made.
         exact: share of the best sentences that are true and well worded; of simulated pictures only, where all that
             may be said is known.
+        ensemble: checkpoints whose probabilities were averaged; empty where one spoke alone.
     """
 
     scores: Scores
@@ -68,6 +69,7 @@ class CaptionResults:
     words: float
     decoding: dict[str, Any]
     exact: float | None = None
+    ensemble: Sequence[str] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers, ready for JSON."""
@@ -81,6 +83,7 @@ class CaptionResults:
             "tokenizer": self.scores.tokenizer,
             "remark": self.scores.remark,
             "decoding": self.decoding,
+            **({"ensemble": [*self.ensemble]} if self.ensemble else {}),
         }
 
 
@@ -152,6 +155,7 @@ class CaptioningTask(BaseTask):
         self.decoding = Decoding.of(decoding or {})
         # In lists: other captioners are no part of this module, nor of its checkpoints.
         self.others: list[Any] = []
+        self.ensemble: list[str] = []  # the checkpoints they are from, for the results
         self.speaker: list[Any] = []
         self.reward: Reward | None = None
         self._said: list[tuple[int, list[Sentence]]] = []
@@ -259,6 +263,7 @@ class CaptioningTask(BaseTask):
             words=_mean(len(caption.sentences[0].split()) for caption in captions),
             decoding=asdict(self.decoding),
             exact=exact_match(dataset.root, said) if is_simulated(dataset.root) else None,
+            ensemble=self.ensemble,
         )
 
     def _say(self, speaker: Any, features: Tensor, batch: dict[str, Any]) -> None:
