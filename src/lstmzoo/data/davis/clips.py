@@ -50,8 +50,8 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         from_start: share of the clips that begin with the first frame of their sequence and run forwards; 1 where only
             the first frames tell what is to be found. Where that frame shows no object, they begin later.
         jitter: brightness, contrast and saturation of every frame change by up to this share.
-        recolour: share of the clips whose red, green and blue change places, in all frames alike. With few videos, what is
-            to be found would else be known by its colour.
+        recolour: share of the clips whose red, green and blue change places, in all frames alike. With few videos, what
+            is to be found would else be known by its colour.
         paste: share of the clips into which the objects of a clip of another sequence are pasted, over all else. Then
             one who knows the first mask only can tell which of them is meant.
         clips_per_sequence: items per sequence.
