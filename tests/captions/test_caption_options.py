@@ -6,6 +6,7 @@ import json
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -60,6 +61,42 @@ def test_sampling_does_not_depend_on_other_pictures(checkpoint: Path, pictures: 
     assert apart == {name: together[name] for name in ("03.png", "05.png")}
 
 
+def test_what_is_missing_is_shown_in_a_command_that_exists(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("predict", "inspect"):
+        assert main([command, f"ckpt_path={checkpoint}"]) == 2
+        example = f"input must be given, e.g. lstmzoo {command} ckpt_path={checkpoint} input=PATH"
+        assert example in capsys.readouterr().err
+
+
+def test_where_no_picture_can_be_read_nothing_is_written(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "list.txt").write_text("broken.jpg\nabsent.jpg\n")
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    given = [f"ckpt_path={checkpoint}", f"input={tmp_path / 'list.txt'}", f"output={tmp_path / 'out'}"]
+    with pytest.raises(SystemExit):
+        main(["predict", *given])
+    assert "0 of 2 pictures done. Nothing was written" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_pictures_than_a_sheet_holds(
+    checkpoint: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        "lstmzoo.inference.caption_plots.contact_sheet",
+        lambda pictures, captions, path, **about: drawn.append({**about, "pictures": len(pictures)}),
+    )
+    for number in range(30):
+        shutil.copy(pictures / "01.png", tmp_path / f"{number:02d}.png")
+    assert len(predicted(checkpoint, tmp_path, tmp_path / "out", "method=greedy", "max_words=3")) == 30
+    names = [f"{number:02d}.png" for number in range(24)]
+    assert drawn == [{"pictures": 24, "names": names, "title": "The first 24 of 30 pictures"}]
+
+
 def test_the_unknown_word_and_repetition_where_they_are_wanted(
     checkpoint: Path, pictures: Path, tmp_path: Path
 ) -> None:
@@ -81,6 +118,22 @@ def test_inspect_looks_at_the_sentence_that_predict_shows(
     given = [f"ckpt_path={checkpoint}", f"input={pictures / '03.png'}", f"output={tmp_path}"]
     assert main(["inspect", *given, *options]) == 0
     assert capsys.readouterr().out.splitlines()[0] == shown
+
+
+def test_inspect_says_which_of_several_cells_is_drawn(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subtitles: list[str] = []
+    monkeypatch.setattr(
+        "lstmzoo.cli.inspect_captions.word_by_word", lambda *_, subtitle, **__: subtitles.append(subtitle)
+    )
+    for name, layer in (("updown", "-1"), ("updown", "0"), ("nic", "-1")):
+        model = write_checkpoint(tmp_path / f"{name}.ckpt", name, seed=3)
+        given = [f"ckpt_path={model}", f"input={pictures / '01.png'}", f"output={tmp_path}", f"layer={layer}"]
+        assert main(["inspect", *given]) == 0
+    assert subtitles[0].endswith("gates of layer=1, the cell 'telling'")
+    assert subtitles[1].endswith("gates of layer=0, the cell 'looking'")
+    assert "gates of" not in subtitles[2]
 
 
 def test_inspect_of_an_ensemble_draws_every_member(

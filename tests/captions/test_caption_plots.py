@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lstmzoo.data.captions.images import read_thumbnail
+from lstmzoo.inference import caption_plots
 from lstmzoo.inference.caption_plots import COLUMN, TEXT, WIDE, _wrapped, contact_sheet, word_by_word
 from lstmzoo.inference.captions import Spoken
 
@@ -35,7 +36,9 @@ def squares(path: Path) -> list[tuple[int, int]]:
 @pytest.mark.parametrize(("height", "width"), [(200, 300), (300, 200), (100, 400), (400, 100)])
 def test_pictures_keep_their_proportions(tmp_path: Path, height: int, width: int) -> None:
     picture = with_square(height, width, 80)
-    path = contact_sheet([picture, picture], [["a square"], ["a square", "a field"]], tmp_path / "sheet.png")
+    path = contact_sheet(
+        [picture, picture], [["a square"], ["a square", "a field"]], tmp_path / "sheet.png", names=["1.jpg"] * 2
+    )
     assert len(squares(path)) == 2
     for wide, tall in squares(path):
         assert wide == pytest.approx(tall, rel=0.05, abs=2)
@@ -49,6 +52,15 @@ def test_pictures_keep_their_proportions_word_by_word(tmp_path: Path) -> None:
     assert len(squares(path)) == 3
     for wide, tall in squares(path):
         assert wide == pytest.approx(tall, rel=0.05, abs=2)
+
+
+def test_attention_spread_evenly_leaves_the_picture_dark(tmp_path: Path) -> None:
+    attention = np.full((2, 4), 0.25)
+    attention[1] = [1, 0, 0, 0]
+    spoken = Spoken(["a", "."], np.ones(2) / 2, attention, None, None)
+    (even, pointed), _ = caption_plots._looks(spoken, np.full((3, 40, 40), 200, np.uint8))
+    assert even.max() < 120
+    assert pointed[5, 5].min() == 200
 
 
 def test_thumbnails_are_small_and_in_proportion(tmp_path: Path) -> None:
@@ -73,7 +85,12 @@ def test_text_stays_in_its_column_and_is_no_mathematics(tmp_path: Path) -> None:
     picture = with_square(100, 150, 50)
     text = "WWW MMMM " * 12 + "for $5 or $\\frac{6$"
     path = contact_sheet(
-        [picture] * 2, [[text], [text]], tmp_path / "sheet.png", references=[text] * 2, title="T " * 90
+        [picture] * 2,
+        [[text], [text, text]],
+        tmp_path / "sheet.png",
+        names=["M" * 90] * 2,
+        references=[text] * 2,
+        title="T " * 90,
     )
     image = cv2.imread(str(path))
     dots = image.shape[1] / (2 * COLUMN)
@@ -81,6 +98,18 @@ def test_text_stays_in_its_column_and_is_no_mathematics(tmp_path: Path) -> None:
     headline = int(dots * 1.0)
     assert (gutter[headline:] == 255).all()
     assert (image[:, -3:] == 255).all()
+
+
+def test_every_picture_is_named_and_its_sentences_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(caption_plots, "_write", lambda made, x, y, text, font, colour: written.append(text))
+    picture = with_square(100, 150, 50)
+    long = "folder/" * 30 + "dog.jpg"
+    contact_sheet([picture] * 2, [["a dog"], ["a cat", "a pet"]], tmp_path / "s.png", names=["1.jpg", long], title="T")
+    assert written[:5] == ["T", "1.jpg", "a dog", written[3], "1. a cat"]
+    assert written[5:] == ["2. a pet"]
+    assert written[3].startswith("…")
+    assert written[3].endswith("/dog.jpg")
 
 
 def test_a_model_without_attention_shows_the_picture_once(tmp_path: Path) -> None:

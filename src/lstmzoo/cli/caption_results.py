@@ -40,6 +40,7 @@ def save_captions(results: CaptionResults, folder: Path) -> None:
         [read_thumbnail(one.path) for one in shown],
         [one.sentences for one in shown],
         folder / "contact_sheet.png",
+        names=[str(one.image_id) for one in shown],
         references=[one.references[0] for one in shown],
         title=f"{len(shown)} of {len(results.captions)} pictures: what was said, and what a person said (grey)",
     )

@@ -11,7 +11,7 @@ from lstmzoo.cli.request import output_folder
 from lstmzoo.data.captions.images import read_thumbnail
 from lstmzoo.inference.caption_plots import word_by_word
 from lstmzoo.inference.captions import encode_files, file_key, replay, sentence_of, text_of
-from lstmzoo.inference.gates import check_layer, has_memory
+from lstmzoo.inference.gates import check_layer, has_memory, layer_names
 from lstmzoo.models.captioning.decode import decode
 from lstmzoo.models.captioning.ensemble import Ensemble
 
@@ -44,13 +44,21 @@ def run(argv: list[str]) -> None:
         f"member_{number}.png": pair for number, pair in enumerate(zip(members, spoken.members, strict=True), start=1)
     }
     for name, (model, own) in pictures.items():
-        about = f"{_name(model)}  ·  {path.name}"
+        about = f"{_name(model)}  ·  {path.name}{_drawn(model, config.layer)}"
         word_by_word(own, shown, output / name, title=text, subtitle=about, layer=config.layer)
     print(text)
     for model in members or [speaker]:
         if not has_memory(model):
             print(f"{model.model_name} has no recurrent memory: there are no gates to draw")
     print(f"Written to {output}: {', '.join(pictures)}")
+
+
+def _drawn(model: Any, layer: int) -> str:
+    """Which cell's gates are drawn, where there are several."""
+    names = [] if isinstance(model, Ensemble) else layer_names(model)
+    if len(names) < 2:
+        return ""
+    return f"  ·  gates of layer={layer % len(names)}, the cell {names[layer].removesuffix('.rnn')!r}"
 
 
 def _name(model: Any) -> str:

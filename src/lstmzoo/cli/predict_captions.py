@@ -48,7 +48,8 @@ def run(argv: list[str]) -> None:
         print(f"{path.name}: {texts[0]}", *(f"{' ' * len(path.name)}  {text}" for text in texts[1:]), sep="\n")
     if done:
         _write(output, done, sentences)
-    print(f"{len(done)} of {len(pictures)} pictures done. Written to {output}: captions.json, contact_sheet.png")
+    written = f"Written to {output}: captions.json, contact_sheet.png" if done else "Nothing was written"
+    print(f"{len(done)} of {len(pictures)} pictures done. {written}")
     for error in failures:
         print(f"lstmzoo: {error}", file=sys.stderr)
     if failures:
@@ -60,6 +61,7 @@ def _write(output: Path, done: dict[Path, Any], sentences: dict[Path, list[str]]
     from lstmzoo.data.captions.images import read_thumbnail
     from lstmzoo.inference.caption_plots import MOST, contact_sheet
 
+    names = image_ids(list(sentences))
     entries = [
         {
             "image_id": name,
@@ -68,9 +70,14 @@ def _write(output: Path, done: dict[Path, Any], sentences: dict[Path, list[str]]
             "log_probability": [round(sum(sentence.log_probs), 4) for sentence in done[path]],
             "path": str(path),
         }
-        for (path, texts), name in zip(sentences.items(), image_ids(list(sentences)), strict=True)
+        for (path, texts), name in zip(sentences.items(), names, strict=True)
     ]
     write_results(output / "captions.json", entries)
     shown = list(sentences)[:MOST]
-    pictures = [read_thumbnail(path) for path in shown]
-    contact_sheet(pictures, [sentences[path] for path in shown], output / "contact_sheet.png", title="Captions")
+    contact_sheet(
+        [read_thumbnail(path) for path in shown],
+        [sentences[path] for path in shown],
+        output / "contact_sheet.png",
+        names=names[:MOST],
+        title=f"The first {MOST} of {len(sentences)} pictures" if len(sentences) > MOST else "Captions",
+    )

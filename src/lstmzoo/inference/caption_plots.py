@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,9 +19,10 @@ from lstmzoo.inference.gate_plot import gate_traces
 from lstmzoo.inference.style import INK, MUTED, drawing, figure, save
 
 MOST, COLUMNS = 24, 4  # pictures on a sheet, and side by side
+FULL = 4.0  # how many times the share of an even spread is shown fully bright
 # The layout in inches: a column, the picture in it, its greatest height, the margin, a line of text, a space beneath.
 COLUMN, WIDE, TALL, MARGIN, LINE, SPACE = 2.5, 2.3, 2.6, 0.1, 0.16, 0.2
-TEXT, HEADING = FontProperties(size=8.5), FontProperties(size=11, weight="bold")
+TEXT, NAME, HEADING = FontProperties(size=8.5), FontProperties(size=6.5), FontProperties(size=11, weight="bold")
 
 
 def contact_sheet(
@@ -27,6 +30,7 @@ def contact_sheet(
     captions: Sequence[Sequence[str]],
     path: str | Path,
     *,
+    names: Sequence[str],
     references: Sequence[str] | None = None,
     title: str = "",
 ) -> Path:
@@ -34,8 +38,9 @@ def contact_sheet(
 
     Args:
         pictures: uint8 (3, H, W) each, at most as many as fit on a page (`MOST`); shown with their proportions.
-        captions: the sentences of each, the best first.
+        captions: the sentences of each, the best first; several are numbered.
         path: the picture to write.
+        names: what the pictures are called, shown small.
         references: what a person said about each, shown in grey.
         title: the heading.
 
@@ -47,10 +52,7 @@ def contact_sheet(
     with drawing():
         heading = _wrapped(title, width - 2 * MARGIN, HEADING)
         notes = references if references is not None else [""] * len(pictures)
-        texts = [
-            [(line, colour) for said, colour in _coloured(several, note) for line in _wrapped(said, WIDE, TEXT)]
-            for several, note in zip(captions, notes, strict=True)
-        ]
+        texts = [_text(*about) for about in zip(names, captions, notes, strict=True)]
         rows = [range(first, min(first + columns, len(pictures))) for first in range(0, len(pictures), columns)]
         heights = [max(_height(pictures[k]) for k in row) for row in rows]
         below = [LINE * max(len(texts[k]) for k in row) + SPACE for row in rows]
@@ -67,15 +69,19 @@ def contact_sheet(
                 axes = made.add_axes(box, anchor="SW")  # pictures of a row stand on one line
                 axes.imshow(pictures[k].transpose(1, 2, 0))
                 axes.axis("off")
-                for number, (line, colour) in enumerate(texts[k]):
-                    _write(made, left, y + tall + 0.05 + LINE * number, line, TEXT, colour)
+                for number, (line, font, colour) in enumerate(texts[k]):
+                    _write(made, left, y + tall + 0.05 + LINE * number, line, font, colour)
             y += tall + text_height
         return save(made, path)
 
 
-def _coloured(sentences: Sequence[str], reference: str) -> list[tuple[str, str]]:
-    """The sentences about a picture, each with its colour."""
-    return [*((sentence, INK) for sentence in sentences), *([(reference, MUTED)] if reference else [])]
+def _text(name: str, sentences: Sequence[str], reference: str) -> list[tuple[str, FontProperties, str]]:
+    """The lines under a picture, each with its font and colour."""
+    numbered = [f"{number}. {said}" for number, said in enumerate(sentences, start=1)]
+    said = [(text, INK) for text in (numbered if len(sentences) > 1 else sentences)]
+    noted = [(reference, MUTED)] if reference else []
+    lines = [(line, TEXT, colour) for text, colour in [*said, *noted] for line in _wrapped(text, WIDE, TEXT)]
+    return [(_shortened(name, WIDE, NAME), NAME, MUTED), *lines]
 
 
 def _height(picture: np.ndarray) -> float:
@@ -92,17 +98,36 @@ def _write(made: Figure, x: float, y: float, text: str, font: FontProperties, co
 
 def _wrapped(text: str, width: float, font: FontProperties) -> list[str]:
     """Break a text into lines that are as long as fits into a width, in inches."""
-    canvas = figure(1, 1).canvas
-    assert isinstance(canvas, FigureCanvasAgg)
-    renderer = canvas.get_renderer()
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and renderer.get_text_width_height_descent(longer, font, False)[0] > width * renderer.dpi:
+        if lines[-1] and _wide(longer, font) > width:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines
+
+
+def _shortened(name: str, width: float, font: FontProperties) -> str:
+    """A name, without its beginning where it does not fit into a width, in inches."""
+    end = name
+    while _wide(name, font) > width:
+        end = end[1:]
+        name = f"…{end}"
+    return name
+
+
+def _wide(text: str, font: FontProperties) -> float:
+    """How wide a text is, in inches."""
+    renderer = _renderer()
+    return float(renderer.get_text_width_height_descent(text, font, False)[0]) / renderer.dpi
+
+
+@cache
+def _renderer() -> Any:
+    canvas = figure(1, 1).canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    return canvas.get_renderer()
 
 
 def word_by_word(
@@ -125,6 +150,8 @@ def word_by_word(
         LstmzooError: there is no such layer.
     """
     curves = {"the word": spoken.probabilities}
+    if spoken.attention is not None:
+        curves["brightest place"] = spoken.attention.max(axis=1)
     if spoken.unseen is not None:
         curves["sentinel β"] = spoken.unseen
     looks, strip = _looks(spoken, picture)
@@ -146,7 +173,8 @@ def word_by_word(
 def _looks(spoken: Spoken, picture: np.ndarray) -> tuple[np.ndarray, Sequence[str]]:
     """The picture at every step, bright where the attention is, (T, H, W, 3) uint8; and what these pictures are.
 
-    Where no attention is known the picture is there once, before the sentence.
+    The place with the greatest attention is fully bright from `FULL` times the share of an even spread on; an even
+    spread leaves the picture dark. Where no attention is known the picture is there once, before the sentence.
     """
     image = np.ascontiguousarray(picture.transpose(1, 2, 0))
     if spoken.attention is None:
@@ -157,6 +185,6 @@ def _looks(spoken: Spoken, picture: np.ndarray) -> tuple[np.ndarray, Sequence[st
     looks = []
     for weights in spoken.attention:
         light = cv2.resize(weights.reshape(side, side), image.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-        light = np.clip(light / max(float(weights.max()), 1e-9), 0, 1)[:, :, None]
+        light = np.clip(light / max(float(weights.max()), FULL / len(weights)), 0, 1)[:, :, None]
         looks.append((light * image + (1 - light) * grey).astype(np.uint8))
     return np.stack(looks), ("picture", "bright: where", "it looked")
