@@ -62,7 +62,8 @@ def _end(program: subprocess.Popen[bytes], messages: IO[bytes]) -> str:
     except subprocess.TimeoutExpired:
         return ""
     messages.seek(0)
-    said = messages.read().decode(errors="replace").strip()[-300:]
+    lines = messages.read().decode(errors="replace").splitlines()
+    said = next((line.strip() for line in reversed(lines) if line.strip() and not line.startswith("\tat ")), "")[:300]
     how = f"it was killed by {signal.Signals(-status).name}" if status < 0 else f"it ended with status {status}"
     return f"{how}: {said}" if said else how
 
