@@ -50,8 +50,6 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         from_start: share of the clips that begin with the first frame of their sequence and run forwards; 1 where only
             the first frames tell what is to be found. Where that frame shows no object, they begin later.
         jitter: brightness, contrast and saturation of every frame change by up to this share.
-        recolour: share of the clips whose red, green and blue change places, in all frames alike. With few videos, what
-            is to be found would else be known by its colour.
         paste: share of the clips into which the objects of a clip of another sequence are pasted, over all else. Then
             one who knows the first mask only can tell which of them is meant.
         clips_per_sequence: items per sequence.
@@ -74,7 +72,6 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         scale: tuple[float, float] = (0.5, 1.0),
         from_start: float = 0.0,
         jitter: float = 0.2,
-        recolour: float = 0.0,
         paste: float = 0.0,
         clips_per_sequence: int = 1,
         seed: int = 0,
@@ -91,7 +88,6 @@ class SegmentationClips(Dataset[dict[str, Any]]):
             "flip": flip,
             "from_start": from_start,
             "jitter": jitter,
-            "recolour": recolour,
             "paste": paste,
         }.items():
             if not isinstance(share, int | float) or not 0 <= share <= 1:
@@ -115,7 +111,6 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         self.scale = (float(scale[0]), float(scale[1]))
         self.from_start = from_start
         self.jitter = jitter
-        self.recolour = recolour
         self.paste = paste
         self.clips_per_sequence = clips_per_sequence
         self.seed = seed
@@ -158,8 +153,6 @@ class SegmentationClips(Dataset[dict[str, Any]]):
             mask = sequence.masks[position]
             if mask is not None:
                 masks[t] = view.mask(read_ids(mask, frame.shape[:2], binary=self.binary))
-        if rng.random() < self.recolour:
-            video = video[:, rng.permutation(3)]
         return video, masks
 
     def _draw(self, sequence: MaskedVideo, rng: np.random.Generator) -> tuple[np.ndarray, View]:

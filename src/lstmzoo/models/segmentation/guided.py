@@ -16,7 +16,6 @@ from lstmzoo.models.segmentation.aggregate import soft_aggregate
 from lstmzoo.models.segmentation.base import Segmenter, State
 from lstmzoo.models.segmentation.core import Memory, Memoryless
 from lstmzoo.models.segmentation.decoder import NO_STATE
-from lstmzoo.models.segmentation.looks import Looks, find_looks, remember_looks
 from lstmzoo.models.segmentation.pyramid import pad_to_multiple
 
 ABSENT = -20.0  # logit of an object that is not there
@@ -45,13 +44,12 @@ class SegmentGuided(Segmenter):
     objects compete for the pixels (`soft_aggregate`) before the next frame. Beside the lateral map of every stride
     enter, through a 3 × 3 convolution,
 
-        m_k, Σ_{j≠k} m_j, a_k, b_k
-
-    the masks before, and how much a pixel is like the object, or like all else, in the first frame (`find_looks`).
+        m_k, Σ_{j≠k} m_j, cos(x, mean of x₁ over m_k), cos(x, mean of x₁ outside of m_k)
 
     Source: the previous mask: Perazzi et al. 2017, "Learning video object segmentation from static images" (MaskTrack),
-    section 3; with a recurrence for every object: Ventura et al. 2019, "RVOS", section 3.3; matching with the first
-    frame as a feature: Voigtlaender et al. 2019, "FEELVOS", section 3.
+    section 3; with a recurrence for every object: Ventura et al. 2019, "RVOS", section 3.3; the first frame's
+    appearance as a feature: Johnander et al. 2019, "A generative appearance model for end-to-end video object
+    segmentation", much simplified.
 
     Args:
         cell: one of :func:`lstmzoo.nn.list_cells` that has a convolutional form; None: no memory but the masks.
@@ -142,7 +140,7 @@ class SegmentGuided(Segmenter):
         if given is None:
             return state
         if state["looks"] is None:
-            looks = [remember_looks(x, given) for x in now[1:]]
+            looks = [_appearance(x, _fit(given, x)) for x in now]
             state = {**state, "looks": looks, "absent": given.flatten(2).sum(2) == 0}  # (B, K)
         return {**state, "previous": given}
 
@@ -152,8 +150,9 @@ class SegmentGuided(Segmenter):
         objects = previous.shape[1]
         others = previous.sum(1, keepdim=True) - previous
         maps = []
-        for x, guide, alike in zip(now, self.guides, self._alike(now, state["looks"], objects), strict=True):
+        for level, (x, guide) in enumerate(zip(now, self.guides, strict=True)):
             known = torch.stack([_fit(previous, x), _fit(others, x)], dim=2)  # (B, K, 2, h, w)
+            alike = torch.zeros_like(known) if state["looks"] is None else _similarity(x, state["looks"][level])
             clues = torch.cat([known, alike], dim=2).flatten(0, 1)  # (B K, 4, h, w)
             row = x.repeat_interleave(objects, dim=0) + guide(clues)
             maps.append(row.unsqueeze(1))
@@ -163,17 +162,6 @@ class SegmentGuided(Segmenter):
             logits = logits.masked_fill(state["absent"][..., None, None], ABSENT)
         return logits, {**state, "memory": memory}
 
-    def _alike(self, now: list[Tensor], looks: list[Looks] | None, objects: int) -> list[Tensor]:
-        """How the pixels of every map resemble the objects of the first frame, (B, K, 2, h, w) each.
-
-        The finest map has too many pixels to compare: it takes over what was found in the next one.
-        """
-        if looks is None:
-            return [x.new_zeros(len(x), objects, 2, *x.shape[-2:]) for x in now]
-        coarser = [find_looks(x, look) for x, look in zip(now[1:], looks, strict=True)]
-        finest = F.interpolate(coarser[0].flatten(1, 2), now[0].shape[-2:], mode="bilinear", align_corners=False)
-        return [finest.unflatten(1, (objects, 2)), *coarser]
-
     def _reduce(self, masks: Tensor) -> Tensor:
         """Masks (B, K, H, W) at the decoder's finest stride."""
         return F.avg_pool2d(pad_to_multiple(masks, self.encoder.strides[-1]), self.encoder.strides[0])
@@ -182,6 +170,17 @@ class SegmentGuided(Segmenter):
 def _fit(masks: Tensor, x: Tensor) -> Tensor:
     """Masks (B, K, H, W) at the size of a map (B, D, h, w)."""
     return F.interpolate(masks, x.shape[-2:], mode="area")
+
+
+def _appearance(x: Tensor, masks: Tensor) -> Tensor:
+    """Means of a map (B, D, h, w) over masks (B, K, h, w) and outside of them, of length 1; (B, K, 2, D)."""
+    places = torch.stack([masks, 1 - masks], dim=2)  # (B, K, 2, h, w)
+    return F.normalize(torch.einsum("bkshw,bdhw->bksd", places, F.normalize(x, dim=1)), dim=3)
+
+
+def _similarity(x: Tensor, looks: Tensor) -> Tensor:
+    """Cosines between a map (B, D, h, w) and looks (B, K, 2, D), (B, K, 2, h, w)."""
+    return torch.einsum("bksd,bdhw->bkshw", looks, F.normalize(x, dim=1))
 
 
 def _check(video: Tensor, masks: Tensor | None, state: State | None) -> None:
