@@ -71,7 +71,7 @@ def _rehearse(config: DictConfig, folder: Path) -> None:
 
 def _title(config: DictConfig) -> str:
     """What is trained on what, for tables and plots, e.g. ``action_rnn (lstm) on kth_simulated``."""
-    cell = f" ({config.model.cell})" if "cell" in config.model else ""
+    cell = f" ({config.model.cell})" if config.model.get("cell") else ""
     return f"{config.model.name}{cell} on {config.data.name}"
 
 
