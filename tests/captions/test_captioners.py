@@ -152,8 +152,17 @@ def _saved_and_loaded(model: Any) -> Any:
     return torch.load(file, weights_only=False)
 
 
+def _assigned(model: Any) -> Any:
+    """Weights that are tensors of their own, and let the picture in everywhere."""
+    weights = {name: torch.ones_like(value) for name, value in model.state_dict().items()}
+    model.load_state_dict(weights, assign=True)
+    return model
+
+
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model)), _saved_and_loaded])
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model)), _saved_and_loaded, _assigned]
+)
 def test_copies_of_att2in_keep_the_picture_out_of_the_gates_too(copied: Callable[[Any], Any]) -> None:
     model = create_model("att2in", vocab_size=8, hidden_size=6, embedding_size=5, picture_size=4, dropout=0.0)
     twin = copied(model)

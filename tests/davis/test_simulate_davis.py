@@ -120,11 +120,11 @@ def test_other_folders_are_refused(root, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"train": -1}, "^train=-1: it is a whole number, 0 or more$"),
-        ({"train": None}, "^train=None: it is a whole number, 0 or more$"),
+        ({"train": -1}, "^train=-1 is not possible: give a whole number, 0 or more$"),
+        ({"train": None}, "^train=None is not possible: give a whole number, 0 or more$"),
         ({"train": 0, "val": 0, "test": 0}, "one sequence or more"),
         ({"seed": -1}, "seed=-1"),
-        ({"frames": 9}, "^frames=9: it is a whole number, 10 or more$"),
+        ({"frames": 9}, "^frames=9 is not possible: give a whole number, 10 or more$"),
         ({"frames": "many"}, "^frames=many: "),
         ({"size": (20, 160)}, r"^size=\(20, 160\): it is \(height, width\) in whole pixels, each 48 or more$"),
         ({"size": (96,)}, r"size=\(96,\)"),

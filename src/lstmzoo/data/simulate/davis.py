@@ -17,6 +17,7 @@ from lstmzoo.data.atomic import write_atomically
 from lstmzoo.data.davis.layout import SIMULATED_MARKER as MARKER
 from lstmzoo.data.davis.masks import write_mask
 from lstmzoo.data.progress import progress_bar
+from lstmzoo.data.simulate.checks import check_whole
 from lstmzoo.data.simulate.davis_course import MARKED_FRAMES, write_course
 from lstmzoo.data.simulate.davis_paint import paint
 from lstmzoo.data.simulate.folder import claim
@@ -90,9 +91,7 @@ def simulate_davis(
 
 def _check_numbers(counts: dict[str, int], frames: int, size: Any, seed: int) -> None:
     for name, number in {**counts, "frames": frames, "seed": seed}.items():
-        least = _LEAST_FRAMES if name == "frames" else 0
-        if type(number) is not int or number < least:
-            raise LstmzooError(f"{name}={number}: it is a whole number, {least} or more")
+        check_whole(name, number, _LEAST_FRAMES if name == "frames" else 0)
     if not any(counts.values()):
         raise LstmzooError(f"{', '.join(f'{split}=0' for split in counts)}: there is one sequence or more")
     pair = isinstance(size, tuple | list) and len(size) == 2

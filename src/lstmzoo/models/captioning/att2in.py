@@ -56,11 +56,30 @@ class Att2in(Captioner):
         self.attention = AdditiveAttention(picture_size, hidden_size, attention_size)
         self.core = StepCell(cell, embedding_size + picture_size, hidden_size, forget_bias)
         self.logits = nn.Linear(hidden_size, vocab_size)
-        _shut_gates(self.core, embedding_size)
+        self._shut: list[Tensor] = []
+        self._shut_gates()
+        self.register_load_state_dict_post_hook(Att2in._shut_gates)  # with assign=True the weights are other tensors
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        _shut_gates(self.core, self.embedding.embedding_dim)  # hooks of tensors are lost in copies and pickles
+        self._shut = []  # hooks of tensors are lost in copies and pickles
+        self._shut_gates()
+
+    def _shut_gates(self, *_: Any) -> None:
+        """Set the weights from the picture to the gates to zero, and keep them there: they get no gradient."""
+        weight: Any = self.core.rnn.weight_ih_l0  # (G·H, E + D)
+        mask = gate_mask(self.core, self.embedding.embedding_dim)
+        with torch.no_grad():
+            weight *= mask
+        if self._shut and self._shut[0] is weight:
+            return
+
+        @unserializable_hook  # `__setstate__` sees to copies
+        def masked(gradient: Tensor) -> Tensor:
+            return gradient * mask.to(gradient)
+
+        weight.register_hook(masked)
+        self._shut = [weight]
 
     def look(self, features: Tensor) -> Tensors:
         v = self.project(features)  # (B, N, D)
@@ -86,19 +105,11 @@ def candidates(cell: Cell) -> list[str]:
     return found or [*cell.gates]
 
 
-def _shut_gates(core: StepCell, embedding_size: int) -> None:
-    """Set the weights from the picture to the gates to zero, and keep them there: they get no gradient."""
-    weight: Any = core.rnn.weight_ih_l0  # (G·H, E + D)
-    mask = torch.ones_like(weight)
+def gate_mask(core: StepCell, embedding_size: int) -> Tensor:
+    """Ones, and zeros for the weights from the picture to the gates, in the shape of the weights of the input."""
+    mask = torch.ones_like(core.rnn.weight_ih_l0)  # (G·H, E + D)
     sizes = core.rnn.cell.gate_sizes(core.rnn.hidden_size)
     for name, rows in zip(sizes, mask.split([*sizes.values()]), strict=True):
         if name not in candidates(core.rnn.cell):
             rows[:, embedding_size:] = 0
-    with torch.no_grad():
-        weight *= mask
-
-    @unserializable_hook  # `Att2in.__setstate__` sees to copies
-    def masked(gradient: Tensor) -> Tensor:
-        return gradient * mask.to(gradient)
-
-    weight.register_hook(masked)
+    return mask
