@@ -29,6 +29,15 @@ class Encoder:
         return images.float().mean(dim=(2, 3))[:, None]  # (B, 1, 3)
 
 
+class Columns:
+    """The means of the colours of the left and the right half."""
+
+    key, image_size = "columns v1", 16
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        return images.float().unflatten(3, (2, 8)).mean(dim=(2, 4)).transpose(1, 2)  # (B, 2, 3)
+
+
 def module(root: Path, encoder: Any = None, **options: Any) -> CaptionDataModule:
     return CaptionDataModule("captions", str(root), encoder=encoder, image_size=16, min_count=1, **options)
 
@@ -105,3 +114,28 @@ def test_without_a_validation_split_there_is_none(tmp_path: Path) -> None:
     data.setup("fit")
     assert not data.has_validation
     assert len(data.train_dataset) == 16
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_mirrored_pictures_are_told_of_with_left_and_right_exchanged(tmp_path: Path, frozen: bool) -> None:
+    """One colour is left of another; in training only, a picture is seen from both sides, with its caption."""
+    words = Vocabulary(["a", "blue", "field", "green", "left", "of", "red", "right", "and"])
+    encoder = Columns() if frozen else None
+    data = module(write_captions(tmp_path), encoder, flip=True, captions_per_picture=2, vocabulary=words.to_dict())
+    data.setup("fit")
+    train, val = data.train_dataset, data.val_dataset
+    assert train is not None
+    assert val is not None
+    kind = "grid" if frozen else "image"
+    number = next(n for n, one in enumerate(train.captions.records) if one.tokens[1][0] != one.tokens[1][2])
+    seen = set()
+    for epoch in range(30):
+        item = train[number, epoch]
+        turned = " right of a " in words.decode(item["words"][0])
+        expected = train.captions.picture(number, turned)[kind]
+        assert torch.equal(item["features" if frozen else "images"], expected)
+        assert not torch.equal(expected, train.captions.picture(number, not turned)[kind])
+        assert len(item["words"]) == 2
+        seen.add(turned)
+    assert seen == {True, False}
+    assert all(" left of a " in words.decode(val[n, epoch]["words"][0]) for n in range(len(val)) for epoch in range(9))

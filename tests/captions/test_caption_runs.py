@@ -7,6 +7,7 @@ import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -234,8 +235,10 @@ def test_a_tampered_vocabulary_is_refused(run: Path, tmp_path: Path) -> None:
 class Few:
     """Three captions of one picture."""
 
-    def __getitem__(self, item: int) -> dict[str, object]:
-        return {"image": torch.zeros(3, 2, 2), "tokens": [["a"], ["b"], ["c"]]}
+    records = (SimpleNamespace(tokens=[("a",), ("b",), ("c",)]),)
+
+    def picture(self, number: int, mirrored: bool) -> dict[str, torch.Tensor]:
+        return {"image": torch.zeros(3, 2, 2)}
 
     def __len__(self) -> int:
         return 1

@@ -80,6 +80,20 @@ def test_data_set_gives_features_in_place_of_images(root):
     assert (root / ".lstmzoo_cache").is_dir()
 
 
+def test_features_of_mirrored_images_are_kept_beside_the_others(root):
+    encoder = Pool()
+    data = Captions(root, "train", progress=False)
+    data.use_features(encoder, progress=False, mirrored=True)
+    assert encoder.seen == 2 * len(data)
+    places = np.arange(16).reshape(4, 4)[:, ::-1].ravel()  # the cells of the grid, row by row
+    for number, record in enumerate(data.records):
+        mirrored = data.picture(number, mirrored=True)
+        np.testing.assert_allclose(data.picture(number)["grid"], expected(record.path), atol=1e-3)
+        np.testing.assert_allclose(mirrored["grid"], expected(record.path)[places], atol=1e-3)
+    Captions(root, "train", encoder=encoder, progress=False).use_features(encoder, progress=False, mirrored=True)
+    assert encoder.seen == 2 * len(data)  # computed once
+
+
 def test_an_interrupted_run_goes_on(tmp_path, paths):
     folder = tmp_path / "cache"
     with pytest.raises(KeyboardInterrupt):

@@ -52,12 +52,6 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         started(checkpoint, "data.pictures=3")
 
 
-def test_mirrored_pictures_end_with_a_frozen_encoder(tmp_path: Path) -> None:
-    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", data=flickr8k(flip=True))
-    assert not started(checkpoint).data.flip
-    assert started(checkpoint, "task.encoder_lr=1e-5").data.flip
-
-
 def test_data_are_never_guessed(tmp_path: Path) -> None:
     checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic")
     with pytest.raises(CheckpointError, match="does not say what it was trained on: give data=NAME"):

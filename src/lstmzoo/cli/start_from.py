@@ -32,8 +32,6 @@ def take_over(config: DictConfig, overrides: Sequence[str]) -> None:
         return
     contract = read_contract(Path(str(start_from)).expanduser())
     stored = {"model": _model_of(contract), "data": dict(contract["config"].get("data", {}))}
-    if config.task.get("encoder_lr") is None and stored["data"].get("flip"):
-        stored["data"]["flip"] = False  # from here on features are computed once, of pictures as they are
     given = parse(overrides)
     chosen = {override.key_or_group for override in given}
     for group, values in stored.items():

@@ -16,6 +16,8 @@ from lstmzoo.data.simulate.checks import check_whole
 from lstmzoo.errors import LstmzooError
 from lstmzoo.tasks.base_data import BaseDataModule
 
+MIRRORED = {"left": "right", "right": "left"}
+
 
 class Sentences(Dataset[dict[str, Any]]):
     """Pictures, each with k of its captions as ids.
@@ -30,7 +32,7 @@ class Sentences(Dataset[dict[str, Any]]):
         per_picture: k; which ones depends on (seed, epoch, picture) where a picture has more or fewer.
         max_words: most words of a caption; longer ones are cut.
         seed: of the choice.
-        flip: mirror half of the pictures, in training.
+        flip: mirror half of the pictures, in training; in their captions "left" and "right" change places, too.
     """
 
     def __init__(
@@ -50,14 +52,15 @@ class Sentences(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int | tuple[int, int]) -> dict[str, Any]:
         item, epoch = index if isinstance(index, tuple) else (index, 0)
-        found = self.captions[item]
         random = np.random.default_rng([self.seed, epoch, item])
+        mirrored = self.flip and random.random() < 0.5
+        found = self.captions.picture(item, mirrored)
         picture = {"features": found["grid"]} if "grid" in found else {"images": found["image"]}
-        if self.flip and "images" in picture and random.random() < 0.5:
-            picture["images"] = picture["images"].flip(2)
-        chosen = _choose(len(found["tokens"]), self.per_picture, random)
-        words = [self.vocabulary.encode(found["tokens"][number], self.max_words) for number in chosen]
-        return {**picture, "words": words, "index": item}
+        captions = self.captions.records[item].tokens
+        chosen = [captions[number] for number in _choose(len(captions), self.per_picture, random)]
+        if mirrored:
+            chosen = [tuple(MIRRORED.get(word, word) for word in words) for words in chosen]
+        return {**picture, "words": [self.vocabulary.encode(words, self.max_words) for words in chosen], "index": item}
 
 
 def collate(items: list[dict[str, Any]]) -> dict[str, Any]:
@@ -88,7 +91,7 @@ class CaptionDataModule(BaseDataModule):
         num_workers: processes that load pictures; 0 for the training process itself.
         test_split: what is tested on.
         seed: of the order and the choice of captions.
-        flip: mirror half of the training pictures (left and right change places, in sentences they don't).
+        flip: mirror half of the training pictures; of a frozen encoder the features of both are computed once.
         cache_dir: folder of the features; None keeps them in `root`.
         simulate: arguments of the simulator, to make the data set where it is missing; None never makes any.
         **dataset: further arguments of `Captions`.
@@ -119,8 +122,6 @@ class CaptionDataModule(BaseDataModule):
         super().__init__(batch_size=batch_size, num_workers=num_workers, test_split=test_split, seed=seed)
         if captions_per_picture < 1 or max_words < 1:
             raise LstmzooError("data.captions_per_picture and data.max_words must be 1 or more")
-        if flip and encoder is not None:
-            raise LstmzooError("data.flip=true goes with an encoder that is trained; cached features can't be mirrored")
         self.source, self.root = name, Path(root)
         self.encoder, self.image_size = encoder, image_size
         self.vocabulary = None if vocabulary is None else Vocabulary.from_dict(vocabulary)
@@ -179,7 +180,7 @@ class CaptionDataModule(BaseDataModule):
         if self.vocabulary is None:
             self.vocabulary = Vocabulary.build(self._read("train").sentences(), self.min_count)
         if self.encoder is not None and captions.features is None:
-            captions.use_features(self.encoder, self.cache_dir)
+            captions.use_features(self.encoder, self.cache_dir, mirrored=flip)
         return Sentences(captions, self.vocabulary, self.per_picture, self.max_words, self.seed, flip)
 
 

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from lstmzoo.data.cache import default_cache_dir
 from lstmzoo.data.captions.features import Encoder, FeatureCache, UnreadableImages
-from lstmzoo.data.captions.images import read_image
+from lstmzoo.data.captions.images import mirror, read_image
 from lstmzoo.data.captions.layouts import read_captions, remedy
 from lstmzoo.data.captions.records import SPLITS, CaptionFiles, CaptionRecord, ImageId, missing_images
 from lstmzoo.data.captions.vocabulary import Vocabulary
@@ -95,6 +95,7 @@ class Captions(Dataset[dict[str, Any]]):
         self.records = listed_records(self.files, self.split, self.root)
         _check_images(self.records, self.split, self.root)
         self.features: FeatureCache | None = None
+        self.mirrored: FeatureCache | None = None
         if encoder is not None:
             self.use_features(encoder, cache_dir, device=device, progress=progress)
         per_record = (
@@ -125,7 +126,7 @@ class Captions(Dataset[dict[str, Any]]):
         number = self._owner[item]
         record = self.records[number]
         found: dict[str, Any] = {
-            **self._picture(number),
+            **self.picture(number),
             "image_id": record.image_id,
             "captions": list(record.captions),
             "tokens": [list(words) for words in record.tokens],
@@ -145,6 +146,7 @@ class Captions(Dataset[dict[str, Any]]):
         *,
         device: str | torch.device = "cpu",
         progress: bool = True,
+        mirrored: bool = False,
     ) -> None:
         """Give features in place of images from now on; computes them where they are not in the cache yet.
 
@@ -153,17 +155,23 @@ class Captions(Dataset[dict[str, Any]]):
             cache_dir: see `Captions`.
             device: where the encoder is and computes.
             progress: show a progress bar.
+            mirrored: also have the features of the mirrored images, for `picture`.
 
         Raises:
             DataError: images that cannot be decoded, or a cache that cannot be written.
         """
         folder = self.root if self.root.is_dir() else self.root.parent
         paths = [record.path for record in self.records]
-        cache = FeatureCache(cache_dir or default_cache_dir(folder), paths, encoder)
+        caches = [
+            FeatureCache(cache_dir or default_cache_dir(folder), paths, encoder, turned)
+            for turned in ((False, True) if mirrored else (False,))
+        ]
         try:
-            self.features = cache.build(encoder, device=device, progress=progress)
+            for cache in caches:
+                cache.build(encoder, device=device, progress=progress)
         except UnreadableImages as error:
             raise self._unreadable(error.errors) from error
+        self.features, self.mirrored = caches[0], caches[1] if mirrored else None
 
     def sentences(self) -> list[tuple[str, ...]]:
         """Return the words of every caption of the split."""
@@ -173,15 +181,31 @@ class Captions(Dataset[dict[str, Any]]):
         """Return the captions of every image, as the metrics want them."""
         return {record.image_id: list(record.captions) for record in self.records}
 
-    def _picture(self, number: int) -> dict[str, torch.Tensor]:
+    def picture(self, number: int, mirrored: bool = False) -> dict[str, torch.Tensor]:
+        """Return an image or its features.
+
+        Args:
+            number: the image, among `records`.
+            mirrored: left and right change places; of features only after ``use_features(..., mirrored=True)``.
+
+        Returns:
+            ``"image"``, or ``"grid"`` and ``"global"``, as in an item.
+
+        Raises:
+            DataError: the image cannot be decoded.
+        """
         if self.features is not None:
-            grid, mean = self.features.grid(number), self.features.mean(number)
-            return {"grid": torch.from_numpy(grid), "global": torch.from_numpy(mean)}
-        record = self.records[number]
+            cache = self.mirrored if mirrored else self.features
+            assert cache is not None, "use_features(..., mirrored=True) comes first"
+            return {
+                "grid": torch.from_numpy(cache.grid(number)),
+                "global": torch.from_numpy(cache.mean(number)),
+            }
         try:
-            return {"image": torch.from_numpy(read_image(record.path, self.size))}
+            image = read_image(self.records[number].path, self.size)
         except DataError as error:
             raise self._unreadable({number: error}) from error
+        return {"image": torch.from_numpy(mirror(image) if mirrored else image)}
 
     def _unreadable(self, errors: Mapping[int, DataError]) -> DataError:
         """Say where the first of some images that cannot be read is named, by the number of the record."""

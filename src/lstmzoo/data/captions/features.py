@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from lstmzoo.data.captions.images import TRANSFORM, read_image
+from lstmzoo.data.captions.images import TRANSFORM, mirror, read_image
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.errors import DataError
 
@@ -77,14 +77,17 @@ class FeatureCache:
         folder: folder of the cache.
         paths: the pictures, in the order of their index.
         encoder: computes the features; see `Encoder`. It may be any callable with those two attributes.
+        mirrored: of the pictures mirrored, left to right, in place of the pictures as they are.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], paths: Sequence[Path], encoder: Encoder) -> None:
-        self.paths = [Path(path) for path in paths]
+    def __init__(
+        self, folder: str | os.PathLike[str], paths: Sequence[Path], encoder: Encoder, mirrored: bool = False
+    ) -> None:
+        self.paths, self.mirrored = [Path(path) for path in paths], mirrored
         self.size = _pixels(encoder.image_size)
         name = re.sub(r"[^\w.-]", "_", encoder.key)[:60]
         self.folder = Path(folder) / f"{name}-{_digest([encoder.key, self.size, TRANSFORM, FORMAT])}"
-        stem = _digest(_states(self.paths))
+        stem = _digest(_states(self.paths)) + (".mirrored" if mirrored else "")
         self.grid_file = self.folder / f"{stem}.grid.npy"
         self.mean_file = self.folder / f"{stem}.mean.npy"
         self._open: dict[str, np.ndarray] = {}
@@ -164,7 +167,7 @@ class FeatureCache:
         with (
             torch.inference_mode(),
             ThreadPoolExecutor(os.cpu_count()) as pool,
-            progress_bar("Computing features", len(self), "pictures", show=progress) as advance,
+            progress_bar(self._title(), len(self), "pictures", show=progress) as advance,
         ):
             advance(done)
             batches = [self.paths[start : start + batch_size] for start in range(done, len(self), batch_size)]
@@ -202,7 +205,10 @@ class FeatureCache:
         return None
 
     def _read(self, path: Path) -> np.ndarray:
-        return read_image(path, self.size)
+        return mirror(read_image(path, self.size)) if self.mirrored else read_image(path, self.size)
+
+    def _title(self) -> str:
+        return f"Computing features{' of mirrored pictures' if self.mirrored else ''}"
 
 
 def _open_partial(files: list[Path], length: int, grid: torch.Tensor, done: int) -> list[np.ndarray]:

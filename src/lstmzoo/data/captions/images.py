@@ -42,6 +42,11 @@ def read_image(path: str | os.PathLike[str], size: tuple[int, int] | None = None
     return np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))
 
 
+def mirror(picture: np.ndarray) -> np.ndarray:
+    """Let left and right of a picture (3, H, W) change places."""
+    return np.ascontiguousarray(picture[:, :, ::-1])
+
+
 def read_images(paths: Iterable[str | os.PathLike[str]], side: int) -> np.ndarray:
     """Read pictures as squares of one size, uint8 (B, 3, side, side); see `read_image`."""
     return np.stack([read_image(path, (side, side)) for path in paths])

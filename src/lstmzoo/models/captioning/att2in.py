@@ -107,7 +107,8 @@ def candidates(cell: Cell) -> list[str]:
 
 def gate_mask(core: StepCell, embedding_size: int) -> Tensor:
     """Ones, and zeros for the weights from the picture to the gates, in the shape of the weights of the input."""
-    mask = torch.ones_like(core.rnn.weight_ih_l0)  # (G·H, E + D)
+    weight: Any = core.rnn.weight_ih_l0  # (G·H, E + D)
+    mask = torch.ones_like(weight)
     sizes = core.rnn.cell.gate_sizes(core.rnn.hidden_size)
     for name, rows in zip(sizes, mask.split([*sizes.values()]), strict=True):
         if name not in candidates(core.rnn.cell):
