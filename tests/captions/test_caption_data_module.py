@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_captions import write_captions
+from lightning.pytorch import Trainer
+from tiny_captions import WORDS, write_captions
 
 from lstmzoo.cli import main
 from lstmzoo.data.captions import Vocabulary
 from lstmzoo.data.simulate.captions import CAPTIONS_FILE, contents, simulate_captions
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.tasks.caption_data import CaptionDataModule
+from lstmzoo.tasks.captioning import CaptioningTask
 
 
 class Encoder:
@@ -139,3 +141,24 @@ def test_mirrored_pictures_are_told_of_with_left_and_right_exchanged(tmp_path: P
         seen.add(turned)
     assert seen == {True, False}
     assert all(" left of a " in words.decode(val[n, epoch]["words"][0]) for n in range(len(val)) for epoch in range(9))
+
+
+def test_the_loss_of_validation_is_the_mean_over_words_however_they_are_batched(tmp_path: Path) -> None:
+    root, losses = write_captions(tmp_path), []
+    for batch_size in (1, 3, 4):  # of four pictures; their captions have eight words and three
+        data = module(root, Columns(), batch_size=batch_size, captions_per_picture=1)
+        data.setup("fit")
+        torch.manual_seed(0)
+        task = CaptioningTask(
+            "nic",
+            {"vocab_size": len(WORDS), "hidden_size": 6, "embedding_size": 5, "picture_size": 4},
+            vocabulary=WORDS.to_dict(),
+            classes=[],
+            transform={},
+            config={},
+        )
+        task.model.project[0] = torch.nn.Linear(3, 4)
+        trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+        trainer.validate(task, datamodule=data, verbose=False)
+        losses.append(float(trainer.callback_metrics["val/loss"]))
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)

@@ -159,7 +159,7 @@ class CaptioningTask(BaseTask):
         self.speaker: list[Any] = []
         self.reward: Reward | None = None
         self._said: list[tuple[int, list[Sentence]]] = []
-        self._loss: list[Tensor] = []
+        self._loss: list[Tensor] = []  # of each batch, times its words, and their number
         self.model.encoder.requires_grad_(encoder_lr is not None)
 
     # --- training ------------------------------------------------------------------------------------------------
@@ -219,7 +219,8 @@ class CaptioningTask(BaseTask):
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         features = self._features(self.model, batch)
-        self._loss.append(self._cross_entropy(features, batch, 0.0, 0.0))
+        words = (batch["lengths"] - 1).sum()
+        self._loss.append(torch.stack([self._cross_entropy(features, batch, 0.0, 0.0).float() * words, words.float()]))
         self._say(self.model, features, batch)
 
     def on_validation_epoch_end(self) -> None:
@@ -227,8 +228,8 @@ class CaptioningTask(BaseTask):
             return
         captions = self._collect(self.trainer.datamodule.val_dataset.captions)  # type: ignore[attr-defined]
         scores = _scores(captions, tokenizer="python")  # Java is for the test: it starts slowly
-        self.log("val/loss", torch.stack(self._loss).mean(), sync_dist=True)
-        self._loss = []
+        (total, words), self._loss = torch.stack(self._loss).sum(0), []
+        self.log("val/loss", total / words, sync_dist=True)
         for name, value in scores.items():
             self.log(f"val/{name}", value, sync_dist=True)
 
