@@ -20,7 +20,7 @@ from lstmzoo.cli import build, main
 from lstmzoo.cli.caption_results import image_ids
 from lstmzoo.cli.compose import compose
 from lstmzoo.errors import CheckpointError, DataError, LstmzooError
-from lstmzoo.inference.captions import caption_files, find_pictures, text_of
+from lstmzoo.inference.captions import caption_files, encode_files, find_pictures, text_of
 from lstmzoo.tasks.caption_data import Sentences, collate
 
 TINY = [
@@ -69,7 +69,7 @@ def test_a_run_leaves_all_there_is_to_see(run: Path) -> None:
     }
     checkpoint = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
     assert checkpoint["lstmzoo"]["vocabulary"]["specials"] == ["<pad>", "<bos>", "<eos>", "<unk>"]
-    assert " trained " in checkpoint["lstmzoo"]["transform"]["encoder_key"]
+    assert checkpoint["lstmzoo"]["transform"]["encoder_key"] == lstmzoo.load(run).encoder.key
     assert all(key.startswith("model.") for key in checkpoint["state_dict"])
 
 
@@ -128,6 +128,13 @@ def test_captions_of_any_method_are_scored_without_the_pictures(
     capsys.readouterr()
     assert main(["eval", f"results={results}", *data]) == 2
     assert "its images are 42, 7, the captions are of 'dog.jpg'" in capsys.readouterr().err
+
+
+def test_features_of_files_are_for_training_too(run: Path, data: Path) -> None:
+    model = lstmzoo.load(run)
+    features = encode_files(model, [data / "Images" / "00.png"])
+    model(features, torch.tensor([[1, 4]]), torch.tensor([2])).sum().backward()
+    assert model.embedding.weight.grad.abs().sum() > 0
 
 
 def test_pictures_of_one_name_keep_apart(tmp_path: Path) -> None:

@@ -282,11 +282,12 @@ def test_real_weights_know_what_they_see() -> None:
 
 def test_keys_change_when_weights_do() -> None:
     encoder = create_encoder("small")
-    before = encoder.own_key()
-    assert before == encoder.own_key()
+    before = encoder.key
+    assert before == encoder.key
     with torch.no_grad():
         next(encoder.parameters())[0, 0, 0, 0] += 1
-    assert encoder.own_key() != before
+    assert encoder.key != before
+    assert create_encoder("small").key != create_encoder("small").key  # of other weights from the start
 
 
 def test_pretrained_batch_norm_stays_as_it_is() -> None:

@@ -10,7 +10,7 @@ import torch
 from tiny_captions import write_captions, write_checkpoint
 
 import lstmzoo
-from lstmzoo.cli import main
+from lstmzoo.cli import captioning, main
 from lstmzoo.cli.compose import compose
 from lstmzoo.cli.run_folder import read_config
 from lstmzoo.cli.start_from import take_over
@@ -50,6 +50,49 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
     assert (other.data.name, other.data.root, other.data.min_count) == ("captions", "own", 5)
     with pytest.raises(LstmzooError, match=r"unknown key 'data.pictures'"):
         started(checkpoint, "data.pictures=3")
+
+
+def test_sentences_are_made_as_before(tmp_path: Path) -> None:
+    before = compose("train", ["experiment=flickr8k", "task.decoding.beam_size=4"])
+    config = {"data": flickr8k(), "task": {"decoding": {**before.task.decoding}}}
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", config=config)
+    assert started(checkpoint).task.decoding == before.task.decoding
+    assert before.task.decoding.length_power == 0.7
+    other = started(checkpoint, "task.decoding.method=greedy").task.decoding
+    assert other == {**before.task.decoding, "method": "greedy"}
+
+
+def test_imagenet_weights_are_not_fetched_for_those_of_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", data=flickr8k(), encoder="mobilenet_v3_small",
+                                  pretrained_encoder=False)  # fmt: skip
+    contents = torch.load(checkpoint, weights_only=True)
+    contents["lstmzoo"]["model"]["args"]["pretrained_encoder"] = True
+    torch.save(contents, checkpoint)
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *_, **__: pytest.fail("fetched weights"))
+    config = started(checkpoint)
+    task = captioning.task(config, captioning.REHEARSAL)
+    weights = {key.removeprefix("model."): value for key, value in contents["state_dict"].items()}
+    assert all(torch.equal(value, weights[key]) for key, value in task.model.state_dict().items())
+    assert task.model.model_args["pretrained_encoder"] is True
+    assert task.transform["encoder_key"] == lstmzoo.load(checkpoint).encoder.key
+
+
+@torch.no_grad()
+def test_a_loaded_encoder_keeps_its_statistics(tmp_path: Path) -> None:
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    for pretrained in (True, False):
+        name = tmp_path / f"{pretrained}.ckpt"
+        write_checkpoint(name, "nic", encoder="mobilenet_v3_small", pretrained_encoder=False)
+        contents = torch.load(name, weights_only=True)
+        contents["lstmzoo"]["model"]["args"]["pretrained_encoder"] = pretrained
+        torch.save(contents, name)
+        model: Any = lstmzoo.load(name).train()
+        before = [buffer.clone() for buffer in model.encoder.buffers()]
+        model.encode(images)
+        kept = all(torch.equal(one, other) for one, other in zip(before, model.encoder.buffers(), strict=True))
+        assert kept == pretrained
 
 
 def test_data_are_never_guessed(tmp_path: Path) -> None:

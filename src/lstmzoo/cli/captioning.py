@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -12,6 +13,7 @@ from lstmzoo.cli.build import setting_errors, to_dict
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import load
 from lstmzoo.models.captioning.ensemble import Ensemble
+from lstmzoo.models.encoders import weights_follow
 from lstmzoo.models.image_encoders import ImageEncoder, create_encoder
 from lstmzoo.tasks import get_task
 from lstmzoo.tasks.caption_data import CaptionDataModule
@@ -62,7 +64,7 @@ def task(config: DictConfig, labels: dict[str, Any]) -> Any:
         )
     origin: Any = None if start_from is None else _load(start_from)
     labels = labels if origin is None else origin.contract["vocabulary"]
-    with setting_errors("the model or the task"):
+    with setting_errors("the model or the task"), nullcontext() if origin is None else weights_follow():
         built: Any = get_task(kind)(
             model.pop("name"),
             {**model, "vocab_size": len(labels["specials"]) + len(labels["words"])},

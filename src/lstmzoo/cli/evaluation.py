@@ -13,6 +13,7 @@ from lstmzoo.cli.request import Request
 from lstmzoo.cli.results import SaveResults
 from lstmzoo.errors import CheckpointError, DataError
 from lstmzoo.models import load
+from lstmzoo.models.encoders import weights_follow
 from lstmzoo.tasks.base_data import BaseDataModule
 
 
@@ -57,9 +58,8 @@ def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
     """
     config, path, split = request.config, request.path, request.options.split
     data = open_split(request)
-    for key in [key for key in config.model if str(key).startswith("pretrained_")]:
-        config.model[key] = False  # all weights are in the checkpoint
-    task: Any = build.build_task(config, data.labels)
+    with weights_follow():
+        task: Any = build.build_task(config, data.labels)
     try:
         task.adopt(load(path))
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""A run that goes on from the checkpoint of another: it has that one's model and data, but for what is said anew."""
+"""A run that goes on from the checkpoint of another: it has that one's model, data and way of making sentences."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from lstmzoo.models.checkpoint import read_contract
 
 
 def take_over(config: DictConfig, overrides: Sequence[str]) -> None:
-    """Put model and data of the checkpoint that ``task.start_from`` names into a configuration.
+    """Put model, data and decoding of the checkpoint that ``task.start_from`` names into a configuration.
 
-    The weights fit one model only, and what was learnt goes with its data; so the checkpoint wins over the choices of
-    an experiment. The command line wins over the checkpoint: a whole group (``data=coco``) or single keys of it.
+    The weights fit one model only, what was learnt goes with its data, and numbers before and after can be compared
+    where sentences are made in one way; so the checkpoint wins over the choices of an experiment. The command line wins
+    over the checkpoint: a whole group (``data=coco``) or single keys of it.
 
     Args:
         config: as from ``configs/train.yaml``; changed in place. One that names no checkpoint stays as it is.
@@ -34,14 +35,23 @@ def take_over(config: DictConfig, overrides: Sequence[str]) -> None:
     stored = {"model": _model_of(contract), "data": dict(contract["config"].get("data", {}))}
     given = parse(overrides)
     chosen = {override.key_or_group for override in given}
+    decoding = contract["config"].get("task", {}).get("decoding")
+    if decoding:
+        known = _changed({"task": {"decoding": decoding}}, given, "task.decoding.", start_from)
+        config.task.decoding = known.task.decoding
     for group, values in stored.items():
         if group in chosen:
             continue
         if not values:
             raise CheckpointError(f"{start_from} does not say what it was trained on: give data=NAME data.root=FOLDER")
-        changes = [str(one.input_line) for one in given if one.key_or_group.startswith(f"{group}.")]
-        known = override_stored(OmegaConf.create({group: values}), changes, origin=f"task.start_from={start_from}")
+        known = _changed({group: values}, given, f"{group}.", start_from)
         OmegaConf.update(config, group, known[group], merge=False)
+
+
+def _changed(stored: dict[str, Any], given: Sequence[Any], below: str, start_from: Any) -> DictConfig:
+    """What is stored, with what the command line says of keys below a place."""
+    changes = [str(one.input_line) for one in given if one.key_or_group.startswith(below)]
+    return override_stored(OmegaConf.create(stored), changes, origin=f"task.start_from={start_from}")
 
 
 def _model_of(contract: dict[str, Any]) -> dict[str, Any]:

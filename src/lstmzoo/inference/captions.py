@@ -119,7 +119,7 @@ def caption_files(
         yield from zip(batch, decode(model, features, decoding, [file_key(path) for path in batch]), strict=True)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def encode_files(model: Any, paths: Sequence[str | Path]) -> Any:
     """What a captioner sees in picture files: (B, N, C), of an `Ensemble` for every member.
 

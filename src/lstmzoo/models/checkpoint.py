@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from lstmzoo import __version__
 from lstmzoo.errors import CheckpointError, LstmzooError
+from lstmzoo.models.encoders import weights_follow
 from lstmzoo.models.registry import create_model, is_primitive, list_models
 
 FORMAT = 1
@@ -112,23 +113,20 @@ def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu")
             f"{path} holds a model {name!r}, which is not registered; registered: {', '.join(list_models())}. "
             "For a model of your own, import the module that registers it before loading"
         )
-    # The checkpoint holds all weights: fetching ImageNet's first would be waste, and fail offline.
-    offline = {key: False if key.startswith("pretrained_") else value for key, value in args.items()}
     try:
-        model: Any = create_model(name, **offline).to(map_location)
+        with weights_follow():
+            model: Any = create_model(name, **args).to(map_location)
         model.load_state_dict(weights)
     except (LstmzooError, RuntimeError) as error:
         raise CheckpointError(
             f"{path} (written by lstmzoo {contract['version']}) does not fit this version's {name!r}: "
             + textwrap.shorten(str(error), 500)
         ) from error
-    model.model_args = args
     model.classes = contract["classes"]
     model.transform = contract["transform"]
     model.contract = contract  # type: ignore[assignment]
     if "vocabulary" in contract:
         model.words = words_of(contract["vocabulary"])  # type: ignore[assignment]
-        model.encoder.key = contract["transform"]["encoder_key"]  # that of its weights, wherever they came from
     return model.eval()
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -13,6 +16,26 @@ from lstmzoo.errors import LstmzooError, unknown_choice
 
 SMALL_CNN = "small_cnn"
 MIN_SIZE = 32
+
+_fetching = ContextVar("_fetching", default=True)
+
+
+@contextmanager
+def weights_follow() -> Iterator[None]:
+    """Build pretrained encoders without their ImageNet weights: those of a checkpoint are loaded into them next.
+
+    To fetch them first would be waste, and fail offline; but that an encoder was pretrained must be known later, too.
+    """
+    before = _fetching.set(False)
+    try:
+        yield
+    finally:
+        _fetching.reset(before)
+
+
+def fetching() -> bool:
+    """Whether ImageNet weights are wanted, or others follow."""
+    return _fetching.get()
 
 
 def list_encoders() -> list[str]:
@@ -137,6 +160,7 @@ def torchvision_network(name: str, pretrained: bool) -> tuple[nn.Module, tuple[i
     weights = get_model_weights(name).DEFAULT
     size = weights.meta["min_size"]
     options: dict[str, Any] = {"image_size": size[0]} if name.startswith("vit_") else {}
+    pretrained = pretrained and fetching()
     if pretrained:
         _fetch(name, weights)
     with warnings.catch_warnings():

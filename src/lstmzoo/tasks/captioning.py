@@ -206,13 +206,9 @@ class CaptioningTask(BaseTask):
 
     # --- checkpoints ---------------------------------------------------------------------------------------------
 
-    def adopt(self, model: Any) -> None:
-        super().adopt(model)
-        self.model.encoder.key = model.encoder.key
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.encoder_lr is not None:  # features of the trained encoder must not be taken for those of the old one
-            self.transform = {**self.transform, "encoder_key": self.model.encoder.own_key()}
+            self.transform = {**self.transform, "encoder_key": self.model.encoder.key}
         super().on_save_checkpoint(checkpoint)
 
     # --- validation and test -------------------------------------------------------------------------------------
@@ -236,8 +232,6 @@ class CaptioningTask(BaseTask):
     def on_test_start(self) -> None:
         others = [model.to(self.device) for model in self.others]
         self.speaker = [Ensemble([self.model, *others]) if others else self.model]
-        if self.encoder_lr is not None:  # it is no longer what it started as
-            self.model.encoder.key = self.model.encoder.own_key()
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         (speaker,) = self.speaker

@@ -68,11 +68,11 @@ class Ensemble(nn.Module):
             For each member its features (B, N, C).
         """
         members: Any = self.members
-        found = dict(known or {})
-        for member in members:
-            if member.encoder.key not in found:
-                found[member.encoder.key] = member.encode(pictures(member.encoder.image_size))
-        return tuple(found[member.encoder.key] for member in members)
+        found, keys = dict(known or {}), [member.encoder.key for member in members]
+        for key, member in zip(keys, members, strict=True):
+            if key not in found:
+                found[key] = member.encode(pictures(member.encoder.image_size))
+        return tuple(found[key] for key in keys)
 
     def start(self, features: Features) -> EnsembleState:
         """Look at pictures; see `Captioner.start`."""
