@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from lstmzoo.data.captions.images import read_thumbnail
 from lstmzoo.inference import caption_plots
@@ -116,3 +118,25 @@ def test_a_model_without_attention_shows_the_picture_once(tmp_path: Path) -> Non
     spoken = Spoken(["(picture)", "a", "square", "."], np.array([np.nan, 0.5, 0.5, 0.5]), None, None, None)
     path = word_by_word(spoken, with_square(200, 300, 150), tmp_path / "nic.png", title="", subtitle="", layer=-1)
     assert len(squares(path)) == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_in_any_script_are_drawn_without_a_word(tmp_path: Path) -> None:
+    assert contact_sheet([with_square(40, 60, 9)], [["a square"]], tmp_path / "sheet.png", names=["猫.jpg"]).is_file()
+
+
+def test_what_was_said_stands_out_wherever_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[str, float]] = []
+    plot = Axes.plot
+
+    def watched(axes: Axes, *values: Any, **style: Any) -> Any:
+        drawn.append((str(style.get("label")), style["linewidth"]))
+        return plot(axes, *values, **style)
+
+    monkeypatch.setattr(Axes, "plot", watched)
+    attention = np.full((2, 9), 1 / 9)
+    for last in (0.05, 0.95):
+        drawn.clear()
+        spoken = Spoken(["dog", "."], np.array([0.9, last]), attention, None, None)
+        word_by_word(spoken, with_square(90, 90, 9), tmp_path / "x.png", title="", subtitle="", layer=-1)
+        assert drawn == [("the word", 2.0), ("brightest place", 1.3)]

@@ -178,8 +178,9 @@ def _draw_states(ax: Axes, states: dict[str, np.ndarray], x: np.ndarray) -> None
 
 def _draw_classes(ax: Axes, probabilities: np.ndarray, classes: Sequence[str], x: np.ndarray, measure: str) -> None:
     colours = class_colours(len(classes))
-    # The legend lists the classes as they end, so that its order is the order of the lines; six are enough.
-    order = np.argsort(-probabilities[-1], kind="stable")
+    # The legend lists classes as they end, so that its order is the order of the lines; six are enough. Of words, what
+    # was said comes first wherever it ends.
+    order = np.argsort(-probabilities[-1], kind="stable") if measure == "class" else range(len(classes))
     for rank, k in enumerate(order):
         ends = f" {probabilities[-1, k]:.0%}" if measure == "class" else ""
         label = f"{classes[k]}{ends}" if rank < 6 else None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import colorsys
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +65,12 @@ def figure(width: float, height: float) -> Figure:
     return made
 
 
-def drawing() -> AbstractContextManager[None]:
-    """Return a context within which everything drawn has our fonts and colours."""
-    return matplotlib.rc_context(FONT)
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Let everything drawn have our fonts and colours; a name in a script that the font lacks becomes boxes quietly."""
+    with matplotlib.rc_context(FONT), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
+        yield
 
 
 def bare(axes: Axes, *, keep: tuple[str, ...] = ("left", "bottom")) -> None:

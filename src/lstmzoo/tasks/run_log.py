@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 FIRST = ("epoch", "step", "train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "seconds", "data_wait")
-"""The first columns, whether or not a run has them all."""
+"""The first columns, of those that a run has."""
 
 
 class RunLog(Logger):
@@ -59,7 +59,7 @@ class RunLog(Logger):
 
     def _write(self) -> None:
         names = dict.fromkeys(name for row in self.rows.values() for name in row)
-        columns = [*FIRST, *(name for name in names if name not in FIRST)]
+        columns = [*(name for name in FIRST if name in names), *(name for name in names if name not in FIRST)]
         temporary = self.path.with_name(".metrics.csv.tmp")
         with open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
