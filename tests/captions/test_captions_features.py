@@ -107,6 +107,28 @@ def test_an_interrupted_run_goes_on(tmp_path, paths):
     assert sorted(file.suffix for file in folder.rglob("*.*") if file.is_file()) == [".lock", ".npy", ".npy"]
 
 
+def test_a_run_interrupted_between_the_last_renames_is_finished(tmp_path, paths, monkeypatch):
+    rename = os.replace
+
+    def interrupted(source: Path, target: Path) -> None:
+        if target.name.endswith(".mean.npy"):
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    folder = tmp_path / "cache"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            build(folder, paths, Pool())
+    encoder = Pool()
+    cache = build(folder, paths, encoder)
+    assert encoder.seen == 0
+    for number, path in enumerate(paths):
+        np.testing.assert_allclose(cache.grid(number), expected(path), atol=1e-3)
+        np.testing.assert_allclose(cache.mean(number), expected(path).mean(axis=0), atol=1e-3)
+    assert sorted(file.suffix for file in folder.rglob("*.*") if file.is_file()) == [".lock", ".npy", ".npy"]
+
+
 @pytest.mark.parametrize("spoil", ["journal", "partial"])
 def test_what_an_interruption_spoilt_is_computed_anew(tmp_path, paths, spoil):
     folder = tmp_path / "cache"

@@ -162,7 +162,7 @@ class FeatureCache:
         """
         partial = {file: file.with_suffix(".partial") for file in (self.grid_file, self.mean_file)}
         journal = self.grid_file.with_suffix(".done")
-        done = _resume(journal, list(partial.values()), len(self))
+        done = _resume(journal, partial, len(self))
         maps: list[np.ndarray] = []
         with (
             torch.inference_mode(),
@@ -186,7 +186,8 @@ class FeatureCache:
                 advance(len(batch))
         maps.clear()
         for file, unfinished in partial.items():
-            os.replace(unfinished, file)
+            if unfinished.exists():  # else an interrupted run has renamed it
+                os.replace(unfinished, file)
         journal.unlink()
 
     def _stack(self, pictures: Iterator[np.ndarray], pool: ThreadPoolExecutor, start: int) -> np.ndarray:
@@ -219,15 +220,14 @@ def _open_partial(files: list[Path], length: int, grid: torch.Tensor, done: int)
     return [np.lib.format.open_memmap(file, mode=mode, dtype=np.float16, shape=shape) for file, shape in pairs]
 
 
-def _resume(journal: Path, partial: list[Path], length: int) -> int:
-    """Say how many pictures are done."""
-    if not all(file.exists() for file in partial):
-        return 0
+def _resume(journal: Path, partial: dict[Path, Path], length: int) -> int:
+    """Say how many pictures are done; once all are, some of the partial files may have their final names already."""
     try:
         done = int(journal.read_text())
     except (OSError, ValueError):
         return 0
-    return done if 0 <= done <= length else 0
+    there = all(unfinished.exists() or (done == length and file.exists()) for file, unfinished in partial.items())
+    return done if there and 0 <= done <= length else 0
 
 
 @contextmanager
