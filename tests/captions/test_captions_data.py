@@ -274,6 +274,14 @@ def unclosed_quote(root: Path) -> None:
     (root / "captions.txt").write_text("\n".join(lines) + "\n")
 
 
+def endless_field(root: Path) -> None:
+    (root / "captions.txt").write_text(f"image,caption\na.jpg,{'A dog ' * 30_000}\n")
+
+
+def unclosed_quote_of_a_large_file(root: Path) -> None:
+    (root / "captions.txt").write_text('image,caption\na.jpg,"A dog\n' + "b.jpg,A cat\n" * 20_000)
+
+
 def quote_closed_by_another_image(root: Path) -> None:
     (root / "captions.txt").write_text('image,caption\na.jpg,"A dog\nb.jpg,A cat\nc.jpg,two"\n')
 
@@ -338,6 +346,8 @@ def no_lists(root: Path) -> None:
         (break_tab, r"Flickr8k.token.txt, line 2 is not of the form"),
         (unquoted_comma, r"captions.txt, line 2 has 3 columns instead of 2; captions with commas must be quoted"),
         (unclosed_quote, r"captions.txt, line 3 to 5: a quote is not closed properly .*is written \"A \"\"quoted\"\" "),
+        (endless_field, r"captions.txt, line 2 has a field of more than 131072 characters; shorten or remove it"),
+        (unclosed_quote_of_a_large_file, r"captions.txt, line 2 to \d+: a quote is not closed properly"),
         (quote_closed_by_another_image, r"captions.txt, line 2 opens a quote that goes on over the lines of other im"),
         (quote_closed_too_early, r"captions.txt, line 2: a quote is not closed properly"),
         (lambda root: (root / "dataset.json").write_text('{"images": null}'), r"'images' must be a list, not null"),

@@ -109,5 +109,8 @@ def _row(reader: Any, path: Path) -> list[str] | None:
     try:
         return next(reader, None)
     except csv.Error as error:
+        if "field limit" in str(error) and reader.line_num == line:  # else an open quote swallows lines up to the limit
+            longest = f"a field of more than {csv.field_size_limit()} characters"
+            raise DataError(f"{path}, line {line} has {longest}; shorten or remove it") from error
         until = f" to {reader.line_num}" if reader.line_num > line else ""
         raise DataError(f"{path}, line {line}{until}: a quote is not closed properly ({error}); {_QUOTES}") from error
