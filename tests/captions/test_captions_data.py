@@ -227,6 +227,10 @@ def break_json(root: Path) -> None:
     (root / "dataset_coco.json").write_text('{"images": [')
 
 
+def nest_json(root: Path) -> None:
+    (root / "dataset.json").write_text("[" * 100_000)
+
+
 def drop_filename(root: Path) -> None:
     (root / "dataset.json").write_text(json.dumps({"images": [karpathy_entry("a.jpg"), {"split": "train"}]}))
 
@@ -309,6 +313,17 @@ def coco_with(**wrong: Any) -> Any:
     return write
 
 
+def coco_image_twice(root: Path) -> None:
+    coco_with(images=[{"id": 1, "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}])(root)
+
+
+def empty_filename(root: Path) -> None:
+    (root / "images").mkdir()
+    images = [karpathy_entry("a.jpg"), karpathy_entry("a.jpg") | {"filename": ""}]
+    (root / "dataset.json").write_text(json.dumps({"images": images}))
+    write_images(root / "images")
+
+
 def no_header(root: Path) -> None:
     (root / "captions.csv").write_text("a.jpg,A dog\n")
 
@@ -333,8 +348,11 @@ def no_lists(root: Path) -> None:
     ("spoil", "message"),
     [
         (break_json, r"dataset_coco.json is not JSON .*line 1"),
+        (nest_json, r"dataset.json is not JSON .*it may be incomplete, fetch it again"),
         (drop_filename, r"dataset.json, images\[1\] has no 'filename'"),
         (unknown_split, r"images\[0\]: unknown split 'trian'; did you mean 'train'"),
+        (coco_image_twice, r"images\[1\] is the image 1 of captions_train2014.json, images\[0\]"),
+        (empty_filename, r"images\[1\] names .*images, which is not there"),
         (same_image_twice, r"images\[1\] is the image 'a.jpg' of dataset.json, images\[0\]"),
         (
             list_a_stranger,

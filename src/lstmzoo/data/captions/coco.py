@@ -14,6 +14,7 @@ from lstmzoo.data.captions.records import (
     CaptionFiles,
     CaptionRecord,
     ImageId,
+    add_record,
     entry,
     find_folder,
     image_id_of,
@@ -43,7 +44,8 @@ def read(paths: list[Path], image_dir: Path | None = None) -> CaptionFiles:
         The data set; images go by their number.
 
     Raises:
-        DataError: broken JSON, an entry without what it needs, or two files for one split.
+        DataError: broken JSON, an entry without what it needs, an image that is listed twice in a file, or two files
+            for one split.
     """
     oddities = Oddities()
     records: list[CaptionRecord] = []
@@ -71,14 +73,16 @@ def _read_one(path: Path, split: str, folder: Path, oddities: Oddities) -> list[
         place = f"{path.name}, annotations[{number}]"
         image_id = image_id_of(annotation, "image_id", place)
         sentences[image_id].append((entry(annotation, "caption", place), None, place))
-    records = []
+    listed: set[ImageId] = set()
+    records: dict[ImageId, CaptionRecord] = {}
     for number, image in enumerate(entry(found, "images", str(path), list)):
         place = f"{path.name}, images[{number}]"
         image_id, name = image_id_of(image, "id", place), entry(image, "file_name", place, str)
-        record = make_record(image_id, folder / name, split, sentences.pop(image_id, []), place, oddities)
+        record = make_record(image_id, folder / name, split, sentences.get(image_id, []), place, oddities)
+        listed.add(image_id)
         if record is not None:
-            records.append(record)
-    for captions in sentences.values():
-        for _, _, place in captions:
-            oddities.note("caption of an image that is not listed, left out", place)
-    return records
+            add_record(record, records, path)
+    for image_id, captions in sentences.items():
+        for _, _, place in captions if image_id not in listed else []:
+            oddities.note("caption of an image that is not listed, left out", f"{place} (image {image_id!r})")
+    return list(records.values())

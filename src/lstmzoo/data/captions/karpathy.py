@@ -13,6 +13,7 @@ from lstmzoo.data.captions.records import (
     CaptionFiles,
     CaptionRecord,
     ImageId,
+    add_record,
     entry,
     find_folder,
     image_id_of,
@@ -44,7 +45,8 @@ def read(path: Path, image_dir: Path | None = None) -> CaptionFiles:
         The data set. COCO's images go by their number (cocoid), others by their file name.
 
     Raises:
-        DataError: broken JSON, an entry without what it needs, or an unknown split; the message names the entry.
+        DataError: broken JSON, an entry without what it needs, an unknown split, or an image that is listed twice; the
+            message names the entry.
     """
     found = read_json(path)
     folder = find_folder(path.parent, IMAGE_FOLDERS, image_dir)
@@ -54,11 +56,8 @@ def read(path: Path, image_dir: Path | None = None) -> CaptionFiles:
     for number, image in enumerate(images):
         place = f"{path.name}, images[{number}]"
         record = _record(image, folder, place, oddities)
-        if record is None:
-            continue
-        if record.image_id in records:
-            raise DataError(f"{path}: {place} is the image {record.image_id!r} of {records[record.image_id].place}")
-        records[record.image_id] = record
+        if record is not None:
+            add_record(record, records, path)
     name = found.get("dataset")
     return CaptionFiles("karpathy", name if isinstance(name, str) else "", path, list(records.values()), oddities)
 

@@ -23,6 +23,9 @@ _PARTS = {
 }
 """The splits that some are made of."""
 
+WITHOUT_CAPTIONS = "image without captions, left out"
+"""The oddity of an image of which no caption can be used."""
+
 _JSON_NAMES: dict[type, str] = {list: "list", str: "text"}
 
 
@@ -106,9 +109,20 @@ def make_record(
             captions.append(caption)
             tokens.append(_published(words, where) or tokenize(caption))
     if not captions:
-        oddities.note("image without captions, left out", place)
+        oddities.note(WITHOUT_CAPTIONS, place)
         return None
     return CaptionRecord(image_id, path, split, tuple(captions), tuple(tokens), place)
+
+
+def add_record(record: CaptionRecord, records: dict[ImageId, CaptionRecord], path: Path) -> None:
+    """Add a record to those of a file, by its image.
+
+    Raises:
+        DataError: the image has a record already; the message names both places.
+    """
+    if record.image_id in records:
+        raise DataError(f"{path}: {record.place} is the image {record.image_id!r} of {records[record.image_id].place}")
+    records[record.image_id] = record
 
 
 def _published(words: Any, place: str) -> tuple[str, ...]:
@@ -130,7 +144,9 @@ def missing_images(records: Iterable[CaptionRecord]) -> list[CaptionRecord]:
     for record in records:
         folder = record.path.parent
         if folder not in present:
-            present[folder] = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
+            present[folder] = (
+                {entry.name for entry in os.scandir(folder) if entry.is_file()} if folder.is_dir() else set()
+            )
         if record.path.name not in present[folder]:
             missing.append(record)
     return missing
@@ -170,7 +186,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         found = json.loads(read_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter where lists are nested without end
         raise DataError(f"{path} is not JSON ({error}); it may be incomplete, fetch it again") from error
     if not isinstance(found, dict):
         raise DataError(f"{path} holds a {type(found).__name__}, not an object with 'images'")
