@@ -8,6 +8,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from tiny_captions import write_captions
 
@@ -60,13 +62,14 @@ def test_what_is_missing_is_listed_and_the_exit_code_is_1(root, tmp_path, capsys
     shown = capsys.readouterr().out
     for line in (
         f"Images that are not there: 1: train.txt, line 1: {root / 'Images' / '00.png'}",
-        f"Images that cannot be decoded: 1: train.txt, line 2: {root / 'Images' / '01.png'}",
+        f"Images that cannot be decoded: 1: train.txt, line 2: cannot decode the image {root / 'Images' / '01.png'} (7",
         "Listed, but without captions: 1: val.txt, line 3 names 'x.png', which has no captions",
         "caption of several lines, joined: 1: captions.txt, line 26",
         "bad image name, left out: 1: captions.txt, line 28: 2258277193_586949ec62.jpg.1",
-        "Not complete.",
+        "Not complete. Replace what is damaged or missing",
     ):
         assert line in shown
+    assert "data prepare" not in shown  # that would unpack Flickr8k into it
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["splits"]["train"]["images"] == 6
     assert report["complete"] is False
@@ -84,8 +87,72 @@ def test_a_part_of_a_published_set_is_not_complete(tmp_path, capsys):
         "Split train is not the published one: 8 images and 16 captions instead of 6000 images and 30000 captions."
         in shown
     )
-    assert "Not complete. Download Flickr8k" in shown
+    assert "`lstmzoo data prepare captions dataset=flickr8k root=ANOTHER_FOLDER` brings the whole set." in shown
     assert "\nComplete." not in shown
+
+
+def test_a_jpeg_that_ends_too_early_is_not_complete(root, capsys):
+    """With some versions of OpenCV it would decode, its end grey."""
+    picture = cv2.imencode(".jpg", cv2.imread(str(root / "Images" / "01.png")))[1].tobytes()[:-3]
+    (root / "Images" / "01.png").write_bytes(picture)
+    with pytest.raises(SystemExit) as exit_code:
+        command.run(["check", "captions", f"root={root}"])
+    assert exit_code.value.code == 1
+    reason = f"the image {root / 'Images' / '01.png'} ends too early ({len(picture)} bytes); fetch it again"
+    assert f"Images that cannot be decoded: 1: train.txt, line 2: {reason}" in capsys.readouterr().out
+
+
+def write_coco(root: Path, number: int = 1) -> None:
+    root.mkdir(exist_ok=True)
+    images = [{"id": number, "file_name": "a.jpg"}]
+    content = {"images": images, "annotations": [{"image_id": number, "caption": "A dog"}]}
+    (root / "captions_train2014.json").write_text(json.dumps(content))
+
+
+def write_flickr8k(root: Path, folder: str, captions: str = "Flickr8k.token.txt") -> None:
+    """Flickr8k without one of its two pictures."""
+    (root / folder).mkdir(parents=True)
+    (root / captions).write_text("a.jpg#0\tA dog\nb.jpg#0\tA cat\n")
+    cv2.imwrite(str(root / folder / "a.jpg"), np.zeros((8, 8, 3), np.uint8))
+
+
+def test_the_remedy_is_a_download_only_where_it_brings_what_is_missing(tmp_path):
+    prepared, elsewhere, coco = (tmp_path / name for name in ("prepared", "elsewhere", "coco"))
+    write_flickr8k(prepared, "Flicker8k_Dataset")
+    fetching = f"Delete what is damaged, then run `lstmzoo data prepare captions dataset=flickr8k root={prepared}`"
+    assert check(prepared, progress=False).remedy == fetching
+    write_flickr8k(elsewhere, "Images")  # the download would unpack into another folder, which is not looked at
+    write_coco(coco)
+    for root in (elsewhere, coco):
+        assert "data prepare" not in check(root, progress=False).remedy
+        assert check(root, progress=False).remedy.startswith("Replace what is damaged or missing")
+
+
+def test_missing_images_of_a_prepared_set_can_be_brought_back(tmp_path):
+    write_flickr8k(tmp_path, "Flicker8k_Dataset")
+    (tmp_path / "Flicker8k_Dataset" / "a.jpg").unlink()
+    fetching = f"or run `lstmzoo data prepare captions dataset=flickr8k root={tmp_path}`"
+    with pytest.raises(DataError, match=rf"none of the 2 images .* image_dir=\.\.\., {fetching}$"):
+        Captions(tmp_path, "all")
+
+
+def test_the_remedy_of_a_simulated_set_makes_it_whole(tmp_path):
+    root = tmp_path / "simulated"
+    command.run(["simulate", "captions", f"root={root}", "pictures=10"])
+    next((root / "images").iterdir()).unlink()
+    _, _, words = check(root, progress=False).remedy.partition("`lstmzoo data ")
+    command.run(words.rstrip("`").split())
+    assert check(root, progress=False).complete
+
+
+@pytest.mark.parametrize("dataset", ["x", "flickr8k"])
+def test_a_set_without_images_is_not_complete(tmp_path, capsys, dataset):
+    (tmp_path / "dataset_flickr8k.json").write_text(json.dumps({"images": [], "dataset": dataset}))
+    with pytest.raises(SystemExit) as exit_code:
+        command.run(["check", "captions", f"root={tmp_path}"])
+    assert exit_code.value.code == 1
+    shown = capsys.readouterr().out
+    assert f"Not complete. {tmp_path / 'dataset_flickr8k.json'} has no image with captions" in shown
 
 
 def test_published_numbers_of_flickr30k_with_and_without_split_lists(root):

@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from lstmzoo.data import Captions
-from lstmzoo.data.captions import SPECIALS, Vocabulary, collate, read_captions, read_image, tokenize
+from lstmzoo.data.captions import SPECIALS, Vocabulary, collate, read_captions, tokenize
 from lstmzoo.errors import DataError, LstmzooError
 
 SAID = {
@@ -352,15 +352,18 @@ def no_lists(root: Path) -> None:
         (drop_filename, r"dataset.json, images\[1\] has no 'filename'"),
         (unknown_split, r"images\[0\]: unknown split 'trian'; did you mean 'train'"),
         (coco_image_twice, r"images\[1\] is the image 1 of captions_train2014.json, images\[0\]"),
-        (empty_filename, r"images\[1\] names .*images, which is not there"),
+        (empty_filename, r"images\[1\] names .*images, where there is no file"),
         (same_image_twice, r"images\[1\] is the image 'a.jpg' of dataset.json, images\[0\]"),
         (
             list_a_stranger,
             r"train.txt, line 3 names 'x.jpg', which has no captions in .*captions.txt \(2 such entries\)",
         ),
         (list_twice, r"test.txt, line 1: 'a.jpg' is listed already in train.txt, line 1"),
-        (drop_image, r"Flickr_8k.trainImages.txt, line 2 names .*a.jpg, which is not there; `lstmzoo data check"),
-        (drop_images, r"none of the 1 images of split 'train' is in .*Images; name their folder with image_dir"),
+        (drop_image, r"Flickr_8k.trainImages.txt, line 2 names .*a.jpg, where there is no file; `lstmzoo data check"),
+        (
+            drop_images,
+            r"none of the 1 images of split 'train' is in .*Images; name their folder with image_dir=\.\.\.$",
+        ),
         (break_tab, r"Flickr8k.token.txt, line 2 is not of the form"),
         (unquoted_comma, r"captions.txt, line 2 has 3 columns instead of 2; captions with commas must be quoted"),
         (unclosed_quote, r"captions.txt, line 3 to 5: a quote is not closed properly .*is written \"A \"\"quoted\"\" "),
@@ -384,6 +387,14 @@ def no_lists(root: Path) -> None:
             r"annotations\[0\]: 'image_id' must be a number or a text, not \[1\]",
         ),
         (coco_with(images=[{"id": 1, "file_name": None}]), r"images\[0\]: 'file_name' must be a text, not null"),
+        (
+            coco_with(annotations=[{"image_id": "1", "caption": "A dog"}]),
+            r"in split 'train'; it has \(none\); image without captions, left out: captions_train2014.json, "
+            r"images\[0\]; `lstmzoo data check captions root=.*` lists all",
+        ),
+        (coco_with(images=[]), r"it has \(none\); caption of an image that is not listed, left out: .*\(image 1\);"),
+        (karpathy_with(sentences=[]), r"it has \(none\); image without captions, left out: dataset.json, images\[0\];"),
+        (karpathy_with(split="val"), r"no image in split 'train'; it has val$"),
         (no_header, r"captions.csv must start with a line 'image,caption', not 'a.jpg,a dog'"),
         (latin1, r"captions.txt, line 2 is not UTF-8"),
         (two_files, r"dataset_a.json, .*dataset_b.json; name the one that is meant as root=FILE"),
@@ -435,19 +446,6 @@ def test_a_file_may_be_named_and_folders_elsewhere(root, tmp_path):
     (root / "train.txt").rename(tmp_path / "lists" / "train.txt")
     found = Captions(root / "captions.txt", "train", image_dir=tmp_path / "elsewhere", split_dir=tmp_path / "lists")
     assert found[0]["image_id"] == "a.jpg"
-
-
-def test_read_image_turns_pictures_upright(tmp_path):
-    """A photograph taken on its side says so in its EXIF data."""
-    image = np.zeros((20, 30, 3), np.uint8)
-    image[:, :15] = 255
-    encoded = cv2.imencode(".jpg", image)[1].tobytes()
-    tags = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"  # orientation 6
-    path = tmp_path / "side.jpg"
-    path.write_bytes(encoded[:2] + b"\xff\xe1" + (len(tags) + 2).to_bytes(2, "big") + tags + encoded[2:])
-    upright = read_image(path)
-    assert upright.shape == (3, 30, 20)
-    assert upright[:, :14].mean() > 250 > 5 > upright[:, 16:].mean()
 
 
 def test_vocabulary():

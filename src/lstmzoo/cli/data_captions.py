@@ -100,8 +100,6 @@ def _remarks(report: CaptionsReport) -> Iterator[str]:
             )
             yield f"Split {split} is not the published one: {found} instead of {published}."
     yield from (f"{kind}: {len(places)}: {listed(places, 3)}" for kind, places in report.oddities.items())
-    if report.damaged:
-        yield f"Images that end too early: {len(report.damaged)}: {listed(report.damaged, 3)}"
     for what, places in (
         ("Images that are not there", report.missing),
         ("Listed, but without captions", report.unmatched),

@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lstmzoo.data.captions.images import is_cut_short, read_image
-from lstmzoo.data.captions.layouts import is_simulated, read_captions, remedy
+from lstmzoo.data.captions.images import read_image
+from lstmzoo.data.captions.layouts import is_simulated, read_captions
 from lstmzoo.data.captions.records import CaptionFiles, CaptionRecord, missing_images
+from lstmzoo.data.captions.remedies import remedy
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.errors import DataError
 
@@ -65,11 +66,10 @@ class CaptionsReport:
         frequent_words: those that occur five times or more, which a vocabulary usually keeps.
         missing: images that have captions but were not found, each with the place where it is named.
         unmatched: entries of split lists that name an image without captions.
-        undecodable: images that cannot be decoded, each with the place where it is named.
+        undecodable: images that cannot be decoded, each with the place where it is named, and what is wrong with it.
         short: splits with fewer images than were published; those that are not here at all are not among them.
-        damaged: images that end too early; they can be used.
         oddities: what had to be put right in the captions, by kind, with the places.
-        remedy: what to do if something is missing; empty otherwise.
+        remedy: what to do if the set is not complete; empty otherwise.
     """
 
     root: str
@@ -85,14 +85,14 @@ class CaptionsReport:
     unmatched: list[str]
     undecodable: list[str]
     short: list[str]
-    damaged: list[str]
     oddities: dict[str, list[str]]
     remedy: str
 
     @property
     def complete(self) -> bool:
-        """Whether all images listed are there, can be decoded and have captions, and splits are as published."""
-        return not (self.missing or self.unmatched or self.undecodable or self.short)
+        """Whether images are listed, all are there, can be decoded and have captions, and splits are as published."""
+        listed = any(count.images_listed for count in self.splits.values())
+        return listed and not (self.missing or self.unmatched or self.undecodable or self.short)
 
     def to_json(self) -> str:
         """Return the report as JSON."""
@@ -127,13 +127,12 @@ def check(
     missing = missing_images(files.records)
     absent = {record.path for record in missing}
     found = [record for record in files.records if record.path not in absent]
-    undecodable, damaged = _decode_all(found, progress)
-    unusable = absent | {record.path for record in undecodable}
+    undecodable = _decode_all(found, progress)
+    unusable = [*missing, *(record for record, _ in undecodable)]
     counts = [len(record.captions) for record in files.records]
     words = Counter(word for record in files.of("train") for said in record.tokens for word in said)
-    splits = _split_counts(files, unusable)
+    splits = _split_counts(files, {record.path for record in unusable})
     short = [split for split, count in splits.items() if 0 < count.images_listed < (count.images_published or 0)]
-    problems = bool(missing or undecodable or files.unmatched or short)
     return CaptionsReport(
         root=str(root),
         layout=files.layout,
@@ -146,36 +145,33 @@ def check(
         frequent_words=sum(count >= 5 for count in words.values()),
         missing=[f"{record.place}: {record.path}" for record in missing],
         unmatched=[text for texts in files.unmatched.values() for text in texts],
-        undecodable=[f"{record.place}: {record.path}" for record in undecodable],
+        undecodable=[f"{record.place}: {error}" for record, error in undecodable],
         short=short,
-        damaged=[f"{record.place}: {record.path}" for record in damaged],
         oddities=dict(files.oddities.found),
-        remedy=remedy(root) if problems else "",
+        remedy=remedy(files, unusable, bool(short)),
     )
 
 
-def _decode_all(records: list[CaptionRecord], progress: bool) -> tuple[list[CaptionRecord], list[CaptionRecord]]:
-    """Return the images that cannot be decoded, and those that end too early."""
-    undecodable, damaged = [], []
+def _decode_all(records: list[CaptionRecord], progress: bool) -> list[tuple[CaptionRecord, DataError]]:
+    """Return the images that cannot be decoded, and what is wrong with each."""
+    undecodable = []
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
         progress_bar("Decoding images", len(records), "images", show=progress) as advance,
     ):
-        for record, state in zip(records, pool.map(_state, (record.path for record in records)), strict=True):
-            if state == "undecodable":
-                undecodable.append(record)
-            elif state == "damaged":
-                damaged.append(record)
+        for record, error in zip(records, pool.map(_error, (record.path for record in records)), strict=True):
+            if error is not None:
+                undecodable.append((record, error))
             advance(1)
-    return undecodable, damaged
+    return undecodable
 
 
-def _state(path: Path) -> str:
+def _error(path: Path) -> DataError | None:
     try:
         read_image(path)
-    except DataError:
-        return "undecodable"
-    return "damaged" if is_cut_short(path) else "good"
+    except DataError as error:
+        return error
+    return None
 
 
 def _split_counts(files: CaptionFiles, unusable: set[Path]) -> dict[str, SplitCount]:

@@ -15,8 +15,16 @@ from torch.utils.data import Dataset
 from lstmzoo.data.cache import default_cache_dir
 from lstmzoo.data.captions.features import Encoder, FeatureCache, UnreadableImages
 from lstmzoo.data.captions.images import mirror, read_image
-from lstmzoo.data.captions.layouts import read_captions, remedy
-from lstmzoo.data.captions.records import SPLITS, CaptionFiles, CaptionRecord, ImageId, missing_images
+from lstmzoo.data.captions.layouts import read_captions
+from lstmzoo.data.captions.records import (
+    SPLITS,
+    WITHOUT_CAPTIONS,
+    CaptionFiles,
+    CaptionRecord,
+    ImageId,
+    missing_images,
+)
+from lstmzoo.data.captions.remedies import command_for
 from lstmzoo.data.captions.vocabulary import Vocabulary
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
@@ -93,7 +101,7 @@ class Captions(Dataset[dict[str, Any]]):
         self.vocabulary, self.max_words = vocabulary, max_words
         self.files = read_captions(self.root, layout, image_dir=image_dir, split_dir=split_dir)
         self.records = listed_records(self.files, self.split, self.root)
-        _check_images(self.records, self.split, self.root)
+        _check_images(self.files, self.records, self.split, self.root)
         self.features: FeatureCache | None = None
         self.mirrored: FeatureCache | None = None
         if encoder is not None:
@@ -251,22 +259,38 @@ def listed_records(files: CaptionFiles, split: str, root: Path) -> list[CaptionR
     records = files.of(split)
     if not records:
         there = sorted({record.split for record in files.records} - {""})
-        lists = "" if there else "; without split lists (train.txt, val.txt, test.txt) there is only split 'all'"
-        raise EmptySplit(f"{files.source} has no image in split {split!r}; it has {listed(there)}{lists}")
+        if files.records and not there:
+            why = "; without split lists (train.txt, val.txt, test.txt) there is only split 'all'"
+        else:
+            why = _left_out(files, root)
+        raise EmptySplit(f"{files.source} has no image in split {split!r}; it has {listed(there)}{why}")
     return records
 
 
-def _check_images(records: list[CaptionRecord], split: str, root: Path) -> None:
+def _left_out(files: CaptionFiles, root: Path) -> str:
+    """Say what was left out, where a split may be empty because of it."""
+    found = files.oddities.found
+    if WITHOUT_CAPTIONS in found:
+        kind = WITHOUT_CAPTIONS
+    elif found and not files.records:
+        kind = next(iter(found))
+    else:
+        return ""
+    return f"; {kind}: {found[kind][0]}{_others(found[kind], root)}"
+
+
+def _check_images(files: CaptionFiles, records: list[CaptionRecord], split: str, root: Path) -> None:
     """Refuse images that are not there."""
     missing = missing_images(records)
     if len(missing) == len(records):
+        command = command_for(files, missing)
         raise DataError(
-            f"none of the {len(records)} images of split {split!r} is in {missing[0].path.parent}; name their folder "
-            f"with image_dir=... {remedy(root)}"
+            f"none of the {len(records)} images of split {split!r} is in {missing[0].path.parent}; "
+            f"name their folder with image_dir=...{f', or run `{command}`' if command else ''}"
         )
     if missing:
         record = missing[0]
-        raise DataError(f"{record.place} names {record.path}, which is not there{_others(missing, root)}")
+        raise DataError(f"{record.place} names {record.path}, where there is no file{_others(missing, root)}")
 
 
 def _others(entries: Sized, root: Path) -> str:

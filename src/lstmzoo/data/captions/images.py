@@ -14,6 +14,9 @@ from lstmzoo.errors import DataError
 TRANSFORM = "squeeze-area-rgb"
 """What `read_image` does to a picture, in a word; part of the key of cached features."""
 
+_SCAN = b"\xda"
+"""Second byte of the mark in JPEG with which the header ends and the picture begins."""
+
 
 def read_image(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> np.ndarray:
     """Read a picture, turned upright, squeezed to a size.
@@ -28,15 +31,17 @@ def read_image(path: str | os.PathLike[str], size: tuple[int, int] | None = None
         RGB, uint8 (3, H, W).
 
     Raises:
-        DataError: the file is not there or cannot be decoded.
+        DataError: the file is not there, ends too early or cannot be decoded.
     """
     try:
-        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
+        data = Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"cannot read the image {path} ({error.strerror or error})") from error
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if _is_cut_short(data):
+        raise DataError(f"the image {path} ends too early ({len(data)} bytes); fetch it again")
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if picture is None:
-        raise DataError(f"cannot decode the image {path} ({data.size} bytes); it is damaged or of an unknown format")
+        raise DataError(f"cannot decode the image {path} ({len(data)} bytes); it is damaged or of an unknown format")
     if size is not None and picture.shape[:2] != tuple(size):
         picture = cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))
@@ -74,7 +79,15 @@ def read_thumbnail(path: str | os.PathLike[str], longest: int = 360) -> np.ndarr
     return cv2.resize(picture.transpose(1, 2, 0), size, interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
 
 
-def is_cut_short(path: str | os.PathLike[str]) -> bool:
-    """Say whether a JPEG ends before its end mark: what is missing of the picture is grey."""
-    data = Path(path).read_bytes()
-    return data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-4096:]
+def _is_cut_short(data: bytes) -> bool:
+    """Say whether a JPEG lacks its end mark: some versions of OpenCV refuse it, others fill it up with grey.
+
+    The mark is looked for behind the header, where a thumbnail may have one of its own. Anything may follow it: phones
+    put whole videos there.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        return False
+    place = 2
+    while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] not in (b"", b"\xff", _SCAN):
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return data.find(b"\xff\xd9", place) < 0

@@ -64,8 +64,7 @@ def read_captions(
     return flickr.read(files[0], chosen, images, None if split_dir is None else Path(split_dir))
 
 
-def remedy(root: Path) -> str:
-    """Say how to get a data set."""
+def _how_to_get_one(root: Path) -> str:
     return (
         f"Download Flickr8k with `lstmzoo data prepare captions root={root}`, "
         f"or make a simulated set with `lstmzoo data simulate captions root={root}`"
@@ -74,12 +73,13 @@ def remedy(root: Path) -> str:
 
 def _nothing(root: Path, layout: str, found: list[str]) -> str:
     if not root.exists():
-        return f"no such folder: {root}. {remedy(root)}"
+        return f"no such folder: {root}. {_how_to_get_one(root)}"
     if found:
         return f"{root} has the layout {listed(found)}, not {layout!r}; leave the layout out or name that one"
     return (
         f"{root} holds no captions: no dataset_*.json (Karpathy), captions_train2014.json (COCO), Flickr8k.token.txt, "
-        f"results_20130124.token (Flickr30k), captions.txt or captions.csv. {remedy(root)}"
+        f"results_20130124.token (Flickr30k), captions.txt or captions.csv. "
+        f"{_how_to_get_one(root)}"
     )
 
 
