@@ -102,6 +102,15 @@ def test_a_jpeg_that_ends_too_early_is_not_complete(root, capsys):
     assert f"Images that cannot be decoded: 1: train.txt, line 2: {reason}" in capsys.readouterr().out
 
 
+def test_ones_own_set_in_cocos_layout_is_not_taken_for_a_part_of_coco(tmp_path):
+    write_coco(tmp_path)
+    cv2.imwrite(str(tmp_path / "a.jpg"), np.zeros((8, 8, 3), np.uint8))
+    assert check(tmp_path, progress=False).short == ["train"]
+    (tmp_path / "captions_train2014.json").rename(tmp_path / "captions_train.json")
+    report = check(tmp_path, progress=False)
+    assert (report.short, report.complete) == ([], True)
+
+
 def write_coco(root: Path, number: int = 1) -> None:
     root.mkdir(exist_ok=True)
     images = [{"id": number, "file_name": "a.jpg"}]

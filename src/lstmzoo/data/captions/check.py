@@ -23,8 +23,12 @@ KARPATHY = {
 }
 """Images and captions of Karpathy's splits; those of Flickr8k are the official ones."""
 
-COCO_2014 = {"train": (82_783, 414_113), "val": (40_504, 202_654)}
-COCO_2017 = {"train": (118_287, 591_753), "val": (5_000, 25_014)}
+COCO = {
+    "2014": {"train": (82_783, 414_113), "val": (40_504, 202_654)},
+    "2017": {"train": (118_287, 591_753), "val": (5_000, 25_014)},
+}
+"""COCO's own splits, by the year in the names of its files; without a year a set is one's own."""
+
 FLICKR30K_ALL = {"": (31_783, 158_915)}
 """The token file of Flickr30k, which comes without splits."""
 
@@ -194,7 +198,8 @@ def _split_counts(files: CaptionFiles, unusable: set[Path]) -> dict[str, SplitCo
 def _published(files: CaptionFiles) -> dict[str, tuple[int, int]]:
     """Images and captions of each split as published; nothing where the set is not a published one."""
     if files.layout == "coco":
-        return COCO_2017 if any("2017" in record.place for record in files.records) else COCO_2014
+        places = [record.place for record in files.records]
+        return next((counts for year, counts in COCO.items() if any(f"{year}.json" in one for one in places)), {})
     if files.layout == "flickr30k":
         return KARPATHY["flickr30k"] if any(record.split for record in files.records) else FLICKR30K_ALL
     if files.layout in ("karpathy", "flickr8k"):
