@@ -137,6 +137,13 @@ def test_the_remedy_is_a_download_only_where_it_brings_what_is_missing(tmp_path)
         assert check(root, progress=False).remedy.startswith("Replace what is damaged or missing")
 
 
+def test_flickr30k_is_not_promised_by_download(tmp_path):
+    (tmp_path / "flickr30k-images").mkdir()
+    (tmp_path / "results_20130124.token").write_text("a.jpg#0\tA dog\n")
+    cv2.imwrite(str(tmp_path / "flickr30k-images" / "a.jpg"), np.zeros((8, 8, 3), np.uint8))
+    assert check(tmp_path, progress=False).remedy == "Fetch captions and lists again"
+
+
 def test_missing_images_of_a_prepared_set_can_be_brought_back(tmp_path):
     write_flickr8k(tmp_path, "Flicker8k_Dataset")
     (tmp_path / "Flicker8k_Dataset" / "a.jpg").unlink()
@@ -147,7 +154,7 @@ def test_missing_images_of_a_prepared_set_can_be_brought_back(tmp_path):
 
 def test_the_remedy_of_a_simulated_set_makes_it_whole(tmp_path):
     root = tmp_path / "simulated"
-    command.run(["simulate", "captions", f"root={root}", "pictures=10"])
+    command.run(["simulate", "captions", f"root={root}", "pictures=10", "seed=3"])
     next((root / "images").iterdir()).unlink()
     _, _, words = check(root, progress=False).remedy.partition("`lstmzoo data ")
     command.run(words.rstrip("`").split())

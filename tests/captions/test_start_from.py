@@ -52,6 +52,15 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         started(checkpoint, "data.pictures=3")
 
 
+def test_rewarded_pictures_are_not_mirrored(tmp_path: Path) -> None:
+    """What people said of them, by which sentences are rewarded, is not mirrored either."""
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", data=flickr8k(flip=True))
+    assert not started(checkpoint).data.flip
+    assert started(checkpoint, "task.objective=cross_entropy").data.flip
+    with pytest.raises(LstmzooError, match=r"give data\.flip=false"):
+        captioning.datamodule(started(checkpoint, "data.flip=true"), simulate=False)
+
+
 def test_sentences_are_made_as_before(tmp_path: Path) -> None:
     before = compose("train", ["experiment=flickr8k", "task.decoding.beam_size=4"])
     config = {"data": flickr8k(), "task": {"decoding": {**before.task.decoding}}}
@@ -60,6 +69,8 @@ def test_sentences_are_made_as_before(tmp_path: Path) -> None:
     assert before.task.decoding.length_power == 0.7
     other = started(checkpoint, "task.decoding.method=greedy").task.decoding
     assert other == {**before.task.decoding, "method": "greedy"}
+    whole = started(checkpoint, "task.decoding={method:greedy,beam_size:7}").task.decoding
+    assert (whole.method, whole.beam_size, whole.length_power) == ("greedy", 7, 0.0)
 
 
 def test_imagenet_weights_are_not_fetched_for_those_of_a_checkpoint(
@@ -76,7 +87,7 @@ def test_imagenet_weights_are_not_fetched_for_those_of_a_checkpoint(
     weights = {key.removeprefix("model."): value for key, value in contents["state_dict"].items()}
     assert all(torch.equal(value, weights[key]) for key, value in task.model.state_dict().items())
     assert task.model.model_args["pretrained_encoder"] is True
-    assert task.transform["encoder_key"] == lstmzoo.load(checkpoint).encoder.key
+    assert task.model.encoder.key == lstmzoo.load(checkpoint).encoder.key
 
 
 @torch.no_grad()

@@ -71,7 +71,7 @@ def write_checkpoint(
         name,
         model.model_args,
         [],
-        {"size": [model.encoder.image_size] * 2, "encoder_key": model.encoder.key},
+        {"size": [model.encoder.image_size] * 2},
         config=config or {"data": dict(data or {})},
         vocabulary=WORDS.to_dict(),
     )

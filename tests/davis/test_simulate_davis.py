@@ -125,7 +125,7 @@ def test_other_folders_are_refused(root, tmp_path):
         ({"train": 0, "val": 0, "test": 0}, "one sequence or more"),
         ({"seed": -1}, "seed=-1"),
         ({"frames": 9}, "^frames=9 is not possible: give a whole number, 10 or more$"),
-        ({"frames": "many"}, "^frames=many: "),
+        ({"frames": "many"}, "^frames=many is not possible: "),
         ({"size": (20, 160)}, r"^size=\(20, 160\): it is \(height, width\) in whole pixels, each 48 or more$"),
         ({"size": (96,)}, r"size=\(96,\)"),
         ({"size": None}, "size=None"),

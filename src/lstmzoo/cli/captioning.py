@@ -34,6 +34,10 @@ def datamodule(
         raise LstmzooError(
             f"data={config.data.name} has no captions; start from an experiment, e.g. experiment=captions_nic"
         )
+    if config.task.objective == "scst" and config.data.get("flip"):
+        raise LstmzooError(
+            "task.objective=scst rewards what people said of the pictures as they are: give data.flip=false"
+        )
     data = to_dict(config.data)
     simulation = {name: data.pop(key) for key, name in SIMULATION.items() if key in data}
     source = checkpoint or config.task.start_from
@@ -83,8 +87,7 @@ def task(config: DictConfig, labels: dict[str, Any]) -> Any:
                 f"the weights of {start_from} ({origin.model_name}) do not fit the model "
                 f"{built.model.model_name} and its settings: {shorten(str(error), 300)}"
             ) from error
-    encoder = built.model.encoder
-    built.transform = {"size": [encoder.image_size] * 2, "encoder_key": encoder.key}
+    built.transform = {"size": [built.model.encoder.image_size] * 2}
     built.others = [_load(path) for path in ensemble]  # they have a say in tests
     built.ensemble = [str(path) for path in ensemble]
     Ensemble([built.model, *built.others])  # whether they can speak as one shows now, not after the data were read

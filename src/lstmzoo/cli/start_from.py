@@ -33,10 +33,12 @@ def take_over(config: DictConfig, overrides: Sequence[str]) -> None:
         return
     contract = read_contract(Path(str(start_from)).expanduser())
     stored = {"model": _model_of(contract), "data": dict(contract["config"].get("data", {}))}
+    if config.task.get("objective") == "scst" and stored["data"].get("flip"):
+        stored["data"]["flip"] = False  # sentences are rewarded by what people said of the pictures as they are
     given = parse(overrides)
     chosen = {override.key_or_group for override in given}
     decoding = contract["config"].get("task", {}).get("decoding")
-    if decoding:
+    if decoding and "task.decoding" not in chosen:
         known = _changed({"task": {"decoding": decoding}}, given, "task.decoding.", start_from)
         config.task.decoding = known.task.decoding
     for group, values in stored.items():

@@ -46,7 +46,7 @@ def save_contract(
         model_args: its arguments, ``model.model_args``.
         classes: class names in the order of the logits; none for a captioner.
         transform: what turns a file into the model's input; for videos ``size`` [height, width], ``grey``,
-            ``clip_len``, ``frame_interval``; for pictures ``size`` and ``encoder_key``, see `ImageEncoder.key`.
+            ``clip_len``, ``frame_interval``; for pictures ``size``.
         data: settings of the data set it was trained on, for evaluation.
         config: the resolved configuration of the run.
         vocabulary: for a captioner: ``specials`` and ``words``, in the order of their ids.
@@ -186,7 +186,6 @@ def _check_types(contract: dict[str, Any], file: Path) -> None:
         and isinstance(vocabulary, dict)
         and all(isinstance(vocabulary.get(key), list) for key in ("specials", "words"))
         and ("vocabulary" not in contract or len(words_of(vocabulary)) == model["args"].get("vocab_size"))
-        and ("vocabulary" not in contract or "encoder_key" in contract["transform"])
     )
     if not sound:
         raise CheckpointError(

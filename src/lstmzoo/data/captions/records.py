@@ -23,9 +23,6 @@ _PARTS = {
 }
 """The splits that some are made of."""
 
-WITHOUT_CAPTIONS = "image without captions, left out"
-"""The oddity of an image of which no caption can be used."""
-
 _JSON_NAMES: dict[type, str] = {list: "list", str: "text"}
 
 
@@ -109,7 +106,7 @@ def make_record(
             captions.append(caption)
             tokens.append(_published(words, where) or tokenize(caption))
     if not captions:
-        oddities.note(WITHOUT_CAPTIONS, place)
+        oddities.note("image without captions, left out", place)
         return None
     return CaptionRecord(image_id, path, split, tuple(captions), tuple(tokens), place)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from lstmzoo.data.captions.layouts import is_simulated
 from lstmzoo.data.captions.prepare import ARCHIVES
 from lstmzoo.data.captions.records import CaptionFiles, CaptionRecord
+from lstmzoo.data.simulate.captions import contents
 
 
 def remedy(files: CaptionFiles, unusable: Sequence[CaptionRecord], short: bool) -> str:
@@ -32,9 +33,11 @@ def remedy(files: CaptionFiles, unusable: Sequence[CaptionRecord], short: bool) 
             "or take it out of captions and lists"
         )
     if short:
-        command = f"lstmzoo data prepare captions dataset={files.dataset} root=ANOTHER_FOLDER"
-        whole = "" if files.layout == "coco" else f": `{command}` brings the whole set"  # COCO comes as Karpathy's
-        steps.append(f"Fetch captions and lists again{whole}")
+        step = "Fetch captions and lists again"
+        if files.dataset in ARCHIVES and files.layout != "coco":  # COCO comes as Karpathy's
+            command = f"lstmzoo data prepare captions dataset={files.dataset} root=ANOTHER_FOLDER"
+            step += f": `{command}` brings the whole set"
+        steps.append(step)
     return ". ".join(steps)
 
 
@@ -51,7 +54,8 @@ def command_for(files: CaptionFiles, unusable: Sequence[CaptionRecord]) -> str:
     """
     folder = files.source.parent
     if is_simulated(folder):
-        return f"lstmzoo data simulate captions root={folder} pictures={len(files.records)}"
+        made = contents(folder) or {"pictures": len(files.records), "seed": 0}
+        return f"lstmzoo data simulate captions root={folder} pictures={made['pictures']} seed={made['seed']}"
     brought = {folder / archive.holds for archive in ARCHIVES.get(files.dataset, ())}
     if files.source in brought and all(record.path.parent in {folder, *brought} for record in unusable):
         return f"lstmzoo data prepare captions dataset={files.dataset} root={folder}"

@@ -39,7 +39,7 @@ class Ensemble(nn.Module):
     while they spoke is found by :func:`lstmzoo.inference.captions.replay`.
 
     Args:
-        members: captioners with the same vocabulary, from ``lstmzoo.load``.
+        members: captioners with the same vocabulary, from ``lstmzoo.load``; their encoders don't learn any more.
 
     Raises:
         LstmzooError: their vocabularies differ.
@@ -55,6 +55,7 @@ class Ensemble(nn.Module):
                 "the same data.min_count"
             )
         self.members = nn.ModuleList(members)
+        self.keys = [member.encoder.key for member in members]
         self.words: list[str] = getattr(members[0], "words", [])
 
     def encode(self, pictures: Callable[[int], Tensor], known: Mapping[str, Tensor] | None = None) -> Features:
@@ -68,11 +69,11 @@ class Ensemble(nn.Module):
             For each member its features (B, N, C).
         """
         members: Any = self.members
-        found, keys = dict(known or {}), [member.encoder.key for member in members]
-        for key, member in zip(keys, members, strict=True):
+        found = dict(known or {})
+        for key, member in zip(self.keys, members, strict=True):
             if key not in found:
                 found[key] = member.encode(pictures(member.encoder.image_size))
-        return tuple(found[key] for key in keys)
+        return tuple(found[key] for key in self.keys)
 
     def start(self, features: Features) -> EnsembleState:
         """Look at pictures; see `Captioner.start`."""
