@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
-from lstmzoo.data.captions.layouts import is_simulated
+from lstmzoo.data.captions.layouts import SIMULATED_MARKER, is_simulated
 from lstmzoo.data.captions.prepare import ARCHIVES
 from lstmzoo.data.captions.records import CaptionFiles, CaptionRecord
-from lstmzoo.data.simulate.captions import contents
 
 
 def remedy(files: CaptionFiles, unusable: Sequence[CaptionRecord], short: bool) -> str:
@@ -54,8 +54,8 @@ def command_for(files: CaptionFiles, unusable: Sequence[CaptionRecord]) -> str:
     """
     folder = files.source.parent
     if is_simulated(folder):
-        made = contents(folder) or {"pictures": len(files.records), "seed": 0}
-        return f"lstmzoo data simulate captions root={folder} pictures={made['pictures']} seed={made['seed']}"
+        seed = json.loads((folder / SIMULATED_MARKER).read_text())["seed"]
+        return f"lstmzoo data simulate captions root={folder} pictures={len(files.records)} seed={seed}"
     brought = {folder / archive.holds for archive in ARCHIVES.get(files.dataset, ())}
     if files.source in brought and all(record.path.parent in {folder, *brought} for record in unusable):
         return f"lstmzoo data prepare captions dataset={files.dataset} root={folder}"
