@@ -22,6 +22,16 @@ def real_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def failing() -> Path:
+    """Folder of small files on which readers have failed; tests that need it are skipped where it is not."""
+    named = os.environ.get("LSTMZOO_FAILING")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "failing"
+    if not folder.is_dir():
+        pytest.skip(f"no failing files: {folder} is not a folder; name one with LSTMZOO_FAILING")
+    return folder
+
+
 @pytest.fixture
 def make_kth(tmp_path: Path) -> Callable[..., Path]:
     """Make a small KTH in ``tmp_path / "kth"``; see `tiny_data.write_kth`."""

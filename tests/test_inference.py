@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmzoo.data import video
+from lstmzoo.data.atomic import csv_file, make_folder, replacing
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.inference.annotate import annotate
-from lstmzoo.inference.files import csv_file, make_folder, replacing
 from lstmzoo.inference.overlay import TRACK, Overlay
 from lstmzoo.inference.predict import SlidingWindow, classify_video, watch
 from lstmzoo.inference.stream import Stream

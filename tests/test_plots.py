@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from lstmzoo import nn
+from lstmzoo.data.atomic import csv_file
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.inference import plots
-from lstmzoo.inference.files import csv_file
 from lstmzoo.inference.style import class_colours, figure
 
 CLASSES = ["dark", "middle", "bright"]

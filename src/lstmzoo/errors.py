@@ -22,6 +22,21 @@ class DataWarning(UserWarning):
     """Data that is usable but not as it should be; the message names the file."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: what Ctrl-C cleans up and keeps, it cleans up and keeps, too."""
+
+
+def printable(text: object) -> str:
+    """Make a text from a file safe for a terminal: control and escape characters are shown as ``\\x1b``, not sent.
+
+    Args:
+        text: anything; its ``str`` is taken. Line breaks and tabs stay.
+    """
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in str(text)
+    )
+
+
 def unknown_choice(kind: str, value: object, choices: Iterable[str]) -> str:
     """Word the message for a name that is not among the valid ones, with a near match first.
 

@@ -31,8 +31,8 @@ from tiny_segments import (
 
 import lstmzoo
 from lstmzoo.cli.predict_segments import run
+from lstmzoo.data.atomic import making_folder, replacing, replacing_folder
 from lstmzoo.errors import DataError, LstmzooError
-from lstmzoo.inference.files import making_folder, replacing, replacing_folder
 from lstmzoo.inference.footage import find_footage, open_footage, read_first_mask
 from lstmzoo.inference.segments import segment_frames
 from lstmzoo.models.segmentation import soft_aggregate

@@ -6,12 +6,13 @@ import importlib
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from lstmzoo.errors import DataWarning, LstmzooError, unknown_choice
+from lstmzoo.errors import DataWarning, LstmzooError, Terminated, printable, unknown_choice
 
 COMMANDS = {
     "train": "train a model; without arguments: an LSTM on simulated KTH",
@@ -66,25 +67,49 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments[0] not in COMMANDS:
             raise LstmzooError(unknown_choice("command", arguments[0], COMMANDS))
-        with _plain_warnings():
+        with _plain_warnings(), _sigterm_unwinds():
             importlib.import_module(f"lstmzoo.cli.{arguments[0]}").run(arguments[1:])
-    except LstmzooError as error:
-        if os.environ.get("LSTMZOO_DEBUG") == "1":
-            raise
-        print(f"lstmzoo: {str(error).removeprefix('lstmzoo ')}", file=sys.stderr)
-        return EXIT_WRONG_USE
+    except Terminated:
+        print("lstmzoo: terminated", file=sys.stderr)
+        return EXIT_TERMINATED
     except KeyboardInterrupt:
         print("lstmzoo: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of our output has left, e.g. `lstmzoo list models | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:  # no space left, permission denied, a folder that can't be made
+    except (LstmzooError, OSError, MemoryError) as error:
         if os.environ.get("LSTMZOO_DEBUG") == "1":
             raise
-        print(f"lstmzoo: {error}", file=sys.stderr)
+        print(f"lstmzoo: {printable(_in_words(error)).removeprefix('lstmzoo ')}", file=sys.stderr)
         return EXIT_WRONG_USE
     return 0
+
+
+def _in_words(error: Exception) -> str:
+    """What a person reads of an error; the system's own name the file, where it says which."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory ({error})" if str(error) else "there is not enough memory"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
+@contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    """Turn SIGTERM (`kill`, `timeout`, `docker stop`, batch systems) into an exception, so that files are tidied up."""
+
+    def terminate(number: int, frame: object) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():  # only that one may set handlers
+        yield
+        return
+    usual = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, usual)
 
 
 @contextmanager
@@ -94,7 +119,7 @@ def _plain_warnings() -> Iterator[None]:
 
     def plain(message: Any, category: type[Warning], *place: Any, **more: Any) -> str:
         if issubclass(category, DataWarning):
-            return f"lstmzoo: warning: {message}\n"
+            return f"lstmzoo: warning: {printable(message)}\n"
         return usual(message, category, *place, **more)
 
     warnings.formatwarning = plain

@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from lstmzoo.cli.run_folder import write_json
+from lstmzoo.data.atomic import replacing
 from lstmzoo.data.captions import read_captions
 from lstmzoo.data.captions.dataset import listed_records
 from lstmzoo.data.captions.images import read_thumbnail
 from lstmzoo.data.captions.text import plain
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.inference.caption_plots import MOST, contact_sheet
-from lstmzoo.inference.files import replacing
 from lstmzoo.metrics.captions import Scores, evaluate, load_results, match_ids
 from lstmzoo.tasks.captioning import CaptionResults
 

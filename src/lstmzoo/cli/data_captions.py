@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmzoo.cli.options import write_report
+from lstmzoo.data.atomic import write_atomically
 
 if TYPE_CHECKING:
     from lstmzoo.data.captions.check import CaptionsReport
@@ -42,7 +42,7 @@ def check(
 
     report = count(root, layout, image_dir=image_dir, split_dir=split_dir)
     if json is not None:
-        write_report(Path(json), report.to_json())
+        write_atomically(Path(json), f"{report.to_json()}\n")
     _print(report)
     if not report.complete:
         raise SystemExit(1)

@@ -12,11 +12,11 @@ from lstmzoo.cli.compose import compose
 from lstmzoo.cli.device import load_model
 from lstmzoo.cli.evaluation import evaluate, open_split
 from lstmzoo.cli.request import Request, output_folder, read_request, split_overrides
+from lstmzoo.data.atomic import csv_file
 from lstmzoo.data.clip_dataset import ClipDataset
 from lstmzoo.data.video import frame_rate
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.inference import plots
-from lstmzoo.inference.files import csv_file
 from lstmzoo.inference.gates import check_layer, draw_gates, has_memory, read_spaced, watch_frames
 from lstmzoo.tasks.recognition import RecognitionResults
 

@@ -11,8 +11,8 @@ from omegaconf import DictConfig
 from lstmzoo.cli.compose import compose
 from lstmzoo.cli.device import load_model
 from lstmzoo.cli.request import output_folder
+from lstmzoo.data.atomic import csv_file
 from lstmzoo.errors import LstmzooError
-from lstmzoo.inference.files import csv_file
 from lstmzoo.inference.footage import Footage, open_footage, read_first_mask
 from lstmzoo.inference.memory_film import MemoryFilm, choose_layer, film_memory
 from lstmzoo.inference.memory_plots import memory_sheet, memory_video

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from lstmzoo.cli.compose import compose
 from lstmzoo.cli.run_folder import write_json
+from lstmzoo.data.atomic import making_folder
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.inference.davis_tables import scores_table, write_official_tables
-from lstmzoo.inference.files import making_folder
 from lstmzoo.metrics.davis import PROTOCOLS, evaluate
 
 

@@ -1,10 +1,8 @@
-"""``key=value`` words and reports, for the commands that need no configuration files."""
+"""``key=value`` words, for the commands that need no configuration files."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from lstmzoo.errors import LstmzooError, unknown_choice
@@ -57,11 +55,3 @@ def flag(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError("it is true or false")
     return text.lower() == "true"
-
-
-def write_report(path: Path, text: str) -> None:
-    """Write a report; the file appears only when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.tmp")
-    unfinished.write_text(f"{text}\n", encoding="utf-8")
-    os.replace(unfinished, path)

@@ -101,7 +101,7 @@ def predict(config: DictConfig, videos: list[Footage], output: Path, first_mask:
 def _write(config: DictConfig, model: Any, output: Path, done: list[Segmented], failures: dict[str, str]) -> None:
     """Write predictions.json and, if asked for, submission.zip."""
     from lstmzoo.cli.run_folder import write_json
-    from lstmzoo.inference.files import make_folder
+    from lstmzoo.data.atomic import make_folder
     from lstmzoo.inference.resources import peak_bytes, peak_gpu_bytes
     from lstmzoo.inference.segment_files import write_submission
 

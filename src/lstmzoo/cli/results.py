@@ -15,8 +15,8 @@ from rich.table import Table
 from lstmzoo.cli.caption_results import save_captions, show_captions
 from lstmzoo.cli.run_folder import write_json
 from lstmzoo.cli.segment_results import save_segmentation, show_segmentation
+from lstmzoo.data.atomic import csv_file
 from lstmzoo.inference import plots
-from lstmzoo.inference.files import csv_file
 from lstmzoo.tasks.captioning import CaptionResults
 from lstmzoo.tasks.recognition import RecognitionResults
 from lstmzoo.tasks.segmentation_results import SegmentationResults

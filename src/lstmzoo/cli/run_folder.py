@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import re
 import subprocess
@@ -14,12 +13,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from lstmzoo.data.atomic import write_atomically
 from lstmzoo.errors import LstmzooError
 
 
 def write_config(folder: Path, config: DictConfig) -> None:
     """Write the resolved configuration to ``config.yaml``."""
-    _replace(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
 
 
 def read_config(folder: Path) -> DictConfig:
@@ -47,7 +47,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write numbers and text as JSON."""
     text = json.dumps(content, indent=2, default=float)
     text = re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), text)  # a matrix row is a line
-    _replace(path, text + "\n")
+    write_atomically(path, text + "\n")
 
 
 def write_versions(folder: Path) -> None:
@@ -90,10 +90,3 @@ def git_revision() -> str | None:
     except OSError:
         return None
     return answer.stdout.strip() or None
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmzoo.inference.files import csv_file
+from lstmzoo.data.atomic import csv_file
 from lstmzoo.inference.overlay import Overlay, video_file
 from lstmzoo.inference.predict import watch
 from lstmzoo.inference.stream import Stream

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from lstmzoo.inference.files import replacing
+from lstmzoo.data.atomic import replacing
 from lstmzoo.metrics.davis import DavisScores
 
 COLUMNS = {

@@ -11,8 +11,8 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from lstmzoo.data.atomic import replacing
 from lstmzoo.errors import LstmzooError
-from lstmzoo.inference.files import replacing
 from lstmzoo.inference.style import class_colours
 
 # Sizes in pixels at a frame height of 360; everything grows with the frame.

@@ -13,9 +13,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from lstmzoo.data.atomic import replacing, replacing_folder
 from lstmzoo.data.davis import write_mask
 from lstmzoo.errors import DataError
-from lstmzoo.inference.files import replacing, replacing_folder
 from lstmzoo.inference.footage import Footage, Frame
 from lstmzoo.inference.mask_overlay import overlay_masks
 from lstmzoo.inference.overlay import MIN_WIDTH, video_file

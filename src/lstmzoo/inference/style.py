@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lstmzoo.inference.files import replacing
+from lstmzoo.data.atomic import replacing
 
 INK, MUTED, GRID = "#1b1f24", "#5b6470", "#d9dde2"
 FONT: Any = {

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.table import Table
 
+from lstmzoo.data.atomic import csv_file
 from lstmzoo.inference.annotate import Outcome
-from lstmzoo.inference.files import csv_file
 from lstmzoo.inference.segment_files import Segmented
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
+
+from lstmzoo.data.atomic import csv_file
 
 FIRST = ("epoch", "step", "train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "seconds", "data_wait")
 """The first columns, of those that a run has."""
@@ -60,13 +61,10 @@ class RunLog(Logger):
     def _write(self) -> None:
         names = dict.fromkeys(name for row in self.rows.values() for name in row)
         columns = [*(name for name in FIRST if name in names), *(name for name in names if name not in FIRST)]
-        temporary = self.path.with_name(".metrics.csv.tmp")
-        with open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
+        with csv_file(self.path, columns) as write:
             for epoch in sorted(self.rows):
-                writer.writerow({name: f"{value:.6g}" for name, value in self.rows[epoch].items()})
-        os.replace(temporary, self.path)
+                row = self.rows[epoch]
+                write([f"{row[name]:.6g}" if name in row else "" for name in columns])
 
 
 def read_rows(path: Path) -> dict[int, dict[str, float]]:
