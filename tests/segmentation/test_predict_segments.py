@@ -238,7 +238,7 @@ def test_a_broken_frame_leaves_the_earlier_result_whole(place: Path, tmp_path: P
     predict(*arguments)
     before = names_in(tmp_path / "out")
     (clip / "00002.jpg").write_bytes((clip / "00002.jpg").read_bytes()[:300])
-    with pytest.raises(DataError, match=r"00002\.jpg is cut short"):
+    with pytest.raises(DataError, match=r"00002\.jpg ends too early"):
         predict(*arguments)
     assert names_in(tmp_path / "out") == before
 

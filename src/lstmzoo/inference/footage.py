@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lstmzoo.data.davis import DAVIS, read_frame, read_mask
-from lstmzoo.data.davis.frames import FRAME_SUFFIXES
+from lstmzoo.data.davis.frames import find_frames
+from lstmzoo.data.images import IMAGE_SUFFIXES, list_images, natural_key
 from lstmzoo.data.video import VIDEO_SUFFIXES, convert, is_video
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.inference.stream import Stream
@@ -87,7 +87,7 @@ def open_footage(path: str | Path, max_frames: int | None = None) -> Footage:
     """
     path = Path(path)
     if path.is_dir():
-        return _of_files(path.resolve().name, path, _pictures(path), max_frames)
+        return _of_files(path.resolve().name, path, tuple(find_frames(path).values()), max_frames)
     if not path.exists():
         raise DataError(
             f"there is no input {path}: give a video file, a folder of frames, or a data set in the layout of DAVIS"
@@ -121,12 +121,12 @@ def find_footage(
         return [_of_files(one.name, one.frames[0].parent, one.frames, max_frames) for one in sequences]
     if split is not None:
         raise LstmzooError(f"split={split} is for a data set in the layout of DAVIS, which {path} is not; leave it out")
-    if not path.is_dir() or _pictures(path):
+    if not path.is_dir() or list_images(path):
         return [open_footage(path, max_frames)]
-    parts = [part for part in sorted(path.iterdir()) if part.name[0] != "."]
-    found = [part for part in parts if (part.is_dir() and _pictures(part)) or (part.is_file() and is_video(part))]
+    parts = [part for part in sorted(path.iterdir(), key=natural_key) if part.name[0] != "."]
+    found = [part for part in parts if (part.is_dir() and list_images(part)) or (part.is_file() and is_video(part))]
     if not found:
-        suffixes = ", ".join(sorted(FRAME_SUFFIXES)), ", ".join(sorted(VIDEO_SUFFIXES))
+        suffixes = ", ".join(IMAGE_SUFFIXES), ", ".join(sorted(VIDEO_SUFFIXES))
         raise DataError(
             f"there is nothing to segment in {path}: no frames ({suffixes[0]}), no folders of frames and no videos "
             f"({suffixes[1]})"
@@ -170,19 +170,5 @@ def _of_files(name: str, path: Path, files: tuple[Path, ...], max_frames: int | 
     if max_frames is not None and max_frames < 1:
         raise LstmzooError(f"max_frames must be at least 1, not {max_frames}")
     if not files:
-        raise DataError(
-            f"there are no frames in {path}; looked for files ending in {', '.join(sorted(FRAME_SUFFIXES))}"
-        )
+        raise DataError(f"there are no frames in {path}; looked for files ending in {', '.join(IMAGE_SUFFIXES)}")
     return Footage(name, path, files, FOLDER_RATE, min(len(files), max_frames or len(files)), max_frames)
-
-
-def _pictures(folder: Path) -> tuple[Path, ...]:
-    """The pictures of a folder in the order of the numbers in their names: 2 before 10."""
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in FRAME_SUFFIXES and path.name[0] != "."]
-    paths.sort(key=lambda path: [(int(part) if part.isdigit() else -1, part) for part in re.split(r"(\d+)", path.name)])
-    found: dict[str, Path] = {}
-    for path in paths:
-        if path.stem in found:
-            raise DataError(f"{path} and {found[path.stem].name} would give masks of one name; delete one of them")
-        found[path.stem] = path
-    return tuple(paths)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from lstmzoo.data.davis.frames import read_frame
 from lstmzoo.data.davis.layout import RESOLUTIONS, MaskedVideo
 from lstmzoo.data.davis.lists import YEARS
 from lstmzoo.data.davis.masks import VOID, davis_palette, read_mask, write_mask
 from lstmzoo.data.davis.view import View
+from lstmzoo.data.images import read_rgb as read_frame
 
 if TYPE_CHECKING:
     from lstmzoo.data.davis.clips import SegmentationClips

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from lstmzoo.data.davis.dataset import read_ids
-from lstmzoo.data.davis.frames import read_frame
 from lstmzoo.data.davis.inspection import check_files
 from lstmzoo.data.davis.layout import SIMULATED_MARKER, Layout, MaskedVideo, find_layout, find_lists, find_sequence
 from lstmzoo.data.davis.lists import YEARS, SequenceList, find_list
 from lstmzoo.data.davis.masks import VOID
+from lstmzoo.data.images import read_rgb
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.errors import DataError
 
@@ -203,7 +203,7 @@ def _look(layout: Layout, name: str, sequences: SequenceList) -> _Contents | str
 def _decode(video: MaskedVideo) -> _Contents:
     empty, void, objects = 0, False, set[int]()
     for frame, mask in zip(video.frames, video.masks, strict=True):
-        size = read_frame(frame).shape[:2]
+        size = read_rgb(frame).shape[:2]
         if mask is not None:
             found = set(np.unique(read_ids(mask, size, binary=False)).tolist())
             void |= VOID in found

@@ -9,10 +9,10 @@ import torch
 from torch.utils.data import Dataset
 
 from lstmzoo.data.davis.dataset import read_ids
-from lstmzoo.data.davis.frames import read_frame, read_header
 from lstmzoo.data.davis.layout import MaskedVideo
 from lstmzoo.data.davis.masks import VOID, shows_object
 from lstmzoo.data.davis.view import View, jitter_colours, random_view, whole
+from lstmzoo.data.images import read_header, read_rgb
 from lstmzoo.errors import DataError, LstmzooError
 
 _WINDOWS = 10  # drawn until an object of the first frame is seen; after that, the whole frame is
@@ -148,7 +148,7 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         video = np.empty((self.clip_len, 3, *self.size), np.uint8)
         masks = np.full((self.clip_len, *self.size), VOID, np.uint8)
         for t, position in enumerate(positions):
-            frame = read_frame(sequence.frames[position])  # (H₀, W₀, 3)
+            frame = read_rgb(sequence.frames[position])  # (H₀, W₀, 3)
             video[t] = jitter_colours(view.frame(frame), self.jitter, rng).transpose(2, 0, 1)
             mask = sequence.masks[position]
             if mask is not None:

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from lstmzoo.data.davis.frames import read_frame
 from lstmzoo.data.davis.inspection import check_files
 from lstmzoo.data.davis.layout import find_layout, find_lists, find_sequences
 from lstmzoo.data.davis.masks import VOID, read_mask
+from lstmzoo.data.images import read_rgb
 from lstmzoo.errors import DataError
 
 
@@ -95,7 +95,7 @@ class DAVIS(Dataset[dict[str, Any]]):
         if not 0 <= index < len(self):
             raise IndexError(f"sequence {index} of {len(self)}")
         video = self.sequences[index]
-        frames = np.stack([read_frame(path) for path in video.frames])  # (T, H, W, 3)
+        frames = np.stack([read_rgb(path) for path in video.frames])  # (T, H, W, 3)
         masks = np.full(frames.shape[:3], VOID, np.uint8)  # (T, H, W)
         for mask, path in zip(masks, video.masks, strict=True):
             if path is not None:

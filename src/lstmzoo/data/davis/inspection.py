@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lstmzoo.data.davis.frames import read_header
 from lstmzoo.data.davis.layout import MaskedVideo
 from lstmzoo.data.davis.masks import WIDE_MODES, check_mode, read_mask
+from lstmzoo.data.images import read_header
 from lstmzoo.errors import DataError
 
 

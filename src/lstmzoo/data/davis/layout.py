@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lstmzoo.data.davis.frames import FRAME_SUFFIXES
+from lstmzoo.data.davis.frames import find_frames
 from lstmzoo.data.davis.lists import SPLIT_UNIONS, SequenceList, find_list, read_list
+from lstmzoo.data.images import IMAGE_SUFFIXES, natural_key
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 
@@ -160,7 +161,9 @@ def remedy(root: Path) -> str:
 
 
 def _everything(layout: Layout) -> SequenceList:
-    names = [path.name for path in sorted(layout.frames.iterdir()) if path.is_dir() and path.name[0] != "."]
+    names = [
+        path.name for path in sorted(layout.frames.iterdir(), key=natural_key) if path.is_dir() and path.name[0] != "."
+    ]
     if not names:
         raise DataError(f"{layout.frames} has no folders; it takes one folder of frames for each sequence")
     return SequenceList(layout.frames, None, {name: (0, []) for name in names})
@@ -190,10 +193,10 @@ def _by_files(root: Path, name: str, files: list[tuple[str, str | None]], place:
 
 def _by_folder(layout: Layout, name: str) -> MaskedVideo:
     """A sequence whose frames and masks are what lies in its folders; they belong together by name."""
-    frames = _pictures(layout.frames / name, FRAME_SUFFIXES)
+    frames = find_frames(layout.frames / name)
     if not frames:
-        raise DataError(f"{layout.frames / name} holds no frames ({', '.join(sorted(FRAME_SUFFIXES))})")
-    masks = _pictures(layout.masks / name, frozenset({".png"}))
+        raise DataError(f"{layout.frames / name} holds no frames ({', '.join(IMAGE_SUFFIXES)})")
+    masks = find_frames(layout.masks / name, (".png",))
     alone = [masks[stem] for stem in masks if stem not in frames]
     if alone:
         raise DataError(
@@ -201,19 +204,6 @@ def _by_folder(layout: Layout, name: str) -> MaskedVideo:
             "delete the mask"
         )
     return MaskedVideo(name, tuple(frames.values()), tuple(masks.get(stem) for stem in frames))
-
-
-def _pictures(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
-    """The pictures of a folder in the order of their names, by name without suffix."""
-    if not folder.is_dir():
-        return {}
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in suffixes and path.name[0] != ".":
-            if path.stem in found:
-                raise DataError(f"{path} and {found[path.stem].name} have the same name; delete one of them")
-            found[path.stem] = path
-    return found
 
 
 def _check_published(layout: Layout, video: MaskedVideo, place: str, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lstmzoo.data.davis.frames import FRAME_SUFFIXES
+from lstmzoo.data.images import is_image
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 
 YEARS = (2016, 2017, 2019)
@@ -85,7 +85,7 @@ def read_list(path: Path, year: int | None) -> SequenceList:
         if not words:
             continue
         frame = PurePosixPath(words[0])
-        if frame.suffix.lower() in FRAME_SUFFIXES:
+        if is_image(frame):
             _, files = lines.setdefault(frame.parent.name, (number, []))
             files.append((words[0], words[1] if len(words) > 1 else None))
         else:

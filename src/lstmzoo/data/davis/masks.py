@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from lstmzoo.data.atomic import write_atomically
+from lstmzoo.data.images import open_image
 from lstmzoo.errors import DataError, LstmzooError
 
 VOID = 255
@@ -54,12 +55,9 @@ def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
     Raises:
         DataError: the file is not there, damaged, holds colours instead of numbers, or numbers beyond 255.
     """
-    try:
-        with Image.open(path) as image:
-            check_mode(path, image.mode)
-            pixels, mode = np.asarray(image), image.mode  # (H, W), or (H, W, 2) with transparency
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises all three for damaged PNG files
-        raise DataError(f"cannot read the mask {path} ({reason(error)}); fetch or write it again") from error
+    with open_image(path) as image:
+        check_mode(path, image.mode)
+        pixels, mode = np.asarray(image), image.mode  # (H, W), or (H, W, 2) with transparency
     ids = pixels[..., 0] if mode == "LA" else pixels
     if ids.max(initial=0) > VOID or ids.min(initial=0) < 0:
         raise DataError(
@@ -116,10 +114,3 @@ def write_mask(path: str | os.PathLike[str], ids: np.ndarray) -> None:
 def shows_object(ids: np.ndarray) -> bool:
     """Say whether a mask (H, W) shows anything but background and void."""
     return bool(((ids > 0) & (ids < VOID)).any())
-
-
-def reason(error: Exception) -> str:
-    """Word why a file cannot be read, without its name, which the message has already."""
-    if isinstance(error, UnidentifiedImageError):
-        return "empty, or no picture"
-    return getattr(error, "strerror", None) or str(error).partition(" '")[0] or type(error).__name__
