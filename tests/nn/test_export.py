@@ -176,3 +176,25 @@ def _native_works() -> bool:
     except ValueError:
         return False
     return True
+
+
+class OutputOf(torch.nn.Module):
+    """The output of a recurrent module alone."""
+
+    def __init__(self, core: torch.nn.Module) -> None:
+        super().__init__()
+        self.core = core
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.core(x)[0]
+
+
+@pytest.mark.parametrize("core", [zoo.LSTM(3, 6), zoo.LSTM(3, 64), zoo.GRU(3, 64), zoo.ConvLSTM(3, 4, 3)], ids=repr)
+def test_no_ceiling_on_steps_or_sequences_is_exported(core: torch.nn.Module) -> None:
+    """Gradients are on, so that the choice of an engine might look at sizes."""
+    module = OutputOf(core)
+    image = (4, 5) if isinstance(core, zoo.ConvRecurrent) else ()
+    exported = torch.export.export(module, (torch.randn(5, 2, 3, *image),), dynamic_shapes=(FREE,))
+    for steps, batch in ((4, 400), (300, 1)):
+        x = torch.randn(steps, batch, 3, *image)
+        torch.testing.assert_close(exported.module()(x), module(x), rtol=1e-4, atol=1e-5)

@@ -231,7 +231,7 @@ class Recurrent(LayerParameters):
             raise ValueError("lengths or reset don't go with a PackedSequence: give the padded input with lengths")
         check_sequence(self, x.data, self._dims - 1)
         first = self._first_state(state, x.data, int(x.batch_sizes[0]))
-        if engines.takes_packed(self, x, keep):
+        if engines.takes_packed(self, x, first, keep):
             return (*engines.run_packed(self, x, first), {})
         padded, lengths = unpack(x)
         output, last, states = engines.run(self, padded, first, lengths, None, keep)

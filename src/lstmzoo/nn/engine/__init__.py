@@ -43,9 +43,10 @@ def check_name(name: str) -> None:
         raise ValueError(unknown_choice("engine", name, ["auto", *ENGINES]))
 
 
-def takes_packed(module: Recurrent, x: PackedSequence, keep_states: bool) -> bool:
-    """Whether a PackedSequence can be run as it is."""
-    return _is_torchs(module, False, keep_states)
+def takes_packed(module: Recurrent, x: PackedSequence, state: States, keep_states: bool) -> bool:
+    """Whether a PackedSequence is to be run as it is."""
+    filled = len(x.data) / (len(x.batch_sizes) * state[0].shape[1])
+    return _is_torchs(module, False, keep_states) and not _native_is_faster(module, x.data, state, filled)
 
 
 def run_packed(module: Recurrent, x: PackedSequence, state: States) -> tuple[PackedSequence, States]:
@@ -72,12 +73,24 @@ def run(
     Raises:
         ValueError: if the engine asked for can't run this module now.
     """
-    native_is_faster = lengths is None and module.engine == "auto" and native.beats_torch(module, x, state)
-    if not native_is_faster and _is_torchs(module, reset is not None, keep_states):
+    if _is_torchs(module, reset is not None, keep_states) and not _native_is_faster(
+        module, x, state, None if lengths is None else _filled(lengths, x)
+    ):
         output, last = aten.run(module, x, state, lengths)
         return output, last, {}
     real = None if lengths is None else mask_of(lengths, x)
+    if real is not None:  # what comes after the end is not read: NaN there would be NaN in gradients, too
+        x = torch.where(real, x, torch.zeros((), dtype=x.dtype, device=x.device))
     return run_stack(_run_layer_of(module), module, x, state, real, reset, keep_states)
+
+
+def _filled(lengths: Tensor, x: Tensor) -> float:
+    """The share of all steps of padded sequences that is not padding."""
+    return 0.0 if torch.compiler.is_compiling() else int(lengths.sum()) / max(1, x.shape[0] * x.shape[1])
+
+
+def _native_is_faster(module: Recurrent, x: Tensor, state: States, filled: float | None) -> bool:
+    return module.engine == "auto" and native.beats_torch(module, x, state, filled)
 
 
 def _is_torchs(module: Recurrent, resets: bool, keep_states: bool) -> bool:

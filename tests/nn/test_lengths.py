@@ -1,0 +1,108 @@
+"""Sequences of different lengths: the fast way is taken in training, gives the reference's numbers, reads no padding."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from every_cell import assert_same, close_to, first_state, network, on_engines, run, sequences
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+import lstmzoo.nn as zoo
+from lstmzoo.nn.engine import aten, native
+from lstmzoo.nn.layer import Step
+
+LENGTHS = [3, 6, 1, 4]
+STACKS = {
+    "lstm": {},
+    "gru": {},
+    "rnn_relu": {},
+    "lstm, layers and directions": {"num_layers": 2, "bidirectional": True},
+    "gru, directions, batch first": {"bidirectional": True, "batch_first": True},
+    "lstm, projected": {"num_layers": 2, "bidirectional": True, "proj_size": 3},
+}
+
+
+def no_compiler() -> bool:
+    return native.kernel.find(Step(zoo.get_cell("indrnn")), True, False, ("h",), torch.float32) is None
+
+
+needs_compiler = pytest.mark.skipif(no_compiler(), reason="there is no C compiler here")
+
+
+@needs_compiler
+@pytest.mark.parametrize("form", ["lengths", "packed", "packed, sorted"])
+@pytest.mark.parametrize("name", STACKS)
+def test_training_takes_the_native_engine_and_gives_the_reference(name, form, monkeypatch):
+    """torch's packed kernels are several times slower (https://github.com/pytorch/pytorch/issues/149194)."""
+    cell, options = name.partition(",")[0], STACKS[name]
+    module = network(cell, dtype=torch.float32, **options)
+    lengths = sorted(LENGTHS, reverse=True) if form == "packed, sorted" else LENGTHS
+    x, given = sequences(module, 6, 4), {}
+    hx = first_state(module, x)
+    if options.get("batch_first"):
+        x = x.transpose(0, 1)
+    if form == "lengths":
+        given["lengths"] = lengths
+    else:
+        x = pack_padded_sequence(x, torch.tensor(lengths), module.batch_first, enforce_sorted=form != "packed")
+    for kernel in ("run", "run_packed"):
+        monkeypatch.setattr(aten, kernel, lambda *args: pytest.fail("torch's kernel ran"))
+    found, expected = (run(m, x, hx, **given) for m in on_engines(module, "auto", "reference"))
+    assert_same(found, expected, **close_to(torch.float32))
+
+
+@pytest.mark.parametrize("form", ["lengths", "packed"])
+def test_torchs_module_gives_the_same(form):
+    """And its packed output has the same order."""
+    torch.manual_seed(0)
+    theirs = torch.nn.LSTM(3, 4, 2, bidirectional=True)
+    ours = zoo.LSTM(3, 4, 2, bidirectional=True)
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(6, 4, 3)
+    packed = pack_padded_sequence(x, torch.tensor(LENGTHS), enforce_sorted=False)
+    expected, expected_last = theirs(packed)
+    found, last = ours(packed) if form == "packed" else ours(x, lengths=LENGTHS)
+    if form == "packed":
+        for a, b in zip(found[1:], expected[1:], strict=True):
+            assert a.equal(b)
+        found = pad_packed_sequence(found)[0]
+    torch.testing.assert_close(found, pad_packed_sequence(expected)[0])
+    torch.testing.assert_close(last, expected_last)
+    found.square().sum().backward()
+    pad_packed_sequence(expected)[0].square().sum().backward()
+    for ours_, theirs_ in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(ours_.grad, theirs_.grad)
+
+
+@needs_compiler
+def test_torchs_kernels_run_what_they_are_faster_at():
+    """Wide layers with much padding, and inference."""
+    wide, narrow = zoo.LSTM(512, 512), zoo.LSTM(4, 4)
+    wide_input, narrow_input = torch.zeros(1, 64, 512), torch.zeros(1, 64, 4)
+    wide_state, narrow_state = wide.beginning(wide_input, 64), narrow.beginning(narrow_input, 64)
+    assert not native.beats_torch(wide, wide_input, wide_state, filled=0.3)
+    assert native.beats_torch(wide, wide_input, wide_state, filled=0.9)
+    assert native.beats_torch(narrow, narrow_input, narrow_state, filled=0.3)
+    with torch.no_grad():
+        assert not native.beats_torch(narrow, narrow_input, narrow_state, filled=0.3)
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference", "native", "parallel"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "peephole_lstm", "mogrifier_lstm", "mingru"])
+def test_nan_in_the_padding_reaches_no_gradient(cell, engine):
+    if engine == "parallel" and cell != "mingru":
+        pytest.skip("has no parallel form")
+    module = network(cell, bidirectional=True, dtype=torch.float32)
+    x = sequences(module, 6, 4)
+    hx = first_state(module, x)
+    clean = x.clone()
+    for b, length in enumerate(LENGTHS):
+        clean[length:, b], x[length:, b] = 0, float("nan")
+    module.engine = engine
+    try:
+        found, expected = (run(module, given, hx, lengths=LENGTHS) for given in (x, clean))
+    except ValueError as error:
+        assert "no C compiler" in str(error)
+        return
+    assert all(value.isfinite().all() for value in found.values())
+    assert_same(found, expected, rtol=0, atol=0)
