@@ -7,6 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
+from torch.nn import Module, Parameter
+
+from lstmzoo.errors import unknown_choice
+from lstmzoo.nn.declaration import check_declaration
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -43,7 +47,7 @@ class Raw(NamedTuple):
 class Cell:
     """A recurrent cell, written as its equations; subclass it and give it to `Recurrent`.
 
-    A cell multiplies no matrices and owns no parameters. The driver hands `step` the pre-activation of every
+    A cell multiplies no matrices. The driver hands `step` the pre-activation of every
     gate, ``z.k = W_k x_t + b_k + R_k h_{t-1} + b'_k``, and takes back the next state. Layers, directions, packed
     sequences, projection, streaming and tracing follow from that. A complete cell::
 
@@ -59,6 +63,11 @@ class Cell:
                 c = f * s.c + i * gate.g(z.g)
                 o = gate.o(z.o + p.p_o * c)
                 return self.State(h=o * torch.tanh(c), c=c)
+
+    What equations like these learn is declared (``vectors``, ``matrices``), so that each layer and direction gets its
+    own, and the step can be compiled. Modules and parameters that a cell makes in ``__init__``
+    (``self.readout = torch.nn.Linear(8, 8)``) are trained, saved and moved with the `Recurrent` that runs it, too; all
+    its layers and directions share them, they keep the values they were made with, and the step runs in the plain loop.
 
     Attributes:
         gates: name of every gate and its activation; the order is that of the row blocks of the weights.
@@ -84,6 +93,7 @@ class Cell:
         convolutional: whether the cell makes sense with convolutions for maps.
         aten: torch's name of this very cell ("LSTM", "GRU", "RNN_TANH", "RNN_RELU"), whose kernels then serve it.
         name: the name it is registered under.
+        learned: holds the modules and parameters that were set on the object; None if there are none.
     """
 
     gates: ClassVar[Mapping[str, Activation]]
@@ -107,6 +117,7 @@ class Cell:
     convolutional: ClassVar[bool] = True
     aten: ClassVar[str | None] = None
     name: ClassVar[str | None] = None
+    learned: Module | None = None
 
     State: ClassVar[Callable[..., Any]]  # a named tuple of the state tensors
     Gates: ClassVar[Callable[..., Any]]  # a named tuple over the gates: their functions
@@ -136,10 +147,25 @@ class Cell:
                 setattr(cls, own, None)
         if getattr(cls, "gates", None) is None or getattr(cls, "state", None) is None:
             return  # an abstract family of cells
-        _validate(cls)
-        cls.State = namedtuple("State", cls.state)  # type: ignore[misc]
-        cls.Gates = namedtuple("Gates", tuple(cls.gates))  # type: ignore[misc]
-        cls.Inputs = namedtuple("Inputs", (*cls.gates, *(("below",) if cls.below else ())))  # type: ignore[misc]
+        check_declaration(cls)
+        cls.State = _record("State", "state", cls.state)
+        cls.Gates = _record("Gates", "gate", tuple(cls.gates))
+        cls.Inputs = _record("Inputs", "gate", (*cls.gates, *(("below",) if cls.below else ())))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keep modules and parameters in a module of their own, which `Recurrent` takes for a part of itself."""
+        if not isinstance(value, Module | Parameter) or name == "learned":
+            object.__setattr__(self, name, value)
+            return
+        if self.learned is None:
+            self.learned = Module()
+        setattr(self.learned, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        learned = vars(self).get("learned")
+        if learned is None or name.startswith("__"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(learned, name)
 
     @property
     def Parameters(self) -> Callable[..., Any]:
@@ -212,47 +238,21 @@ class Cell:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.settings.items())})"
 
 
+def _record(name: str, kind: str, fields: tuple[str, ...]) -> Callable[..., Any]:
+    """A named tuple that knows near names when it is asked for one that it has not."""
+    record = namedtuple(name, fields)  # type: ignore[misc]
+
+    def missing(self: Any, wanted: str) -> Any:
+        raise AttributeError(unknown_choice(kind, wanted, fields) if wanted[:1] != "_" else wanted)
+
+    record.__getattr__ = missing  # type: ignore[attr-defined]
+    return record
+
+
 _PARAMETERS: dict[tuple[str, ...], Callable[..., Any]] = {}  # torch.compile looks dictionaries up, but not caches
 
 
 def _parameters_class(names: tuple[str, ...]) -> Callable[..., Any]:
     if names not in _PARAMETERS:
-        _PARAMETERS[names] = namedtuple("Parameters", names)  # type: ignore[misc]
+        _PARAMETERS[names] = _record("Parameters", "vector, constant or matrix", names)
     return _PARAMETERS[names]
-
-
-def _validate(cls: type[Cell]) -> None:
-    """Refuse a cell whose declaration contradicts itself, when its class is made."""
-    names = tuple(cls.gates)
-    if not cls.state or cls.state[0] != "h":
-        raise TypeError(f"{cls.__name__}.state must begin with 'h', the cell's output; got {cls.state!r}")
-    if not isinstance(cls.gates, Mapping) or not all(callable(function) for function in cls.gates.values()):
-        raise TypeError(f"{cls.__name__}.gates must map names to activations, e.g. {{'f': torch.sigmoid}}")
-    if not callable(getattr(cls, "step", None)):
-        raise TypeError(f"{cls.__name__} has no step(z, s, gate, p)")
-    for attribute in ("split", "late", "input_only"):
-        unknown = [k for k in getattr(cls, attribute) if k not in names]
-        if unknown:
-            raise TypeError(f"{cls.__name__}.{attribute} names {unknown}, which are not among its gates {names}")
-    twice = (set(cls.split) & set(cls.late)) | (set(cls.input_only) & set(cls.split + cls.late))
-    if twice:
-        raise TypeError(f"{cls.__name__}: {sorted(twice)} must stand in one of split, late and input_only at most")
-    named = (*cls.vectors, *cls.constants, *cls.matrices)
-    if len(set(named)) < len(named):
-        raise TypeError(f"{cls.__name__} names a vector, constant or matrix twice: {named}")
-    taken = set(named) & {"weight_ih", "weight_hh", "weight_hr", "bias_ih", "bias_hh"}
-    if taken:
-        raise TypeError(f"{cls.__name__}: the names {sorted(taken)} belong to the maps every cell has; choose others")
-    if names[len(names) - len(cls.late) :] != tuple(cls.late):
-        raise TypeError(f"{cls.__name__}.late must be the last of its gates, in order; got {cls.late} of {names}")
-    for attribute in ("forget_gate", "input_gate"):
-        value = getattr(cls, attribute)
-        if value is not None and value not in names:
-            raise TypeError(f"{cls.__name__}.{attribute} is {value!r}, which is not among its gates {names}")
-    if cls.coupled and (cls.forget_gate is not None or cls.input_gate is None):
-        raise TypeError(f"{cls.__name__}.coupled is for cells with an input_gate and no forget_gate")
-    strange = sorted(set(cls.zoneout_states) - {*cls.state, *Cell.zoneout_states})
-    if strange:
-        raise TypeError(f"{cls.__name__}.zoneout_states names {strange}, which are not among its states {cls.state}")
-    if cls.below is not None and cls.below not in cls.state:
-        raise TypeError(f"{cls.__name__}.below is {cls.below!r}, which is not among its states {cls.state}")

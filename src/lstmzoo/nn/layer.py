@@ -61,8 +61,9 @@ class Step:
             s = cell.State(*(_choose(given["reset"], given[f"start_{k}"], v) for k, v in s._asdict().items()))
         z = preactivations(maps, given["x"], s.h, given.get("below"), given["drop"] if self.dropped else None)
         after = cell.step(z, s, self.gates(given, seen), maps.parameters())
-        if not hasattr(after, "_replace"):
+        if not isinstance(after, tuple) or getattr(after, "_fields", None) != cell.state:
             raise TypeError(f"{cell!r}: step must return self.State(...), got a {type(after).__name__}")
+        maps.check_state(after, s)
         if self.projected:
             after = after._replace(h=maps.project(after.h))
         for name in self.zoned:

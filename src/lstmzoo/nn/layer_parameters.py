@@ -90,8 +90,13 @@ class LayerParameters(TorchNames):
             self.register_buffer(name + suffix, value, persistent=False)
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew: uniform in ±1/√H as torch.nn does, then the initialisation asked for."""
-        for weight in self.parameters():
+        """Draw all parameters anew: uniform in ±1/√H as torch.nn does, then the initialisation asked for.
+
+        Modules of a cell's own stay as they are.
+        """
+        for name, weight in self.named_parameters():
+            if name.startswith("learned."):
+                continue
             bound = 1.0 / math.sqrt(self._fan_in(weight))
             torch.nn.init.uniform_(weight, -bound, bound)
         init.initialise_(self, **self.initialisation)

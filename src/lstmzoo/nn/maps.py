@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -70,6 +71,22 @@ class Maps:
         """W_hr h (Sak et al. 2014)."""
         assert self.weight_hr is not None
         return self.product(self.weight_hr, None, h)
+
+    def check_state(self, after: Any, before: Any) -> None:
+        """Refuse a state whose shape a step has changed: where it is added to others, broadcasting would hide it.
+
+        Raises:
+            ValueError: naming the state, the shape it should have and the one it has.
+        """
+        for name, found, old in zip(self.cell.state, after, before, strict=True):
+            wanted = old.shape
+            if name == "h" and self.weight_hr is not None:  # what a step returns is not projected yet
+                wanted = torch.Size((old.shape[0], self.hidden_size, *old.shape[2:]))
+            if not isinstance(found, Tensor) or found.shape != wanted:
+                shape = tuple(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}"
+                raise ValueError(
+                    f"{self.cell!r}: step must return {name!r} as {tuple(wanted)}, one row per sequence; got {shape}"
+                )
 
     def parameters(self) -> Any:
         """What `Cell.step` gets as ``p``: vectors and constants, and maps ready to apply."""

@@ -20,6 +20,7 @@ from lstmzoo.nn.checks import (
     check_state,
     check_state_dimensions,
 )
+from lstmzoo.nn.declaration import check_object
 from lstmzoo.nn.engine.native.operator import number_of
 from lstmzoo.nn.gate_functions import with_gate_functions
 from lstmzoo.nn.layer_parameters import LayerParameters, States
@@ -121,6 +122,7 @@ class Recurrent(LayerParameters):
         check_arguments(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size)
         engines.check_name(engine)
         self.cell = with_gate_functions(get_cell(cell), gates)
+        check_object(self.cell, hidden_size, proj_size or hidden_size)
         self.cell_number = number_of(self.cell)
         if proj_size and not self.cell.projectable:
             raise ValueError(f"proj_size is not possible with the cell {self.cell!r}: its h carries the memory itself")
@@ -140,6 +142,8 @@ class Recurrent(LayerParameters):
         self.checkpoint_steps = checkpoint_steps
         self.engine = engine
         self.initialisation: dict[str, Any] = {"forget_bias": forget_bias, "chrono": chrono, "orthogonal": orthogonal}
+        if self.cell.learned is not None:
+            self.learned = self.cell.learned.to(device=device, dtype=dtype)
         self._all_weights: list[list[str]] = []
         for layer in range(num_layers):
             for direction in range(self.num_directions):

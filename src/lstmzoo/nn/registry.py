@@ -55,7 +55,7 @@ def get_cell(cell: str | type[Cell] | Cell) -> Cell:
 
     Raises:
         ValueError: if no cell has that name, or there is none at that place; the message says what there is.
-        TypeError: if it is none of the four.
+        TypeError: if it is none of the four, or a cell without gates or state.
     """
     if isinstance(cell, str):
         if ":" in cell:
@@ -65,8 +65,10 @@ def get_cell(cell: str | type[Cell] | Cell) -> Cell:
             raise ValueError(unknown_choice("cell", cell, _CELLS) + own)
         return _CELLS[cell]()
     if isinstance(cell, type) and issubclass(cell, Cell):
-        return cell()
+        return get_cell(cell())
     if isinstance(cell, Cell):
+        if not hasattr(cell, "State"):
+            raise TypeError(f"{type(cell).__name__} is no whole cell: it needs gates and state, see lstmzoo.nn.Cell")
         return cell
     raise TypeError(f"cell must be a registered name, a Cell subclass or a Cell object, got {type(cell).__name__}")
 

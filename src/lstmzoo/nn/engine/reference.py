@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -26,7 +27,8 @@ def loop(layer: Layer) -> LayerResult:
     """The loop over time; the stream ``x`` holds W x + b, unless the cell takes x as it is."""
     maps, streams = layer.maps, layer.streams
     s = layer.step.cell.State(*layer.state)
-    states, records = [], list[Record]()
+    states: list[Any] = []
+    records: list[Record] = []
     order = range(layer.steps)
     inputs = {name: stream.unbind() for name, stream in streams.items()}  # stream[t] has a derivative as long as stream
     for t in reversed(order) if layer.reverse else order:

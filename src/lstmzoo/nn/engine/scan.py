@@ -20,8 +20,13 @@ _MAPS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 
 
 def supports(layer: Layer) -> bool:
-    """Whatever is being compiled or exported, unless gates are recorded or torch.func transforms it."""
+    """Whatever is being compiled or exported, unless gates are recorded or torch.func transforms it.
+
+    The operator must be handed all that a step reads, and modules of a cell's own can't be.
+    """
     if not torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
+    if layer.step.cell.learned is not None:
         return False
     return not layer.step.recorded
 

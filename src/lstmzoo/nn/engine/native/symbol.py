@@ -58,7 +58,10 @@ class Symbol:
         key = (op, *map(id, args), size, attributes)
         found = _known.get(key)
         if not torch.is_grad_enabled():
-            raise UntraceableError("a step switches gradients off; detach() says which value has none")
+            raise UntraceableError(
+                "a step switches gradients off, or runs a torch.autograd.Function of its own, which is not compiled; "
+                "detach() says which value has no gradient"
+            )
         if found is None:
             found = _known[key] = cls(op, args, size, attributes)
         return found

@@ -54,6 +54,13 @@ class SymbolicMaps(Maps):
     def project(self, h: Any) -> Any:
         return Symbol.make("product", (h,), "P", ("weight_hr", 0, None))
 
+    def check_state(self, after: Any, before: Any) -> None:
+        for name, found, old in zip(self.cell.state, after, before, strict=True):
+            wanted = "H" if old.size == "P" else old.size  # what a step returns is not projected yet
+            size = found.size if isinstance(found, Symbol) else type(found).__name__
+            if size not in (wanted, ""):
+                raise UntraceableError(f"step must return {name!r} as (B, {wanted}); got (B, {size})")
+
     def parameters(self) -> Any:
         cell = self.cell
         vectors = {
