@@ -1,13 +1,8 @@
-"""What the native engine does where there is no compiler, no place for libraries, or a step that it can't compile."""
+"""What the native engine does where there is no compiler, or a step that it can't compile."""
 
 from __future__ import annotations
 
 import errno
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 
 import pytest
 import torch
@@ -16,30 +11,7 @@ from torch import sigmoid, tanh
 from torch.nn import functional as F
 
 import lstmzoo.nn as zoo
-from lstmzoo.nn.engine.native import build, kernel
-
-LIBRARY = "*.so"
-
-
-@pytest.fixture
-def cold():
-    """Nothing is known of steps and folders, before and after."""
-
-    def forget():
-        kernel._find.cache_clear()
-        build._cache_folder.cache_clear()
-
-    forget()
-    yield
-    forget()
-
-
-@pytest.fixture
-def cache(cold, tmp_path, monkeypatch):
-    """An empty folder for libraries."""
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("LSTMZOO_CACHE", str(folder))
-    return folder
+from lstmzoo.nn.engine.native import build
 
 
 def assert_the_loop_takes_over_silently(module, x, capfd, reason):
@@ -60,7 +32,7 @@ def no_compiler():
 @pytest.mark.parametrize("kernel_size", [0, 3])
 @pytest.mark.parametrize("name", ["gru", "peephole_lstm", "mogrifier_lstm"])
 def test_without_a_compiler(name, kernel_size, cold, monkeypatch, capfd):
-    monkeypatch.setattr(build, "_compiler", no_compiler)
+    monkeypatch.setattr(build, "_compilers", no_compiler)
     module = network(name, kernel=kernel_size)
     x = sequences(module, image=(3, 2) if kernel_size else ())
     assert_the_loop_takes_over_silently(module, x, capfd, "no C compiler")
@@ -70,7 +42,7 @@ def test_a_compiler_that_fails(cold, tmp_path, monkeypatch, capfd):
     compiler = tmp_path / "broken"
     compiler.write_text("#!/bin/sh\necho cannot open the licence >&2\nexit 1\n")
     compiler.chmod(0o755)
-    monkeypatch.setattr(build, "_compiler", lambda: str(compiler))
+    monkeypatch.setattr(build, "_compilers", lambda: [str(compiler)])
     monkeypatch.setenv("LSTMZOO_CACHE", str(tmp_path / "cache"))
     module = network("indrnn")
     assert_the_loop_takes_over_silently(module, sequences(module), capfd, "cannot open the licence")
@@ -179,59 +151,3 @@ def test_functions_that_are_compiled_equal_torchs(formula):
     hx = first_state(module, x)
     found, expected = (run(m, x, hx) for m in on_engines(module, "native", "reference"))
     assert_same(found, expected, **close_to(torch.float64))
-
-
-def native(name="indrnn"):
-    """What a fresh network gives, natively."""
-    module = network(name, engine="native")
-    return module(sequences(module))[0]
-
-
-def test_libraries_lie_where_the_environment_says_and_are_made_once(cache, monkeypatch):
-    expected = native()
-    assert len(list(cache.glob(LIBRARY))) == len(list(cache.iterdir())) == 1
-    kernel._find.cache_clear()
-    monkeypatch.setattr(build.subprocess, "run", lambda *args, **options: pytest.fail("compiled again"))
-    assert native().equal(expected)
-
-
-def test_a_cache_that_goes_away_is_made_again(cache):
-    expected = native()
-    shutil.rmtree(cache)
-    kernel._find.cache_clear()
-    assert native().equal(expected)
-    assert list(cache.glob(LIBRARY))
-
-
-def test_a_cache_that_cannot_be_made_is_replaced_by_a_folder_for_this_process(cold, tmp_path, monkeypatch, capfd):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("LSTMZOO_CACHE", str(tmp_path / "file" / "cache"))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    native()
-    assert capfd.readouterr() == ("", "")
-    assert len(list(tmp_path.glob(f"lstmzoo-cells-*/{LIBRARY}"))) == 1
-
-
-def test_processes_that_start_together_and_a_damaged_library(tmp_path):
-    code = (
-        "import torch, lstmzoo.nn as zoo; torch.manual_seed(0); module = zoo.Recurrent('indrnn', 3, 4, engine='native')"
-    )
-    code += "; print(module(torch.ones(5, 2, 3))[0].sum().item())"
-    environment = {**os.environ, "LSTMZOO_CACHE": str(tmp_path), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-
-    def start():
-        return subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
-
-    both = [start(), start()]
-    outputs = [process.communicate()[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    (library,) = tmp_path.iterdir()
-    whole = library.read_bytes()
-    library.unlink()
-    library.write_bytes(whole[: len(whole) // 2])  # loading this would end the process
-    third = start()
-    outputs.append(third.communicate()[0])
-    assert third.returncode == 0
-    assert library.read_bytes() == whole
-    assert len(set(outputs)) == 1
-    assert float(outputs[0])

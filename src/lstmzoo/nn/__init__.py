@@ -6,8 +6,8 @@ Imports torch and nothing else, so it can be used in any PyTorch project.
 from lstmzoo.nn import cells, init
 from lstmzoo.nn.cell import Cell
 from lstmzoo.nn.conv import ConvGRU, ConvLSTM, ConvPeepholeLSTM, ConvRecurrent
-from lstmzoo.nn.dropin import GRU, LSTM, RNN
-from lstmzoo.nn.dropin_cells import GRUCell, LSTMCell, RNNCell
+from lstmzoo.nn.dropin import GRU, LSTM, RNN, RNNBase
+from lstmzoo.nn.dropin_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from lstmzoo.nn.probe import Trace, clamp, trace
 from lstmzoo.nn.recurrent import Recurrent
 from lstmzoo.nn.registry import get_cell, list_cells, register_cell
@@ -23,7 +23,9 @@ __all__ = [
     "ConvRecurrent",
     "GRUCell",
     "LSTMCell",
+    "RNNBase",
     "RNNCell",
+    "RNNCellBase",
     "Recurrent",
     "Trace",
     "cells",

@@ -167,7 +167,7 @@ class ConvRecurrent(Recurrent):
         title = type(self).__name__
         if isinstance(input, PackedSequence):
             raise TypeError(f"{title} takes no PackedSequence; give the padded images with lengths=[...] instead")
-        if input.dim() not in (4, 5):
+        if not isinstance(input, torch.fx.Proxy) and input.dim() not in (4, 5):
             batch = "(B, T, C, H, W)" if self.batch_first else "(T, B, C, H, W)"
             raise ValueError(
                 f"{title}: expected {batch}, or (T, C, H, W) for one sequence, got {input.dim()} dimensions, "

@@ -81,13 +81,13 @@ def check_object(cell: Cell, hidden_size: int, output_size: int) -> None:
         ValueError: if a hook does not give what it should for every name.
         TypeError: if parameters lie where they would not be trained.
     """
-    given = {
-        "state_shapes(hidden_size, output_size)": (cell.state_shapes(hidden_size, output_size), cell.state),
-        "gate_sizes(hidden_size)": (cell.gate_sizes(hidden_size), tuple(cell.gates)),
-    }
-    for hook, (found, wanted) in given.items():
-        if tuple(found) != wanted:
-            raise ValueError(f"{cell!r}: {hook} must give all of {wanted}, in this order; it gives {tuple(found)}")
+    shapes, sizes = cell.state_shapes(hidden_size, output_size), cell.gate_sizes(hidden_size)
+    for hook, found, wanted in (
+        ("state_shapes(hidden_size, output_size)", tuple(shapes), tuple(cell.state)),
+        ("gate_sizes(hidden_size)", tuple(sizes), tuple(cell.gates)),
+    ):
+        if found != wanted:
+            raise ValueError(f"{cell!r}: {hook} must give all of {wanted}, in this order; it gives {found}")
     constants = set(cell.make_constants(hidden_size))
     if constants != set(cell.constants):
         raise ValueError(

@@ -10,12 +10,53 @@ from torch import Tensor
 from lstmzoo.nn.checks import check_input, check_state
 from lstmzoo.nn.recurrent import Recurrent
 
+MODES = ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")
 
-class _Network(Recurrent):
-    """The methods of torch.nn.RNNBase, for subclasses that were written for it."""
+
+class RNNBase(Recurrent):
+    """What `LSTM`, `GRU` and `RNN` share, in place of ``torch.nn.RNNBase``, for subclasses that were written for it.
+
+    Args:
+        mode: ``"LSTM"``, ``"GRU"``, ``"RNN_TANH"`` or ``"RNN_RELU"``.
+        input_size: features per step, I.
+        hidden_size: units, H.
+        num_layers: layers.
+        bias: whether there are biases.
+        batch_first: whether input and output are (B, T, ...).
+        dropout: dropout between layers, in training.
+        bidirectional: whether to run in both directions.
+        proj_size: size that h of an LSTM is projected to; 0: no projection.
+        device: where the parameters live.
+        dtype: their type.
+        **extras: the keyword arguments of `Recurrent`.
+
+    Raises:
+        ValueError: for another mode.
+    """
 
     mode: str  # torch's name of the network
-    title: str  # whom an error message speaks of, in subclasses too
+    title = "RNNBase"  # whom an error message speaks of, in subclasses too
+
+    def __init__(
+        self,
+        mode: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **extras: Any,
+    ) -> None:
+        if mode not in MODES:
+            raise ValueError(f"Unrecognized RNN mode: {mode}; valid: {', '.join(MODES)}")
+        options = (num_layers, bias, batch_first, dropout, bidirectional, proj_size)
+        super().__init__(mode.lower(), input_size, hidden_size, *options, device=device, dtype=dtype, **extras)
+        self.mode = mode
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Check type and size of an input, (T, B, I) or the (N, I) of a PackedSequence with its batch sizes."""
@@ -50,7 +91,7 @@ class _Network(Recurrent):
         return input.size(0 if self.batch_first else 1) if batch_sizes is None else int(batch_sizes[0])
 
 
-class LSTM(_Network):
+class LSTM(RNNBase):
     """Long short-term memory, in place of ``torch.nn.LSTM``.
 
     Args:
@@ -84,15 +125,14 @@ class LSTM(_Network):
         **extras: Any,
     ) -> None:
         options = (num_layers, bias, batch_first, dropout, bidirectional, proj_size)
-        super().__init__("lstm", input_size, hidden_size, *options, device=device, dtype=dtype, **extras)
-        self.mode = "LSTM"
+        super().__init__("LSTM", input_size, hidden_size, *options, device=device, dtype=dtype, **extras)
 
     def get_expected_cell_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
         """Shape that c must have for this input: (L·D, B, H)."""
         return (self.num_layers * self.num_directions, self._batch_size(input, batch_sizes), self.hidden_size)
 
 
-class GRU(_Network):
+class GRU(RNNBase):
     """Gated recurrent unit, in place of ``torch.nn.GRU`` (reset gate after the product).
 
     Args:
@@ -125,11 +165,10 @@ class GRU(_Network):
     ) -> None:
         _refuse_projection(extras)
         options = (num_layers, bias, batch_first, dropout, bidirectional)
-        super().__init__("gru", input_size, hidden_size, *options, device=device, dtype=dtype, **extras)
-        self.mode = "GRU"
+        super().__init__("GRU", input_size, hidden_size, *options, device=device, dtype=dtype, **extras)
 
 
-class RNN(_Network):
+class RNN(RNNBase):
     """Simple recurrent network, in place of ``torch.nn.RNN``.
 
     Args:
@@ -166,9 +205,9 @@ class RNN(_Network):
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
         options = (num_layers, bias, batch_first, dropout, bidirectional)
-        super().__init__(f"rnn_{nonlinearity}", input_size, hidden_size, *options, device=device, dtype=dtype, **extras)
+        mode = f"RNN_{nonlinearity.upper()}"
+        super().__init__(mode, input_size, hidden_size, *options, device=device, dtype=dtype, **extras)
         self.nonlinearity = nonlinearity
-        self.mode = f"RNN_{nonlinearity.upper()}"
 
 
 def _refuse_projection(extras: dict[str, Any]) -> None:

@@ -9,25 +9,36 @@ import torch
 from torch import _VF, Tensor
 from torch.nn import Module, Parameter
 
+from lstmzoo.nn.torch_names import call_in_graph
 
-class _SingleStep(Module):
-    """What the three share: parameters, their initialisation, and input with or without a batch dimension."""
 
-    title: str  # whom an error message speaks of, in subclasses too
-    num_gates: int
+class RNNCellBase(Module):
+    """What the three share, in place of ``torch.nn.RNNCellBase``: parameters, and input with or without a batch.
+
+    Args:
+        input_size: features, I.
+        hidden_size: units, H.
+        bias: whether there are biases.
+        num_chunks: blocks of H rows in the weights, one per gate.
+        device: where the parameters live.
+        dtype: their type.
+    """
+
+    title = "RNNCellBase"  # whom an error message speaks of, in subclasses too
     num_states = 1
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
-        bias: bool = True,
+        bias: bool,
+        num_chunks: int,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         factory: dict[str, Any] = {"device": device, "dtype": dtype}
-        rows = self.num_gates * hidden_size
+        rows = num_chunks * hidden_size
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bias
@@ -45,6 +56,8 @@ class _SingleStep(Module):
 
     def _run(self, input: Tensor, hx: Any) -> Any:
         """Check dimensions, add the batch dimension if there is none, and call torch's kernel."""
+        if isinstance(input, torch.fx.Proxy):
+            return call_in_graph(self, input, hx)
         if input.dim() not in (1, 2):
             raise ValueError(f"{self.title}: Expected input to be 1D or 2D, got {input.dim()}D instead")
         states = () if hx is None else tuple(hx) if self.num_states > 1 else (hx,)
@@ -79,7 +92,7 @@ class _SingleStep(Module):
         return ", ".join(parts)
 
 
-class LSTMCell(_SingleStep):
+class LSTMCell(RNNCellBase):
     """One step of a long short-term memory, in place of ``torch.nn.LSTMCell``.
 
     Args:
@@ -91,7 +104,17 @@ class LSTMCell(_SingleStep):
     """
 
     title = "LSTMCell"
-    num_gates, num_states = 4, 2
+    num_states = 2
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """One step.
@@ -112,7 +135,7 @@ class LSTMCell(_SingleStep):
         return _VF.lstm_cell(x, hx, *self._weights())
 
 
-class GRUCell(_SingleStep):
+class GRUCell(RNNCellBase):
     """One step of a gated recurrent unit, in place of ``torch.nn.GRUCell``.
 
     Args:
@@ -124,7 +147,16 @@ class GRUCell(_SingleStep):
     """
 
     title = "GRUCell"
-    num_gates = 3
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """One step.
@@ -145,7 +177,7 @@ class GRUCell(_SingleStep):
         return _VF.gru_cell(x, hx, *self._weights())
 
 
-class RNNCell(_SingleStep):
+class RNNCell(RNNCellBase):
     """One step of a simple recurrent network, in place of ``torch.nn.RNNCell``.
 
     Args:
@@ -158,7 +190,6 @@ class RNNCell(_SingleStep):
     """
 
     title = "RNNCell"
-    num_gates = 1
 
     def __init__(
         self,
@@ -169,7 +200,7 @@ class RNNCell(_SingleStep):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias, device, dtype)
+        super().__init__(input_size, hidden_size, bias, 1, device, dtype)
         self.nonlinearity = nonlinearity
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:

@@ -61,7 +61,7 @@ class Step:
             s = cell.State(*(_choose(given["reset"], given[f"start_{k}"], v) for k, v in s._asdict().items()))
         z = preactivations(maps, given["x"], s.h, given.get("below"), given["drop"] if self.dropped else None)
         after = cell.step(z, s, self.gates(given, seen), maps.parameters())
-        if not isinstance(after, tuple) or getattr(after, "_fields", None) != cell.state:
+        if (after._fields if isinstance(after, tuple) and hasattr(after, "_fields") else ()) != s._fields:
             raise TypeError(f"{cell!r}: step must return self.State(...), got a {type(after).__name__}")
         maps.check_state(after, s)
         if self.projected:

@@ -25,9 +25,11 @@ from lstmzoo.nn.engine.native.operator import number_of
 from lstmzoo.nn.gate_functions import with_gate_functions
 from lstmzoo.nn.layer_parameters import LayerParameters, States
 from lstmzoo.nn.packing import mask_of, pack_like, unpack
+from lstmzoo.nn.pickling import plain, restored
 from lstmzoo.nn.probe import Probe
 from lstmzoo.nn.registry import get_cell
 from lstmzoo.nn.regularise import Regularisation
+from lstmzoo.nn.torch_names import call_in_graph
 
 
 class Sequences(NamedTuple):
@@ -153,10 +155,10 @@ class Recurrent(LayerParameters):
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle holds: all but the probes, which belong to a context that is open here."""
-        return {name: value for name, value in vars(self).items() if name != "probes"}
+        return plain({name: value for name, value in vars(self).items() if name != "probes"})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__(restored(state))
         self.cell_number = number_of(self.cell)  # a copy's cell is another, maybe in another process
 
     def forward(
@@ -187,6 +189,8 @@ class Recurrent(LayerParameters):
         Raises:
             RuntimeError, ValueError: with torch.nn's wording, if sizes, dimensions or types don't fit.
         """
+        if isinstance(input, torch.fx.Proxy):
+            return call_in_graph(self, input, hx, lengths=lengths, reset=reset, return_states=return_states)
         state = None if hx is None else self._state_tuple(hx)
         if isinstance(input, PackedSequence):
             output, last, states = self._run_packed(input, state, lengths, reset, return_states)
@@ -233,6 +237,11 @@ class Recurrent(LayerParameters):
     def _run_packed(self, x: PackedSequence, state: States | None, lengths: Any, reset: Any, keep: bool) -> Any:
         if lengths is not None or reset is not None:
             raise ValueError("lengths or reset don't go with a PackedSequence: give the padded input with lengths")
+        if torch.compiler.is_exporting():
+            raise ValueError(
+                f"{self.title}: a PackedSequence can't be exported, since its form depends on the lengths' values; "
+                "give the padded input with lengths"
+            )
         check_sequence(self, x.data, self._dims - 1)
         first = self._first_state(state, x.data, int(x.batch_sizes[0]))
         if engines.takes_packed(self, x, first, keep):

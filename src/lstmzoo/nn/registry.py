@@ -60,10 +60,7 @@ def get_cell(cell: str | type[Cell] | Cell) -> Cell:
     if isinstance(cell, str):
         if ":" in cell:
             return get_cell(_find(cell))
-        if cell not in _CELLS:
-            own = "; a cell of your own: import its module first, or name its place, my_module:MyCell"
-            raise ValueError(unknown_choice("cell", cell, _CELLS) + own)
-        return _CELLS[cell]()
+        return registered(cell)
     if isinstance(cell, type) and issubclass(cell, Cell):
         return get_cell(cell())
     if isinstance(cell, Cell):
@@ -71,6 +68,23 @@ def get_cell(cell: str | type[Cell] | Cell) -> Cell:
             raise TypeError(f"{type(cell).__name__} is no whole cell: it needs gates and state, see lstmzoo.nn.Cell")
         return cell
     raise TypeError(f"cell must be a registered name, a Cell subclass or a Cell object, got {type(cell).__name__}")
+
+
+def registered(name: str) -> Cell:
+    """Return a cell object for a registered name.
+
+    Raises:
+        ValueError: if no cell has that name; the message says which there are.
+    """
+    if name not in _CELLS:
+        own = "; a cell of your own: import its module first, or name its place, my_module:MyCell"
+        raise ValueError(unknown_choice("cell", name, _CELLS) + own)
+    return _CELLS[name]()
+
+
+def name_of(cell: Cell) -> str | None:
+    """The registered name that gives a cell like this one, if there is one."""
+    return cell.name if cell.name and not vars(cell) and _CELLS.get(cell.name) is type(cell) else None
 
 
 def _find(place: str) -> type[Cell] | Cell:

@@ -70,3 +70,17 @@ class TorchNames(Module):
         module = super()._apply(fn, recurse)
         self.flatten_parameters()
         return module
+
+
+def call_in_graph(module: Module, input: Any, *args: Any, **options: Any) -> Any:
+    """Stand in a torch.fx graph as one node, as torch.nn's recurrent modules do, which torch.fx knows by their package.
+
+    Args:
+        module: the module.
+        input: a proxy of the graph that is being traced.
+        args: further arguments of ``forward``.
+        **options: keyword arguments; those that are None or False are left out.
+    """
+    given = {name: value for name, value in options.items() if value is not None and value is not False}
+    tracer = input.tracer
+    return tracer.create_proxy("call_module", tracer.path_of_module(module), (input, *args), given)

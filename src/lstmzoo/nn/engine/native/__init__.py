@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from lstmzoo.nn.engine import reference
 from lstmzoo.nn.engine.native import kernel, sequence
 from lstmzoo.nn.engine.native import layout as layouts
 from lstmzoo.nn.engine.native.hoist import bias_in_steps, hoisted, input_bias
@@ -78,8 +79,6 @@ def obstacle(layer: Layer) -> str:
         return "it needs all tensors on the CPU, and of one type"
     if must_be_traced(*tensors):
         return "torch wants to see every operation (a trace, a transform, autocast)"
-    if not tensors[0].numel():
-        return "there is no input"
     found = _kernel(layer)
     if isinstance(found, str):
         return found
@@ -90,6 +89,8 @@ def obstacle(layer: Layer) -> str:
 
 def run_layer(layer: Layer) -> LayerResult:
     """Run one layer in one direction; see `lstmzoo.nn.engine`."""
+    if not layer.streams["x"].numel():  # a batch of no sequences
+        return reference.run_layer(layer)
     found = _kernel(layer)
     assert isinstance(found, kernel.Kernel)
     layout = layouts.of_layer(layer, found.sums)

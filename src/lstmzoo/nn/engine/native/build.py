@@ -12,12 +12,14 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 FLAGS = ["-O3", "-std=gnu11", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-w"]
 # The first that compiles and loads is taken: for this very processor and with threads, then with less.
 TARGETS = [["-march=native", "-fopenmp"], ["-march=native", "-fopenmp-simd"], ["-mcpu=native", "-fopenmp-simd"], []]
 TIMEOUT = 120  # seconds
+LEFT_OVER = 10 * TIMEOUT  # seconds after which nobody works in a folder any more
 
 
 class BuildError(Exception):
@@ -29,22 +31,42 @@ def load(source: str) -> ctypes.CDLL:
 
     The library lies in ``$LSTMZOO_CACHE``, else in the user's cache folder, under a name that tells code, compiler and
     processor, and the library's own digest; it is put there in one move, so that processes which start together don't
-    disturb each other.
+    disturb each other. Where a compiler fails, the next one is tried.
 
     Raises:
-        BuildError: if there is no compiler, it failed, or there is no place to put the library.
+        BuildError: if there is no compiler, all failed, or there is no place to put the library.
     """
-    compiler, cache = _compiler(), _cache_folder()
-    made_of = "\0".join([source, *FLAGS, str(TARGETS), compiler, _stamp(compiler), _processor()])
-    key = hashlib.sha256(made_of.encode()).hexdigest()[:32]
-    try:
-        for path in cache.glob(f"{key}-*.so"):
-            if path.name == _name(key, path):  # else it is damaged, and loading it may end the process
-                with contextlib.suppress(OSError):  # made for another system's libraries
-                    return ctypes.CDLL(str(path))
-        return _build(source, compiler, cache, key)
-    except OSError as error:
-        raise BuildError(f"compiling in {cache} failed: {error}") from error
+    failures = []
+    for compiler in _compilers():
+        try:
+            cache = _cache_folder()
+            made_of = "\0".join([source, *FLAGS, str(TARGETS), compiler, _stamp(compiler), _processor()])
+            key = hashlib.sha256(made_of.encode()).hexdigest()[:32]
+            return _known(cache, key) or _build(source, compiler, cache, key)
+        except BuildError as error:
+            failures.append(str(error))
+        except OSError as error:
+            failures.append(f"{compiler} could not be used: {error}")
+    raise BuildError("; ".join(failures))
+
+
+def _known(cache: Path, key: str) -> ctypes.CDLL | None:
+    """The library that was made before, if there is one; what is damaged is removed."""
+    for path in cache.glob(f"{key}-*.so"):
+        if path.is_dir() or path.name != _name(key, path):  # loading it may end the process
+            _remove(path)
+            continue
+        with contextlib.suppress(OSError):  # made for another system's libraries
+            return ctypes.CDLL(str(path))
+    return None
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _name(key: str, library: Path) -> str:
@@ -54,6 +76,10 @@ def _name(key: str, library: Path) -> str:
 def _build(source: str, compiler: str, cache: Path, key: str) -> ctypes.CDLL:
     failure = ""
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have emptied the user's cache meanwhile
+    for left in cache.glob("build-*"):  # of a process that was killed
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFT_OVER:
+                _remove(left)
     with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as folder:
         code, library = Path(folder, "cell.c"), Path(folder, "cell.so")
         code.write_text(source, encoding="utf-8")
@@ -71,7 +97,8 @@ def _build(source: str, compiler: str, cache: Path, key: str) -> ctypes.CDLL:
             except (OSError, subprocess.TimeoutExpired) as error:
                 failure = str(error)
                 continue
-            os.replace(library, cache / _name(key, library))
+            with contextlib.suppress(OSError):  # it is loaded; the next process makes it again
+                os.replace(library, cache / _name(key, library))
             return loaded
     raise BuildError(f"{compiler} failed: {failure[-2000:]}")
 
@@ -80,12 +107,15 @@ _LINK = ["-undefined", "dynamic_lookup"] if platform.system() == "Darwin" else [
 
 
 @functools.cache
-def _compiler() -> str:
-    for name in filter(None, (os.environ.get("CC"), "cc", "gcc", "clang")):
-        path = shutil.which(name)
+def _compilers() -> list[str]:
+    """All there are, the one asked for first."""
+    found: dict[str, str] = {}  # cc and gcc are mostly one
+    for path in map(shutil.which, filter(None, (os.environ.get("CC"), "cc", "gcc", "clang"))):
         if path is not None:
-            return path
-    raise BuildError("no C compiler (cc, gcc or clang) was found")
+            found.setdefault(os.path.realpath(path), path)
+    if not found:
+        raise BuildError("no C compiler (cc, gcc or clang) was found")
+    return list(found.values())
 
 
 def _stamp(compiler: str) -> str:

@@ -6,6 +6,8 @@ import ctypes
 import functools
 import hashlib
 import logging
+import os
+import threading
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -84,8 +86,26 @@ def find_or_explain(
 
 
 @functools.lru_cache(maxsize=512)
+def _find(*described: Any) -> Kernel | str:
+    with _lock:  # threads that need a kernel at the same time compile it once, and symbols are made by one at a time
+        return _make(*described)
+
+
+_lock = threading.RLock()
+
+
+def _renew_lock() -> None:
+    """A process that was forked while a thread compiled has the lock, but not the thread that would give it back."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
 @torch.enable_grad()  # a kernel is made for training, too: a step that switches gradients off is refused
-def _find(
+def _make(
     step: Step, settings: Any, bias: bool, bias_in_steps: bool, graded: Any, dtype: torch.dtype, per_row: Any
 ) -> Kernel | str:
     try:
@@ -95,6 +115,8 @@ def _find(
         library = build.load(DTYPES[dtype] + _runtime() + PRELUDE + source)
     except (UntraceableError, build.BuildError) as error:
         log.debug("%r is not compiled: %s", step.cell, error)
+        if isinstance(error, build.BuildError):
+            _say_once(str(error))
         return str(error)
     for name in ("forward_run", "backward_run"):
         getattr(library, name).argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
@@ -103,6 +125,17 @@ def _find(
         getattr(library, name).restype = None
     digest = hashlib.sha256(source.encode()).hexdigest()
     return Kernel(step, program, forward, backward, library, dtype, digest)
+
+
+_said: list[str] = []
+
+
+def _say_once(reason: str) -> None:
+    """One notice per process: everything works, but nobody would otherwise learn why it is slow."""
+    if not _said:
+        _said.append(reason)
+        short = reason.partition("\n")[0]
+        log.warning("recurrent layers run in PyTorch's own operations, several times slower than compiled: %s", short)
 
 
 @functools.cache

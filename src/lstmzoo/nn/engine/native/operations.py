@@ -35,8 +35,15 @@ def _none(*args: Any) -> tuple[Gradient, ...]:
 
 
 def _of_larger(g: Symbol, a: Symbol, b: Symbol) -> Symbol:
-    """Gradient of max(a, b) for a: all of it where a is larger, half where they are equal, as torch has it."""
-    return g * where(a > b, 1.0, where(a.eq(b), 0.5, 0.0))
+    """Gradient of max(a, b) for a: all of it where a isn't smaller, half where they are equal, as torch has it."""
+    return g * where(a < b, 0.0, where(a.eq(b), 0.5, 1.0))
+
+
+def _within(g: Symbol, a: Symbol, low: Symbol, high: Symbol) -> Symbol:
+    """Gradient of a between two bounds, 0 outside; where there is no bound, infinity lies inside, too."""
+    above = 1.0 if value_of(low) == -math.inf else a > low
+    below = 1.0 if value_of(high) == math.inf else a < high
+    return where(mul(above, below), g, 0.0)
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -57,13 +64,11 @@ OPERATIONS: dict[str, Operation] = {
     "erf": Operation("m_erf({0})", lambda g, y, a: (g * exp(-(a * a)) * (2 / math.sqrt(math.pi)),), costly=True),
     "softplus": Operation("m_softplus({0})", lambda g, y, a: (g * sigmoid(a),), costly=True),
     "logsigmoid": Operation("m_logsigmoid({0})", lambda g, y, a: (g * sigmoid(-a),), costly=True),
-    "relu": Operation("m_max({0}, 0)", lambda g, y, a: (where(y > 0.0, g, 0.0),)),
+    "relu": Operation("m_max({0}, 0)", lambda g, y, a: (where(y <= 0.0, 0.0, g),)),  # NaN has one, as torch has it
     "abs": Operation("m_abs({0})", lambda g, y, a: (g * sign(a),)),
     "maximum": Operation("m_max({0}, {1})", lambda g, y, a, b: (_of_larger(g, a, b), _of_larger(g, b, a))),
     "minimum": Operation("m_min({0}, {1})", lambda g, y, a, b: (_of_larger(g, b, a), _of_larger(g, a, b))),
-    "clamp": Operation(
-        "m_min(m_max({0}, {1}), {2})", lambda g, y, a, low, high: (where((a > low) * (a < high), g, 0.0), None, None)
-    ),
+    "clamp": Operation("m_min(m_max({0}, {1}), {2})", lambda g, y, a, *bounds: (_within(g, a, *bounds), None, None)),
     "where": Operation("m_where({0}, {1}, {2})", lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g))),
     "floor": Operation("m_floor({0})", lambda g, y, a: (None,)),
     "gt": Operation("(real)({0} > {1})", _none),
@@ -174,8 +179,8 @@ def gelu(x: Any, approximate: str = "none") -> Symbol:
 
 
 def elu(x: Any, alpha: float = 1.0, inplace: bool = False) -> Symbol:
-    positive = as_symbol(x) > 0.0
-    return where(positive, x, _apply("expm1", where(positive, 0.0, x)) * alpha)
+    negative = as_symbol(x) <= 0.0
+    return where(negative, _apply("expm1", where(negative, x, 0.0)) * alpha, x)
 
 
 def sigmoid(x: Any) -> Symbol:
@@ -215,7 +220,9 @@ FUNCTIONS: dict[str, Callable[..., Symbol]] = {
     **dict.fromkeys(("clamp", "clip"), clamp),
     "clamp_min": lambda x, min: clamp(x, min),
     "clamp_max": lambda x, max: clamp(x, None, max),
-    "hardtanh": lambda x, min_val=-1.0, max_val=1.0, inplace=False: clamp(x, min_val, max_val),
+    "hardtanh": lambda x, min_val=-1.0, max_val=1.0, inplace=False: where(
+        as_symbol(x) <= min_val, min_val, where(as_symbol(x) >= max_val, max_val, x)
+    ),
     "hardsigmoid": lambda x, inplace=False: clamp(as_symbol(x) * (1 / 6) + 0.5, 0.0, 1.0),
     "pow": power,
     "square": lambda x: as_symbol(x) * x,
