@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from lstmzoo.errors import LstmzooError
+from lstmzoo.nn import Cell, get_cell
+from lstmzoo.nn.engine.native.traceable import is_traced
 
 MARGIN = 0.5  # beyond 0..1 that is let pass: interpolation overshoots
 
@@ -17,12 +18,21 @@ def check_sizes(**sizes: int) -> None:
             raise LstmzooError(f"{name} must be a whole number of at least 1, got {size!r}")
 
 
+def find_cell(cell: str) -> Cell:
+    """A recurrent cell by its registered name, or the place of one of your own; `LstmzooError` if there is none."""
+    try:
+        return get_cell(cell)
+    except (ValueError, TypeError) as error:
+        raise LstmzooError(str(error)) from error
+
+
 def check_range(name: str, values: Tensor) -> None:
     """Raise `ValueError` for numbers far out of 0..1.
 
-    Only on the CPU, where a look at them costs next to nothing: a GPU would have to finish its queue first.
+    Only on the CPU, where a look at them costs next to nothing: a GPU would have to finish its queue first. And not
+    while torch traces or transforms the computation.
     """
-    if values.device.type != "cpu" or torch.compiler.is_compiling() or not values.numel():
+    if values.device.type != "cpu" or not values.numel() or is_traced(values):
         return
     least, most = (float(one) for one in values.detach().aminmax())
     if least < -MARGIN or most > 1 + MARGIN:

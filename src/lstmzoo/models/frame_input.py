@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.models.checks import check_range
 
 GREY_MEAN, GREY_STD = 0.5, 0.25
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -70,7 +71,7 @@ class FrameInput(nn.Module):
             else None.
 
         Raises:
-            ValueError: wrong shape or dtype.
+            ValueError: wrong shape or dtype, or numbers far out of 0..1 (looked for on the CPU only).
         """
         _check(video)
         x = video.to(self.mean.dtype)
@@ -99,3 +100,5 @@ def _check(video: Tensor) -> None:
         raise ValueError(f"an empty video: shape {shape}")
     if video.dtype != torch.uint8 and not video.is_floating_point():
         raise ValueError(f"a video is uint8 in 0..255 or floating in 0..1; got {video.dtype} of shape {shape}")
+    if video.is_floating_point():
+        check_range("video", video)

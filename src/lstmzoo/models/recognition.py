@@ -14,13 +14,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lstmzoo.errors import LstmzooError
-from lstmzoo.models.checks import check_sizes
+from lstmzoo.models.checks import check_sizes, find_cell
 from lstmzoo.models.encoders import build_encoder
 from lstmzoo.models.frame_input import FrameInput
 from lstmzoo.models.readout import WeightedMean, build_readout
 from lstmzoo.models.registry import register_model
-from lstmzoo.nn import Recurrent, get_cell
+from lstmzoo.nn import Recurrent, init
 
 State = dict[str, Any]
 
@@ -52,7 +51,7 @@ class ActionModel(nn.Module):
             Logits (B, K).
 
         Raises:
-            ValueError: wrong shape or dtype.
+            ValueError: wrong shape or dtype, or numbers far out of 0..1 (looked for on the CPU only).
         """
         return self.forward_frames(video)[0][:, -1]
 
@@ -139,10 +138,7 @@ class ActionRNN(ActionModel):
         forget_bias: float | None = 1.0,
     ) -> None:
         super().__init__(num_classes, encoder, feature_size, pretrained_encoder, input)
-        try:
-            core = get_cell(cell)
-        except ValueError as error:
-            raise LstmzooError(str(error)) from error
+        core = find_cell(cell)
         self.rnn = Recurrent(
             core,
             feature_size,
@@ -150,7 +146,7 @@ class ActionRNN(ActionModel):
             num_layers,
             batch_first=True,
             dropout=dropout if num_layers > 1 else 0.0,
-            forget_bias=forget_bias if core.keeping_gate is not None else None,
+            forget_bias=init.forget_bias_for(core, forget_bias),
         )
         self.readout = build_readout(readout, hidden_size)
         self.dropout = nn.Dropout(dropout)

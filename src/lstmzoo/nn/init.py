@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
+    from lstmzoo.nn.cell import Cell
     from lstmzoo.nn.layer_parameters import LayerParameters
 
 
@@ -46,6 +47,19 @@ def _set_constants(module: LayerParameters) -> None:
             getattr(module, name + suffix).fill_(value)
         for name in cell.state if module.learn_state else ():
             getattr(module, f"first_{name}{suffix}").fill_(cell.start.get(name, 0.0))
+
+
+def forget_bias_for(cell: Cell, value: float | None) -> float | None:
+    """What to give to `lstmzoo.nn.Recurrent` as ``forget_bias`` for any cell.
+
+    Args:
+        cell: the cell.
+        value: the bias that is wanted.
+
+    Returns:
+        The value, or None if no gate of the cell decides what is kept.
+    """
+    return None if cell.keeping_gate is None else value
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.export import register_dataclass
 from torch.nn import functional as F
 
 from lstmzoo.models.captioning.attention import per_row
@@ -33,6 +34,9 @@ class State:
     def select(self, rows: Tensor) -> State:
         """Take some of the rows (R',), in that order; those of a picture must stay together."""
         return State(self.picture, tuple(part[rows] for part in self.memory))
+
+
+register_dataclass(State)  # torch.export takes it apart, and puts it together again
 
 
 class Captioner(nn.Module):

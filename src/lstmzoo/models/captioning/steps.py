@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.nn import Recurrent, get_cell, list_cells
+from lstmzoo.models.checks import find_cell
+from lstmzoo.nn import Recurrent, init
 
 States = tuple[Tensor, ...]  # one per name in cell.state, (R, ...) each
 
@@ -14,20 +14,18 @@ class StepCell(nn.Module):
     """A recurrent cell that is fed one step at a time, because what it reads depends on what it said.
 
     Args:
-        cell: one of :func:`lstmzoo.nn.list_cells`.
+        cell: one of :func:`lstmzoo.nn.list_cells`, or the place of one of your own, ``my_module:MyCell``.
         input_size: I.
         hidden_size: H.
-        forget_bias: initial bias of the forget gate; cells without one ignore it.
+        forget_bias: initial bias of the forget gate; cells without a gate that decides what is kept ignore it.
     """
 
     def __init__(self, cell: str, input_size: int, hidden_size: int, forget_bias: float | None = 1.0) -> None:
         super().__init__()
-        if cell not in list_cells():
-            raise LstmzooError(unknown_choice("cell", cell, list_cells()))
-        has_forget_gate = get_cell(cell).forget_gate is not None
+        core = find_cell(cell)
         # The plain loop: over one step it is the fastest engine, the others prepare for many.
         self.rnn = Recurrent(
-            cell, input_size, hidden_size, forget_bias=forget_bias if has_forget_gate else None, engine="reference"
+            core, input_size, hidden_size, forget_bias=init.forget_bias_for(core, forget_bias), engine="reference"
         )
         self.shapes = self.rnn.cell.state_shapes(hidden_size, hidden_size)
 

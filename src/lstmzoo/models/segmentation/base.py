@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lstmzoo.models.checks import check_range
 from lstmzoo.models.recognition import detach
 from lstmzoo.models.segmentation.decoder import Decoder
 from lstmzoo.models.segmentation.pyramid import create_pyramid
@@ -92,8 +91,6 @@ class Segmenter(nn.Module):
 
     def _laterals(self, video: Tensor) -> list[Tensor]:
         """The encoder's maps at the decoder's width, (B, T, D, h, w), the finest first."""
-        if video.is_floating_point():
-            check_range("video", video)
         if self.training:  # batch normalisation sees all frames at once
             return self.decoder.laterals(self.encoder(video))
         parts = [self.decoder.laterals(self.encoder(chunk)) for chunk in video.split(FRAMES_AT_ONCE, dim=1)]

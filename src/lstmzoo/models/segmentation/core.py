@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError
-from lstmzoo.nn import ConvRecurrent, get_cell
+from lstmzoo.models.checks import find_cell
+from lstmzoo.nn import ConvRecurrent, init
 
 State = Any
 
@@ -50,7 +51,6 @@ class Memory(nn.Module):
         if not self.pyramid or any(type(d) is not int or d < 1 for d in self.pyramid):
             raise LstmzooError(f"pyramid lists dilations, whole numbers of at least 1, e.g. [1, 2, 4]; got {pyramid!r}")
         try:
-            core = get_cell(cell)
             self.rnns = nn.ModuleList(
                 ConvRecurrent(
                     core,
@@ -59,13 +59,14 @@ class Memory(nn.Module):
                     kernel_size,
                     batch_first=True,
                     bidirectional=bidirectional,
-                    forget_bias=forget_bias if core.keeping_gate is not None else None,
+                    forget_bias=init.forget_bias_for(core, forget_bias),
                 )
-                for _ in self.pyramid
+                for core in (find_cell(cell) for _ in self.pyramid)
             )
         except ValueError as error:
             raise LstmzooError(str(error)) from error
         self.project = nn.Conv2d(channels * len(self.pyramid) * (1 + bidirectional), channels, 1)
+        self.to(memory_format=torch.channels_last)  # faster on the CPU
 
     def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Run over maps.
@@ -106,6 +107,7 @@ class Memoryless(nn.Module):
         self.layers = nn.Sequential(
             nn.Conv2d(channels, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, channels, 3, padding=1)
         )
+        self.to(memory_format=torch.channels_last)  # faster on the CPU
 
     def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Run over maps (B, T, C, H, W); there is no state."""

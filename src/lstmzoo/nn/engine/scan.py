@@ -63,19 +63,24 @@ def _scan(layer: Layer, streams: Mapping[str, Tensor], constants: Mapping[str, T
         after, _ = layer.step(_maps_with(layer, held), given, cell.State(*args[:count]))
         states = [a.to(b.dtype) for a, b in zip(after, args[:count], strict=True)]  # autocast may have changed it
         # scan wants no output to be an input or another output
-        return (*(t.clone() for t in states), *(t.clone() for t in states[:shown]))
+        return (*map(_copy, states), *map(_copy, states[:shown]))
 
-    values = list(constants.values())
+    first, values = list(map(_copy, layer.state)), list(constants.values())
     if torch.compiler.is_dynamo_compiling():  # Dynamo knows the public function only
 
         def combine(carry: list[Tensor], now: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
             after = step(*carry, *now, *values)
             return list(after[:count]), list(after[count:])
 
-        last, outputs = scan(combine, list(layer.state), list(streams.values()))
+        last, outputs = scan(combine, first, list(streams.values()))
         return [*last, *outputs]
     # In an export, the public function would start Dynamo once for every layer.
-    return list(torch.ops.higher_order.scan(step, list(layer.state), list(streams.values()), tuple(values)))
+    return list(torch.ops.higher_order.scan(step, first, list(streams.values()), tuple(values)))
+
+
+def _copy(state: Tensor) -> Tensor:
+    """A copy that lies in memory as scan wants all states to lie: alike."""
+    return state.clone(memory_format=torch.contiguous_format)
 
 
 def _tensors_of(layer: Layer) -> dict[str, Tensor]:

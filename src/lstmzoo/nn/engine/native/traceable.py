@@ -16,6 +16,11 @@ def must_be_traced(*tensors: Tensor) -> bool:
     every operation (fake tensors, the counter of floating-point operations), torch.jit.trace, and tensors of other
     classes; and autocast chooses the type of every operation.
     """
+    return is_traced(*tensors) or torch.is_autocast_enabled("cpu")
+
+
+def is_traced(*tensors: Tensor) -> bool:
+    """Whether torch follows a computation, or transforms it, so that values are not there to be looked at."""
     if torch.compiler.is_compiling():
         return True
     c = torch._C
@@ -24,7 +29,6 @@ def must_be_traced(*tensors: Tensor) -> bool:
         or forward_ad._current_level >= 0
         or c._len_torch_dispatch_stack() > 0
         or c._is_tracing()
-        or torch.is_autocast_enabled("cpu")
         or not _PLAIN.issuperset(map(type, tensors))
         or any(t.is_meta for t in tensors)
     )
