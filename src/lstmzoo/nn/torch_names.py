@@ -72,15 +72,16 @@ class TorchNames(Module):
         return module
 
 
-def call_in_graph(module: Module, input: Any, *args: Any, **options: Any) -> Any:
+def call_in_graph(module: Module, input: Any, hx: Any, **options: Any) -> Any:
     """Stand in a torch.fx graph as one node, as torch.nn's recurrent modules do, which torch.fx knows by their package.
 
     Args:
         module: the module.
         input: a proxy of the graph that is being traced.
-        args: further arguments of ``forward``.
+        hx: the first state, or None.
         **options: keyword arguments; those that are None or False are left out.
     """
+    positional = (input,) if hx is None else (input, hx)
     given = {name: value for name, value in options.items() if value is not None and value is not False}
     tracer = input.tracer
-    return tracer.create_proxy("call_module", tracer.path_of_module(module), (input, *args), given)
+    return tracer.create_proxy("call_module", tracer.path_of_module(module), positional, given)
