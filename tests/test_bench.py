@@ -42,6 +42,13 @@ def test_cells_are_timed_on_one_thread_which_is_given_back() -> None:
     assert row["peak_mb_ours"] > 3 * 2 * (4 * 3 * 4) / 1e6  # at least the pre-activations of all steps
 
 
+def test_sequences_of_different_lengths_are_timed_against_torchs_modules() -> None:
+    (row,) = bench_cells(["gru"], ["6x3x4x5"], repeats=1, lengths=True)
+    rivals = {key.partition("_vs_")[2] for key in row if "_vs_" in key}
+    assert rivals == {"nn_lstm", "nn_same"}
+    assert row["training_ms"] > 0
+
+
 def test_the_plain_loop_computes_what_the_cell_computes() -> None:
     for cell in ("peephole_lstm", "mogrifier_lstm", "depth_gated_lstm"):
         module = zoo.Recurrent(cell, 3, 4)

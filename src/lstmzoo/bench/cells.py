@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from lstmzoo import nn as zoo
 from lstmzoo.bench.memory import peak_memory
@@ -63,7 +64,12 @@ class PlainLoop(torch.nn.Module):
 
 
 def bench_cells(
-    cells: list[str], sizes: list[str], repeats: int, device: str = "cpu", dtype: str = "float32"
+    cells: list[str],
+    sizes: list[str],
+    repeats: int,
+    device: str = "cpu",
+    dtype: str = "float32",
+    lengths: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Time cells as they run by default against their rivals, all in turn.
 
@@ -73,6 +79,8 @@ def bench_cells(
         repeats: repetitions that the medians are taken over.
         device: ``"cpu"`` (CPU time of one thread) or ``"cuda"`` (time on the clock until the device is done).
         dtype: ``"float32"``, ``"bfloat16"``, ...
+        lengths: whether sequences differ in length, from all steps to one, as a PackedSequence; only torch's modules
+            are rivals then.
 
     Yields:
         One row per cell and size: milliseconds of ours, and for every rival its time relative to ours (above 1, ours is
@@ -84,15 +92,21 @@ def bench_cells(
     try:
         for size in sizes:
             for cell in cells:
-                yield _bench_cell(cell, size, repeats, torch.device(device), getattr(torch, dtype))
+                yield _bench_cell(cell, size, repeats, torch.device(device), getattr(torch, dtype), lengths)
     finally:
         torch.set_num_threads(threads)
 
 
-def _bench_cell(cell: str, size: str, repeats: int, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+def _bench_cell(
+    cell: str, size: str, repeats: int, device: torch.device, dtype: torch.dtype, lengths: bool
+) -> dict[str, Any]:
     steps, batch, features, hidden = (int(n) for n in size.split("x"))
-    x = torch.randn(steps, batch, features, device=device, dtype=dtype)
-    modules = {name: m.to(device, dtype) for name, m in _rivals(cell, features, hidden).items()}
+    x: Any = torch.randn(steps, batch, features, device=device, dtype=dtype)
+    rivals = _rivals(cell, features, hidden)
+    if lengths:
+        x = pack_padded_sequence(x, torch.linspace(steps, 1, batch).round().long())
+        rivals = {name: rivals[name] for name in ("ours", "nn_lstm", "nn_same") if name in rivals}
+    modules = {name: m.to(device, dtype) for name, m in rivals.items()}
     row: dict[str, Any] = {"cell": cell, "size": size}
     for mode, make in (("inference", inference), ("training", training)):
         runs = {name: make(module, x) for name, module in modules.items()}
@@ -136,7 +150,7 @@ def geometric_means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return summary
 
 
-def inference(module: torch.nn.Module, x: Tensor) -> Callable[[], object]:
+def inference(module: torch.nn.Module, x: Any) -> Callable[[], object]:
     def run() -> object:
         with torch.inference_mode():
             return module(x)
@@ -144,10 +158,11 @@ def inference(module: torch.nn.Module, x: Tensor) -> Callable[[], object]:
     return run
 
 
-def training(module: torch.nn.Module, x: Tensor) -> Callable[[], object]:
+def training(module: torch.nn.Module, x: Any) -> Callable[[], object]:
     def run() -> None:
         module.zero_grad()
-        module(x)[0].sum().backward()
+        output = module(x)[0]
+        (output.data if isinstance(output, PackedSequence) else output).sum().backward()
 
     return run
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.cli.options import names, parse_options
+from lstmzoo.cli.options import flag, names, parse_options
 from lstmzoo.errors import LstmzooError, unknown_choice
 
 USAGE = """\
@@ -22,7 +22,7 @@ usage: lstmzoo bench captions|cells|conv|data|models|stream [option=value ...]
            of a training step (CPU time of one thread; with device=cuda the time until it is done), how many times
            longer each rival takes (above 1, ours is faster), and the peak of memory of a training step in MB
              cells=lstm,gru    sizes=32x16x512x256,... (steps x batch x input x hidden)    repeats=7
-             device=cpu        dtype=float32
+             device=cpu        dtype=float32    lengths=false (true: packed sequences of different lengths)
   conv     a cell with convolutions for maps against the loop with a convolution per step, in the same terms
              cells=lstm,gru,...    repeats=7    sizes=16x8x3x32x32x32x3,... (steps x batch x input channels x hidden
              channels x height x width x kernel; beyond 3 channels, the input has a gradient, too)
@@ -73,6 +73,7 @@ def _cells(
     repeats: int = 7,
     device: str = "cpu",
     dtype: str = "float32",
+    lengths: bool = False,
 ) -> Iterable[dict[str, Any]]:
     from lstmzoo.bench.cells import SIZES, bench_cells
     from lstmzoo.nn import get_cell, list_cells
@@ -82,7 +83,7 @@ def _cells(
             get_cell(cell)
         except ValueError as error:
             raise LstmzooError(str(error)) from error
-    return bench_cells(list(cells or list_cells()), list(sizes or SIZES), repeats, device, dtype)
+    return bench_cells(list(cells or list_cells()), list(sizes or SIZES), repeats, device, dtype, lengths)
 
 
 def _conv(cells: Sequence[str] = (), sizes: Sequence[str] = (), repeats: int = 7) -> Iterable[dict[str, Any]]:
@@ -251,7 +252,17 @@ def _cell(value: object) -> str:
 
 BENCHMARKS: dict[str, tuple[Callable[..., Iterable[dict[str, Any]]], dict[str, Callable[[str], object]]]] = {
     "captions": (_captions, {"models": names, "pictures": _count, "words": _count, "repeats": _count}),
-    "cells": (_cells, {"cells": names, "sizes": _sizes, "repeats": _count, "device": _device, "dtype": _dtype}),
+    "cells": (
+        _cells,
+        {
+            "cells": names,
+            "sizes": _sizes,
+            "repeats": _count,
+            "device": _device,
+            "dtype": _dtype,
+            "lengths": flag,
+        },
+    ),
     "conv": (_conv, {"cells": names, "sizes": _conv_sizes, "repeats": _count}),
     "data": (_data, {"root": Path, "videos": int}),
     "models": (_models, {"models": names, "batch": int, "clip_len": int, "size": int, "repeats": _count}),
