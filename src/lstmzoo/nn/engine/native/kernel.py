@@ -81,7 +81,7 @@ def find_or_explain(
     """
     if dtype not in DTYPES:
         return f"it computes in float32 and float64, not in {dtype}"
-    settings = tuple(sorted((k, repr(v)) for k, v in vars(step.cell).items()))
+    settings = tuple(sorted((k, repr(v)) for k, v in vars(step.cell).items() if k != "learned"))
     return _find(step, settings, bias, bias_in_steps, graded, dtype, per_row)
 
 
