@@ -35,6 +35,7 @@ class DAVIS(Dataset[dict[str, Any]]):
     - ``"annotated"``: bool (T,)
     - ``"name"``: str, the sequence
     - ``"index"``: int, the item
+    - ``"official"``: bool, it is of DAVIS, whose rules hold for its scores
 
     Args:
         root: folder of the data set.
@@ -106,6 +107,7 @@ class DAVIS(Dataset[dict[str, Any]]):
             "annotated": torch.tensor([path is not None for path in video.masks]),
             "name": video.name,
             "index": index,
+            "official": self.year is not None,
         }
 
 
