@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lstmzoo.data.davis import VOID
+from lstmzoo.data.davis.inspection import LEAST_MASKS
 from lstmzoo.data.simulate.davis import read_occlusions
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataWarning, LstmzooError, unknown_choice
@@ -18,7 +19,6 @@ from lstmzoo.metrics.davis import PROTOCOLS, DavisScores, score_sequence
 from lstmzoo.models.segmentation import label_map, object_ids, resize_frame, segment_video
 from lstmzoo.models.segmentation.guided import Truth
 from lstmzoo.tasks.base import BaseTask, State, encoder_groups
-from lstmzoo.tasks.segmentation_data import LEAST_MASKS
 from lstmzoo.tasks.segmentation_losses import build_loss
 from lstmzoo.tasks.segmentation_results import Found, SegmentationResults, find_example, occlusion_scores
 

@@ -126,6 +126,15 @@ def read_ids(path: Path, size: tuple[int, ...], *, binary: bool) -> np.ndarray:
         DataError: it cannot be read, or has another size.
     """
     ids = read_mask(path)
+    check_size(path, ids, size)
+    return np.where(ids == VOID, VOID, ids > 0).astype(np.uint8) if binary else ids
+
+
+def check_size(path: Path, ids: np.ndarray, size: tuple[int, ...]) -> None:
+    """Make sure that a mask has the size (H, W) of its frame.
+
+    Raises:
+        DataError: it has another.
+    """
     if ids.shape != size:
         raise DataError(f"{path} is {ids.shape[1]}×{ids.shape[0]} pixels, its frame {size[1]}×{size[0]}")
-    return np.where(ids == VOID, VOID, ids > 0).astype(np.uint8) if binary else ids

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from lstmzoo.data.davis.layout import MaskedVideo
-from lstmzoo.data.davis.masks import WIDE_MODES, check_mode, read_mask
+from lstmzoo.data.davis.masks import WIDE_MODES, check_kind, read_mask
 from lstmzoo.data.images import read_header
 from lstmzoo.errors import DataError
+
+LEAST_MASKS = 3
+"""Masks that it takes to score a sequence: the first and the last are not scored."""
 
 
 def check_files(video: MaskedVideo) -> None:
@@ -30,6 +33,6 @@ def check_files(video: MaskedVideo) -> None:
                     f"and masks of a sequence have one size: make those of {video.name} anew"
                 )
             if path is mask:
-                check_mode(path, header.mode)
+                check_kind(path, header.mode, header.format)
                 if header.mode in WIDE_MODES:
                     read_mask(path)  # only its pixels tell whether numbers go beyond 255
