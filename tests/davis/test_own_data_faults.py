@@ -13,7 +13,8 @@ from tiny_davis import SIZE, frame, save_frame, save_palette, write_davis
 from lstmzoo.cli import data as command
 from lstmzoo.data import DAVIS
 from lstmzoo.data.davis.check import check
-from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.data.davis.inspection import doubtful_masks
+from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.inference.footage import find_footage
 
 LARGE = (60, 80)
@@ -55,6 +56,8 @@ def test_soft_edges_are_no_objects(tmp_path, of):
     assert len(report.faults) == 1
     assert report.faults[0].startswith("a: ")
     assert "edges" in report.faults[0]
+    with pytest.warns(DataWarning, match=r"a: the grey values .* edges only"):
+        DAVIS(tmp_path, "all")
 
 
 @pytest.mark.parametrize("grey", [True, False])
@@ -72,6 +75,7 @@ def test_hard_edges_are_complete_whatever_the_numbers(tmp_path, numbers, grey):
         masks.append(mask)
     report = check(write_set(tmp_path, masks, grey=grey), progress=False)
     assert report.complete
+    assert not doubtful_masks(DAVIS(tmp_path, "all").sequences[0])
     assert report.jumping == ({"a": sorted(numbers)} if max(numbers) in (75, 200) else {})
 
 
@@ -82,6 +86,8 @@ def test_white_that_is_an_object_in_one_frame_and_void_in_another_is_named(tmp_p
     assert not report.complete
     assert "00000.png" in report.faults[0]
     assert "00002.png" in report.faults[0]
+    with pytest.warns(DataWarning, match=r"a: 255 is the object in .*00000\.png"):
+        DAVIS(tmp_path / "grey", "all")
     assert check(write_set(tmp_path / "palette", masks, grey=False), progress=False).complete
 
 

@@ -20,6 +20,9 @@ VOID = 255
 NUMBERED_MODES = frozenset({"P", "L", "LA", "1", "I;16", "I"})
 """Pillow's names of the kinds of pictures whose pixels are numbers, not colours."""
 
+GREY_MODES = frozenset({"L", "LA"})
+"""Those with grey values of 8 bits, in which white may be an object."""
+
 LOSSY = frozenset({"JPEG", "MPO", "JPEG2000", "WEBP", "AVIF"})
 """Pillow's names of the kinds of files that change the values of pixels."""
 
@@ -92,7 +95,7 @@ def decode_mask(path: str | os.PathLike[str]) -> MaskFile:
             "background and 255 void: number them anew"
         )
     ids = ids.astype(np.uint8, copy=False)
-    white, grey = ids == VOID, mode in ("L", "LA")
+    white, grey = ids == VOID, mode in GREY_MODES
     if grey and np.count_nonzero(white) == np.count_nonzero(ids):
         return MaskFile(white.view(np.uint8), grey, bool(white.any()))
     return MaskFile(ids, grey, False)
