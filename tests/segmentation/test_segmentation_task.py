@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from lstmzoo.data.davis import DAVIS
-from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.data.davis import DAVIS, write_mask
+from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.metrics.davis import DavisScores, SequenceScores
 from lstmzoo.models import create_model, register_model
 from lstmzoo.tasks.base import windows
@@ -309,3 +309,17 @@ def test_occluded_frames_are_averaged_as_they_are_listed() -> None:
     assert found["J-after"] == pytest.approx((0.7 + 0.4) / 2)
     assert found["J&F-Mean"] == pytest.approx((0.5 + 0.5 + 0.6) / 3)
     assert occlusion_scores(DavisScores([scores("b", [[1, 1, 1]])]), {}) == {}
+
+
+def test_objects_that_the_first_mask_does_not_show_are_named_and_not_scored(tmp_path: Path) -> None:
+    """The model is given nothing else; the numbers of the others may jump."""
+    root = write_videos(tmp_path / "data")
+    for t in range(8):
+        path = root / "Annotations" / "two" / f"{t:05d}.png"
+        with Image.open(path) as image:
+            mask = np.asarray(image)
+        write_mask(path, np.where(mask == 3, 9 if t > 2 else 0, np.where(mask == 2, 7, mask)))
+    task = SegmentationTask("test_finds_colours", {}, protocol="semi-supervised", **COMMON)
+    with pytest.warns(DataWarning, match=r"two: .* objects 9"):
+        found = measured(task, root)
+    assert [one.scores.numbers for one in found] == [(1, 2, 3), (1, 7)]

@@ -84,5 +84,12 @@ def _remarks(report: DAVISReport) -> Iterator[str]:
         yield f"With void pixels: {listed(report.void)}"
     if report.unlisted:
         yield f"In no list: {listed(report.unlisted)}"
+    if report.jumping:
+        numbers = (f"{name} ({listed(numbers)})" for name, numbers in report.jumping.items())
+        yield f"Numbers of objects that are not 1, 2, …: {listed(numbers)}"
     yield from (f"Cannot be used: {name}: {problem}" for name, problem in report.problems.items())
-    yield "Complete." if report.complete else f"Not complete. {report.remedy}."
+    yield from (f"{fault}." for fault in report.faults)
+    if report.complete:
+        yield "Complete."
+    else:
+        yield f"Not complete. {report.remedy}." if report.remedy else "Not complete."

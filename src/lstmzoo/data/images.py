@@ -49,10 +49,12 @@ class ImageHeader(NamedTuple):
     Attributes:
         size: (height, width) in pixels, upright.
         mode: Pillow's name for the kind of its pixels, e.g. ``"RGB"``, or ``"P"`` for a palette.
+        format: Pillow's name for the kind of the file, e.g. ``"PNG"``.
     """
 
     size: tuple[int, int]
     mode: str
+    format: str | None
 
 
 def is_image(path: str | os.PathLike[str]) -> bool:
@@ -132,7 +134,8 @@ def read_header(path: str | os.PathLike[str]) -> ImageHeader:
             exif = Image.Exif()
             if image.format in _TURNED_BY_OPENCV and "exif" in image.info:
                 exif.load(image.info["exif"])
-            return ImageHeader(size[::-1] if exif.get(_ORIENTATION, 1) in (5, 6, 7, 8) else size, image.mode)
+            size = size[::-1] if exif.get(_ORIENTATION, 1) in (5, 6, 7, 8) else size
+            return ImageHeader(size, image.mode, image.format)
 
 
 @contextmanager

@@ -49,7 +49,8 @@ def write_official_tables(scores: DavisScores, folder: Path, split: str) -> list
 
     Names, columns, rounding and order are those of the official evaluation of 2017. That of the objects of an
     unsupervised sequence is strange: its line ``camel_1`` is the object with which the first of the matched proposals
-    was paired, not object 1. ``DavisScores.objects()`` has them by their own numbers.
+    was paired, not object 1. ``DavisScores.objects()`` has them by their own numbers, and so have the tables of sets
+    other than DAVIS.
 
     Args:
         scores: the scores.
@@ -64,8 +65,9 @@ def write_official_tables(scores: DavisScores, folder: Path, split: str) -> list
     for sequence in scores.sequences:
         objects = sequence.objects()
         for number, place in enumerate(np.argsort(sequence.proposals), start=1):
-            _, j, f = objects[place]
-            lines.append([f"{sequence.name}_{number}", f"{j.mean:.3f}", f"{f.mean:.3f}"])
+            name, j, f = objects[place]
+            name = name if sequence.numbers else f"{sequence.name}_{number}"
+            lines.append([name, f"{j.mean:.3f}", f"{f.mean:.3f}"])
     return [
         _write_csv(folder / f"global_results-{split}.csv", [OFFICIAL, [f"{summary[name]:.3f}" for name in OFFICIAL]]),
         _write_csv(folder / f"per-sequence_results-{split}.csv", [("Sequence", "J-Mean", "F-Mean"), *lines]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,13 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lstmzoo.data.davis import VOID
+from lstmzoo.data.davis.inspection import LEAST_MASKS
 from lstmzoo.data.simulate.davis import read_occlusions
-from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.data.wording import listed
+from lstmzoo.errors import DataWarning, LstmzooError, unknown_choice
 from lstmzoo.metrics.davis import PROTOCOLS, DavisScores, score_sequence
 from lstmzoo.models.segmentation import label_map, object_ids, resize_frame, segment_video
 from lstmzoo.models.segmentation.guided import Truth
 from lstmzoo.tasks.base import BaseTask, State, encoder_groups
-from lstmzoo.tasks.segmentation_data import LEAST_MASKS
 from lstmzoo.tasks.segmentation_losses import build_loss
 from lstmzoo.tasks.segmentation_results import Found, SegmentationResults, find_example, occlusion_scores
 
@@ -199,9 +201,11 @@ class SegmentationTask(BaseTask):
         if self.follows:
             there = annotated & ((truth > 0) & (truth < VOID)).flatten(1).any(1)
             begin = int(there.int().argmax())
-            if not there.any() or annotated[begin:].sum() < LEAST_MASKS:
-                if not full_size:  # perhaps the objects are too small for the size of the model
-                    self._measure(item, full_size=True, flip=flip, examples=examples)
+            scorable = bool(there.any()) and annotated[begin:].sum() >= LEAST_MASKS
+            if not full_size and not (scorable and _same_objects(truth[begin], item["masks"][begin])):
+                self._measure(item, full_size=True, flip=flip, examples=examples)  # some are too small for the model's
+                return
+            if not scorable:
                 return
             first_mask = truth[begin]
         ids = [1] if first_mask is None else object_ids(first_mask)
@@ -213,6 +217,8 @@ class SegmentationTask(BaseTask):
         true = truth[scored].cpu().numpy()
         if not self.follows:
             true = np.where(true == VOID, true, true > 0).astype(np.uint8)
+        elif not item["official"]:
+            true = _leave_out_late(true, ids, item["name"])
         scores = score_sequence(
             predicted,
             true,
@@ -220,11 +226,30 @@ class SegmentationTask(BaseTask):
             binary=not self.follows,
             name=item["name"],
             frames=[str(t) for t in scored],
+            official=item["official"],
         )
-        example = find_example(scores, scored, video, predicted, true) if examples else None
+        example = find_example(scores, scored, video, predicted, true) if examples and len(scores.j) else None
         self._found.append(Found(int(item["index"]), scores, example))
 
     def _collect(self) -> list[Found]:
         """Gather what all processes found, each video once, in their order."""
         found, self._found = {one.index: one for one in self.of_all_processes(self._found)}, []
         return [found[index] for index in sorted(found)]
+
+
+def _same_objects(small: Tensor, large: Tensor) -> bool:
+    """Say whether two masks of one frame show the same objects."""
+    return set(small.unique().tolist()) | {0, VOID} == set(large.unique().tolist()) | {0, VOID}
+
+
+def _leave_out_late(truth: np.ndarray, ids: list[int], name: str) -> np.ndarray:
+    """Remove the objects of which the model was not told from masks (N, H, W), and say so."""
+    late = sorted(set(np.unique(truth).tolist()) - {0, VOID, *ids})
+    if late:
+        warnings.warn(
+            f"{name}: the first mask, which is all that the model is given, does not show the objects {listed(late)}; "
+            "they are not scored",
+            DataWarning,
+            stacklevel=2,
+        )
+    return np.where(np.isin(truth, late), 0, truth)

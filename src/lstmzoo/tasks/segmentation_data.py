@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.data.davis import DAVIS, SegmentationClips, read_mask
+from lstmzoo.data.davis.inspection import LEAST_MASKS
 from lstmzoo.data.davis.layout import SIMULATED_MARKER
 from lstmzoo.data.davis.masks import shows_object
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.tasks.base_data import BaseDataModule
 
 DATASETS = ("davis", "davis_simulated", "mask_folder")
-LEAST_MASKS = 3  # the first and the last are not scored
 
 
 class SegmentationDataModule(BaseDataModule):

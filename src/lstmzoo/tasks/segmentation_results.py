@@ -84,7 +84,7 @@ def find_example(
         predicted: uint8 (N, H, W).
         truth: uint8 (N, H, W).
     """
-    j = scores.j.mean(axis=0)  # over the objects
+    j = np.nanmean(scores.j, axis=0)  # over the objects
 
     def example(number: int) -> Example:
         position = int(scores.frames[number])

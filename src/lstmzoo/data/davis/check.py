@@ -11,15 +11,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from lstmzoo.data.davis.dataset import read_ids
-from lstmzoo.data.davis.inspection import check_files
+from lstmzoo.data.davis.dataset import check_size
+from lstmzoo.data.davis.inspection import LEAST_MASKS, check_files
 from lstmzoo.data.davis.layout import SIMULATED_MARKER, Layout, MaskedVideo, find_layout, find_lists, find_sequence
 from lstmzoo.data.davis.lists import YEARS, SequenceList, find_list
-from lstmzoo.data.davis.masks import VOID
-from lstmzoo.data.images import read_rgb
+from lstmzoo.data.davis.mask_findings import MaskFindings
+from lstmzoo.data.davis.masks import decode_mask
+from lstmzoo.data.images import natural_key, read_rgb
 from lstmzoo.data.progress import progress_bar
+from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError
 
 LISTS = ("train", "val", "test", "test-dev", "test-challenge")
@@ -80,6 +80,8 @@ class DAVISReport:
         empty_masks: masks without any object, by sequence.
         void: sequences with void pixels.
         unlisted: folders of frames that no list names.
+        jumping: the numbers of the objects, by sequence, where they are others than 1, 2, …
+        faults: what can be read, but not used as it was meant.
         remedy: what to do if something is missing; empty otherwise.
     """
 
@@ -91,12 +93,14 @@ class DAVISReport:
     empty_masks: dict[str, int]
     void: list[str]
     unlisted: list[str]
+    jumping: dict[str, list[int]]
+    faults: list[str]
     remedy: str
 
     @property
     def complete(self) -> bool:
         """Whether every sequence that is listed can be used."""
-        return not self.problems
+        return not self.problems and not self.faults
 
     def to_json(self) -> str:
         """Return the report as JSON."""
@@ -108,10 +112,7 @@ class _Contents(NamedTuple):
 
     size: str
     frames: int
-    masks: int
-    objects: int
-    empty: int
-    void: bool
+    masks: MaskFindings
 
 
 def check(
@@ -164,9 +165,11 @@ def check(
         },
         problems=problems,
         sizes=dict(Counter(one.size for one in contents.values()).most_common()),
-        empty_masks={name: one.empty for name, one in contents.items() if one.empty},
-        void=[name for name, one in contents.items() if one.void],
-        unlisted=sorted(set(folders) - wanted.keys()),
+        empty_masks={name: one.masks.empty for name, one in contents.items() if one.masks.empty},
+        void=[name for name, one in contents.items() if one.masks.void],
+        unlisted=sorted(set(folders) - wanted.keys(), key=natural_key),
+        jumping={name: sorted(one.masks.numbers) for name, one in contents.items() if one.masks.jumping},
+        faults=list(_faults(lists, contents)),
         remedy=_remedy(root, simulated, own) if problems else "",
     )
 
@@ -201,16 +204,33 @@ def _look(layout: Layout, name: str, sequences: SequenceList) -> _Contents | str
 
 
 def _decode(video: MaskedVideo) -> _Contents:
-    empty, void, objects = 0, False, set[int]()
-    for frame, mask in zip(video.frames, video.masks, strict=True):
+    findings = MaskFindings()
+    for frame, path in zip(video.frames, video.masks, strict=True):
         size = read_rgb(frame).shape[:2]
-        if mask is not None:
-            found = set(np.unique(read_ids(mask, size, binary=False)).tolist())
-            void |= VOID in found
-            objects |= found - {0, VOID}
-            empty += not found - {0, VOID}
-    masks = sum(mask is not None for mask in video.masks)
-    return _Contents(f"{size[1]}x{size[0]}", len(video.frames), masks, len(objects), empty, void)
+        if path is not None:
+            mask = decode_mask(path)
+            check_size(path, mask.ids, size)
+            findings.add(path, mask)
+    return _Contents(f"{size[1]}x{size[0]}", len(video.frames), findings)
+
+
+def _faults(lists: dict[str, SequenceList], contents: dict[str, _Contents]) -> Iterator[str]:
+    """Say what keeps a set from being trained on and scored, although it can be read."""
+    yield from (f"{name}: {fault}" for name, one in contents.items() for fault in one.masks.faults())
+    if contents and not any(one.masks.masks for one in contents.values()):
+        yield (
+            "No frame has a mask, so nothing can be trained on or scored; masks are "
+            "Annotations/<sequence>/<frame>.png, named as the frames are"
+        )
+        return
+    for title, sequences in lists.items():
+        found = {name: contents[name].masks for name in sequences.lines if name in contents}
+        blind = [name for name, masks in found.items() if not masks.numbers]
+        if blind and sequences.path.stem == "train":
+            yield f"No mask of {listed(blind)} shows an object, so nothing can be learnt: take it out of {title}"
+        few = [name for name, masks in found.items() if masks.masks < LEAST_MASKS]
+        if few and sequences.path.stem in ("val", "test"):
+            yield f"{listed(few)}: fewer than {LEAST_MASKS} masks cannot be scored; take it out of {title}"
 
 
 def _count(sequences: SequenceList, contents: dict[str, _Contents], published: Published | None) -> SplitCount:
@@ -221,7 +241,7 @@ def _count(sequences: SequenceList, contents: dict[str, _Contents], published: P
         sequences_published=published and published.sequences,
         frames=sum(one.frames for one in usable),
         frames_published=published and published.frames,
-        masks=sum(one.masks for one in usable),
-        objects=sum(one.objects for one in usable),
+        masks=sum(one.masks.masks for one in usable),
+        objects=sum(len(one.masks.numbers) for one in usable),
         objects_published=published and published.objects,
     )

@@ -7,6 +7,7 @@ Pont-Tuset et al., "The 2017 DAVIS challenge on video object segmentation" (seve
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from lstmzoo.data.davis.inspection import check_files
+from lstmzoo.data.davis.inspection import check_files, doubtful_masks
 from lstmzoo.data.davis.layout import find_layout, find_lists, find_sequences
 from lstmzoo.data.davis.masks import VOID, read_mask
 from lstmzoo.data.images import read_rgb
-from lstmzoo.errors import DataError
+from lstmzoo.errors import DataError, DataWarning
 
 
 class DAVIS(Dataset[dict[str, Any]]):
@@ -35,6 +36,7 @@ class DAVIS(Dataset[dict[str, Any]]):
     - ``"annotated"``: bool (T,)
     - ``"name"``: str, the sequence
     - ``"index"``: int, the item
+    - ``"official"``: bool, it is of DAVIS, whose rules hold for its scores
 
     Args:
         root: folder of the data set.
@@ -75,6 +77,8 @@ class DAVIS(Dataset[dict[str, Any]]):
         self.binary = self.year == 2016 if binary is None else binary
         for video in self.sequences:
             check_files(video)
+        if self.year is None:
+            _warn_of_masks(self)
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -106,7 +110,20 @@ class DAVIS(Dataset[dict[str, Any]]):
             "annotated": torch.tensor([path is not None for path in video.masks]),
             "name": video.name,
             "index": index,
+            "official": self.year is not None,
         }
+
+
+def _warn_of_masks(data: DAVIS) -> None:
+    """Say what a look at a few masks shows: values that are hardly meant as numbers of objects."""
+    doubts = [f"{video.name}: {fault}" for video in data.sequences for fault in doubtful_masks(video)]
+    if doubts:
+        more = f" ({len(doubts) - 1} more)" if len(doubts) > 1 else ""
+        warnings.warn(
+            f"{doubts[0]}{more}; `lstmzoo data check davis root={data.root}` looks at all masks",
+            DataWarning,
+            stacklevel=3,
+        )
 
 
 def read_ids(path: Path, size: tuple[int, ...], *, binary: bool) -> np.ndarray:
@@ -124,6 +141,15 @@ def read_ids(path: Path, size: tuple[int, ...], *, binary: bool) -> np.ndarray:
         DataError: it cannot be read, or has another size.
     """
     ids = read_mask(path)
+    check_size(path, ids, size)
+    return np.where(ids == VOID, VOID, ids > 0).astype(np.uint8) if binary else ids
+
+
+def check_size(path: Path, ids: np.ndarray, size: tuple[int, ...]) -> None:
+    """Make sure that a mask has the size (H, W) of its frame.
+
+    Raises:
+        DataError: it has another.
+    """
     if ids.shape != size:
         raise DataError(f"{path} is {ids.shape[1]}×{ids.shape[0]} pixels, its frame {size[1]}×{size[0]}")
-    return np.where(ids == VOID, VOID, ids > 0).astype(np.uint8) if binary else ids

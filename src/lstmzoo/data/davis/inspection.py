@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from lstmzoo.data.davis.layout import MaskedVideo
-from lstmzoo.data.davis.masks import WIDE_MODES, check_mode, read_mask
+from lstmzoo.data.davis.mask_findings import MaskFindings
+from lstmzoo.data.davis.masks import GREY_MODES, WIDE_MODES, check_kind, decode_mask, read_mask
 from lstmzoo.data.images import read_header
 from lstmzoo.errors import DataError
+
+LEAST_MASKS = 3
+"""Masks that it takes to score a sequence: the first and the last are not scored."""
 
 
 def check_files(video: MaskedVideo) -> None:
@@ -30,6 +34,20 @@ def check_files(video: MaskedVideo) -> None:
                     f"and masks of a sequence have one size: make those of {video.name} anew"
                 )
             if path is mask:
-                check_mode(path, header.mode)
+                check_kind(path, header.mode, header.format)
                 if header.mode in WIDE_MODES:
                     read_mask(path)  # only its pixels tell whether numbers go beyond 255
+
+
+def doubtful_masks(video: MaskedVideo) -> list[str]:
+    """Say what of the first, the middle and the last mask is hardly meant, where they are grey; `data check` reads all.
+
+    Raises:
+        DataError: one of them cannot be decoded.
+    """
+    masks = [path for path in video.masks if path is not None]
+    findings = MaskFindings()
+    for path in sorted({masks[0], masks[len(masks) // 2], masks[-1]}) if masks else ():
+        if read_header(path).mode in GREY_MODES:
+            findings.add(path, decode_mask(path))
+    return list(findings.faults())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lstmzoo.data.davis.frames import find_frames
 from lstmzoo.data.davis.lists import SPLIT_UNIONS, SequenceList, find_list, read_list
-from lstmzoo.data.images import IMAGE_SUFFIXES, natural_key
+from lstmzoo.data.images import IMAGE_SUFFIXES, list_images, natural_key
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 
@@ -180,8 +180,8 @@ def _no_list(root: Path, split: str, year: int | None) -> str:
 
 def _by_files(root: Path, name: str, files: list[tuple[str, str | None]], place: str) -> MaskedVideo:
     """A sequence whose frames and masks a list of 2016 names one by one."""
-    frames = tuple(root / frame.lstrip("/") for frame, _ in files)
-    masks = tuple(None if mask is None else root / mask.lstrip("/") for _, mask in files)
+    frames = tuple(root / frame for frame, _ in files)
+    masks = tuple(None if mask is None else root / mask for _, mask in files)
     missing = [path for path in (*frames, *masks) if path is not None and not path.is_file()]
     if missing:
         raise DataError(
@@ -197,6 +197,7 @@ def _by_folder(layout: Layout, name: str) -> MaskedVideo:
     if not frames:
         raise DataError(f"{layout.frames / name} holds no frames ({', '.join(IMAGE_SUFFIXES)})")
     masks = find_frames(layout.masks / name, (".png",))
+    _check_suffixes(layout.masks / name, frames, masks)
     alone = [masks[stem] for stem in masks if stem not in frames]
     if alone:
         raise DataError(
@@ -204,6 +205,17 @@ def _by_folder(layout: Layout, name: str) -> MaskedVideo:
             "delete the mask"
         )
     return MaskedVideo(name, tuple(frames.values()), tuple(masks.get(stem) for stem in frames))
+
+
+def _check_suffixes(folder: Path, frames: dict[str, Path], masks: dict[str, Path]) -> None:
+    """Refuse masks that would be overlooked because they are no PNGs."""
+    images = list_images(folder) if folder.is_dir() else []
+    others = [path for path in images if path.stem in frames.keys() - masks.keys()]
+    if others:
+        raise DataError(
+            f"{folder} holds {len(others)} masks that are no PNGs, e.g. {others[0].name}; write masks as PNGs, and not "
+            "from JPEGs, which change the numbers of objects"
+        )
 
 
 def _check_published(layout: Layout, video: MaskedVideo, place: str, path: Path) -> None:

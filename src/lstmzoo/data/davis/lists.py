@@ -14,6 +14,9 @@ YEARS = (2016, 2017, 2019)
 SPLIT_UNIONS = {"trainval": ("train", "val")}
 """Splits that need no list of their own."""
 
+_LONGEST_NAME, _LONGEST_PATH = 255, 1024  # the first in bytes, on nearly all file systems
+_SHOWN = 40  # characters of a wrong name that a message repeats
+
 
 @dataclass(frozen=True)
 class SequenceList:
@@ -79,17 +82,30 @@ def read_list(path: Path, year: int | None) -> SequenceList:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the list {path} ({error})") from error
+        raise DataError(f"cannot read the list {path} ({error}); save it as text in UTF-8") from error
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         if not words:
             continue
-        frame = PurePosixPath(words[0])
-        if is_image(frame):
-            _, files = lines.setdefault(frame.parent.name, (number, []))
-            files.append((words[0], words[1] if len(words) > 1 else None))
+        frame, name = PurePosixPath(words[0].lstrip("/")), line.strip()
+        if is_image(frame) and frame.parent.name:
+            name, files = frame.parent.name, [word.lstrip("/") for word in words[:2]]
+            _, known = lines.setdefault(name, (number, []))
+            known.append((files[0], files[1] if len(files) > 1 else None))
         else:
-            lines.setdefault(line.strip(), (number, []))
+            files = [name]
+            lines.setdefault(name, (number, []))
+        for file in files:
+            _check_path(file, f"{path}, line {number}")
     if not lines:
         raise DataError(f"{path} names no sequence; write the name of one a line")
     return SequenceList(path, year, lines)
+
+
+def _check_path(name: str, place: str) -> None:
+    """Refuse what is no path inside the data set: results would be written to wherever it points."""
+    parts = name.split("/")
+    too_long = len(name) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_NAME for part in parts)
+    if too_long or name.startswith("/") or ".." in parts or not name.isprintable():
+        shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
+        raise DataError(f"{place}: {shown!r} is no name of a sequence or file of the data set; write one a line")

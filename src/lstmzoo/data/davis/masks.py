@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -19,8 +20,28 @@ VOID = 255
 NUMBERED_MODES = frozenset({"P", "L", "LA", "1", "I;16", "I"})
 """Pillow's names of the kinds of pictures whose pixels are numbers, not colours."""
 
+GREY_MODES = frozenset({"L", "LA"})
+"""Those with grey values of 8 bits, in which white may be an object."""
+
+LOSSY = frozenset({"JPEG", "MPO", "JPEG2000", "WEBP", "AVIF"})
+"""Pillow's names of the kinds of files that change the values of pixels."""
+
 WIDE_MODES = frozenset({"I;16", "I"})
 """Those whose numbers may be beyond 255."""
+
+
+class MaskFile(NamedTuple):
+    """A mask that has been read.
+
+    Attributes:
+        ids: uint8 (H, W): 0 background, 1 … 254 objects, 255 void.
+        grey: the file has grey values, no palette.
+        white_is_object: it is black and white, and its white was taken for object 1.
+    """
+
+    ids: np.ndarray
+    grey: bool
+    white_is_object: bool
 
 
 def davis_palette() -> np.ndarray:
@@ -55,8 +76,17 @@ def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
     Raises:
         DataError: the file is not there, damaged, holds colours instead of numbers, or numbers beyond 255.
     """
+    return decode_mask(path).ids
+
+
+def decode_mask(path: str | os.PathLike[str]) -> MaskFile:
+    """Read a mask as `read_mask` does, and tell how it was understood.
+
+    Raises:
+        DataError: as `read_mask`.
+    """
     with open_image(path) as image:
-        check_mode(path, image.mode)
+        check_kind(path, image.mode, image.format)
         pixels, mode = np.asarray(image), image.mode  # (H, W), or (H, W, 2) with transparency
     ids = pixels[..., 0] if mode == "LA" else pixels
     if ids.max(initial=0) > VOID or ids.min(initial=0) < 0:
@@ -65,21 +95,28 @@ def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
             "background and 255 void: number them anew"
         )
     ids = ids.astype(np.uint8, copy=False)
-    white = ids == VOID
-    black_and_white = mode in ("L", "LA") and np.count_nonzero(white) == np.count_nonzero(ids)
-    return white.view(np.uint8) if black_and_white else ids
+    white, grey = ids == VOID, mode in GREY_MODES
+    if grey and np.count_nonzero(white) == np.count_nonzero(ids):
+        return MaskFile(white.view(np.uint8), grey, bool(white.any()))
+    return MaskFile(ids, grey, False)
 
 
-def check_mode(path: str | os.PathLike[str], mode: str) -> None:
-    """Make sure that a picture's pixels are numbers.
+def check_kind(path: str | os.PathLike[str], mode: str, kind: str | None) -> None:
+    """Make sure that the pixels of an image are numbers, as they were written.
 
     Args:
         path: its file, for the message.
-        mode: Pillow's name for its kind.
+        mode: Pillow's name for the kind of its pixels.
+        kind: Pillow's name for the kind of the file.
 
     Raises:
-        DataError: they are colours.
+        DataError: they are colours, or were compressed with losses.
     """
+    if kind in LOSSY:
+        raise DataError(
+            f"the mask {path} is a {kind} file, whose compression changes the numbers of objects; write it as a PNG, "
+            "from where it was made rather than from this file"
+        )
     if mode not in NUMBERED_MODES:
         raise DataError(
             f"the mask {path} holds colours ({mode}) instead of the numbers of objects; save it as a PNG with a "

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lstmzoo.data.atomic import publish
 from lstmzoo.data.davis.layout import SIMULATED_MARKER, find_layout, find_lists, find_sequences
 from lstmzoo.data.download import CHUNK, MANIFEST, extract_zip, fetch, open_url
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
@@ -160,5 +161,5 @@ def _unpack(path: Path, root: Path, progress: bool) -> None:
     for file in sorted(files, key=lambda one: ("ImageSets" in one.parts, one)):
         target = root / file.relative_to(top)
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(file, target)
+        publish(file, target)
     shutil.rmtree(folder)

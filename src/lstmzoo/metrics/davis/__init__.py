@@ -6,8 +6,9 @@ measures themselves.
 
 from lstmzoo.metrics.davis.evaluation import evaluate
 from lstmzoo.metrics.davis.measures import boundary_f, jaccard
+from lstmzoo.metrics.davis.rules import PROTOCOLS
 from lstmzoo.metrics.davis.scores import DavisScores, SequenceScores
-from lstmzoo.metrics.davis.sequence import PROTOCOLS, score_sequence
+from lstmzoo.metrics.davis.sequence import score_sequence
 from lstmzoo.metrics.davis.stability import temporal_stability
 from lstmzoo.metrics.davis.statistics import Statistics, statistics
 

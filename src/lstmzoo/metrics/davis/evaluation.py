@@ -20,8 +20,10 @@ from lstmzoo.data.davis.masks import read_mask
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
+from lstmzoo.metrics.davis.numbering import by_sequence
+from lstmzoo.metrics.davis.rules import Rules
 from lstmzoo.metrics.davis.scores import DavisScores, SequenceScores
-from lstmzoo.metrics.davis.sequence import Rules, score_sequence
+from lstmzoo.metrics.davis.sequence import score_sequence
 
 
 def evaluate(
@@ -37,7 +39,10 @@ def evaluate(
     workers: int | None = None,
     progress: bool = False,
 ) -> DavisScores:
-    """Score the masks in a folder by the official rules, see `score_sequence`.
+    """Score the masks in a folder, see `score_sequence`.
+
+    The official rules hold for the lists of a year. For one's own lists (``ImageSets/val.txt``), and for ``all``, the
+    objects are the numbers that occur, and each counts from the first annotated frame that shows it on.
 
     Args:
         results: a folder with a folder of PNGs for each sequence, named as the frames are: ``camel/00012.png``. Pixels
@@ -74,12 +79,13 @@ def evaluate(
     _check_complete(jobs, Path(results))
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    found = _run(partial(_score, stability=stability), jobs, min(workers, len(jobs)), progress)
+    official = year is not None
+    found = _run(partial(_score, stability=stability, official=official), jobs, min(workers, len(jobs)), progress)
     scores = DavisScores([found[job.rules.sequence] for job in jobs])
     if not scores.objects():
-        raise DataError(
-            f"the first frames of the {split} split in {root} have no objects, so there is nothing to score"
-        )
+        which = "first masks" if official else "masks but the last two"
+        raise DataError(f"the {which} of the {split} split in {root} have no objects, so there is nothing to score")
+    _warn_of_numbers(scores, root, split, official=official)
     if not binary and max(one.highest for one in scores.sequences) == 1 < max(len(one.j) for one in scores.sequences):
         warnings.warn(
             f"the masks in {results} hold no number but 0 and 1, those in {root} several objects; if they are masks of "
@@ -88,6 +94,22 @@ def evaluate(
             stacklevel=2,
         )
     return scores
+
+
+def _warn_of_numbers(scores: DavisScores, root: str | os.PathLike[str], split: str, *, official: bool) -> None:
+    """Say what the numbers of the objects mean for the scores."""
+    found = scores.sequences
+    own = f"the official rules are for DAVIS; for your own data, put the list at ImageSets/{split}.txt"
+    words = []
+    if jumping := [(one.name, one.numbers) for one in found if any(n > k for k, n in enumerate(one.numbers, start=1))]:
+        words.append(f"numbers of objects jump: {by_sequence(jumping)}; only those that occur are scored")
+    if absent := [(one.name, one.absent) for one in found if one.absent]:
+        words.append(f"no mask has these numbers of objects, which count as found: {by_sequence(absent)}; {own}")
+    if unscored := [(one.name, one.unscored) for one in found if one.unscored]:
+        why = f"they appear after the first mask; {own}" if official else "they appear in the last two masks at most"
+        words.append(f"objects that are not scored: {by_sequence(unscored)}; {why}")
+    for word in words:
+        warnings.warn(f"{root}: {word}", DataWarning, stacklevel=3)
 
 
 def _unsupervised_layout(layout: Layout, year: int | None, resolution: str) -> Layout:
@@ -161,7 +183,7 @@ def _check_complete(jobs: list[_Job], results: Path) -> None:
             )
 
 
-def _score(job: _Job, stability: bool) -> SequenceScores:
+def _score(job: _Job, stability: bool, official: bool) -> SequenceScores:
     """Score one sequence, in a process of its own."""
     rules = job.rules
     predicted, truth = MaskFiles(job.predicted), MaskFiles(job.truth)
@@ -174,6 +196,7 @@ def _score(job: _Job, stability: bool) -> SequenceScores:
             stability=stability,
             name=rules.sequence,
             frames=job.frames,
+            official=official,
         )
     except DataError:
         raise

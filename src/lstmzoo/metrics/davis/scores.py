@@ -21,12 +21,15 @@ class SequenceScores:
     Attributes:
         name: the sequence.
         frames: names of the scored frames, N of them.
-        j: (K, N) region similarity in 0..1.
-        f: (K, N) contour accuracy in 0..1.
+        j: (K, N) region similarity in 0..1; nan where an object does not count yet.
+        f: (K, N) contour accuracy in 0..1, likewise.
         proposals: (K,) the number in the result that was taken for each object 1..K; where the result has too few,
             numbers beyond its highest.
         t: (K, N) cost of matching with the frame before, not scaled, nan where a mask is empty; None: not asked for.
         highest: the highest number in the result's scored frames.
+        numbers: what the K objects are called in the data set; empty: 1, 2, …, K.
+        unscored: numbers of objects that appear too late to be scored.
+        absent: numbers that are scored although no mask of the data set has them, as the official rule has it.
     """
 
     name: str
@@ -36,12 +39,15 @@ class SequenceScores:
     proposals: np.ndarray
     t: np.ndarray | None = None
     highest: int = 0
+    numbers: tuple[int, ...] = ()
+    unscored: tuple[int, ...] = ()
+    absent: tuple[int, ...] = ()
 
     def objects(self) -> list[tuple[str, Statistics, Statistics]]:
         """Return name (``<sequence>_<object>``), J's statistics and F's of every object, in their order."""
         return [
             (f"{self.name}_{number}", statistics(j), statistics(f))
-            for number, (j, f) in enumerate(zip(self.j, self.f, strict=True), start=1)
+            for number, j, f in zip(self.numbers or range(1, len(self.j) + 1), self.j, self.f, strict=True)
         ]
 
     @property
@@ -86,8 +92,8 @@ class DavisScores:
             "frames": {
                 one.name: {
                     "frames": one.frames,
-                    "J": one.j.tolist(),
-                    "F": one.f.tolist(),
+                    "J": [[None if np.isnan(value) else value for value in of] for of in one.j.tolist()],
+                    "F": [[None if np.isnan(value) else value for value in of] for of in one.f.tolist()],
                     "proposals": one.proposals.tolist(),
                 }
                 for one in self.sequences

@@ -1,23 +1,18 @@
-"""Scoring one sequence by the rules of DAVIS: which frames and pixels count, and which mask is which object's."""
+"""Scoring one sequence by the rules of DAVIS: every object in every frame, and which mask is which object's."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
-from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.errors import LstmzooError
 from lstmzoo.metrics.davis.measures import Region, compare, content_box, outline_radius
+from lstmzoo.metrics.davis.numbering import Plan, official_plan, plan_of_what_occurs, present
+from lstmzoo.metrics.davis.rules import MAX_PROPOSALS, VOID, Masks, Rules
 from lstmzoo.metrics.davis.scores import SequenceScores
 from lstmzoo.metrics.davis.stability import matching_cost
-
-PROTOCOLS = ("semi-supervised", "unsupervised")
-VOID = 255
-MAX_PROPOSALS = 20
-
-Masks = np.ndarray | Sequence[np.ndarray]
 
 
 def score_sequence(
@@ -29,6 +24,7 @@ def score_sequence(
     stability: bool = False,
     name: str = "",
     frames: Sequence[str] | None = None,
+    official: bool = True,
 ) -> SequenceScores:
     """Score the masks of one sequence.
 
@@ -39,9 +35,12 @@ def score_sequence(
     result, and every one but 0 and 255 of the truth, is the one object, and neither protocol scores the first and the
     last frame.
 
-    The objects are 1..K with K the highest number in the first frame's truth; what appears later is background. An
-    object that the result has not got scores as an empty mask. Frames without an annotation are left out by the caller:
-    ``score_sequence(predicted[annotated], truth[annotated])``.
+    The objects are 1..K with K the highest number in the first frame's truth; what appears later is background. That is
+    the official rule, made for DAVIS. With ``official=False``, for any other data, the objects are the numbers that
+    occur in the truth, and each counts from the first annotated frame that shows it on: in that one it is given.
+
+    An object that the result has not got scores as an empty mask. Frames without an annotation are left out by the
+    caller: ``score_sequence(predicted[annotated], truth[annotated])``.
 
     Args:
         predicted: T masks (H, W) of whole numbers, 0 the background; an array, or anything with a length and an index.
@@ -51,9 +50,10 @@ def score_sequence(
         stability: also compute T, see `lstmzoo.metrics.davis.temporal_stability`; slow.
         name: the sequence's name, for the result and for messages.
         frames: T names of the frames, likewise; by default their numbers from 0.
+        official: which objects there are, see above.
 
     Returns:
-        J and F of each object in each scored frame.
+        J and F of each object in each scored frame; nan where it does not count yet.
 
     Raises:
         LstmzooError: lengths or sizes differ, numbers in the result that stand for no object, too few frames.
@@ -68,77 +68,41 @@ def score_sequence(
         raise LstmzooError("T is defined for masks that belong to known objects, not for unsupervised proposals")
     if len(predicted) != len(truth):
         raise LstmzooError(f"{name or 'the sequence'} has {len(truth)} annotated frames, its result {len(predicted)}")
-    scored = rules.scored(len(truth))
-    objects = rules.count(np.asarray(truth[0]))
+    if official:
+        plan = official_plan(predicted, truth, rules)
+    else:
+        plan = plan_of_what_occurs(predicted, truth, rules, [f"{name} {frame}".strip() for frame in names])
+    objects = len(plan.starts)
     rows = max(MAX_PROPOSALS, objects) if rules.matching else objects
     pairs = list(product(range(rows), range(objects))) if rules.matching else [(k, k) for k in range(objects)]
-    j, f = np.zeros((len(pairs), len(scored))), np.zeros((len(pairs), len(scored)))
+    j, f = np.zeros((len(pairs), len(plan.frames))), np.zeros((len(pairs), len(plan.frames)))
     proposals = 0  # the highest number in the result
-    for column, index in enumerate(scored):
-        ours, theirs = rules.clean(predicted[index], truth[index], objects, names[index])
+    occurring = {1} if binary else present(plan.truth[0]) - {VOID}
+    for column, index in enumerate(plan.frames):
+        ours, theirs = rules.clean(plan.predicted[index], plan.truth[index], objects, names[index])
         proposals = max(proposals, int(ours.max(initial=0)))
+        occurring |= present(theirs)
         j[:, column], f[:, column] = _compare(ours, theirs, rows, objects, pairs)
     chosen = np.arange(objects)
     if rules.matching:
         needed = max(proposals, objects)
         j, f = (values.reshape(rows, objects, -1)[:needed] for values in (j, f))
-        chosen = _best_matching((j.mean(axis=2) + f.mean(axis=2)) / 2)
+        chosen = _best_matching((_mean(j, plan.counts) + _mean(f, plan.counts)) / 2)
         j, f = (values[chosen, np.arange(objects)] for values in (j, f))
-    t = _stability(predicted, truth, scored, rules, objects) if stability else None
-    return SequenceScores(name, [names[index] for index in scored], j, f, chosen + 1, t, proposals)
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a protocol says about frames, pixels and numbers."""
-
-    protocol: str
-    binary: bool
-    sequence: str
-
-    def __post_init__(self) -> None:
-        if self.protocol not in PROTOCOLS:
-            raise LstmzooError(unknown_choice("protocol", self.protocol, PROTOCOLS))
-
-    @property
-    def matching(self) -> bool:
-        """Whether proposals are matched with objects."""
-        return self.protocol == "unsupervised" and not self.binary
-
-    def scored(self, length: int) -> range:
-        """Return which frames of a sequence are scored."""
-        scored = range(length) if self.matching else range(1, length - 1)
-        if not scored:
-            why = "" if self.matching else "; the first and the last are never scored"
-            raise LstmzooError(f"{self.sequence or 'the sequence'}: {length} annotated frames are too few{why}")
-        return scored
-
-    def count(self, first: np.ndarray) -> int:
-        """Return how many objects there are, given the truth of the first frame."""
-        return 1 if self.binary else int(first.max(initial=0, where=first != VOID))
-
-    def clean(
-        self, predicted: np.ndarray, truth: np.ndarray, objects: int, frame: str
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return both masks as numbers of objects and proposals, uint8, 0 where nothing counts."""
-        predicted, truth = np.asarray(predicted), np.asarray(truth)
-        where = f"{self.sequence} {frame}".strip()
-        if predicted.shape != truth.shape:
-            sizes = ["x".join(map(str, mask.shape)) for mask in (predicted, truth)]
-            raise LstmzooError(
-                f"{where}: the result is {sizes[0]} (H x W), the truth {sizes[1]}; masks are as large as the frames"
-            )
-        if self.binary:
-            predicted = (predicted != 0).view(np.uint8)
-        elif (highest := int(predicted.max(initial=0))) > (limit := MAX_PROPOSALS if self.matching else objects):
-            most = f"at most {limit} proposals are allowed" if self.matching else f"the sequence has {limit} objects"
-            raise LstmzooError(f"{where}: the result holds the number {highest}, but {most}; number them 1 to {limit}")
-        predicted, truth = predicted.astype(np.uint8, copy=False), truth.astype(np.uint8, copy=False)
-        if truth.max(initial=0) == VOID:
-            void = truth == VOID
-            truth = np.where(void, 0, truth).astype(np.uint8)
-            predicted = np.where(void, 0, predicted).astype(np.uint8) if self.protocol == "unsupervised" else predicted
-        return predicted, (truth != 0).view(np.uint8) if self.binary else truth
+    j[~plan.counts] = f[~plan.counts] = np.nan
+    called = plan.proposals or tuple(range(1, rows + 1))
+    return SequenceScores(
+        name=name,
+        frames=[names[index] for index in plan.frames],
+        j=j,
+        f=f,
+        proposals=np.array([_name(row, called) for row in chosen.tolist()], int),
+        t=_stability(plan, rules) if stability else None,
+        highest=called[proposals - 1] if proposals else 0,
+        numbers=plan.numbers,
+        unscored=plan.unscored or tuple(sorted(number for number in occurring if number > objects)),
+        absent=tuple(sorted(set(range(1, objects + 1)) - occurring)) if official else (),
+    )
 
 
 def _compare(
@@ -157,6 +121,16 @@ def _compare(
     return np.array(found).reshape(-1, 2).T
 
 
+def _name(row: int, called: Sequence[int]) -> int:
+    """What a proposal is called; one that the result has not got, by a number beyond its highest."""
+    return called[row] if row < len(called) else called[-1] + row - len(called) + 1
+
+
+def _mean(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the means over the frames that count; (M, K, N), bool (K, N) -> (M, K)."""
+    return np.where(counts, values, 0).sum(axis=2) / counts.sum(axis=1)
+
+
 def _best_matching(quality: np.ndarray) -> np.ndarray:
     """Return the row for each column so that the sum is greatest; (M, K) with M >= K -> (K,)."""
     from scipy.optimize import linear_sum_assignment  # takes longer to import than most sequences to score
@@ -165,14 +139,21 @@ def _best_matching(quality: np.ndarray) -> np.ndarray:
     return rows[np.argsort(columns)]
 
 
-def _stability(predicted: Masks, truth: Masks, scored: range, rules: Rules, objects: int) -> np.ndarray:
+def _stability(plan: Plan, rules: Rules) -> np.ndarray:
     """Return the costs behind T, (K, N): each scored frame against the one before, the first against the true mask."""
-    before, _ = rules.clean(truth[0], truth[0], objects, "") if rules.binary else (np.asarray(truth[0]), None)
-    costs = np.zeros((objects, len(scored)))
-    for column, index in enumerate(scored):
-        now = np.asarray(predicted[index])
-        for number in range(1, objects + 1):
-            masks = [mask != 0 if rules.binary else mask == number for mask in (before, now)]
-            costs[number - 1, column] = matching_cost(*masks)
+    costs = np.full(plan.counts.shape, np.nan)
+    before = np.asarray(plan.truth[0])
+    for column, index in enumerate(plan.frames):
+        now = np.asarray(plan.predicted[index])
+        for k, start in enumerate(plan.starts):
+            if plan.counts[k, column]:
+                begins = not column or not plan.counts[k, column - 1]
+                masks = np.stack([_given(plan.truth[start], rules) if begins else before, now])
+                costs[k, column] = matching_cost(*(masks != 0 if rules.binary else masks == k + 1))
         before = now
     return costs
+
+
+def _given(truth: np.ndarray, rules: Rules) -> np.ndarray:
+    """The true mask that an object begins with."""
+    return rules.clean(truth, truth, 1, "")[0] if rules.binary else np.asarray(truth)

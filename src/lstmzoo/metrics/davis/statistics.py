@@ -31,7 +31,7 @@ def statistics(values: np.ndarray) -> Statistics:
     to both. (The official code keeps these numbers in 8 bits, which goes wrong beyond 256 frames; here it doesn't.)
 
     Args:
-        values: (N,) one per frame in 0..1, N ≥ 1.
+        values: (N,) one per frame in 0..1, N ≥ 1; nan, of which there may be fewer than N, plays no part.
 
     Returns:
         The three numbers.
@@ -39,6 +39,7 @@ def statistics(values: np.ndarray) -> Statistics:
     Source: Perazzi et al. 2016, §4; roundings as in the official evaluation of 2017.
     """
     values = np.asarray(values, np.float64)
+    values = values[~np.isnan(values)]
     borders = np.round(np.linspace(1, len(values), QUARTERS + 1) + 1e-10).astype(int) - 1
     first, last = values[: borders[1] + 1], values[borders[-2] :]
     return Statistics(
