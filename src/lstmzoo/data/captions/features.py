@@ -8,18 +8,20 @@ picture, and reading them costs about a thousandth of computing them.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import torch
 from filelock import FileLock
 
+from lstmzoo.data.atomic import NO_ROOM, publish
 from lstmzoo.data.captions.images import TRANSFORM, mirror, read_image
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.errors import DataError
@@ -163,9 +165,10 @@ class FeatureCache:
         partial = {file: file.with_suffix(".partial") for file in (self.grid_file, self.mean_file)}
         journal = self.grid_file.with_suffix(".done")
         done = _resume(journal, partial, len(self))
-        maps: list[np.ndarray] = []
+        files: list[BinaryIO] = []
         with (
             torch.inference_mode(),
+            ExitStack() as opened,
             ThreadPoolExecutor(os.cpu_count()) as pool,
             progress_bar(self._title(), len(self), "pictures", show=progress) as advance,
         ):
@@ -177,17 +180,20 @@ class FeatureCache:
                 if number + 1 < len(batches):  # the next pictures are decoded while these are computed
                     pending = pool.map(self._read, batches[number + 1])
                 grid = encoder(torch.from_numpy(images).to(device)).float()  # (B, N, C)
-                maps = maps or _open_partial(list(partial.values()), len(self), grid, done)
-                for target, values in zip(maps, (grid, grid.mean(dim=1)), strict=True):
-                    target[done : done + len(batch)] = values.cpu().numpy().astype(np.float16)
-                    target.flush()  # type: ignore[attr-defined]
+                both = [grid, grid.mean(dim=1)]
+                if not files:
+                    pairs = zip(partial.values(), both, strict=True)
+                    files = [opened.enter_context(_open(file, values, len(self), done)) for file, values in pairs]
+                for file, values in zip(files, both, strict=True):
+                    file.write(values.cpu().numpy().astype(np.float16).tobytes())
+                    file.flush()
+                    os.fsync(file.fileno())
                 done += len(batch)
                 _write(journal, str(done))
                 advance(len(batch))
-        maps.clear()
-        for file, unfinished in partial.items():
+        for final, unfinished in partial.items():
             if unfinished.exists():  # else an interrupted run has renamed it
-                os.replace(unfinished, file)
+                publish(unfinished, final)
         journal.unlink()
 
     def _stack(self, pictures: Iterator[np.ndarray], pool: ThreadPoolExecutor, start: int) -> np.ndarray:
@@ -212,12 +218,20 @@ class FeatureCache:
         return f"Computing features{' of mirrored pictures' if self.mirrored else ''}"
 
 
-def _open_partial(files: list[Path], length: int, grid: torch.Tensor, done: int) -> list[np.ndarray]:
-    """Open the partial files, or make them where nothing has been done yet."""
-    mode = "r+" if done else "w+"
-    shapes = [(length, *grid.shape[1:]), (length, grid.shape[2])]
-    pairs = zip(files, shapes, strict=True)
-    return [np.lib.format.open_memmap(file, mode=mode, dtype=np.float16, shape=shape) for file, shape in pairs]
+def _open(path: Path, values: torch.Tensor, length: int, done: int) -> BinaryIO:
+    """Open a partial file, or make it where nothing has been done yet, to append what follows the first `done` rows.
+
+    It is an array as NumPy saves it, which grows by plain writes: a memory map of a file with holes in it would end the
+    process without a word where the disk is full.
+    """
+    header = io.BytesIO()
+    shape = (length, *values.shape[1:])
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f2", "fortran_order": False, "shape": shape})
+    file = open(path, "r+b" if done else "w+b")
+    if not done:
+        file.write(header.getvalue())
+    file.seek(len(header.getvalue()) + done * values[0].numel() * np.dtype(np.float16).itemsize)
+    return file
 
 
 def _resume(journal: Path, partial: dict[Path, Path], length: int) -> int:
@@ -236,16 +250,17 @@ def _explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        kept = "make room and start again, what is computed is kept; or " if error.errno in NO_ROOM else ""
         raise DataError(
             f"the cache of features {folder} cannot be written ({error.strerror or error}); "
-            "name another folder with cache_dir=..."
+            f"{kept}name another folder with cache_dir=..."
         ) from error
 
 
 def _write(path: Path, text: str) -> None:
     unfinished = path.with_name(f".{path.name}.tmp")
     unfinished.write_text(text)
-    os.replace(unfinished, path)
+    publish(unfinished, path)
 
 
 def _pixels(size: int | tuple[int, int]) -> tuple[int, int]:
