@@ -108,7 +108,12 @@ def _flickr30k(root: Path) -> list[Path]:
 
 
 def _csv(root: Path) -> list[Path]:
-    return _files(root, lambda path: path.name in flickr.CSV_FILES or (root.is_file() and path.suffix == ".csv"))
+    return _files(root, lambda path: path.name in flickr.CSV_FILES or _is_named_csv(root))
+
+
+def _is_named_csv(root: Path) -> bool:
+    """Whether it is a csv file itself that was named, whatever it is called."""
+    return root.is_file() and root.suffix.lower() in flickr.CSV_SUFFIXES
 
 
 def _has_flickr8k_lists(root: Path) -> bool:
