@@ -37,14 +37,14 @@ def check(
     split_dir: str | None = None,
     json: str | None = None,
 ) -> None:
-    """Count what is there; exit code 1 if something is missing."""
+    """Count what is there; exit code 1 if something is missing, or nothing can be trained on it."""
     from lstmzoo.data.captions.check import check as count
 
     report = count(root, layout, image_dir=image_dir, split_dir=split_dir)
     if json is not None:
         write_atomically(Path(json), f"{report.to_json()}\n")
     _print(report)
-    if not report.complete:
+    if not report.trainable:
         raise SystemExit(1)
 
 
@@ -114,6 +114,8 @@ def _remarks(report: CaptionsReport) -> Iterator[str]:
 
 def _verdict(report: CaptionsReport) -> str:
     if not report.complete:
-        return f"Not complete. {report.remedy}."
+        return f"Not complete. {'. '.join([report.remedy, *report.obstacles])}."
+    if report.obstacles:
+        return f"What is listed is there, but no captioner can be trained on it. {'. '.join(report.obstacles)}."
     absent = [split for split, count in report.splits.items() if not count.images_listed]
     return f"What is listed is complete; not here: {', '.join(absent)}." if absent else "Complete."

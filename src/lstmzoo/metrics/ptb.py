@@ -61,9 +61,9 @@ def tokenize_java(captions: Sequence[str]) -> list[str]:
 def tokenize_python(captions: Sequence[str]) -> list[str]:
     """Tokenise as the official program does, without Java; see `tokenize_java`.
 
-    The words are the same for all 35,000 training and development captions of Flickr8k, and of text of the internet with
-    tags (``<unk>``), emoji, HTML entities and symbols. Differences are left in prose that captions do not have: unlisted
-    abbreviations, initials at the end of a line, dates and unusual numbers (1⁄2 with U+2044), letters younger than
-    the program.
+    The words are the same for all 35,000 training and development captions of Flickr8k, and in captions with tags
+    (``<unk>``), emoji, entities of HTML and signs. Differences are left in prose that captions do not have: unlisted
+    abbreviations, initials at the end of a line, dates and unusual numbers (1⁄2 with U+2044), words with no blank between
+    them, letters younger than the program.
     """
     return [" ".join(words_of(normalize(caption))) for caption in captions]

@@ -1,13 +1,13 @@
 """What the official tokeniser makes of each character.
 
-PTBTokenizer knows letters, the signs and marks listed here, and nothing beyond the first 65,536 characters of Unicode: an
-emoji is not a word to it, it disappears. The lists were taken from the program itself, character by character.
+PTBTokenizer knows letters, the signs and marks listed here, and nothing beyond the first 65,536 characters of Unicode:
+an emoji is not a word to it, it disappears. The lists were taken from the program itself, character by character.
 """
 
 from __future__ import annotations
 
 DROPPED, SIGN, FRACTION, LETTER = "\ue000", "\ue001", "\ue002", "ª"
-"""Stand-ins in a shape: for what disappears, for signs that are words by themselves, for ½ and the like, for letters."""
+"""Stand-ins in a shape: for what disappears, signs that are words by themselves, ½ and the like, and letters."""
 
 _FRACTIONS = "¼½¾⅓⅔"
 _OTHER_SHAPES = {"‐": "-", "‑": "-", "֊": "-"}

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 _NAMES = "unk|unknown|oov|pad|bos|eos|sos|eoc|s|/s|start|end|begin|startseq|endseq|sep|cls|mask|oos|null|blank"
-_TOKEN = re.compile(rf"<(?:{_NAMES})>|\[(?:unk|pad|cls|sep|mask|bos|eos)\]|<\|\w+\|>|\b(?:startseq|endseq)\b", re.IGNORECASE)
+_TOKEN = re.compile(
+    rf"<(?:{_NAMES})>|\[(?:unk|pad|cls|sep|mask|bos|eos)\]|<\|\w+\|>|\b(?:startseq|endseq)\b", re.IGNORECASE
+)
 
 
 def remark_on_special_tokens(captions: Iterable[str]) -> str:

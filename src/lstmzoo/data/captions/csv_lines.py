@@ -100,8 +100,8 @@ def _form(header: str, path: Path) -> _Form:
         if image is not None and caption is not None:
             return _Form(delimiter, len(columns), image, caption)
     raise DataError(
-        f"{path} must start with a line 'image,caption', not {header.strip()[:80]!r}; other names of columns: "
-        f"{', '.join((*IMAGE_COLUMNS[1:], *CAPTION_COLUMNS[1:]))}; other separators: {', '.join([*DELIMITERS.values()][1:])}"
+        f"{path} must start with a line 'image,caption', not {header.strip()[:80]!r}; columns may also be called "
+        f"{', '.join((*IMAGE_COLUMNS[1:], *CAPTION_COLUMNS[1:]))}, and be parted by {', '.join(DELIMITERS.values())}"
     )
 
 

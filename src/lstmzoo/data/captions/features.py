@@ -7,7 +7,6 @@ picture, and reading them costs about a thousandth of computing them.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import re
@@ -22,6 +21,7 @@ import torch
 from filelock import FileLock
 
 from lstmzoo.data.atomic import NO_ROOM, publish
+from lstmzoo.data.captions.fingerprints import digest, states
 from lstmzoo.data.captions.images import TRANSFORM, mirror, read_image
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.errors import DataError
@@ -30,11 +30,6 @@ FORMAT = 1
 """Part of every key; raised when features would come out differently, so that old caches are not used."""
 
 BATCH = 32
-
-SAMPLE = 1024
-"""Bytes that are read at three places of a compressed picture to tell whether it has changed."""
-
-COMPRESSED = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
 
 class UnreadableImages(DataError):
@@ -88,8 +83,8 @@ class FeatureCache:
         self.paths, self.mirrored = [Path(path) for path in paths], mirrored
         self.size = _pixels(encoder.image_size)
         name = re.sub(r"[^\w.-]", "_", encoder.key)[:60]
-        self.folder = Path(folder) / f"{name}-{_digest([encoder.key, self.size, TRANSFORM, FORMAT])}"
-        stem = _digest(_states(self.paths)) + (".mirrored" if mirrored else "")
+        self.folder = Path(folder) / f"{name}-{digest([encoder.key, self.size, TRANSFORM, FORMAT])}"
+        stem = digest(states(self.paths)) + (".mirrored" if mirrored else "")
         self.grid_file = self.folder / f"{stem}.grid.npy"
         self.mean_file = self.folder / f"{stem}.mean.npy"
         self._open: dict[str, np.ndarray] = {}
@@ -183,7 +178,7 @@ class FeatureCache:
                 both = [grid, grid.mean(dim=1)]
                 if not files:
                     pairs = zip(partial.values(), both, strict=True)
-                    files = [opened.enter_context(_open(file, values, len(self), done)) for file, values in pairs]
+                    files = [opened.enter_context(_opened(file, values, len(self), done)) for file, values in pairs]
                 for file, values in zip(files, both, strict=True):
                     file.write(values.cpu().numpy().astype(np.float16).tobytes())
                     file.flush()
@@ -218,7 +213,8 @@ class FeatureCache:
         return f"Computing features{' of mirrored pictures' if self.mirrored else ''}"
 
 
-def _open(path: Path, values: torch.Tensor, length: int, done: int) -> BinaryIO:
+@contextmanager
+def _opened(path: Path, values: torch.Tensor, length: int, done: int) -> Iterator[BinaryIO]:
     """Open a partial file, or make it where nothing has been done yet, to append what follows the first `done` rows.
 
     It is an array as NumPy saves it, which grows by plain writes: a memory map of a file with holes in it would end the
@@ -227,11 +223,11 @@ def _open(path: Path, values: torch.Tensor, length: int, done: int) -> BinaryIO:
     header = io.BytesIO()
     shape = (length, *values.shape[1:])
     np.lib.format.write_array_header_1_0(header, {"descr": "<f2", "fortran_order": False, "shape": shape})
-    file = open(path, "r+b" if done else "w+b")
-    if not done:
-        file.write(header.getvalue())
-    file.seek(len(header.getvalue()) + done * values[0].numel() * np.dtype(np.float16).itemsize)
-    return file
+    with open(path, "r+b" if done else "w+b") as file:
+        if not done:
+            file.write(header.getvalue())
+        file.seek(len(header.getvalue()) + done * values[0].numel() * np.dtype(np.float16).itemsize)
+        yield file
 
 
 def _resume(journal: Path, partial: dict[Path, Path], length: int) -> int:
@@ -265,37 +261,3 @@ def _write(path: Path, text: str) -> None:
 
 def _pixels(size: int | tuple[int, int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
-
-
-def _states(paths: Sequence[Path]) -> list[tuple[str, int, bytes]]:
-    """What tells a list of pictures from another: name, size and sample of each."""
-    absolute = [os.path.abspath(path) for path in paths]
-    base = os.path.commonpath([os.path.dirname(path) for path in absolute]) if absolute else ""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        samples = list(pool.map(_sample, absolute))
-    return [(os.path.relpath(path, base), *sample) for path, sample in zip(absolute, samples, strict=True)]
-
-
-def _sample(path: str) -> tuple[int, bytes]:
-    """The size of a file in bytes, and a digest of its beginning, middle and end, or of all of it.
-
-    In a compressed picture a change anywhere moves what follows it (in PNG it changes the checksum at the end); in
-    others, such as BMP, nothing but the place itself may change.
-    """
-    try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            parts = []
-            if os.path.splitext(path)[1].lower() in COMPRESSED:
-                for start in (0, size // 2, max(size - SAMPLE, 0)):
-                    file.seek(start)
-                    parts.append(file.read(SAMPLE))
-            else:
-                parts.append(file.read())
-    except OSError as error:
-        raise DataError(f"cannot read the image {path} ({error.strerror or error})") from error
-    return size, hashlib.blake2b(b"".join(parts), digest_size=8).digest()
-
-
-def _digest(facts: Any) -> str:
-    return hashlib.blake2b(repr(list(facts)).encode(), digest_size=8).hexdigest()

@@ -26,6 +26,9 @@ CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 NO_IMAGE = "bad image name, left out"
 """The oddity of a line whose image name has no known suffix, and that no file is called."""
 
+FLICKR8K_BAD_NAME = "2258277193_586949ec62.jpg.1"
+"""A name in Flickr8k, as it was published, that is of no image."""
+
 
 def read(path: Path, layout: str, image_dir: Path | None = None, split_dir: Path | None = None) -> CaptionFiles:
     """Read a text file with captions and the split lists beside it.
@@ -56,8 +59,8 @@ def read(path: Path, layout: str, image_dir: Path | None = None, split_dir: Path
         captions.setdefault(name, []).append((caption, None, place))
     if not captions and NO_IMAGE in oddities.found:
         raise DataError(
-            f"none of the names in {path} ends as those of images do ({', '.join(IMAGE_SUFFIXES)}), or is that of a file "
-            f"in {folder}, e.g. {oddities.found[NO_IMAGE][0]}; name the folder of the images with image_dir=..."
+            f"none of the names in {path} ends as those of images do ({', '.join(IMAGE_SUFFIXES)}), or is that of a "
+            f"file in {folder}, e.g. {oddities.found[NO_IMAGE][0]}; name the folder of the images with image_dir=..."
         )
     if not captions:
         raise DataError(f"{path} holds no captions")

@@ -72,10 +72,11 @@ def clean(raw: Any, place: str, oddities: Oddities) -> str:
 def plain(text: str) -> str:
     """Normalise a text.
 
-    Entities of HTML become the characters that they stand for (``&amp;``, ``&#39;``), its tags go. Line ends of any kind (U+2028 and U+2029 among them, which would shift all later lines of an official evaluation)
-    and other white space become one blank; characters that cannot be seen (control, format, unassigned) are removed;
-    letters and the marks over them are joined, and full-width letters, ligatures and the like become ordinary ones
-    (Unicode's NFC, and NFKC of letters, digits and punctuation; signs such as ½ stay what they are).
+    Entities of HTML become the characters that they stand for (``&amp;``, ``&#39;``), its tags go. Line ends of any
+    kind (U+2028 and U+2029 among them, which would shift all later lines of an official evaluation) and other white
+    space become one blank; characters that cannot be seen (control, format, unassigned) are removed; letters and the
+    marks over them are joined, and full-width letters, ligatures and the like become ordinary ones (Unicode's NFC, and
+    NFKC of letters, digits and punctuation; signs such as ½ stay what they are).
     """
     text = " ".join(_without_markup(text).split())
     if not _is_odd(text):
