@@ -63,7 +63,7 @@ def tokenize_python(captions: Sequence[str]) -> list[str]:
 
     The words are the same for all 35,000 training and development captions of Flickr8k, and in captions with tags
     (``<unk>``), emoji, entities of HTML and signs. Differences are left in prose that captions do not have: unlisted
-    abbreviations, initials at the end of a line, dates and unusual numbers (1⁄2 with U+2044), words with no blank between
-    them, letters younger than the program.
+    abbreviations, initials at the end of a line, dates and unusual numbers (1⁄2 with U+2044), words without a blank
+    between them, letters younger than the program.
     """
     return [" ".join(words_of(normalize(caption))) for caption in captions]

@@ -16,7 +16,9 @@ _LETTERS = rf"(?:[^\W_]{_MARK}*)+"
 _WORD = re.compile(rf"'(?:s|re|ve|ll|d|m)\b|{_LETTERS}(?:[-'.]{_LETTERS})*")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
-_TAG = re.compile(r"</?(?:a|b|br|em|font|h[1-6]|i|img|li|ol|p|small|span|strong|sub|sup|u|ul)(?: [^<>]*)?/?>", re.I)
+_TAG = re.compile(
+    r"</?(?:a|b|br|em|font|h[1-6]|i|img|li|ol|p|small|span|strong|sub|sup|u|ul)(?: [a-z-]+=[^<>]*)? ?/?>", re.I
+)
 _APOSTROPHES = str.maketrans("\u2018\u2019\u02bc", "'''")
 
 
