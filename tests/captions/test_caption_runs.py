@@ -272,3 +272,11 @@ def test_a_captioner_trains_in_half_precision(model: str, data: Path, tmp_path: 
     assert main(["train", f"experiment=captions_{model}", *settings, f"hydra.run.dir={tmp_path}"]) == 0
     numbers = json.loads((tmp_path / "metrics.json").read_text())["validation"]
     assert math.isfinite(numbers["val/CIDEr-D"])
+
+
+def test_a_measure_that_could_not_be_computed_is_null(run: Path) -> None:
+    for path in (run / "metrics.json", run / "eval_test" / "metrics.json"):
+        numbers = json.loads(path.read_text())
+        numbers = numbers.get("test", numbers)
+        assert numbers["METEOR"] is None
+        assert numbers["BLEU-4"] is not None

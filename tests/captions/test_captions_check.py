@@ -102,20 +102,27 @@ def test_a_jpeg_that_ends_too_early_is_not_complete(root, capsys):
     assert f"Images that cannot be decoded: 1: train.txt, line 2: {reason}" in capsys.readouterr().out
 
 
-def test_ones_own_set_in_cocos_layout_is_not_taken_for_a_part_of_coco(tmp_path):
-    write_coco(tmp_path)
-    cv2.imwrite(str(tmp_path / "a.jpg"), np.zeros((8, 8, 3), np.uint8))
-    assert check(tmp_path, progress=False).short == ["train"]
-    (tmp_path / "captions_train2014.json").rename(tmp_path / "captions_train.json")
-    report = check(tmp_path, progress=False)
-    assert (report.short, report.complete) == ([], True)
-
-
-def write_coco(root: Path, number: int = 1) -> None:
+def write_coco(root: Path, image: str = "COCO_train2014_000000000009.jpg", name: str = "captions_train2014") -> None:
+    """One image with a caption; the file of the image isn't there."""
     root.mkdir(exist_ok=True)
-    images = [{"id": number, "file_name": "a.jpg"}]
-    content = {"images": images, "annotations": [{"image_id": number, "caption": "A dog"}]}
-    (root / "captions_train2014.json").write_text(json.dumps(content))
+    content = {"images": [{"id": 9, "file_name": image}], "annotations": [{"image_id": 9, "caption": "A dog"}]}
+    (root / f"{name}.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "short"),
+    [
+        ("captions_train2014", "COCO_train2014_000000000009.jpg", ["train"]),
+        ("captions_train2017", "000000000009.jpg", ["train"]),
+        ("captions_train", "COCO_train2014_000000000009.jpg", []),
+        ("captions_train2014", "a.jpg", []),
+    ],
+)
+def test_your_own_set_in_cocos_layout_is_not_measured_against_coco(tmp_path, name, image, short):
+    write_coco(tmp_path, image, name)
+    cv2.imwrite(str(tmp_path / image), np.zeros((8, 8, 3), np.uint8))
+    report = check(tmp_path, progress=False)
+    assert (report.short, report.complete) == (short, not short)
 
 
 def write_flickr8k(root: Path, folder: str, captions: str = "Flickr8k.token.txt") -> None:

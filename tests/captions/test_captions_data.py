@@ -395,7 +395,7 @@ def no_lists(root: Path) -> None:
         (coco_with(images=[]), r"it has \(none\); caption of an image that is not listed, left out: .*\(image 1\);"),
         (karpathy_with(sentences=[]), r"it has \(none\); image without captions, left out: dataset.json, images\[0\];"),
         (karpathy_with(split="val"), r"no image in split 'train'; it has val$"),
-        (no_header, r"captions.csv must start with a line 'image,caption', not 'a.jpg,a dog'"),
+        (no_header, r"captions.csv must start with a line 'image,caption', not 'a.jpg,A dog'"),
         (latin1, r"captions.txt, line 2 is not UTF-8"),
         (two_files, r"dataset_a.json, .*dataset_b.json; name the one that is meant as root=FILE"),
         (no_lists, r"no image in split 'train'.*there is only split 'all'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import shutil
 import threading
 from pathlib import Path
@@ -104,6 +105,26 @@ def test_an_interrupted_run_goes_on(tmp_path, paths):
     for number, path in enumerate(paths):
         np.testing.assert_allclose(cache.grid(number), expected(path), atol=1e-3)
     assert sorted(file.suffix for file in folder.rglob("*.*") if file.is_file()) == [".lock", ".npy", ".npy"]
+
+
+def test_a_full_disk_is_told_and_nothing_computed_is_lost(tmp_path, paths):
+    """A file that cannot grow stands for the disk. Memory maps with holes ended the process by a signal."""
+    folder = tmp_path / "cache"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    rows = build(tmp_path / "probe", paths[:1], Pool()).grid(0).nbytes
+    resource.setrlimit(resource.RLIMIT_FSIZE, (128 + 7 * rows, hard))  # two batches of three
+    try:
+        with pytest.raises(DataError, match=r"cannot be written .* room .* kept; .*cache_dir="):
+            build(folder, paths, Pool())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(folder.rglob("*.npy"))
+    encoder = Pool()
+    cache = build(folder, paths, encoder)
+    assert encoder.seen == len(paths) - 6
+    for number, path in enumerate(paths):
+        np.testing.assert_allclose(cache.grid(number), expected(path), atol=1e-3)
+        np.testing.assert_allclose(cache.mean(number), expected(path).mean(axis=0), atol=1e-3)
 
 
 def test_a_run_interrupted_between_the_last_renames_is_finished(tmp_path, paths, monkeypatch):

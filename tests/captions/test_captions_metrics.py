@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import unicodedata
 from pathlib import Path
+from random import Random
 from typing import Any
+from urllib.error import URLError
+from zipfile import BadZipFile
 
 import pytest
 
@@ -213,12 +218,6 @@ the boy 's dog is n't here ; the dogs' bowl , fish 'n chips .
 
 
 @needs_java
-@pytest.mark.parametrize("caption", TOUGH)
-def test_python_tokeniser_agrees_with_the_official_one(caption):
-    assert tokenize_python([caption]) == tokenize_java([caption])
-
-
-@needs_java
 def test_python_tokeniser_agrees_on_all_of_flickr8k(real_data):
     """As they are, with blanks around all punctuation, and as people would write them."""
     if not (real_data / "flickr8k").is_dir():
@@ -226,9 +225,7 @@ def test_python_tokeniser_agrees_on_all_of_flickr8k(real_data):
     captions = [text for record in read_captions(real_data / "flickr8k").records for text in record.captions]
     written = [text.replace(" .", ".").replace(" ,", ",").replace(" '", "'").replace(' "', '"') for text in captions]
     assert len(captions) == 35_000
-    for texts in (captions, written):
-        pairs = zip(texts, tokenize_python(texts), tokenize_java(texts), strict=True)
-        assert [(text, ours) for text, ours, theirs in pairs if ours != theirs] == []
+    assert_as_officially([*captions, *written])
 
 
 @pytest.mark.parametrize(
@@ -287,3 +284,99 @@ def test_broken_results_are_named(tmp_path: Path, text: str, message: str):
 def test_no_results_file(tmp_path: Path):
     with pytest.raises(DataError, match="cannot read the results"):
         load_results(tmp_path / "nothing.json")
+
+
+SPECIAL = """\
+<unk> dog <end>
+a <UNK>s dog<pad><pad> </s> <s>a</s> <|endoftext|> [SEP] startseq
+<b>bold</b> <br/> <br /> <a href="x"> <img src='x' alt="y z"> <person_1> <!-- c --> <1> <a, b> <3 a < b > </a b>
+a 🐶 runs 👍🏽 ok 👨\u200d👩\u200d👧 🇩🇪 ❤️ ☺️ x🐶y 1🐶2 don🐶't 🐶's
+a • b → c ♥ I♥NY ★ ✓ ♪la © ® ™ dog™ 5° 20°C m² x² H₂O ⅓ cup 1⅔ ⅛ 5¢ ¤5 ¥5 US$5 ¿que? «x» „x“
+&amp; R&amp;D &lt;b&gt; &quot;x&quot; &#39;s cat&#39;s &nbsp; cat&apos;s &copy; caf&eacute;
+a–b 3–4 a—b … dog…cat e‐mail soft\u00adhyphen ―
+一只狗在草地上奔跑 犬が走る。 สุนัขวิ่ง 개가 달린다 狗，猫 e\u0301té
+dog!cat what?why 3.5cm red,5 ##ing __init__ _x_ :) ;-) :D :/ ^_^ (-_-) a@b @home #dog #x27 don‘t o’clock ’90s
+O'Neil cats'red x/y-z 1/2x << >>
+""".splitlines()
+
+
+def assert_as_officially(captions: list[str]) -> None:
+    """The words are those of the official tokeniser, which starts slowly and takes all captions at once."""
+    triples = zip(captions, tokenize_python(captions), tokenize_java(captions), strict=True)
+    assert [triple for triple in triples if triple[1] != triple[2]] == []
+
+
+@needs_java
+def test_python_tokeniser_agrees_with_the_official_one():
+    assert_as_officially([*TOUGH, *SPECIAL])
+
+
+PIECES = """
+a A dog dogs man boy's don't it's T-shirt red woman's cats' Frisbee 2 3rd 10 5,000 3.5 1/2 mid-air café Zürich 狗 U.S.
+e.g. <unk> <UNK> <end> <start> <pad> <s> </s> <b> </b> <br/> [UNK] &amp; &lt; &quot; &#39; &eacute; 🐶 👍🏽 ❤️ ☺ ♥ ★ →
+• © ™ ° ² ½ € $ £ ¢ … – — “ ” ‘ ’ « » #dog @home :) ;-) :D <3 ^_^ http://a.b/c me@x.y % & * + = / | ~ _ ^ # @
+. , ! ? ; : - -- ... ( ) ' " !! ?!
+"""
+
+
+@needs_java
+def test_captions_of_any_such_words_are_tokenised_as_they_are_officially():
+    random = Random(5)
+    assert_as_officially([" ".join(random.choices(PIECES.split(), k=random.randint(2, 12))) for _ in range(20_000)])
+
+
+@needs_java
+def test_every_character_is_a_word_part_of_one_or_nothing_as_it_is_officially():
+    """Letters that Unicode has got since the program was written are letters to us, and nothing to it."""
+    signs = [chr(code) for code in [*range(33, 0xD800), *range(0xE000, 0x10000), *range(0x1F300, 0x1FB00)]]
+    known = [sign for sign in signs if unicodedata.category(sign) not in ("Cn", "Lo", "Ll", "Lu", "Lm", "Nd")]
+    assert_as_officially([text.format(sign) for sign in known for text in ("a {} b", "a{}b")])
+
+
+@needs_java
+def test_foreign_captions_have_the_same_words_with_and_without_java(failing):
+    """Captions that end in <end> <pad> <unk>, and such with emoji and quotes."""
+    for name in ("res_special", "res_odd"):
+        captions = load_results(failing / "csv" / f"{name}.json")
+        assert_as_officially(list(captions.values()))
+
+
+def test_special_tokens_in_captions_are_told():
+    references = {1: ["a dog"], 2: ["a cat"]}
+    remark = evaluate(references, {1: "a dog <end> <pad>", 2: "a cat"}, tokenizer="python").remark
+    assert "1 of 2 captions" in remark
+    assert "<end>, <pad>" in remark
+    assert "tokens" not in evaluate(references, {1: "a <b>dog</b>", 2: "a cat"}, tokenizer="python").remark
+
+
+def test_what_could_not_be_computed_has_a_gap():
+    scores = evaluate({1: ["a dog"]}, {1: "a dog"}, tokenizer="python")
+    assert list(scores.with_gaps()) == list(METRICS)
+    assert scores.with_gaps()["METEOR"] is None
+    assert scores.with_gaps() | {"METEOR": 0.0} == {**scores, "METEOR": 0.0}
+
+
+@needs_java
+@pytest.mark.parametrize(
+    "error", [URLError("no network"), BadZipFile("cut short"), subprocess.CalledProcessError(1, "java")]
+)
+def test_a_spice_that_fails_says_why(monkeypatch, error):
+    from pycocoevalcap.spice import spice
+
+    def fail(self: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(spice.Spice, "__init__", fail)
+    with pytest.raises(LstmzooError, match=r"SPICE failed .* downloads a parser"):
+        evaluate({1: ["a dog"]}, {1: "a dog"}, tokenizer="python", spice=True)
+
+
+def test_results_nested_without_end(tmp_path: Path):
+    path = tmp_path / "captions.json"
+    for text in ('{"images":' * 100_000, "[" * 100_000):
+        path.write_text(text)
+        with pytest.raises(DataError, match="is not JSON"):
+            load_results(path)
+    path.write_bytes(b'[{"image_id": 1, "caption": "caf\xe9"}]')
+    with pytest.raises(DataError, match="is not JSON"):
+        load_results(path)

@@ -127,7 +127,7 @@ def score_file(argv: list[str]) -> None:
     if config.output is not None:
         folder = Path(str(config.output)).expanduser()
         about = {"pictures": len(references), "tokenizer": scores.tokenizer, "remark": scores.remark}
-        write_json(folder / "metrics.json", {**scores, **about})
+        write_json(folder / "metrics.json", {**scores.with_gaps(), **about})
         print(f"Written to {folder}: metrics.json")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmzoo.data.atomic import write_atomically
+from lstmzoo.errors import printable
 
 if TYPE_CHECKING:
     from lstmzoo.data.captions.check import CaptionsReport
@@ -37,14 +38,14 @@ def check(
     split_dir: str | None = None,
     json: str | None = None,
 ) -> None:
-    """Count what is there; exit code 1 if something is missing."""
+    """Count what is there; exit code 1 if something is missing, or nothing can be trained on it."""
     from lstmzoo.data.captions.check import check as count
 
     report = count(root, layout, image_dir=image_dir, split_dir=split_dir)
     if json is not None:
         write_atomically(Path(json), f"{report.to_json()}\n")
     _print(report)
-    if not report.complete:
+    if not report.trainable:
         raise SystemExit(1)
 
 
@@ -52,7 +53,7 @@ def _print(report: CaptionsReport) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"Captions of {report.dataset or report.source}", title_justify="left")
+    table = Table(title=printable(f"Captions of {report.dataset or report.source}"), title_justify="left")
     table.add_column("split")
     for head in ("images\nfound", "images\nlisted", "images\npublished", "captions\nfound", "captions\npublished"):
         table.add_column(head, justify="right")
@@ -65,10 +66,10 @@ def _print(report: CaptionsReport) -> None:
             count.captions_published,
         )
         table.add_row(split, *("" if number is None else str(number) for number in row))
-    console = Console()
+    console = Console(markup=False)  # names come from files
     console.print(table)
     for line in _remarks(report):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(line), highlight=False, soft_wrap=True)
 
 
 def _remarks(report: CaptionsReport) -> Iterator[str]:
@@ -114,6 +115,8 @@ def _remarks(report: CaptionsReport) -> Iterator[str]:
 
 def _verdict(report: CaptionsReport) -> str:
     if not report.complete:
-        return f"Not complete. {report.remedy}."
+        return f"Not complete. {'. '.join([report.remedy, *report.obstacles])}."
+    if report.obstacles:
+        return f"What is listed is there, but no captioner can be trained on it. {'. '.join(report.obstacles)}."
     absent = [split for split, count in report.splits.items() if not count.images_listed]
     return f"What is listed is complete; not here: {', '.join(absent)}." if absent else "Complete."

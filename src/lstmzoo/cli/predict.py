@@ -12,7 +12,7 @@ time as CSV, an annotated video, and a summary.
 
 {keys}
 
-With a captioner: puts a picture, a folder of pictures or those of a list into words: captions.json, contact sheet.
+With a captioner: puts an image, a folder of images or those of a list into words: captions.json, contact sheet.
 
 {captioning}
 

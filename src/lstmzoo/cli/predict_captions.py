@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmzoo.errors import DataError
+from lstmzoo.errors import DataError, printable
 
 if TYPE_CHECKING:
     from lstmzoo.models.captioning.decode import Sentence
@@ -21,37 +21,50 @@ def run(argv: list[str]) -> None:
 
     Raises:
         LstmzooError: a mistake in what was asked for; a single picture that cannot be read.
+        KeyboardInterrupt: it was stopped; what was done until then is written.
         SystemExit: with code 1 if some of several pictures could not be read; the others are done.
     """
     from lstmzoo.cli.caption_options import decoding_of, speaker_of
     from lstmzoo.cli.compose import compose
     from lstmzoo.data.progress import progress_bar
-    from lstmzoo.inference.captions import caption_files, find_pictures, text_of
+    from lstmzoo.inference.captions import caption_files, find_pictures, suffixes_of, text_of
 
     config = compose("predict_captioning", argv)
     decoding = decoding_of(config)
     output = Path(str(config.output)).expanduser()
-    pictures = find_pictures(str(config.input))
+    left_out: list[Path] = []
+    pictures = find_pictures(str(config.input), left_out)
     speaker = speaker_of(config)
     done: dict[Path, list[Sentence]] = {}
     failures: list[DataError] = []
     several = len(pictures) > 1
+    stopped: KeyboardInterrupt | None = None
     with (
         progress_bar("captioning", len(pictures), "pictures") if several else nullcontext(lambda step: None) as advance
     ):
-        for path, found in caption_files(speaker, pictures, decoding, failures=failures if several else None):
-            done[path] = found
-            advance(1)
-        advance(len(failures))
+        try:
+            for path, found in caption_files(speaker, pictures, decoding, failures=failures if several else None):
+                done[path] = found
+                advance(1)
+            advance(len(failures))
+        except KeyboardInterrupt as stop:  # what is done is kept
+            stopped = stop
     sentences = {path: [text_of(sentence, speaker.words) for sentence in found] for path, found in done.items()}
     for path, texts in sentences.items():
-        print(f"{path.name}: {texts[0]}", *(f"{' ' * len(path.name)}  {text}" for text in texts[1:]), sep="\n")
+        name = printable(path.name)
+        print(
+            f"{name}: {printable(texts[0])}", *(f"{' ' * len(name)}  {printable(text)}" for text in texts[1:]), sep="\n"
+        )
     if done:
         _write(output, done, sentences)
     written = f"Written to {output}: captions.json, contact_sheet.png" if done else "Nothing was written"
     print(f"{len(done)} of {len(pictures)} pictures done. {written}")
+    if left_out:
+        print(printable(f"Other files, which were left out: {suffixes_of(left_out)}"))
     for error in failures:
-        print(f"lstmzoo: {error}", file=sys.stderr)
+        print(printable(f"lstmzoo: {error}"), file=sys.stderr)
+    if stopped is not None:
+        raise stopped
     if failures:
         sys.exit(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from lstmzoo import nn
 from lstmzoo.data.captions.images import read_image, read_images
 from lstmzoo.data.captions.records import read_text
 from lstmzoo.data.captions.text import tokenize
+from lstmzoo.data.images import IMAGE_SUFFIXES, is_image, natural_key
+from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.inference.gates import has_memory
 from lstmzoo.models.captioning.base import BOS, EOS
@@ -25,8 +28,6 @@ from lstmzoo.models.captioning.ensemble import Ensemble
 
 PICTURE = "(picture)"
 """The step at which a model reads the picture as its first word."""
-
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
@@ -52,24 +53,27 @@ class Spoken:
     members: tuple[Spoken, ...] = ()
 
 
-def find_pictures(wanted: str | Path) -> list[Path]:
+def find_pictures(wanted: str | Path, left_out: list[Path] | None = None) -> list[Path]:
     """Find the pictures that are meant.
 
     Args:
         wanted: a picture, a folder that is searched with all its subfolders, or a .txt file with a path per line
-            (relative to the file's folder); one that is there twice is taken once.
+            (relative to the file's folder); one that is there twice is taken once. Hidden files are none.
+        left_out: takes the other files of the folder, whose suffixes are not those of images.
 
     Raises:
         DataError: there is nothing of that name, no picture in it, or a list that is not UTF-8.
     """
     path = Path(wanted).expanduser()
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICTURE_SUFFIXES)
-        if not found:
-            raise DataError(
-                f"there is no picture in the folder {path}; looked for {', '.join(sorted(PICTURE_SUFFIXES))}"
-            )
-        return found
+        files = [file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path))]
+        others = [file for file in files if not is_image(file)]
+        if len(others) == len(files):
+            there = f", only {suffixes_of(others)}" if others else ""
+            raise DataError(f"there is no image in the folder {path}{there}; looked for {', '.join(IMAGE_SUFFIXES)}")
+        if left_out is not None:
+            left_out += others
+        return sorted((file for file in files if is_image(file)), key=natural_key)
     if not path.is_file():
         raise DataError(f"there is no input {path}: give a picture, a folder of pictures, or a .txt list of paths")
     if path.suffix.lower() != ".txt":
@@ -79,6 +83,16 @@ def find_pictures(wanted: str | Path) -> list[Path]:
         raise DataError(f"the list {path} is empty; write the path of a picture on each line")
     found = [path.parent / Path(line).expanduser() for line in lines if line]
     return list({os.path.abspath(file): file for file in found}.values())
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def suffixes_of(files: Sequence[Path]) -> str:
+    """Say how many files of each suffix there are, e.g. ``.heic (3), without suffix (1)``."""
+    counts = Counter(file.suffix.lower() or "without suffix" for file in files)
+    return listed(f"{suffix} ({count})" for suffix, count in counts.most_common())
 
 
 @torch.inference_mode()

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.metrics import java, ptb
 from lstmzoo.metrics.meteor import meteor
+from lstmzoo.metrics.special_tokens import remark_on_special_tokens
 
 METRICS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 
@@ -39,6 +42,10 @@ class Scores(dict[str, float]):
         super().__init__(numbers)
         self.tokenizer = tokenizer
         self.remark = remark
+
+    def with_gaps(self) -> dict[str, float | None]:
+        """Return the numbers of all `METRICS`, None for those that could not be computed; for files of results."""
+        return {**dict.fromkeys(METRICS), **self}
 
 
 def evaluate(
@@ -66,7 +73,7 @@ def evaluate(
 
     Raises:
         LstmzooError: images with references but no caption or the reverse, no image at all, a reference without words,
-            an unknown tokeniser, or Java is asked for and missing.
+            an unknown tokeniser, Java is asked for and missing, or SPICE is asked for and its program fails.
     """
     if tokenizer not in TOKENIZERS:
         raise LstmzooError(f"unknown tokenizer {tokenizer!r}; valid: {', '.join(TOKENIZERS)}")
@@ -81,6 +88,7 @@ def evaluate(
             troubles.append(f"METEOR is left out: {error}.")
     if spice:
         numbers["SPICE"] = _spice(said, guessed)
+    troubles += filter(None, [remark_on_special_tokens(hypotheses.values())])
     ordered = {name: numbers[name] for name in (*METRICS, "SPICE") if name in numbers}
     return Scores(ordered, tokenizer, " ".join([_remark(tokenizer), *troubles]))
 
@@ -102,7 +110,7 @@ def load_results(path: str | os.PathLike[str]) -> dict[ImageId, str]:
         entries = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DataError(f"cannot read the results {path} ({error.strerror or error})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter where lists are nested without end
         raise DataError(f"{path} is not JSON ({error})") from error
     if not isinstance(entries, list):
         raise DataError(f'{path} must hold a list [{{"image_id": ..., "caption": "..."}}, ...], not {_kind(entries)}')
@@ -222,9 +230,15 @@ def _without_java(said: dict[str, list[str]], guessed: dict[str, list[str]]) -> 
 
 def _spice(said: dict[str, list[str]], guessed: dict[str, list[str]]) -> float:
     java.java_command()
-    from pycocoevalcap.spice.spice import Spice
+    try:
+        from pycocoevalcap.spice.spice import Spice
 
-    score, _ = Spice().compute_score(said, guessed)
+        score, _ = Spice().compute_score(said, guessed)
+    except (OSError, subprocess.SubprocessError, BadZipFile, ValueError) as error:
+        raise LstmzooError(
+            f"SPICE failed ({error}): at its first use it downloads a parser, which takes a network, a folder of "
+            "pycocoevalcap that can be written to, and 8 GB of memory; the other numbers come without spice"
+        ) from error
     return float(score)
 
 

@@ -74,7 +74,7 @@ class CaptionResults:
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers, ready for JSON."""
         return {
-            **self.scores,
+            **self.scores.with_gaps(),
             "bad_endings": self.bad_endings,
             "unended": self.unended,
             "words": self.words,

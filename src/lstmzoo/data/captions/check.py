@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lstmzoo.data.captions.images import read_image
 from lstmzoo.data.captions.layouts import is_simulated, read_captions
+from lstmzoo.data.captions.obstacles import USUAL_MIN_COUNT, obstacles
 from lstmzoo.data.captions.records import CaptionFiles, CaptionRecord, missing_images
 from lstmzoo.data.captions.remedies import remedy
 from lstmzoo.data.progress import progress_bar
@@ -27,7 +28,7 @@ COCO = {
     "2014": {"train": (82_783, 414_113), "val": (40_504, 202_654)},
     "2017": {"train": (118_287, 591_753), "val": (5_000, 25_014)},
 }
-"""COCO's own splits, by the year in the names of its files; without a year a set is one's own."""
+"""COCO's own splits, by the year in the names of its files; a set with other names, also of images, is your own."""
 
 FLICKR30K_ALL = {"": (31_783, 158_915)}
 """The token file of Flickr30k, which comes without splits."""
@@ -74,6 +75,7 @@ class CaptionsReport:
         short: splits with fewer images than were published; those that are not here at all are not among them.
         oddities: what had to be put right in the captions, by kind, with the places.
         remedy: what to do if the set is not complete; empty otherwise.
+        obstacles: what keeps a captioner from being trained on it, complete or not, each with its remedy.
     """
 
     root: str
@@ -91,6 +93,7 @@ class CaptionsReport:
     short: list[str]
     oddities: dict[str, list[str]]
     remedy: str
+    obstacles: list[str]
 
     @property
     def complete(self) -> bool:
@@ -98,9 +101,14 @@ class CaptionsReport:
         listed = any(count.images_listed for count in self.splits.values())
         return listed and not (self.missing or self.unmatched or self.undecodable or self.short)
 
+    @property
+    def trainable(self) -> bool:
+        """Whether a captioner can be trained on it."""
+        return self.complete and not self.obstacles
+
     def to_json(self) -> str:
         """Return the report as JSON."""
-        return json.dumps({**asdict(self), "complete": self.complete}, indent=2)
+        return json.dumps({**asdict(self), "complete": self.complete, "trainable": self.trainable}, indent=2)
 
 
 def check(
@@ -146,13 +154,14 @@ def check(
         splits=splits,
         captions_per_image=(min(counts, default=0), max(counts, default=0)),
         words=len(words),
-        frequent_words=sum(count >= 5 for count in words.values()),
+        frequent_words=sum(count >= USUAL_MIN_COUNT for count in words.values()),
         missing=[f"{record.place}: {record.path}" for record in missing],
         unmatched=[text for texts in files.unmatched.values() for text in texts],
         undecodable=[f"{record.place}: {error}" for record, error in undecodable],
         short=short,
         oddities=dict(files.oddities.found),
         remedy=remedy(files, unusable, bool(short)),
+        obstacles=obstacles(files, words),
     )
 
 
@@ -197,7 +206,7 @@ def _split_counts(files: CaptionFiles, unusable: set[Path]) -> dict[str, SplitCo
 
 def _published(files: CaptionFiles) -> dict[str, tuple[int, int]]:
     """Images and captions of each split as published; nothing where the set is not a published one."""
-    if files.layout == "coco":
+    if files.layout == "coco" and files.dataset == "coco":
         places = [record.place for record in files.records]
         return next((counts for year, counts in COCO.items() if any(f"{year}.json" in one for one in places)), {})
     if files.layout == "flickr30k":

@@ -1,4 +1,4 @@
-"""COCO's own annotations: captions_train2014.json, captions_val2014.json, or those of 2017.
+"""COCO's own annotations, captions_train2014.json, captions_val2014.json or those of 2017, and others in their form.
 
 Chen et al., "Microsoft COCO captions: data collection and evaluation server", arXiv 1504.00325.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.data.captions.records import (
+    SPLITS,
     CaptionFiles,
     CaptionRecord,
     ImageId,
@@ -24,24 +25,28 @@ from lstmzoo.data.captions.records import (
 from lstmzoo.data.captions.text import Oddities
 from lstmzoo.errors import DataError
 
-_NAME = re.compile(r"captions_((train|val)(?:\d{4})?)\.json")
+_NAME = re.compile(r"captions_((train|val|test)(?:\d{4})?)\.json")
+_OTHER_NAME = re.compile(r"(?<![a-z])(train|val|test)(?![a-z])")
+_PUBLISHED_IMAGE = re.compile(r"(?:COCO_(?:train|val)2014_)?\d{12}\.jpg")
 
 
 def find(root: Path) -> list[Path]:
-    """List the caption files in a folder or in its ``annotations``."""
+    """List the caption files in a folder or in its ``annotations``; there, they may also be called ``train.json``."""
     files = [path for folder in (root, root / "annotations") for path in sorted(folder.glob("captions_*.json"))]
-    return [path for path in files if _NAME.fullmatch(path.name)]
+    named = [path for path in files if _NAME.fullmatch(path.name)]
+    return named or [path for split in SPLITS if (path := root / "annotations" / f"{split}.json").is_file()]
 
 
 def read(paths: list[Path], image_dir: Path | None = None) -> CaptionFiles:
-    """Read COCO's caption files.
+    """Read COCO's caption files, or others of their form.
 
     Args:
-        paths: the files, one per split.
+        paths: the files, one per split. Other names than COCO's may say the split, too; images are in none where a
+            name says nothing.
         image_dir: folder of the images, or of the folders ``train2014`` and so on.
 
     Returns:
-        The data set; images go by their number.
+        The data set; images go by their number. It is called coco where all images have COCO's names.
 
     Raises:
         DataError: broken JSON, an entry without what it needs, an image that is listed twice in a file, or two files
@@ -51,23 +56,35 @@ def read(paths: list[Path], image_dir: Path | None = None) -> CaptionFiles:
     records: list[CaptionRecord] = []
     files: dict[str, Path] = {}
     for path in paths:
-        match = _NAME.fullmatch(path.name)
-        if match is None:
-            raise DataError(f"{path} is not named captions_train2014.json, captions_val2014.json or the like")
-        folder, split = match[1], match[2]
+        folder, split = _folder_and_split(path)
         if split in files:
             raise DataError(f"{files[split]} and {path} are both for {split!r}; keep those of one year in one folder")
         files[split] = path
         root = path.parent.parent if path.parent.name == "annotations" else path.parent
         base = root if image_dir is None else image_dir
-        images = find_folder(base, (folder, f"images/{folder}", "images"))
+        images = find_folder(base, filter(None, (folder, f"images/{folder}", split, f"images/{split}", "images")))
         records += _read_one(path, split, images, oddities)
+    for path in sorted(paths[0].parent.glob("captions_*.json")):
+        if path not in paths and not _NAME.fullmatch(path.name):
+            oddities.note("file of captions whose name says no split, left out", path.name)
     source = paths[0] if len(paths) == 1 else paths[0].parent
-    return CaptionFiles("coco", "coco", source, records, oddities)
+    published = all(_PUBLISHED_IMAGE.fullmatch(record.path.name) for record in records)
+    return CaptionFiles("coco", "coco" if published else "", source, records, oddities)
+
+
+def _folder_and_split(path: Path) -> tuple[str, str]:
+    """Tell by the name of a caption file what the folder of its images is called, and which split it is of."""
+    if match := _NAME.fullmatch(path.name):
+        return match[1], match[2]
+    splits = set(_OTHER_NAME.findall(path.stem.lower()))
+    return path.stem, splits.pop() if len(splits) == 1 else ""
 
 
 def _read_one(path: Path, split: str, folder: Path, oddities: Oddities) -> list[CaptionRecord]:
     found = read_json(path)
+    if split == "test" and not found.get("annotations"):  # as COCO hands out its own
+        oddities.note("test images without captions, left out", path.name)
+        return []
     sentences: dict[ImageId, list[tuple[Any, Any, str]]] = defaultdict(list)
     for number, annotation in enumerate(entry(found, "annotations", str(path), list)):
         place = f"{path.name}, annotations[{number}]"

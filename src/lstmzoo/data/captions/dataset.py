@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence, Sized
 from itertools import accumulate
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch.utils.data import Dataset
 
 from lstmzoo.data.cache import default_cache_dir
 from lstmzoo.data.captions.features import Encoder, FeatureCache, UnreadableImages
+from lstmzoo.data.captions.flickr import FLICKR8K_BAD_NAME, NO_IMAGE
 from lstmzoo.data.captions.images import mirror, read_image
 from lstmzoo.data.captions.layouts import read_captions
 from lstmzoo.data.captions.records import (
@@ -26,7 +28,7 @@ from lstmzoo.data.captions.records import (
 from lstmzoo.data.captions.remedies import command_for
 from lstmzoo.data.captions.vocabulary import Vocabulary
 from lstmzoo.data.wording import listed
-from lstmzoo.errors import DataError, LstmzooError, unknown_choice
+from lstmzoo.errors import DataError, DataWarning, LstmzooError, unknown_choice
 
 LEVELS = ("image", "caption")
 
@@ -100,6 +102,7 @@ class Captions(Dataset[dict[str, Any]]):
         self.vocabulary, self.max_words = vocabulary, max_words
         self.files = read_captions(self.root, layout, image_dir=image_dir, split_dir=split_dir)
         self.records = listed_records(self.files, self.split, self.root)
+        _warn_of_names(self.files)
         _check_images(self.files, self.records, self.split, self.root)
         self.features: FeatureCache | None = None
         self.mirrored: FeatureCache | None = None
@@ -266,6 +269,14 @@ def listed_records(files: CaptionFiles, split: str, root: Path) -> list[CaptionR
             why = f"; {kind}: {places[0]}{_others(places, root)}"
         raise EmptySplit(f"{files.source} has no image in split {split!r}; it has {listed(there)}{why}")
     return records
+
+
+def _warn_of_names(files: CaptionFiles) -> None:
+    """Say which captions are left out because of the names of their images; one in Flickr8k is known to all."""
+    places = [place for place in files.oddities.found.get(NO_IMAGE, ()) if not place.endswith(FLICKR8K_BAD_NAME)]
+    if places:
+        text = f"{files.source}: {len(places)} captions are left out, whose images have names of no images: "
+        warnings.warn(f"{text}{listed(places, 3)}", DataWarning, stacklevel=3)
 
 
 def _check_images(files: CaptionFiles, records: list[CaptionRecord], split: str, root: Path) -> None:

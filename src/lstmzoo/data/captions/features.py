@@ -7,19 +7,21 @@ picture, and reading them costs about a thousandth of computing them.
 
 from __future__ import annotations
 
-import hashlib
+import io
 import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import torch
 from filelock import FileLock
 
+from lstmzoo.data.atomic import NO_ROOM, publish
+from lstmzoo.data.captions.fingerprints import digest, states
 from lstmzoo.data.captions.images import TRANSFORM, mirror, read_image
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.errors import DataError
@@ -28,11 +30,6 @@ FORMAT = 1
 """Part of every key; raised when features would come out differently, so that old caches are not used."""
 
 BATCH = 32
-
-SAMPLE = 1024
-"""Bytes that are read at three places of a compressed picture to tell whether it has changed."""
-
-COMPRESSED = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
 
 class UnreadableImages(DataError):
@@ -86,8 +83,8 @@ class FeatureCache:
         self.paths, self.mirrored = [Path(path) for path in paths], mirrored
         self.size = _pixels(encoder.image_size)
         name = re.sub(r"[^\w.-]", "_", encoder.key)[:60]
-        self.folder = Path(folder) / f"{name}-{_digest([encoder.key, self.size, TRANSFORM, FORMAT])}"
-        stem = _digest(_states(self.paths)) + (".mirrored" if mirrored else "")
+        self.folder = Path(folder) / f"{name}-{digest([encoder.key, self.size, TRANSFORM, FORMAT])}"
+        stem = digest(states(self.paths)) + (".mirrored" if mirrored else "")
         self.grid_file = self.folder / f"{stem}.grid.npy"
         self.mean_file = self.folder / f"{stem}.mean.npy"
         self._open: dict[str, np.ndarray] = {}
@@ -163,9 +160,10 @@ class FeatureCache:
         partial = {file: file.with_suffix(".partial") for file in (self.grid_file, self.mean_file)}
         journal = self.grid_file.with_suffix(".done")
         done = _resume(journal, partial, len(self))
-        maps: list[np.ndarray] = []
+        files: list[BinaryIO] = []
         with (
             torch.inference_mode(),
+            ExitStack() as opened,
             ThreadPoolExecutor(os.cpu_count()) as pool,
             progress_bar(self._title(), len(self), "pictures", show=progress) as advance,
         ):
@@ -177,17 +175,20 @@ class FeatureCache:
                 if number + 1 < len(batches):  # the next pictures are decoded while these are computed
                     pending = pool.map(self._read, batches[number + 1])
                 grid = encoder(torch.from_numpy(images).to(device)).float()  # (B, N, C)
-                maps = maps or _open_partial(list(partial.values()), len(self), grid, done)
-                for target, values in zip(maps, (grid, grid.mean(dim=1)), strict=True):
-                    target[done : done + len(batch)] = values.cpu().numpy().astype(np.float16)
-                    target.flush()  # type: ignore[attr-defined]
+                both = [grid, grid.mean(dim=1)]
+                if not files:
+                    pairs = zip(partial.values(), both, strict=True)
+                    files = [opened.enter_context(_opened(file, values, len(self), done)) for file, values in pairs]
+                for file, values in zip(files, both, strict=True):
+                    file.write(values.cpu().numpy().astype(np.float16).tobytes())
+                    file.flush()
+                    os.fsync(file.fileno())
                 done += len(batch)
                 _write(journal, str(done))
                 advance(len(batch))
-        maps.clear()
-        for file, unfinished in partial.items():
+        for final, unfinished in partial.items():
             if unfinished.exists():  # else an interrupted run has renamed it
-                os.replace(unfinished, file)
+                publish(unfinished, final)
         journal.unlink()
 
     def _stack(self, pictures: Iterator[np.ndarray], pool: ThreadPoolExecutor, start: int) -> np.ndarray:
@@ -212,12 +213,21 @@ class FeatureCache:
         return f"Computing features{' of mirrored pictures' if self.mirrored else ''}"
 
 
-def _open_partial(files: list[Path], length: int, grid: torch.Tensor, done: int) -> list[np.ndarray]:
-    """Open the partial files, or make them where nothing has been done yet."""
-    mode = "r+" if done else "w+"
-    shapes = [(length, *grid.shape[1:]), (length, grid.shape[2])]
-    pairs = zip(files, shapes, strict=True)
-    return [np.lib.format.open_memmap(file, mode=mode, dtype=np.float16, shape=shape) for file, shape in pairs]
+@contextmanager
+def _opened(path: Path, values: torch.Tensor, length: int, done: int) -> Iterator[BinaryIO]:
+    """Open a partial file, or make it where nothing has been done yet, to append what follows the first `done` rows.
+
+    It is an array as NumPy saves it, which grows by plain writes: a memory map of a file with holes in it would end the
+    process without a word where the disk is full.
+    """
+    header = io.BytesIO()
+    shape = (length, *values.shape[1:])
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f2", "fortran_order": False, "shape": shape})
+    with open(path, "r+b" if done else "w+b") as file:
+        if not done:
+            file.write(header.getvalue())
+        file.seek(len(header.getvalue()) + done * values[0].numel() * np.dtype(np.float16).itemsize)
+        yield file
 
 
 def _resume(journal: Path, partial: dict[Path, Path], length: int) -> int:
@@ -236,51 +246,18 @@ def _explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        kept = "make room and start again, what is computed is kept; or " if error.errno in NO_ROOM else ""
         raise DataError(
             f"the cache of features {folder} cannot be written ({error.strerror or error}); "
-            "name another folder with cache_dir=..."
+            f"{kept}name another folder with cache_dir=..."
         ) from error
 
 
 def _write(path: Path, text: str) -> None:
     unfinished = path.with_name(f".{path.name}.tmp")
     unfinished.write_text(text)
-    os.replace(unfinished, path)
+    publish(unfinished, path)
 
 
 def _pixels(size: int | tuple[int, int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
-
-
-def _states(paths: Sequence[Path]) -> list[tuple[str, int, bytes]]:
-    """What tells a list of pictures from another: name, size and sample of each."""
-    absolute = [os.path.abspath(path) for path in paths]
-    base = os.path.commonpath([os.path.dirname(path) for path in absolute]) if absolute else ""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        samples = list(pool.map(_sample, absolute))
-    return [(os.path.relpath(path, base), *sample) for path, sample in zip(absolute, samples, strict=True)]
-
-
-def _sample(path: str) -> tuple[int, bytes]:
-    """The size of a file in bytes, and a digest of its beginning, middle and end, or of all of it.
-
-    In a compressed picture a change anywhere moves what follows it (in PNG it changes the checksum at the end); in
-    others, such as BMP, nothing but the place itself may change.
-    """
-    try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            parts = []
-            if os.path.splitext(path)[1].lower() in COMPRESSED:
-                for start in (0, size // 2, max(size - SAMPLE, 0)):
-                    file.seek(start)
-                    parts.append(file.read(SAMPLE))
-            else:
-                parts.append(file.read())
-    except OSError as error:
-        raise DataError(f"cannot read the image {path} ({error.strerror or error})") from error
-    return size, hashlib.blake2b(b"".join(parts), digest_size=8).digest()
-
-
-def _digest(facts: Any) -> str:
-    return hashlib.blake2b(repr(list(facts)).encode(), digest_size=8).hexdigest()

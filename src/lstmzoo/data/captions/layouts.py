@@ -79,7 +79,17 @@ def _nothing(root: Path, layout: str, found: list[str]) -> str:
     return (
         f"{root} holds no captions: no dataset_*.json (Karpathy), captions_train2014.json (COCO), Flickr8k.token.txt, "
         f"results_20130124.token (Flickr30k), captions.txt or captions.csv. "
-        f"{_how_to_get_one(root)}"
+        f"{_other_files(root)}{_how_to_get_one(root)}"
+    )
+
+
+def _other_files(root: Path) -> str:
+    """Name a file that may be meant although it is called otherwise."""
+    others = _files(root, lambda path: path.suffix.lower() in (".json", *flickr.CSV_SUFFIXES))
+    return (
+        f"Name a file that is called otherwise as root=FILE, e.g. root={others[0]}. "
+        if root.is_dir() and others
+        else ""
     )
 
 
@@ -91,11 +101,20 @@ def _files(root: Path, fits: Callable[[Path], bool]) -> list[Path]:
 
 
 def _karpathy(root: Path) -> list[Path]:
+    if root.is_file():
+        return [root] if root.suffix == ".json" and not _is_coco(root) else []
     return _files(root, lambda path: path.name.startswith("dataset") and path.suffix == ".json")
 
 
 def _coco(root: Path) -> list[Path]:
-    return [root] if root.is_file() and root.name.startswith("captions_") else coco.find(root)
+    if root.is_file():
+        return [root] if root.suffix == ".json" and _is_coco(root) else []
+    return coco.find(root)
+
+
+def _is_coco(path: Path) -> bool:
+    """Whether a JSON file that was named, whatever it is called, has COCO's form."""
+    return path.name.startswith("captions_") or b'"annotations"' in path.read_bytes()
 
 
 def _flickr8k(root: Path) -> list[Path]:
@@ -108,7 +127,12 @@ def _flickr30k(root: Path) -> list[Path]:
 
 
 def _csv(root: Path) -> list[Path]:
-    return _files(root, lambda path: path.name in flickr.CSV_FILES or (root.is_file() and path.suffix == ".csv"))
+    return _files(root, lambda path: path.name in flickr.CSV_FILES or _is_named_csv(root))
+
+
+def _is_named_csv(root: Path) -> bool:
+    """Whether it is a csv file itself that was named, whatever it is called."""
+    return root.is_file() and root.suffix.lower() in flickr.CSV_SUFFIXES
 
 
 def _has_flickr8k_lists(root: Path) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lstmzoo.data.atomic import publish
 from lstmzoo.data.captions.karpathy import IMAGE_FOLDERS
 from lstmzoo.data.captions.layouts import is_simulated
 from lstmzoo.data.download import extract_zip, fetch, open_url
@@ -131,7 +132,7 @@ def _unpack(path: Path, root: Path, keep: str, progress: bool) -> None:
     extract_zip(path, folder, max_members=MAX_IMAGES, max_bytes=MAX_BYTES, progress=progress)
     shutil.rmtree(folder / "__MACOSX", ignore_errors=True)  # a Mac's notes on each file
     if keep:
-        os.replace(folder / keep, root / keep)
+        publish(folder / keep, root / keep)
         shutil.rmtree(folder)
 
 

@@ -142,7 +142,7 @@ def missing_images(records: Iterable[CaptionRecord]) -> list[CaptionRecord]:
         folder = record.path.parent
         if folder not in present:
             present[folder] = (
-                {entry.name for entry in os.scandir(folder) if entry.is_file()} if folder.is_dir() else set()
+                {entry.name for entry in os.scandir(folder) if entry.is_file()} if os.path.isdir(folder) else set()
             )
         if record.path.name not in present[folder]:
             missing.append(record)

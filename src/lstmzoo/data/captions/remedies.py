@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from lstmzoo.data.captions.layouts import SIMULATED_MARKER, is_simulated
 from lstmzoo.data.captions.prepare import ARCHIVES
-from lstmzoo.data.captions.records import CaptionFiles, CaptionRecord
+from lstmzoo.data.captions.records import CaptionFiles, CaptionRecord, entry, read_json
 
 
 def remedy(files: CaptionFiles, unusable: Sequence[CaptionRecord], short: bool) -> str:
@@ -54,7 +53,7 @@ def command_for(files: CaptionFiles, unusable: Sequence[CaptionRecord]) -> str:
     """
     folder = files.source.parent
     if is_simulated(folder):
-        seed = json.loads((folder / SIMULATED_MARKER).read_text())["seed"]
+        seed = entry(read_json(folder / SIMULATED_MARKER), "seed", str(folder / SIMULATED_MARKER))
         return f"lstmzoo data simulate captions root={folder} pictures={len(files.records)} seed={seed}"
     brought = {folder / archive.holds for archive in ARCHIVES.get(files.dataset, ())}
     if files.source in brought and all(record.path.parent in {folder, *brought} for record in unusable):

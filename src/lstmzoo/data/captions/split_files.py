@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def find_lists(folder: Path) -> dict[str, Path]:
 def read_lists(lists: Mapping[str, Path], images: Mapping[str, object], source: Path) -> SplitLists:
     """Read the split lists.
 
-    A line is the file name of an image, with or without ``.jpg``. Blank lines are skipped.
+    A line is the file name of an image, with or without its suffix. Blank lines are skipped.
 
     Args:
         lists: the list of each split.
@@ -65,6 +66,8 @@ def read_lists(lists: Mapping[str, Path], images: Mapping[str, object], source: 
     Raises:
         DataError: an image that is in two lists, or twice in one.
     """
+    stems = Counter(name.rpartition(".")[0] for name in images)
+    by_stem = {stem: name for name in images if stems[stem := name.rpartition(".")[0]] == 1}
     split_of: dict[str, str] = {}
     places: dict[str, str] = {}
     unmatched: dict[str, list[str]] = {}
@@ -74,8 +77,8 @@ def read_lists(lists: Mapping[str, Path], images: Mapping[str, object], source: 
             if not text:
                 continue
             place = f"{path.name}, line {number}"
-            name = text if text in images else f"{text}.jpg"
-            if name not in images:
+            name = next((name for name in (text, f"{text}.jpg", by_stem.get(text, "")) if name in images), None)
+            if name is None:
                 unmatched.setdefault(split, []).append(f"{place} names {text!r}, which has no captions in {source}")
                 continue
             if name in places:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 _LINE_ENDS = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -13,7 +15,18 @@ _MARK = "\u0301"
 _LETTERS = rf"(?:[^\W_]{_MARK}*)+"
 _WORD = re.compile(rf"'(?:s|re|ve|ll|d|m)\b|{_LETTERS}(?:[-'.]{_LETTERS})*")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
+_TAG = re.compile(
+    r"</?(?:a|b|br|em|font|h[1-6]|i|img|li|ol|p|small|span|strong|sub|sup|u|ul)(?: [a-z-]+=[^<>]*)? ?/?>", re.I
+)
 _APOSTROPHES = str.maketrans("\u2018\u2019\u02bc", "'''")
+
+
+_UNSPACED = (
+    ("Chinese or Japanese", re.compile(r"[\u3040-\u30ff\u3400-\u9fff]"), 4.0),
+    ("Thai, Lao, Burmese or Khmer", re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"), 8.0),
+)
+"""What is written without blanks between words, its letters, and more of them than a word has in the mean."""
 
 
 class Oddities:
@@ -45,7 +58,10 @@ def clean(raw: Any, place: str, oddities: Oddities) -> str:
     if not isinstance(raw, str):
         oddities.note("caption that is not text, left out", place)
         return ""
-    text = raw.strip()
+    text = _without_markup(raw)
+    if text != raw:
+        oddities.note("HTML entities or tags, made the characters that they stand for", place)
+    text = text.strip()
     if _is_odd(text):
         _note_oddities(text, place, oddities)
     result = plain(text)
@@ -58,15 +74,25 @@ def clean(raw: Any, place: str, oddities: Oddities) -> str:
 def plain(text: str) -> str:
     """Normalise a text.
 
-    Line ends of any kind (U+2028 and U+2029 among them, which would shift all later lines of an official evaluation)
-    and other white space become one blank; characters that cannot be seen (control, format, unassigned) are removed;
-    letters and the marks over them are joined, and full-width letters, ligatures and the like become ordinary ones
-    (Unicode's NFC, and NFKC of letters, digits and punctuation; signs such as ½ stay what they are).
+    Entities of HTML become the characters that they stand for (``&amp;``, ``&#39;``), its tags go. Line ends of any
+    kind (U+2028 and U+2029 among them, which would shift all later lines of an official evaluation) and other white
+    space become one blank; characters that cannot be seen (control, format, unassigned) are removed; letters and the
+    marks over them are joined, and full-width letters, ligatures and the like become ordinary ones (Unicode's NFC, and
+    NFKC of letters, digits and punctuation; signs such as ½ stay what they are).
     """
-    text = " ".join(text.split())
+    text = " ".join(_without_markup(text).split())
     if not _is_odd(text):
         return text
     return unicodedata.normalize("NFC", "".join(map(_usual, _visible(text))))
+
+
+def _without_markup(text: str) -> str:
+    while _ENTITY.search(text):  # &amp;quot; is found, too, where a text was escaped twice
+        unescaped = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
+        if unescaped == text:
+            break
+        text = unescaped
+    return _TAG.sub(" ", text) if "<" in text else text
 
 
 def _is_odd(text: str) -> bool:
@@ -118,3 +144,25 @@ def tokenize(caption: str) -> tuple[str, ...]:
     # Marks that no letter could be joined with belong to words, too; to the pattern they all look alike.
     shape = "".join(_MARK if unicodedata.category(character)[0] == "M" else character for character in text)
     return tuple(text[found.start() : found.end()] for found in _WORD.finditer(shape))
+
+
+def unsegmented(sentences: Iterable[Sequence[str]]) -> str:
+    """Tell whether captions are of a script without blanks between words, and none were put there.
+
+    Args:
+        sentences: the words of each caption, as `tokenize` finds them.
+
+    Returns:
+        What the captions are; empty where their words are parted.
+    """
+    words = [word for sentence in sentences for word in sentence if not word.isascii()]
+    for name, letters, longest in _UNSPACED:
+        found = [number for word in words if (number := len(letters.findall(word)))]
+        if found and sum(found) > longest * len(found):
+            return name
+    return ""
+
+
+def segmentation_wanted(script: str) -> str:
+    """Word what is wrong with captions that are `unsegmented`, and the remedy."""
+    return f"the captions ({script}) have no blanks between words, so that each is one long word; segment them first"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lstmzoo.data.captions.text import segmentation_wanted, unsegmented
 from lstmzoo.errors import DataError, LstmzooError
 
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
@@ -48,11 +49,14 @@ class Vocabulary:
 
         Raises:
             LstmzooError: `min_count` is not positive.
-            DataError: no word is left.
+            DataError: no word is left, or the captions are not parted into words.
         """
         if min_count < 1:
             raise LstmzooError(f"min_count={min_count}: a word must occur at least once, so give 1 or more")
+        sentences = list(sentences)
         counts = Counter(word for sentence in sentences for word in sentence)
+        if script := unsegmented(sentences):
+            raise DataError(segmentation_wanted(script))
         kept = [word for word, count in counts.items() if count >= min_count and word not in SPECIALS]
         if not kept:
             raise DataError(f"no word occurs {min_count} times in the training captions; lower min_count")

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from lstmzoo.data.atomic import write_atomically
 from lstmzoo.data.captions.layouts import SIMULATED_MARKER as MARKER
+from lstmzoo.data.captions.records import entry, read_json
 from lstmzoo.data.captions.text import tokenize
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.data.simulate.checks import check_whole
@@ -82,8 +83,8 @@ def contents(root: str | os.PathLike[str]) -> dict[str, int] | None:
     root = Path(root)
     if not (root / MARKER).is_file() or not (root / CAPTIONS_FILE).is_file():
         return None
-    pictures = json.loads((root / CAPTIONS_FILE).read_text())["images"]
-    return {"pictures": len(pictures), "seed": json.loads((root / MARKER).read_text())["seed"]}
+    pictures = entry(read_json(root / CAPTIONS_FILE), "images", str(root / CAPTIONS_FILE), list)
+    return {"pictures": len(pictures), "seed": entry(read_json(root / MARKER), "seed", str(root / MARKER))}
 
 
 def true_captions(root: str | os.PathLike[str]) -> dict[str, set[str]]:
