@@ -57,11 +57,12 @@ def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
         LstmzooError: the data is missing or has other classes, or the changed settings do not fit the weights.
     """
     config, path, split = request.config, request.path, request.options.split
+    model = load(path)
     data = open_split(request)
     with weights_follow():
         task: Any = build.build_task(config, data.labels)
     try:
-        task.adopt(load(path))
+        task.adopt(model)
     except RuntimeError as error:
         raise CheckpointError(
             f"the weights of {path} do not fit the changed model settings: {shorten(str(error), 300)}"

@@ -8,9 +8,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.cli.compose import compose, override_stored, parse
+from lstmzoo.cli.compose import check_complete, compose, override_stored, parse
 from lstmzoo.cli.configs import config_dir
-from lstmzoo.errors import CheckpointError, LstmzooError, unknown_choice
+from lstmzoo.cli.stored import settle_places, take_contract
+from lstmzoo.errors import LstmzooError, printable, unknown_choice
 from lstmzoo.models.checkpoint import read_contract
 
 SPLITS = ("train", "val", "test")
@@ -22,7 +23,8 @@ class Request:
 
     Attributes:
         options: the command's own keys, e.g. split and output.
-        config: the configuration the checkpoint was made with, with the changes wished for.
+        config: the configuration the checkpoint was made with, as far as it is taken over (see `lstmzoo.cli.stored`),
+            with the changes wished for.
         contract: what the checkpoint says about itself.
         path: the checkpoint.
     """
@@ -53,11 +55,13 @@ def read_request(command: str, argv: list[str]) -> Request:
         raise LstmzooError(unknown_choice("split", options.split, SPLITS))
     path = Path(str(options.ckpt_path)).expanduser()
     contract = read_contract(path)
-    if not contract["config"].get("data"):
-        raise CheckpointError(f"{path} holds no data settings; it was not written by lstmzoo train")
-    stored = OmegaConf.create(contract["config"])
-    stored.trainer.limit_test_batches = 1.0  # a run that tested on a part measures on all of it now
+    given = {override.key_or_group for override in parse(others)}
+    stored, left_out = take_contract(contract, str(path), given)
     config = override_stored(stored, others, origin=f"the checkpoint {path}")
+    check_complete(config, command)
+    settle_places(config, given)
+    if left_out := [setting for setting in left_out if setting.partition("=")[0] not in given]:
+        print(f"Not taken from the checkpoint (give it on the command line): {printable(', '.join(left_out))}")
     return Request(options, config, contract, path)
 
 

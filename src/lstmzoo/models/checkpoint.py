@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from lstmzoo import __version__
-from lstmzoo.errors import CheckpointError, LstmzooError
+from lstmzoo.errors import CheckpointError, LstmzooError, printable
 from lstmzoo.models.checkpoint_file import check_weights, find, read
 from lstmzoo.models.contract import FORMAT, KEY, brief, check_contract, words_of
 from lstmzoo.models.rebuild import rebuild
@@ -145,7 +145,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(f"{file} is not an lstmzoo checkpoint: it holds a {type(checkpoint).__name__}")
     lacking = [key for key in (KEY, "state_dict") if not isinstance(checkpoint.get(key), dict)]
     if lacking:
-        names = [key[:80] if isinstance(key, str) else brief(key) for key in checkpoint]
+        names = [printable(key[:80]) if isinstance(key, str) else brief(key) for key in checkpoint]
         keys = ", ".join(names[:20]) or "none"
         raise CheckpointError(
             f"{file} is not an lstmzoo checkpoint: it has no {' and '.join(map(repr, lacking))}; its keys: {keys}"
