@@ -164,7 +164,19 @@ def places(base: Checkpoint) -> dict[str, Callable[[Checkpoint], Any]]:
     return changes
 
 
-TEXTS = ["[/x]", "[red]a", "a\x1b[31m", "a\x1b]0;title\x07", "", "a\nb", "$\\frac$", "../../x", "a\0b", "\u202eab", "a" * 5000]
+TEXTS = [
+    "[/x]",
+    "[red]a",
+    "a\x1b[31m",
+    "a\x1b]0;title\x07",
+    "",
+    "a\nb",
+    "$\\frac$",
+    "../../x",
+    "a\0b",
+    "\u202eab",
+    "a" * 5000,
+]
 TEXTS += ["{x}", "%s%n", "\ud800", 5, "=cmd()", "\U0001f600" * 300]
 
 

@@ -49,8 +49,9 @@ def check(
 
 
 def _print(report: CaptionsReport) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from lstmzoo.data.terminal import PlainConsole
 
     table = Table(title=f"Captions of {report.dataset or report.source}", title_justify="left")
     table.add_column("split")
@@ -65,10 +66,10 @@ def _print(report: CaptionsReport) -> None:
             count.captions_published,
         )
         table.add_row(split, *("" if number is None else str(number) for number in row))
-    console = Console()
+    console = PlainConsole()
     console.print(table)
     for line in _remarks(report):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _remarks(report: CaptionsReport) -> Iterator[str]:

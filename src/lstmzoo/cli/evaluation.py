@@ -11,6 +11,7 @@ from lightning.pytorch import Trainer
 from lstmzoo.cli import build, tasks
 from lstmzoo.cli.request import Request
 from lstmzoo.cli.results import SaveResults
+from lstmzoo.data.terminal import print_plain
 from lstmzoo.errors import CheckpointError, DataError
 from lstmzoo.models import load
 from lstmzoo.models.encoders import weights_follow
@@ -83,5 +84,5 @@ def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
     with build.exit_codes(trainer):
         trainer.test(task, data, verbose=False)
     assert data.test_dataset is not None
-    print(f"Written to {output}: {tasks.of(config.task.name).WRITTEN}")
+    print_plain(f"Written to {output}: {tasks.of(config.task.name).WRITTEN}")
     return task.results, data.test_dataset

@@ -26,6 +26,7 @@ def run(argv: list[str]) -> None:
     from lstmzoo.cli.caption_options import decoding_of, speaker_of
     from lstmzoo.cli.compose import compose
     from lstmzoo.data.progress import progress_bar
+    from lstmzoo.data.terminal import print_plain
     from lstmzoo.inference.captions import caption_files, find_pictures, text_of
 
     config = compose("predict_captioning", argv)
@@ -45,13 +46,14 @@ def run(argv: list[str]) -> None:
         advance(len(failures))
     sentences = {path: [text_of(sentence, speaker.words) for sentence in found] for path, found in done.items()}
     for path, texts in sentences.items():
-        print(f"{path.name}: {texts[0]}", *(f"{' ' * len(path.name)}  {text}" for text in texts[1:]), sep="\n")
+        for number, text in enumerate(texts):
+            print_plain(f"{' ' * len(path.name)}  {text}" if number else f"{path.name}: {text}")
     if done:
         _write(output, done, sentences)
     written = f"Written to {output}: captions.json, contact_sheet.png" if done else "Nothing was written"
     print(f"{len(done)} of {len(pictures)} pictures done. {written}")
     for error in failures:
-        print(f"lstmzoo: {error}", file=sys.stderr)
+        print_plain(f"lstmzoo: {error}", error=True)
     if failures:
         sys.exit(1)
 

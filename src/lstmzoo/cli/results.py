@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from rich.console import Console
 from rich.table import Table
 
 from lstmzoo.cli.caption_results import save_captions, show_captions
 from lstmzoo.cli.run_folder import write_json
 from lstmzoo.cli.segment_results import save_segmentation, show_segmentation
 from lstmzoo.data.atomic import csv_file
+from lstmzoo.data.terminal import wide_console
 from lstmzoo.inference import plots
 from lstmzoo.tasks.captioning import CaptionResults
 from lstmzoo.tasks.recognition import RecognitionResults
@@ -63,8 +62,8 @@ def save_recognition(results: RecognitionResults, folder: Path) -> None:
 def show_recognition(results: RecognitionResults, title: str, details: bool) -> None:
     """Print the accuracies, and with `details` those of the classes beside the confusion matrix."""
     report = results.report
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(title, soft_wrap=True, highlight=False)
+    console = wide_console()
+    console.print(title, soft_wrap=True)
     summary = Table()
     summary.add_column("measure")
     summary.add_column("accuracy", justify="right")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from lstmzoo.cli.run_folder import write_json
+from lstmzoo.data.terminal import wide_console
 from lstmzoo.inference.davis_tables import scores_table, write_official_tables
 from lstmzoo.inference.segment_plots import frames_sheet
 from lstmzoo.tasks.segmentation_results import SegmentationResults
@@ -32,8 +30,8 @@ def save_segmentation(results: SegmentationResults, folder: Path) -> None:
 
 def show_segmentation(results: SegmentationResults, title: str, details: bool) -> None:
     """Print J and F, with `details` of every sequence, and what was found of things that are hidden for a while."""
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(f"{title}, {results.protocol}", soft_wrap=True, highlight=False)
+    console = wide_console()
+    console.print(f"{title}, {results.protocol}", soft_wrap=True)
     console.print(scores_table(results.scores, sequences=details))
     if results.occlusions:
         words = {
@@ -42,4 +40,4 @@ def show_segmentation(results: SegmentationResults, title: str, details: bool) -
             "J&F-Mean": "J&F of such sequences",
         }
         parts = (f"{words[name]} {100 * value:.1f}" for name, value in results.occlusions.items())
-        console.print("; ".join(parts), soft_wrap=True, highlight=False)
+        console.print("; ".join(parts), soft_wrap=True)

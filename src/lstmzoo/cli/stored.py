@@ -97,12 +97,14 @@ def take_contract(
     config = defaults_for(stored, origin)
     left_out: list[str] = []
     for group in ("data", "task"):
-        default = OmegaConf.to_container(config[group])
+        default: Any = OmegaConf.to_container(config[group])
+        if group == "data":
+            default = _as_seen(contract["transform"], stored["data"], default, origin, given)
         taken = take_group(stored.get(group, {}), default, group, origin, given)
         for key in NOT_TAKEN[group]:
-            if key in taken and taken[key] != default[key]:  # type: ignore[call-overload,index]
+            if key in taken and taken[key] != default[key]:
                 left_out += [f"{group}.{key}={taken[key]}"] * (f"{group}.{key}" in SAID)
-                taken[key] = default[key]  # type: ignore[call-overload,index]
+                taken[key] = default[key]
         OmegaConf.update(config, group, taken, merge=False)
     config.seed = take_seed(stored, origin)
     OmegaConf.update(config, "model", take_model(contract, origin), merge=False)
@@ -197,6 +199,21 @@ def defaults_for(stored: Mapping[str, Any], origin: str) -> DictConfig:
     """
     task = _name(stored, "task", groups()["task"], origin, "recognition")
     return compose_unset("train", [f"task={task}", f"data={_name(stored, 'data', groups()['data'], origin, None)}"])
+
+
+def _as_seen(
+    transform: Mapping[str, Any], data: Any, default: dict[str, Any], origin: str, given: Collection[str]
+) -> dict[str, Any]:
+    """Data are measured as the model sees them: by its transform."""
+    seen = {
+        key: transform[key] for key in ("size", "clip_len", "frame_interval") if key in transform and key in default
+    }
+    for key, value in seen.items():
+        if isinstance(data, dict) and data.get(key, value) != value and f"data.{key}" not in given:
+            raise CheckpointError(
+                f"{origin} contradicts itself: data.{key}={brief(data[key])}, but its transform has {brief(value)}"
+            )
+    return default | seen
 
 
 def _name(stored: Mapping[str, Any], group: str, known: Collection[str], origin: str, usual: str | None) -> str:

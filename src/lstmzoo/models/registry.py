@@ -122,7 +122,9 @@ def _arguments(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
             )
         if not _is_of_kind(value, parameters[key].default):
             kind = type(parameters[key].default).__name__
-            raise LstmzooError(f"model {name!r}: {key}={value!r} is no {kind}; its default: {parameters[key].default!r}")
+            raise LstmzooError(
+                f"model {name!r}: {key}={value!r} is no {kind}; its default: {parameters[key].default!r}"
+            )
     return {key: p.default for key, p in parameters.items()} | overrides
 
 
