@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
+from lstmzoo.cli.measured import stamp
 from lstmzoo.cli.run_folder import write_json
 from lstmzoo.data.atomic import replacing
 from lstmzoo.data.captions import read_captions
@@ -26,9 +27,9 @@ EXAMPLES = 5
 """Captions shown on the terminal."""
 
 
-def save_captions(results: CaptionResults, folder: Path) -> None:
-    """Write metrics.json, captions.json (COCO's form of results) and contact_sheet.png."""
-    write_json(folder / "metrics.json", results.as_dict())
+def save_captions(results: CaptionResults, folder: Path, about: dict[str, Any]) -> None:
+    """Write metrics.json (with what is known about the test), captions.json (COCO's form) and contact_sheet.png."""
+    write_json(folder / "metrics.json", results.as_dict() | about)
     entries = [
         {"image_id": one.image_id, "caption": one.sentences[0], "captions": one.sentences} for one in results.captions
     ]
@@ -126,5 +127,6 @@ def score_file(argv: list[str]) -> None:
     if config.output is not None:
         folder = Path(str(config.output)).expanduser()
         about = {"pictures": len(references), "tokenizer": scores.tokenizer, "remark": scores.remark}
-        write_json(folder / "metrics.json", {**scores, **about})
+        measured = {"results": str(config.results), "root": str(data.root), "split": config.split, **stamp()}
+        write_json(folder / "metrics.json", {**scores, **about, "measured": measured})
         print(f"Written to {folder}: metrics.json")

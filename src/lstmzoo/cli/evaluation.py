@@ -74,7 +74,7 @@ def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
     with build.setting_errors("the trainer"):
         trainer = Trainer(
             **build.to_dict(config.trainer),
-            callbacks=[SaveResults(output, f"{' + '.join(voices)}, {split} split")],
+            callbacks=[SaveResults(output, f"{' + '.join(voices)}, {split} split", request.measured)],
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,

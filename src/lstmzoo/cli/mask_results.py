@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from lstmzoo.cli.compose import compose
+from lstmzoo.cli.measured import stamp
 from lstmzoo.cli.run_folder import write_json
 from lstmzoo.data.atomic import making_folder
 from lstmzoo.data.terminal import wide_console
@@ -48,5 +49,8 @@ def score_folder(argv: list[str]) -> None:
     console.print(f"{results} on {root}, {config.split}, {config.protocol}", soft_wrap=True)
     console.print(scores_table(scores))
     files = [*write_official_tables(scores, folder, config.split), folder / "metrics.json"]
-    write_json(files[-1], {"protocol": config.protocol, "split": config.split, **scores.as_dict()})
+    measured = {"results": str(results), "root": str(root), "split": config.split, **stamp()}
+    write_json(
+        files[-1], {"protocol": config.protocol, "split": config.split, **scores.as_dict(), "measured": measured}
+    )
     print(f"Written to {folder}: {', '.join(path.name for path in files)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from lstmzoo.cli.run_folder import write_json
 from lstmzoo.data.terminal import wide_console
@@ -14,9 +15,9 @@ SHOWN = 8
 """Frames in each of the two pictures."""
 
 
-def save_segmentation(results: SegmentationResults, folder: Path) -> None:
-    """Write metrics.json, the tables as CSV, and the worst and the best frames as pictures."""
-    write_json(folder / "metrics.json", results.as_dict())
+def save_segmentation(results: SegmentationResults, folder: Path, about: dict[str, Any]) -> None:
+    """Write metrics.json (with what is known about the test), tables as CSV, and images of the worst and best."""
+    write_json(folder / "metrics.json", results.as_dict() | about)
     write_official_tables(results.scores, folder, results.split)
     for name, examples, worst_first in (("worst", results.worst, 1), ("best", results.best, -1)):
         chosen = sorted(examples, key=lambda example: worst_first * example.j)[:SHOWN]
