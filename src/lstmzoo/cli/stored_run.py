@@ -60,8 +60,10 @@ def read_run(folder: Path, checkpoint: Path, given: Collection[str]) -> DictConf
         config.task.start_from = str(checkpoint)  # it has all that was taken over from there
     if config.task.get("ensemble") and "task.ensemble" not in given:
         config.task.ensemble = []
-    if isinstance(stored.get("test_after_fit"), bool):
-        config.test_after_fit = stored["test_after_fit"]
+    tested = stored.get("test_after_fit", True)
+    if not isinstance(tested, bool):
+        raise CheckpointError(f"{origin} has test_after_fit={brief(tested)}; it is true or false")
+    config.test_after_fit = tested
     if "num_workers" in config.data and "data.num_workers" not in given:
         _check_number("data.num_workers", config.data.num_workers, max(8, 2 * _cores()), origin)
     if "cache_dir" in config.data and "data.cache_dir" not in given:

@@ -6,6 +6,7 @@ unpacks what is compressed; so the archive is looked through first, and tensors 
 
 from __future__ import annotations
 
+import io
 import os
 import pickletools
 import zipfile
@@ -165,8 +166,9 @@ def _first_object(pickled: bytes) -> str | None:
     texts: list[str] = []
     if not pickled.startswith((b"\x80", b"c", b"(")):
         return None
+    stream = io.BytesIO(pickled)
     with suppress(Exception):  # it ends where it is no pickle any more
-        for opcode, argument, _ in pickletools.genops(pickled):
+        for opcode, argument, _ in (operation for _ in range(9) for operation in pickletools.genops(stream)):
             if isinstance(argument, str):
                 texts.append(argument)
             named = " ".join(texts[-2:] if opcode.name == "STACK_GLOBAL" else texts[-1:])
