@@ -108,6 +108,10 @@ def _look_through(file: Path, damaged: str) -> bytes:
     """Check an archive's sizes and checksums, which ``torch.load`` trusts; return the pickle in it."""
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
+        if any(member.filename.endswith("/constants.pkl") for member in members):
+            raise CheckpointError(
+                f"{file} is not an lstmzoo checkpoint: it holds a TorchScript program, which is not loaded"
+            )
         unpacked = sum(member.file_size for member in members)
         if any(member.compress_type != zipfile.ZIP_STORED for member in members) or unpacked > os.path.getsize(file):
             raise CheckpointError(
@@ -116,10 +120,6 @@ def _look_through(file: Path, damaged: str) -> bytes:
             )
         if len(members) > MOST_MEMBERS:
             raise CheckpointError(f"{file} is not an lstmzoo checkpoint: it is an archive of {len(members):,} files")
-        if any(member.filename.endswith("/constants.pkl") for member in members):
-            raise CheckpointError(
-                f"{file} is not an lstmzoo checkpoint: it holds a TorchScript program, which is not loaded"
-            )
         broken = archive.testzip()
         if broken is not None:
             raise CheckpointError(f"{damaged} (wrong checksum of {broken})")
