@@ -6,10 +6,13 @@ import copy
 import io
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
 from rich.table import Table
 
+from captions.tiny_captions import write_checkpoint
 from crafted_checkpoints import put, saved, sound
 from lstmzoo.cli import main
 from lstmzoo.cli.caption_results import show_scores
@@ -61,6 +64,21 @@ def test_a_video_and_a_class_of_strange_names(tmp_path: Path, capsys: pytest.Cap
     assert "\x1b" not in said
     assert any(harmless(name) in said for name in classes)
     assert (tmp_path / "out" / "[red]a_labels.csv").is_file()
+
+
+def test_words_of_captions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_checkpoint(tmp_path / "best.ckpt", "nic")
+    checkpoint = torch.load(file, weights_only=True)
+    words = checkpoint["lstmzoo"]["vocabulary"]["words"]
+    checkpoint["lstmzoo"]["vocabulary"]["words"] = [f"\x1b[31m[red]{word}" for word in words]
+    torch.save(checkpoint, file)
+    cv2.imwrite(str(tmp_path / "[red]a.png"), np.zeros((40, 60, 3), np.uint8))
+    arguments = [f"ckpt_path={file}", f"input={tmp_path / '[red]a.png'}", "device=cpu"]
+    for command in ("predict", "inspect"):
+        assert main([command, *arguments, f"output={tmp_path / command}"]) == 0
+        said = capsys.readouterr().out
+        assert "\\x1b[31m[red]" in said
+        assert "\x1b" not in said
 
 
 def test_class_names_are_no_mathematics(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, OverrideParseException
@@ -67,7 +68,12 @@ def compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
 
 def compose_unset(config_name: str, choices: Sequence[str]) -> DictConfig:
     """Compose ``configs/<config_name>.yaml`` with choices of groups; mandatory values may be left unset."""
-    return _hydra_compose(config_name, parse(choices))
+    running = GlobalHydra.instance().hydra  # where this is called inside of a job
+    GlobalHydra.instance().clear()
+    try:
+        return _hydra_compose(config_name, parse(choices))
+    finally:
+        GlobalHydra.instance().hydra = running
 
 
 def compose_sweep(config_name: str, overrides: Sequence[str]) -> list[DictConfig]:

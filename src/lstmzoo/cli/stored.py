@@ -19,7 +19,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.cli.compose import compose_unset, fits, type_name
+from lstmzoo.cli.compose import LITERAL, compose_unset, fits, type_name
 from lstmzoo.cli.configs import groups
 from lstmzoo.data.cache import CACHE_NAME, user_cache_dir
 from lstmzoo.errors import CheckpointError, DataError, unknown_choice
@@ -68,7 +68,6 @@ MOST = {
 }
 """The largest whole numbers by key; for others `MOST_ANY`."""
 MOST_ANY = 10_000_000
-PATHS = ("root", "cache_dir", "split_dir", "image_dir", "start_from")
 
 # A pattern from a file must not keep the search busy for ever: no repeated groups, few repetitions.
 ENDLESS = re.compile(r"\)\s*[*+{]|(?:[*+{].*){4}", re.DOTALL)
@@ -94,7 +93,7 @@ def take_contract(
     stored = contract["config"]
     if not stored.get("data"):
         raise CheckpointError(f"{origin} holds no data settings; it was not written by lstmzoo train")
-    config = defaults_for(stored, origin)
+    config = defaults_for(stored, origin, "captioning" if "vocabulary" in contract else "recognition")
     left_out: list[str] = []
     for group in ("data", "task"):
         default: Any = OmegaConf.to_container(config[group])
@@ -180,24 +179,26 @@ def settle_places(config: DictConfig, given: Collection[str]) -> None:
         given: the keys that the command line gives.
 
     Raises:
-        DataError: the data are not where the file says.
+        DataError: simulated data are not where the file says; they would be made there.
     """
     if "data.root" in given:
         return
     root = Path(str(config.data.root)).expanduser()
     if not root.is_dir() or not any(root.iterdir()):
+        if "simulation_seed" not in config.data:
+            return  # whoever opens the data says so
         raise DataError(f"the data of this checkpoint is not in {root}; pass data.root=FOLDER to say where it is")
     if "cache_dir" in config.data and "data.cache_dir" not in given and not (root / CACHE_NAME).is_dir():
         config.data.cache_dir = str(user_cache_dir(root))
 
 
-def defaults_for(stored: Mapping[str, Any], origin: str) -> DictConfig:
+def defaults_for(stored: Mapping[str, Any], origin: str, usual: str = "recognition") -> DictConfig:
     """This version's configuration for the task and the data that a file names.
 
     Raises:
         CheckpointError: it names none that there are.
     """
-    task = _name(stored, "task", groups()["task"], origin, "recognition")
+    task = _name(stored, "task", groups()["task"], origin, usual)
     return compose_unset("train", [f"task={task}", f"data={_name(stored, 'data', groups()['data'], origin, None)}"])
 
 
@@ -239,8 +240,10 @@ def _take(value: Any, default: Any, place: str, origin: str) -> Any:
             for key, one in default.items()
         }
     example = EXAMPLES.get(place, default)
-    if value is None and (default is None or place in EXAMPLES):
+    if value is None and place in EXAMPLES:
         return None
+    if example is None and (value is None or isinstance(value, bool | int | float | str)):
+        example = value  # a default that says nothing of the kind
     if not fits(example, value):
         raise CheckpointError(f"{origin} has {place}={brief(value)}; it must be {type_name(example)}, e.g. {example}")
     _check_value(value, example, place, origin)
@@ -257,7 +260,7 @@ def _check_value(value: Any, example: Any, place: str, origin: str) -> None:
             wrong = True
         if isinstance(one, str) and key == "group_pattern" and ENDLESS.search(one):
             wrong = True
-        if isinstance(one, str) and key not in (*PATHS, "group_pattern") and one != Path(one).name:
+        if isinstance(one, str) and key not in LITERAL and one != Path(one).name:
             wrong = True  # a name, not a way to another folder
         if wrong:
             raise CheckpointError(
