@@ -85,7 +85,7 @@ def test_eval_needs_the_checkpoint_only(trained: tuple[Ended, Path], tmp_path: P
     assert ended.code == 0, ended.err
     assert {path.name for path in (tmp_path / "out").iterdir()} == EVAL_FILES
     after_fit = json.loads((trained[1] / "metrics.json").read_text())["test"]
-    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == after_fit
+    assert tiny_runs.numbers(tmp_path / "out") == after_fit
     for said in ("sequences", "videos", "shuffled", "jogging", "scenario d1"):
         assert said in ended.out
     with open(tmp_path / "out" / "predictions.csv", newline="") as file:
@@ -236,7 +236,7 @@ def test_two_processes_measure_the_same(trained: tuple[Ended, Path], data: Path,
     ended = end(measured)
     assert ended.code == 0, ended.err
     after_fit = json.loads((trained[1] / "metrics.json").read_text())["test"]
-    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == after_fit
+    assert tiny_runs.numbers(tmp_path / "out") == after_fit
 
     ended = run("train", *tiny_runs.settings(data), *two, "trainer.max_epochs=1", cwd=tmp_path / "train")
     assert ended.code == 0, ended.err

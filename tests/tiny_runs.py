@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lstmzoo.data.kth import ACTIONS
 from tiny_data import write_kth
@@ -35,6 +36,13 @@ def settings(root: Path) -> list[str]:
         *("data.batch_size=4", "data.test_clips=2", "model.feature_size=8", "model.hidden_size=8", "model.dropout=0.5"),
         *("trainer.accelerator=cpu", "trainer.max_epochs=2"),
     ]
+
+
+def numbers(folder: Path) -> dict[str, Any]:
+    """The numbers of an evaluation, without what they were measured on."""
+    found: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
+    del found["measured"]
+    return found
 
 
 class Ended(NamedTuple):

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from tiny_captions import write_captions
 
 import lstmzoo
+import tiny_runs
 from lstmzoo.cli import build, main
 from lstmzoo.cli.caption_results import image_ids
 from lstmzoo.cli.compose import compose
@@ -89,7 +90,7 @@ def test_eval_of_a_checkpoint_and_of_its_captions_agree(
     run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["eval", f"ckpt_path={run}", f"output={tmp_path / 'own'}"]) == 0
-    own = json.loads((tmp_path / "own" / "metrics.json").read_text())
+    own = tiny_runs.numbers(tmp_path / "own")
     assert own == json.loads((run / "metrics.json").read_text())["test"]
     results = tmp_path / "own" / "captions.json"
     assert (

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from tiny_captions import write_captions, write_checkpoint
 
 import lstmzoo
@@ -130,7 +131,7 @@ def test_a_run_from_another_kind_of_run(tmp_path: Path) -> None:
     plain = ["trainer.max_epochs=1", "trainer.accelerator=cpu", "callbacks.progress=none", "test_after_fit=false"]
     given = ["experiment=captions_scst", f"task.start_from={checkpoint}", *plain, f"hydra.run.dir={run}"]
     assert main(["train", *given]) == 0
-    config = read_config(run)
+    config = OmegaConf.create(read_config(run))
     assert (config.model.name, config.model.hidden_size, config.data.root) == ("nic", 6, str(root))
     before, after = lstmzoo.load(checkpoint), lstmzoo.load(run)
     assert after.words == before.words

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import lstmzoo
+import tiny_runs
 from lstmzoo.cli import main
 from lstmzoo.cli.compose import compose
 from lstmzoo.cli.segmentation import datamodule
@@ -61,7 +62,7 @@ def test_eval_needs_the_checkpoint_only_and_says_what_memory_is_for(
     said = capsys.readouterr().out
     assert "test-000" in said
     assert "all objects" in said
-    found, before = (json.loads((path / "metrics.json").read_text()) for path in (tmp_path, run / "eval_test"))
+    found, before = (tiny_runs.numbers(path) for path in (tmp_path, run / "eval_test"))
     assert found == before
     table = next(csv.DictReader((tmp_path / "global_results-test.csv").open()))
     assert float(table["J&F-Mean"]) == pytest.approx(found["J&F-Mean"], abs=6e-4)

@@ -198,10 +198,10 @@ def _conv_sizes(text: str) -> list[str]:
 
 def _measure(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Collect rows, and say on the terminal how many there are so far."""
-    from rich.console import Console
+    from lstmzoo.data.terminal import PlainConsole
 
     found: list[dict[str, Any]] = []
-    with Console(stderr=True).status("measuring ...") as status:
+    with PlainConsole(stderr=True).status("measuring ...") as status:
         for row in rows:
             found.append(row)
             status.update(f"measuring ... {len(found)} done, the last: {next(iter(row.values()))}")
@@ -210,8 +210,9 @@ def _measure(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _show(rows: list[dict[str, Any]], title: str) -> None:
     """Print rows as a table."""
-    from rich.console import Console
     from rich.table import Table
+
+    from lstmzoo.data.terminal import PlainConsole
 
     columns = list(dict.fromkeys(column for row in rows for column in row))
     table = Table(title=title, title_justify="left")
@@ -220,7 +221,7 @@ def _show(rows: list[dict[str, Any]], title: str) -> None:
         table.add_column(column.replace("_", " "), justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*(_cell(row.get(column, "")) for column in columns))
-    Console().print(table)
+    PlainConsole().print(table)
 
 
 def _show_cells(rows: list[dict[str, Any]], title: str) -> None:

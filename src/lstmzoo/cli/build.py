@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich import get_console
 
 from lstmzoo.cli import EXIT_TERMINATED, tasks
-from lstmzoo.errors import LstmzooError
+from lstmzoo.errors import LstmzooError, printable
 from lstmzoo.tasks.base import BaseTask
 from lstmzoo.tasks.base_data import BaseDataModule
 from lstmzoo.tasks.callbacks import Checkpoints, PatientStopping, Timing
@@ -150,7 +150,9 @@ def quiet() -> None:
 
 
 def _print_line(text: str) -> None:
-    get_console().print(text, soft_wrap=True, highlight=False)  # above the bar, where there is one
+    get_console().print(
+        printable(text), soft_wrap=True, highlight=False, markup=False
+    )  # above the bar, where there is one
 
 
 def _tensorboard(folder: Path) -> Logger:

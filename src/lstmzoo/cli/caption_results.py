@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from lstmzoo.cli.measured import stamp
 from lstmzoo.cli.run_folder import write_json
 from lstmzoo.data.atomic import replacing
 from lstmzoo.data.captions import read_captions
 from lstmzoo.data.captions.dataset import listed_records
 from lstmzoo.data.captions.images import read_thumbnail
 from lstmzoo.data.captions.text import plain
+from lstmzoo.data.terminal import wide_console
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.inference.caption_plots import MOST, contact_sheet
 from lstmzoo.metrics.captions import Scores, evaluate, load_results, match_ids
@@ -27,9 +27,9 @@ EXAMPLES = 5
 """Captions shown on the terminal."""
 
 
-def save_captions(results: CaptionResults, folder: Path) -> None:
-    """Write metrics.json, captions.json (COCO's form of results) and contact_sheet.png."""
-    write_json(folder / "metrics.json", results.as_dict())
+def save_captions(results: CaptionResults, folder: Path, about: dict[str, Any]) -> None:
+    """Write metrics.json (with what is known about the test), captions.json (COCO's form) and contact_sheet.png."""
+    write_json(folder / "metrics.json", results.as_dict() | about)
     entries = [
         {"image_id": one.image_id, "caption": one.sentences[0], "captions": one.sentences} for one in results.captions
     ]
@@ -57,13 +57,13 @@ def show_captions(results: CaptionResults, title: str, details: bool) -> None:
         more["true and well worded"] = f"{results.exact:.1%}"
     show_scores(results.scores, f"{title}: {len(results.captions)} pictures", more)
     for one in results.captions[:EXAMPLES] if details else ():
-        _console().print(f"{one.image_id}: {one.sentences[0]}", soft_wrap=True, highlight=False, markup=False)
+        wide_console().print(f"{one.image_id}: {one.sentences[0]}", soft_wrap=True)
 
 
 def show_scores(scores: Scores, title: str, more: Mapping[str, str] | None = None) -> None:
     """Print scores as a table: fractions as percentages, CIDEr-D on its own scale times 100, as papers have them."""
-    console = _console()
-    console.print(title, soft_wrap=True, highlight=False)
+    console = wide_console()
+    console.print(title, soft_wrap=True)
     table = Table()
     table.add_column("measure")
     table.add_column("× 100", justify="right")
@@ -72,7 +72,7 @@ def show_scores(scores: Scores, title: str, more: Mapping[str, str] | None = Non
     for name, text in (more or {}).items():
         table.add_row(name, text)
     console.print(table)
-    console.print(scores.remark, soft_wrap=True, highlight=False)
+    console.print(scores.remark, soft_wrap=True)
 
 
 def write_results(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
@@ -127,9 +127,6 @@ def score_file(argv: list[str]) -> None:
     if config.output is not None:
         folder = Path(str(config.output)).expanduser()
         about = {"pictures": len(references), "tokenizer": scores.tokenizer, "remark": scores.remark}
-        write_json(folder / "metrics.json", {**scores.with_gaps(), **about})
+        measured = {"results": str(config.results), "root": str(data.root), "split": config.split, **stamp()}
+        write_json(folder / "metrics.json", {**scores.with_gaps(), **about, "measured": measured})
         print(f"Written to {folder}: metrics.json")
-
-
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 120)

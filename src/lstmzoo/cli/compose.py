@@ -10,6 +10,7 @@ from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, OverrideParseException
@@ -63,6 +64,16 @@ def compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
         _check_type(base, config, override)
     check_complete(config, config_name.partition("_")[0])  # a command's configurations for single tasks begin with it
     return config
+
+
+def compose_unset(config_name: str, choices: Sequence[str]) -> DictConfig:
+    """Compose ``configs/<config_name>.yaml`` with choices of groups; mandatory values may be left unset."""
+    running = GlobalHydra.instance().hydra  # where this is called inside of a job
+    GlobalHydra.instance().clear()
+    try:
+        return _hydra_compose(config_name, parse(choices))
+    finally:
+        GlobalHydra.instance().hydra = running
 
 
 def compose_sweep(config_name: str, overrides: Sequence[str]) -> list[DictConfig]:
@@ -220,12 +231,13 @@ def _check_type(base: DictConfig, config: DictConfig, override: Override) -> Non
     if key in ANY_TYPE or override.is_sweep_override() or override.is_delete() or key not in set(all_keys(base)):
         return
     default, value = (OmegaConf.select(part, key, throw_on_missing=False) for part in (base, config))
-    if default is None or value is None or _fits(default, value):
+    if default is None or value is None or fits(default, value):
         return
-    raise LstmzooError(f"{key} must be {_type_name(default)} (default: {default}), not {value!r}")
+    raise LstmzooError(f"{key} must be {type_name(default)} (default: {default}), not {value!r}")
 
 
-def _fits(default: Any, value: Any) -> bool:
+def fits(default: Any, value: Any) -> bool:
+    """Whether a value is of the kind of a default."""
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)
     if isinstance(default, float):
@@ -239,7 +251,8 @@ def _fits(default: Any, value: Any) -> bool:
     return isinstance(value, type(default))
 
 
-def _type_name(default: Any) -> str:
+def type_name(default: Any) -> str:
+    """The kind of a default, in words."""
     if OmegaConf.is_list(default):
         return "a list, e.g. [64,64]"
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}

@@ -69,9 +69,9 @@ def run(argv: list[str]) -> None:
 
 
 def _check_video_folder(root: str) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from lstmzoo.data.terminal import PlainConsole
     from lstmzoo.data.video_folder import count_videos
 
     per_class, failed = count_videos(Path(root))
@@ -82,10 +82,10 @@ def _check_video_folder(root: str) -> None:
     for name, frames in per_class.items():
         row = (len(frames), sum(frames), min(frames, default=0), max(frames, default=0))
         table.add_row(name, *map(str, row))
-    console = Console()
+    console = PlainConsole()
     console.print(table)
     for reason in failed:
-        console.print(f"Cannot be decoded: {reason}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"Cannot be decoded: {reason}", soft_wrap=True)
     if failed:
         raise SystemExit(1)
 

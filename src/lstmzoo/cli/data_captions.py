@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmzoo.data.atomic import write_atomically
-from lstmzoo.errors import printable
 
 if TYPE_CHECKING:
     from lstmzoo.data.captions.check import CaptionsReport
@@ -50,10 +49,11 @@ def check(
 
 
 def _print(report: CaptionsReport) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=printable(f"Captions of {report.dataset or report.source}"), title_justify="left")
+    from lstmzoo.data.terminal import PlainConsole
+
+    table = Table(title=f"Captions of {report.dataset or report.source}", title_justify="left")
     table.add_column("split")
     for head in ("images\nfound", "images\nlisted", "images\npublished", "captions\nfound", "captions\npublished"):
         table.add_column(head, justify="right")
@@ -66,10 +66,10 @@ def _print(report: CaptionsReport) -> None:
             count.captions_published,
         )
         table.add_row(split, *("" if number is None else str(number) for number in row))
-    console = Console(markup=False)  # names come from files
+    console = PlainConsole()
     console.print(table)
     for line in _remarks(report):
-        console.print(printable(line), highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _remarks(report: CaptionsReport) -> Iterator[str]:

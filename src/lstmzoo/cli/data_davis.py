@@ -43,8 +43,9 @@ def check(root: str, resolution: str = "480p", unsupervised: bool = False, json:
 
 
 def _print(report: DAVISReport) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from lstmzoo.data.terminal import PlainConsole
 
     table = Table(title=f"DAVIS in {report.root}", title_justify="left")
     table.add_column("split")
@@ -57,10 +58,10 @@ def _print(report: DAVISReport) -> None:
         published = (count.sequences_published, count.frames_published, count.objects_published)
         known = ", ".join(str(number) for number in published if number is not None)
         table.add_row(split, *map(str, found), *([] if report.simulated else [known]))
-    console = Console()
+    console = PlainConsole()
     console.print(table)
     for line in _remarks(report):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _remarks(report: DAVISReport) -> Iterator[str]:

@@ -42,8 +42,9 @@ def check(root: str, json: str | None = None) -> None:
 
 
 def _print(report: KTHReport) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from lstmzoo.data.terminal import PlainConsole
 
     heads = ("found", "listed", "published")[: 3 if report.published and not report.simulated else 2]
     table = Table(title=f"KTH in {report.root}: official splits", title_justify="left")
@@ -63,10 +64,10 @@ def _print(report: KTHReport) -> None:
         table.add_row(name, *map(str, row))
     table.add_section()
     table.add_row("all", *(str(sum(column)) for column in zip(*rows.values(), strict=True)))
-    console = Console()
+    console = PlainConsole()
     console.print(table)
     for line in _remarks(report):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _remarks(report: KTHReport) -> Iterator[str]:

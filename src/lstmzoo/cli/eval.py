@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lstmzoo.cli.usage import with_keys
+from lstmzoo.cli.usage import check_words, with_keys
 from lstmzoo.errors import LstmzooError
 
 USAGE = """\
@@ -43,16 +43,17 @@ def run(argv: list[str]) -> None:
         text = with_keys(with_keys(USAGE, "eval"), "eval_results", "{results}")
         print(with_keys(text, "eval_masks", "{masks}"), end="")
         return
+    check_words("eval", argv)
     results = next((argument.partition("=")[2] for argument in argv if argument.startswith("results=")), None)
     if results is not None:
         _score(Path(results.strip("'\"")).expanduser(), argv)
         return
-    from lstmzoo.cli.request import output_folder, read_request
+    from lstmzoo.cli.request import measured_folder, read_request
 
     request = read_request("eval", argv)
     from lstmzoo.cli.evaluation import evaluate  # mistakes are found before anything heavy is imported
 
-    evaluate(request, output_folder(request.options, f"eval_{request.options.split}"))
+    evaluate(request, measured_folder(request, f"eval_{request.options.split}"))
 
 
 def _score(results: Path, argv: list[str]) -> None:

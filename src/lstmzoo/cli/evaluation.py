@@ -11,6 +11,7 @@ from lightning.pytorch import Trainer
 from lstmzoo.cli import build, tasks
 from lstmzoo.cli.request import Request
 from lstmzoo.cli.results import SaveResults
+from lstmzoo.data.terminal import print_plain
 from lstmzoo.errors import CheckpointError, DataError
 from lstmzoo.models import load
 from lstmzoo.models.encoders import weights_follow
@@ -57,11 +58,12 @@ def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
         LstmzooError: the data is missing or has other classes, or the changed settings do not fit the weights.
     """
     config, path, split = request.config, request.path, request.options.split
+    model = load(path)
     data = open_split(request)
     with weights_follow():
         task: Any = build.build_task(config, data.labels)
     try:
-        task.adopt(load(path))
+        task.adopt(model)
     except RuntimeError as error:
         raise CheckpointError(
             f"the weights of {path} do not fit the changed model settings: {shorten(str(error), 300)}"
@@ -72,7 +74,7 @@ def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
     with build.setting_errors("the trainer"):
         trainer = Trainer(
             **build.to_dict(config.trainer),
-            callbacks=[SaveResults(output, f"{' + '.join(voices)}, {split} split")],
+            callbacks=[SaveResults(output, f"{' + '.join(voices)}, {split} split", request.measured)],
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -82,5 +84,5 @@ def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
     with build.exit_codes(trainer):
         trainer.test(task, data, verbose=False)
     assert data.test_dataset is not None
-    print(f"Written to {output}: {tasks.of(config.task.name).WRITTEN}")
+    print_plain(f"Written to {output}: {tasks.of(config.task.name).WRITTEN}")
     return task.results, data.test_dataset

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lstmzoo.cli.usage import with_keys
+from lstmzoo.cli.usage import check_words, with_keys
 
 USAGE = """\
 usage: lstmzoo inspect ckpt_path=FILE [input=FILE] [output=FOLDER] [key=value ...]
@@ -45,6 +45,7 @@ def run(argv: list[str]) -> None:
         text = with_keys(text, "inspect_captioning", "{captioning}")
         print(with_keys(text, "inspect_segmentation", "{segmentation}"), end="")
         return
+    check_words("inspect", argv)
     from lstmzoo.cli import tasks
 
     tasks.of_checkpoint(argv, "inspect").inspect(argv)

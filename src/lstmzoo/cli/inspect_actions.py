@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from lstmzoo.cli.compose import compose
 from lstmzoo.cli.device import load_model
 from lstmzoo.cli.evaluation import evaluate, open_split
-from lstmzoo.cli.request import Request, output_folder, read_request, split_overrides
+from lstmzoo.cli.request import Request, measured_folder, output_folder, read_request, split_overrides
 from lstmzoo.data.atomic import csv_file
 from lstmzoo.data.clip_dataset import ClipDataset
 from lstmzoo.data.video import frame_rate
@@ -32,7 +32,8 @@ def run(argv: list[str]) -> None:
     """
     options = compose("inspect", split_overrides("inspect", argv)[0])
     if options.input is None:
-        inspect_split(read_request("inspect", argv), output_folder(options, f"inspect_{options.split}"))
+        request = read_request("inspect", argv)
+        inspect_split(request, measured_folder(request, f"inspect_{options.split}"))
         return
     compose("inspect", argv)  # for a video the stored configuration plays no part: any further key is a mistake
     video = Path(str(options.input)).expanduser()

@@ -9,6 +9,7 @@ from lstmzoo.cli.caption_options import decoding_of, speaker_of
 from lstmzoo.cli.compose import compose
 from lstmzoo.cli.request import output_folder
 from lstmzoo.data.captions.images import read_thumbnail
+from lstmzoo.data.terminal import print_plain
 from lstmzoo.inference.caption_plots import word_by_word
 from lstmzoo.inference.captions import encode_files, file_key, replay, sentence_of, text_of
 from lstmzoo.inference.gates import check_layer, has_memory, layer_names
@@ -46,11 +47,11 @@ def run(argv: list[str]) -> None:
     for name, (model, own) in pictures.items():
         about = f"{_name(model)}  ·  {path.name}{_drawn(model, config.layer)}"
         word_by_word(own, shown, output / name, title=text, subtitle=about, layer=config.layer)
-    print(text)
+    print_plain(text)
     for model in members or [speaker]:
         if not has_memory(model):
             print(f"{model.model_name} has no recurrent memory: there are no gates to draw")
-    print(f"Written to {output}: {', '.join(pictures)}")
+    print_plain(f"Written to {output}: {', '.join(pictures)}")
 
 
 def _drawn(model: Any, layer: int) -> str:

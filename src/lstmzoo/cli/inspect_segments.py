@@ -12,6 +12,7 @@ from lstmzoo.cli.compose import compose
 from lstmzoo.cli.device import load_model
 from lstmzoo.cli.request import output_folder
 from lstmzoo.data.atomic import csv_file
+from lstmzoo.data.terminal import print_plain
 from lstmzoo.errors import LstmzooError
 from lstmzoo.inference.footage import Footage, open_footage, read_first_mask
 from lstmzoo.inference.memory_film import MemoryFilm, choose_layer, film_memory
@@ -80,7 +81,7 @@ def draw(model: Any, options: DictConfig, footage: Footage, film: MemoryFilm, ke
         retention_curves(film, kept, output / "retention.png", title=title, subtitle=where),
         write_table(film, kept, output / "retention.csv"),
     ]
-    print(f"Written to {output}: {', '.join(path.name for path in written)}")
+    print_plain(f"Written to {output}: {', '.join(path.name for path in written)}")
 
 
 def write_table(film: MemoryFilm, kept: Retention, path: Path) -> Path:
@@ -114,4 +115,4 @@ def say(film: MemoryFilm, kept: Retention) -> None:
             words += f"; {kept.measure} afterwards {kept.found[after]:.2f}"
             if kept.erased is not None:
                 words += f", with the memory erased {kept.erased[after]:.2f}"
-        print(words)
+        print_plain(words)

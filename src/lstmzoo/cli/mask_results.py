@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from lstmzoo.cli.compose import compose
+from lstmzoo.cli.measured import stamp
 from lstmzoo.cli.run_folder import write_json
 from lstmzoo.data.atomic import making_folder
+from lstmzoo.data.terminal import wide_console
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.inference.davis_tables import scores_table, write_official_tables
 from lstmzoo.metrics.davis import PROTOCOLS, evaluate
@@ -45,9 +45,12 @@ def score_folder(argv: list[str]) -> None:
             workers=config.workers,
             progress=sys.stderr.isatty(),
         )
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(f"{results} on {root}, {config.split}, {config.protocol}", soft_wrap=True, highlight=False)
+    console = wide_console()
+    console.print(f"{results} on {root}, {config.split}, {config.protocol}", soft_wrap=True)
     console.print(scores_table(scores))
     files = [*write_official_tables(scores, folder, config.split), folder / "metrics.json"]
-    write_json(files[-1], {"protocol": config.protocol, "split": config.split, **scores.as_dict()})
+    measured = {"results": str(results), "root": str(root), "split": config.split, **stamp()}
+    write_json(
+        files[-1], {"protocol": config.protocol, "split": config.split, **scores.as_dict(), "measured": measured}
+    )
     print(f"Written to {folder}: {', '.join(path.name for path in files)}")

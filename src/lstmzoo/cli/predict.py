@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lstmzoo.cli.usage import with_keys
+from lstmzoo.cli.usage import check_words, with_keys
 
 USAGE = """\
 usage: lstmzoo predict ckpt_path=FILE input=... [output=FOLDER] [key=value ...]
@@ -47,6 +47,7 @@ def run(argv: list[str]) -> None:
         text = with_keys(text, "predict_captioning", "{captioning}")
         print(with_keys(text, "predict_segmentation", "{segmentation}"), end="")
         return
+    check_words("predict", argv)
     from lstmzoo.cli import tasks
 
     tasks.of_checkpoint(argv, "predict").predict(argv)

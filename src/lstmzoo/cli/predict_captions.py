@@ -27,6 +27,7 @@ def run(argv: list[str]) -> None:
     from lstmzoo.cli.caption_options import decoding_of, speaker_of
     from lstmzoo.cli.compose import compose
     from lstmzoo.data.progress import progress_bar
+    from lstmzoo.data.terminal import print_plain
     from lstmzoo.inference.captions import caption_files, find_pictures, suffixes_of, text_of
 
     config = compose("predict_captioning", argv)
@@ -51,10 +52,8 @@ def run(argv: list[str]) -> None:
             stopped = stop
     sentences = {path: [text_of(sentence, speaker.words) for sentence in found] for path, found in done.items()}
     for path, texts in sentences.items():
-        name = printable(path.name)
-        print(
-            f"{name}: {printable(texts[0])}", *(f"{' ' * len(name)}  {printable(text)}" for text in texts[1:]), sep="\n"
-        )
+        for number, text in enumerate(texts):
+            print_plain(f"{' ' * len(path.name)}  {text}" if number else f"{path.name}: {text}")
     if done:
         _write(output, done, sentences)
     written = f"Written to {output}: captions.json, contact_sheet.png" if done else "Nothing was written"
@@ -62,7 +61,7 @@ def run(argv: list[str]) -> None:
     if left_out:
         print(printable(f"Other files, which were left out: {suffixes_of(left_out)}"))
     for error in failures:
-        print(printable(f"lstmzoo: {error}"), file=sys.stderr)
+        print_plain(f"lstmzoo: {error}", error=True)
     if stopped is not None:
         raise stopped
     if failures:

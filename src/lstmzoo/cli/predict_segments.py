@@ -52,10 +52,9 @@ def predict(config: DictConfig, videos: list[Footage], output: Path, first_mask:
         output: folder of the results.
         first_mask: the mask, or a folder of masks, or None.
     """
-    from rich.console import Console
-
     from lstmzoo.cli.device import load_model
     from lstmzoo.data.progress import progress_bar
+    from lstmzoo.data.terminal import PlainConsole, print_plain
     from lstmzoo.inference.footage import read_first_mask
     from lstmzoo.inference.segment_files import segment_to_files
     from lstmzoo.inference.segments import check_model
@@ -89,12 +88,12 @@ def predict(config: DictConfig, videos: list[Footage], output: Path, first_mask:
                 failures[video.name] = str(error)
             finished(1)
     if done:
-        Console().print(segmented_table(done))
+        PlainConsole().print(segmented_table(done))
     _write(config, model, output, done, failures)
     print(f"{len(done)} of {len(videos)} videos done. Written to {output}")
     if failures:
         for message in failures.values():
-            print(f"lstmzoo: {message}", file=sys.stderr)
+            print_plain(f"lstmzoo: {message}", error=True)
         sys.exit(1)
 
 

@@ -48,10 +48,9 @@ def predict(config: DictConfig, sources: dict[str, Path | int], output: Path, se
         output: folder of the results.
         several: one that cannot be read does not stop the others, and there is a summary.csv.
     """
-    from rich.console import Console
-
     from lstmzoo.cli.device import load_model
     from lstmzoo.data.progress import progress_bar
+    from lstmzoo.data.terminal import PlainConsole, print_plain
     from lstmzoo.inference.annotate import Outcome, annotate
     from lstmzoo.inference.stream import Stream
     from lstmzoo.inference.tables import summary_table, write_summary
@@ -78,14 +77,14 @@ def predict(config: DictConfig, sources: dict[str, Path | int], output: Path, se
             done(1)
 
     if outcomes:
-        Console().print(summary_table(outcomes))
+        PlainConsole().print(summary_table(outcomes))
     if several:
         write_summary(output / "summary.csv", outcomes, failures)
     done_of = f"{len(outcomes)} of {len(sources)} videos done. " if several else ""
     print(f"{done_of}Written to {output}")
     if failures:
         for message in failures.values():
-            print(f"lstmzoo: {message}", file=sys.stderr)
+            print_plain(f"lstmzoo: {message}", error=True)
         sys.exit(1)
 
 

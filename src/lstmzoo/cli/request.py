@@ -8,12 +8,18 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.cli.compose import compose, override_stored, parse
+from lstmzoo.cli.compose import check_complete, compose, override_stored, parse
 from lstmzoo.cli.configs import config_dir
-from lstmzoo.errors import CheckpointError, LstmzooError, unknown_choice
+from lstmzoo.cli.measured import Measured, results_folder
+from lstmzoo.cli.stored import settle_places, take_contract
+from lstmzoo.errors import LstmzooError, printable, unknown_choice
 from lstmzoo.models.checkpoint import read_contract
 
 SPLITS = ("train", "val", "test")
+
+ELSEWHERE = {"ckpt_path", "split", "output", "device", "data.num_workers"}
+ELSEWHERE |= {"trainer.accelerator", "trainer.devices", "trainer.strategy"}
+"""Keys that do not change what is measured, or that are written down by themselves."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +28,18 @@ class Request:
 
     Attributes:
         options: the command's own keys, e.g. split and output.
-        config: the configuration the checkpoint was made with, with the changes wished for.
+        config: the configuration the checkpoint was made with, as far as it is taken over (see `lstmzoo.cli.stored`),
+            with the changes wished for.
         contract: what the checkpoint says about itself.
         path: the checkpoint.
+        measured: what is measured.
     """
 
     options: DictConfig
     config: DictConfig
     contract: dict[str, Any]
     path: Path
+    measured: Measured
 
 
 def read_request(command: str, argv: list[str]) -> Request:
@@ -53,12 +62,16 @@ def read_request(command: str, argv: list[str]) -> Request:
         raise LstmzooError(unknown_choice("split", options.split, SPLITS))
     path = Path(str(options.ckpt_path)).expanduser()
     contract = read_contract(path)
-    if not contract["config"].get("data"):
-        raise CheckpointError(f"{path} holds no data settings; it was not written by lstmzoo train")
-    stored = OmegaConf.create(contract["config"])
-    stored.trainer.limit_test_batches = 1.0  # a run that tested on a part measures on all of it now
+    given = {override.key_or_group for override in parse(others)}
+    stored, left_out = take_contract(contract, str(path), given)
     config = override_stored(stored, others, origin=f"the checkpoint {path}")
-    return Request(options, config, contract, path)
+    check_complete(config, command)
+    settle_places(config, given)
+    if left_out := [setting for setting in left_out if setting.partition("=")[0] not in given]:
+        print(f"Not taken from the checkpoint (give it on the command line): {printable(', '.join(left_out))}")
+    changes = [one for one in parse(argv) if one.key_or_group not in ELSEWHERE]
+    measured = Measured(path, options.split, tuple(str(one.input_line) for one in changes))
+    return Request(options, config, contract, path, measured)
 
 
 def split_overrides(command: str, argv: list[str]) -> tuple[list[str], list[str]]:
@@ -71,10 +84,26 @@ def split_overrides(command: str, argv: list[str]) -> tuple[list[str], list[str]
     return own, others
 
 
+def measured_folder(request: Request, name: str) -> Path:
+    """Return the folder of a measurement: the one that was asked for, else ``name`` or ``name_2``, ... in the run.
+
+    Raises:
+        LstmzooError: the one that was asked for holds other results.
+    """
+    asked = request.options.output
+    asked = None if asked is None else Path(str(asked)).expanduser()
+    return results_folder(asked, _beside(request.options, name), request.measured)
+
+
 def output_folder(options: DictConfig, name: str) -> Path:
     """Return the folder of the results: the one that was asked for, else ``name`` in the checkpoint's run folder."""
     if options.output is not None:
         return Path(str(options.output)).expanduser()
+    return _beside(options, name)
+
+
+def _beside(options: DictConfig, name: str) -> Path:
+    """The folder ``name`` in the checkpoint's run folder, or beside the checkpoint."""
     path = Path(str(options.ckpt_path)).expanduser()
     if path.is_dir():
         return path / name

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from rich.console import Console
 from rich.table import Table
 
 from lstmzoo.cli.caption_results import save_captions, show_captions
+from lstmzoo.cli.measured import Measured
 from lstmzoo.cli.run_folder import write_json
 from lstmzoo.cli.segment_results import save_segmentation, show_segmentation
 from lstmzoo.data.atomic import csv_file
+from lstmzoo.data.terminal import wide_console
 from lstmzoo.inference import plots
 from lstmzoo.tasks.captioning import CaptionResults
 from lstmzoo.tasks.recognition import RecognitionResults
@@ -31,24 +31,25 @@ class SaveResults(Callback):
     Args:
         folder: where the files go.
         title: heading of the tables.
+        measured: what is tested; it is written with the numbers.
         details: also print the table of classes and the confusion matrix.
     """
 
-    def __init__(self, folder: Path, title: str, details: bool = True) -> None:
-        self.folder, self.title, self.details = folder, title, details
+    def __init__(self, folder: Path, title: str, measured: Measured, details: bool = True) -> None:
+        self.folder, self.title, self.measured, self.details = folder, title, measured, details
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         results: Any = pl_module.results
         if trainer.is_global_zero:
             save, show = _TASKS[type(results)]
-            save(results, self.folder)
+            save(results, self.folder, {"measured": self.measured.as_dict()})
             show(results, self.title, self.details)
 
 
-def save_recognition(results: RecognitionResults, folder: Path) -> None:
-    """Write metrics.json, confusion_matrix.csv and .png, and predictions.csv."""
+def save_recognition(results: RecognitionResults, folder: Path, about: dict[str, Any]) -> None:
+    """Write metrics.json (with what is known about the test), confusion_matrix.csv and .png, and predictions.csv."""
     report = results.report
-    write_json(folder / "metrics.json", results.as_dict())
+    write_json(folder / "metrics.json", results.as_dict() | about)
     with csv_file(folder / "confusion_matrix.csv", ["true \\ predicted", *report.classes]) as write:
         for name, counts in zip(report.classes, report.confusion.tolist(), strict=True):
             write([name, *counts])
@@ -63,8 +64,8 @@ def save_recognition(results: RecognitionResults, folder: Path) -> None:
 def show_recognition(results: RecognitionResults, title: str, details: bool) -> None:
     """Print the accuracies, and with `details` those of the classes beside the confusion matrix."""
     report = results.report
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(title, soft_wrap=True, highlight=False)
+    console = wide_console()
+    console.print(title, soft_wrap=True)
     summary = Table()
     summary.add_column("measure")
     summary.add_column("accuracy", justify="right")
@@ -92,7 +93,7 @@ def show_recognition(results: RecognitionResults, title: str, details: bool) -> 
     console.print(matrix)
 
 
-_TASKS: dict[type, tuple[Callable[[Any, Path], None], Callable[[Any, str, bool], None]]] = {
+_TASKS: dict[type, tuple[Callable[[Any, Path, dict[str, Any]], None], Callable[[Any, str, bool], None]]] = {
     CaptionResults: (save_captions, show_captions),
     RecognitionResults: (save_recognition, show_recognition),
     SegmentationResults: (save_segmentation, show_segmentation),

@@ -9,12 +9,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]
 
 from lstmzoo.data.atomic import write_atomically
 from lstmzoo.errors import LstmzooError
+from lstmzoo.models.contract import check_plain
+
+LARGEST_CONFIG = 1_000_000
 
 
 def write_config(folder: Path, config: DictConfig) -> None:
@@ -22,8 +24,8 @@ def write_config(folder: Path, config: DictConfig) -> None:
     write_atomically(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
 
 
-def read_config(folder: Path) -> DictConfig:
-    """Read the configuration of a run.
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read the configuration of a run, as it stands there: nothing in it is resolved.
 
     Raises:
         LstmzooError: there is no such run, or its config.yaml is broken.
@@ -35,11 +37,15 @@ def read_config(folder: Path) -> DictConfig:
             f"resume: the run folder {folder} {what}; give the folder that holds config.yaml and checkpoints"
         )
     try:
-        config = OmegaConf.load(path)
-    except (OmegaConfBaseException, YAMLError, OSError) as error:
-        raise LstmzooError(f"{path} cannot be read: {error}") from error
-    if not isinstance(config, DictConfig):
+        if path.stat().st_size > LARGEST_CONFIG:
+            raise ValueError(f"it is larger than {LARGEST_CONFIG:,} bytes")
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:  # not UTF-8, an endless number, too deep
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+        raise LstmzooError(f"{path} cannot be read: {reason[:300]}") from error
+    if not isinstance(config, dict):
         raise LstmzooError(f"{path} is not the configuration of a run")
+    check_plain(config, str(path))
     return config
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-
-from rich.console import Console
+from typing import Any
 
 from lstmzoo.cli.run_folder import write_json
+from lstmzoo.data.terminal import wide_console
 from lstmzoo.inference.davis_tables import scores_table, write_official_tables
 from lstmzoo.inference.segment_plots import frames_sheet
 from lstmzoo.tasks.segmentation_results import SegmentationResults
@@ -16,9 +15,9 @@ SHOWN = 8
 """Frames in each of the two pictures."""
 
 
-def save_segmentation(results: SegmentationResults, folder: Path) -> None:
-    """Write metrics.json, the tables as CSV, and the worst and the best frames as pictures."""
-    write_json(folder / "metrics.json", results.as_dict())
+def save_segmentation(results: SegmentationResults, folder: Path, about: dict[str, Any]) -> None:
+    """Write metrics.json (with what is known about the test), tables as CSV, and images of the worst and best."""
+    write_json(folder / "metrics.json", results.as_dict() | about)
     write_official_tables(results.scores, folder, results.split)
     for name, examples, worst_first in (("worst", results.worst, 1), ("best", results.best, -1)):
         chosen = sorted(examples, key=lambda example: worst_first * example.j)[:SHOWN]
@@ -32,8 +31,8 @@ def save_segmentation(results: SegmentationResults, folder: Path) -> None:
 
 def show_segmentation(results: SegmentationResults, title: str, details: bool) -> None:
     """Print J and F, with `details` of every sequence, and what was found of things that are hidden for a while."""
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(f"{title}, {results.protocol}", soft_wrap=True, highlight=False)
+    console = wide_console()
+    console.print(f"{title}, {results.protocol}", soft_wrap=True)
     console.print(scores_table(results.scores, sequences=details))
     if results.occlusions:
         words = {
@@ -42,4 +41,4 @@ def show_segmentation(results: SegmentationResults, title: str, details: bool) -
             "J&F-Mean": "J&F of sequences with occlusion",
         }
         parts = (f"{words[name]} {100 * value:.1f}" for name, value in results.occlusions.items())
-        console.print("; ".join(parts), soft_wrap=True, highlight=False)
+        console.print("; ".join(parts), soft_wrap=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from lstmzoo.cli.compose import override_stored, parse
+from lstmzoo.cli.stored import settle_places, take_contract, take_group, take_model
 from lstmzoo.errors import CheckpointError
 from lstmzoo.models.checkpoint import read_contract
 
@@ -31,14 +32,17 @@ def take_over(config: DictConfig, overrides: Sequence[str]) -> None:
     start_from = config.task.get("start_from")
     if start_from is None:
         return
-    contract = read_contract(Path(str(start_from)).expanduser())
-    stored = {"model": _model_of(contract), "data": dict(contract["config"].get("data", {}))}
-    if config.task.get("objective") == "scst" and stored["data"].get("flip"):
-        stored["data"]["flip"] = False  # sentences are rewarded by what people said of the pictures as they are
+    origin = str(Path(str(start_from)).expanduser())
+    contract = read_contract(origin)
     given = parse(overrides)
     chosen = {override.key_or_group for override in given}
-    decoding = contract["config"].get("task", {}).get("decoding")
-    if decoding and "task.decoding" not in chosen:
+    stored = {"model": take_model(contract, origin), "data": _data_of(contract, origin, chosen)}
+    if config.task.get("objective") == "scst" and stored["data"].get("flip"):
+        stored["data"]["flip"] = False  # sentences are rewarded by what people said of the pictures as they are
+    task = contract["config"].get("task")
+    if isinstance(task, dict) and task.get("decoding") and "task.decoding" not in chosen:
+        default = OmegaConf.to_container(config.task.decoding)
+        decoding = take_group(task["decoding"], default, "task.decoding", origin, chosen)
         known = _changed({"task": {"decoding": decoding}}, given, "task.decoding.", start_from)
         config.task.decoding = known.task.decoding
     for group, values in stored.items():
@@ -48,15 +52,20 @@ def take_over(config: DictConfig, overrides: Sequence[str]) -> None:
             raise CheckpointError(f"{start_from} does not say what it was trained on: give data=NAME data.root=FOLDER")
         known = _changed({group: values}, given, f"{group}.", start_from)
         OmegaConf.update(config, group, known[group], merge=False)
+    if "data" not in chosen:
+        settle_places(config, chosen)
+
+
+def _data_of(contract: dict[str, Any], origin: str, chosen: Collection[str]) -> dict[str, Any]:
+    """The data settings of a checkpoint; none where it has none, or where the command line chooses others."""
+    if "data" in chosen or not contract["config"].get("data"):
+        return {}
+    data = OmegaConf.to_container(take_contract(contract, origin, chosen)[0].data)
+    assert isinstance(data, dict)
+    return data  # type: ignore[return-value]
 
 
 def _changed(stored: dict[str, Any], given: Sequence[Any], below: str, start_from: Any) -> DictConfig:
     """What is stored, with what the command line says of keys below a place."""
     changes = [str(one.input_line) for one in given if one.key_or_group.startswith(below)]
     return override_stored(OmegaConf.create(stored), changes, origin=f"task.start_from={start_from}")
-
-
-def _model_of(contract: dict[str, Any]) -> dict[str, Any]:
-    """The model as a configuration has it: the number of words follows from the vocabulary."""
-    arguments = {key: value for key, value in contract["model"]["args"].items() if key != "vocab_size"}
-    return {"name": contract["model"]["name"], **arguments}

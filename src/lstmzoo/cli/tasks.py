@@ -40,11 +40,11 @@ def of_checkpoint(argv: list[str], command: str) -> ModuleType:
         CheckpointError: it cannot be read.
     """
     from lstmzoo.cli.compose import parse
+    from lstmzoo.cli.stored import task_name
     from lstmzoo.models.checkpoint import read_contract
 
     named = [override.value() for override in parse(argv) if override.key_or_group == "ckpt_path"]
     if not named:
         raise LstmzooError(f"ckpt_path must be given, e.g. lstmzoo {command} ckpt_path=PATH")
-    contract = read_contract(Path(str(named[-1])).expanduser())
-    usual = "captioning" if "vocabulary" in contract else "recognition"  # where no run configuration is inside
-    return of(contract["config"].get("task", {}).get("name", usual))
+    path = Path(str(named[-1])).expanduser()
+    return of(task_name(read_contract(path), str(path)))

@@ -103,13 +103,16 @@ def _resume(folder: Path, overrides: Sequence[str], sweep: bool) -> None:
     """Go on with a run in its own folder, from its last checkpoint."""
     if sweep:
         raise LstmzooError("resume does not go with -m: resume one run per command")
-    from lstmzoo.cli.compose import override_stored
+    from lstmzoo.cli.compose import override_stored, parse
     from lstmzoo.cli.run_folder import read_config
 
-    config = override_stored(read_config(folder), overrides, origin=f"resume={folder}")
+    read_config(folder)  # whether there is a run at all
     last = folder / "checkpoints" / "last.ckpt"
     if not last.is_file():
         raise LstmzooError(f"resume: {last} is missing: the run ended before its first checkpoint; start it again")
+    from lstmzoo.cli.stored_run import read_run
     from lstmzoo.cli.training import train
 
+    stored = read_run(folder, last, {override.key_or_group for override in parse(overrides)})
+    config = override_stored(stored, overrides, origin=f"resume={folder}")
     train(config, folder.resolve(), resume=last.resolve())

@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, Trainer, seed_everything
 from omegaconf import DictConfig
 
 from lstmzoo.cli import build, tasks
+from lstmzoo.cli.measured import OWN_TEST, Measured
 from lstmzoo.cli.results import SaveResults
 from lstmzoo.cli.run_folder import write_config, write_json, write_versions
 from lstmzoo.inference import plots
@@ -47,7 +48,10 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> None:
     if config.test_after_fit:
         data.setup("test")  # what is wrong with the test split shows now, not after the training
     task = build.build_task(config, data.labels)
-    results = SaveResults(folder / "eval_test", f"{_title(config)}, test split", details=False)
+    part = config.trainer.limit_test_batches
+    changed = () if part == 1.0 and isinstance(part, float) else (f"trainer.limit_test_batches={part}",)
+    measured = Measured(folder / "checkpoints" / "best.ckpt", "test", changed)
+    results = SaveResults(folder / OWN_TEST, f"{_title(config)}, test split", measured, details=False)
     trainer = build.build_trainer(config, folder, task, data.has_validation, results)
     if trainer.is_global_zero:
         write_config(folder, config)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from lstmzoo.cli.configs import config_dir, groups
+from lstmzoo.errors import LstmzooError
 
 TRAIN = """\
 usage: lstmzoo train [group=choice ...] [key=value ...] [-m]
@@ -37,6 +41,21 @@ def train_usage() -> str:
         marked = [f"{choice}*" if f"- {group}: {choice}\n" in main else choice for choice in choices]
         lines.append(f"  {group:<12}{', '.join(marked)}")
     return TRAIN.format(groups="\n".join(lines), keys=_keys(main), folder=config_dir())
+
+
+def check_words(command: str, words: Sequence[str]) -> None:
+    """Say how to write it when a checkpoint or a file is given without its key.
+
+    Raises:
+        LstmzooError: a word is the path of something.
+    """
+    for word in words:
+        path = Path(word).expanduser()
+        if "=" in word or word.startswith("-") or not path.exists():
+            continue
+        is_run = path.suffix == ".ckpt" or (path / "checkpoints").is_dir()
+        key = "ckpt_path" if is_run or command == "eval" else "input"
+        raise LstmzooError(f"{word!r}: write {key}={word}, e.g. lstmzoo {command} {key}={word}")
 
 
 def with_keys(text: str, command: str, place: str = "{keys}") -> str:

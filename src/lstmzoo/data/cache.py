@@ -32,6 +32,9 @@ FORMAT = 1
 MAX_OPEN = 128
 """Memory maps held open at a time; each takes a file descriptor, of which a process often has 1024."""
 
+CACHE_NAME = ".lstmzoo_cache"
+"""What the folder of a cache inside a data set is called."""
+
 WRITE_BUFFER = 1 << 20
 """Bytes gathered before they are written; frames are small, and each write costs a call to the system."""
 
@@ -48,7 +51,13 @@ def default_cache_dir(root: str | os.PathLike[str]) -> Path:
     root = Path(root).resolve()
     # The mode is looked at too: an administrator may write anywhere, but a folder marked read-only is meant so.
     if os.access(root, os.W_OK) and root.stat().st_mode & 0o222:
-        return root / ".lstmzoo_cache"
+        return root / CACHE_NAME
+    return user_cache_dir(root)
+
+
+def user_cache_dir(root: str | os.PathLike[str]) -> Path:
+    """Return the folder in the user's own cache for the data set in `root`."""
+    root = Path(root).resolve()
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return home / "lstmzoo" / f"{root.name}-{_digest(root)}"
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from lstmzoo.data.terminal import PlainConsole
+from lstmzoo.errors import printable
 
 
 @contextmanager
@@ -26,10 +28,15 @@ def progress_bar(
         A function to be called with the amount that was done since its last call.
     """
     amount = "{task.fields[done]:.0f}/{task.fields[all]} {task.fields[unit]}"
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn(amount), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not show) as bar:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn(amount, markup=False),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=PlainConsole(stderr=True), disable=not show) as bar:
         shown_total = "?" if total is None else f"{total / scale:.0f}"
-        task = bar.add_task(title, total=total, done=0.0, all=shown_total, unit=unit)
+        task = bar.add_task(printable(title), total=total, done=0.0, all=shown_total, unit=unit)
         done = 0.0
 
         def advance(step: float) -> None:

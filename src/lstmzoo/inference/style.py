@@ -33,6 +33,7 @@ FONT: Any = {
     "ytick.labelsize": 8.5,
     "text.color": INK,
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a class may be called $x$
 }
 
 # Okabe & Ito (2008), "Color Universal Design", without black and with yellow last: it is faint on white.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 import subprocess
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -118,10 +119,10 @@ def load_results(path: str | os.PathLike[str]) -> dict[ImageId, str]:
     for number, found in enumerate(entries):
         place = f"{path}, entry {number}"
         if not isinstance(found, dict) or not {"image_id", "caption"} <= found.keys():
-            raise DataError(f"{place} must have 'image_id' and 'caption': {str(found)[:80]}")
+            raise DataError(f"{place} must have 'image_id' and 'caption': {reprlib.repr(found)[:80]}")
         key, caption = found["image_id"], found["caption"]
         if not isinstance(key, (int, str)) or isinstance(key, bool) or not isinstance(caption, str):
-            raise DataError(f"{place}: image_id is a number or a name, caption a text: {str(found)[:80]}")
+            raise DataError(f"{place}: image_id is a number or a name, caption a text: {reprlib.repr(found)[:80]}")
         if key in results:
             raise DataError(f"{place}: image {key!r} has a caption already; give one for each image")
         results[key] = caption

@@ -5,28 +5,27 @@ A checkpoint is what ``torch.save`` made of a dict with at least two entries::
     checkpoint["state_dict"]   the weights; those of the model have the prefix "model."
     checkpoint["lstmzoo"]      the contract: primitive values only, see save_contract
 
-It loads with ``weights_only=True``: no object of ours is pickled.
+It loads with ``weights_only=True``: no object of ours is pickled. Every command reads checkpoints through
+:func:`open_checkpoint`, and builds from the contract what `rebuild` finds to fit the weights: a file of anyone's may be
+read, it runs no code and takes no more memory than it holds itself.
 """
 
 from __future__ import annotations
 
 import os
-import sys
-import textwrap
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lstmzoo import __version__
-from lstmzoo.errors import CheckpointError, LstmzooError
-from lstmzoo.models.encoders import weights_follow
-from lstmzoo.models.registry import create_model, is_primitive, list_models
+from lstmzoo.errors import CheckpointError, LstmzooError, printable
+from lstmzoo.models.checkpoint_file import check_weights, find, read
+from lstmzoo.models.contract import FORMAT, KEY, brief, check_contract, words_of
+from lstmzoo.models.rebuild import rebuild
+from lstmzoo.models.registry import is_primitive, list_models
 
-FORMAT = 1
-KEY = "lstmzoo"
 PREFIX = "model."
 
 
@@ -88,7 +87,7 @@ def read_contract(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         CheckpointError: missing, damaged, not an lstmzoo checkpoint, or of a newer format.
     """
-    return _read(path)[0]
+    return open_checkpoint(path)[KEY]
 
 
 def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu") -> nn.Module:
@@ -103,25 +102,22 @@ def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu")
         vocabulary, in the order of ids), ``transform`` (dict, see `save_contract`) and ``contract`` (all of it).
 
     Raises:
-        CheckpointError: missing, damaged, not an lstmzoo checkpoint, of a newer format, or of a model that is not
-            registered here.
+        CheckpointError: missing, damaged, not an lstmzoo checkpoint, of a newer format, of a model that is not
+            registered here or does not fit, or with weights that are not finite.
     """
-    contract, weights = _read(path)
-    name, args = contract["model"]["name"], contract["model"]["args"]
+    checkpoint = open_checkpoint(path)
+    contract = checkpoint[KEY]
+    name = contract["model"]["name"]
     if name not in list_models():
         raise CheckpointError(
             f"{path} holds a model {name!r}, which is not registered; registered: {', '.join(list_models())}. "
             "For a model of your own, import the module that registers it before loading"
         )
-    try:
-        with weights_follow():
-            model: Any = create_model(name, **args).to(map_location)
-        model.load_state_dict(weights)
-    except (LstmzooError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{path} (written by lstmzoo {contract['version']}) does not fit this version's {name!r}: "
-            + textwrap.shorten(str(error), 500)
-        ) from error
+    weights = {
+        key.removeprefix(PREFIX): weight for key, weight in checkpoint["state_dict"].items() if key.startswith(PREFIX)
+    }
+    origin = f"{path} (written by lstmzoo {contract['version']})"
+    model: Any = rebuild(name, contract["model"]["args"], weights, origin).to(map_location)
     model.classes = contract["classes"]
     model.transform = contract["transform"]
     model.contract = contract  # type: ignore[assignment]
@@ -130,106 +126,30 @@ def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu")
     return model.eval()
 
 
-def words_of(vocabulary: dict[str, Any]) -> list[str]:
-    """All words of a contract's vocabulary, the special ones first, in the order of their ids."""
-    return [*vocabulary["specials"], *vocabulary["words"]]
+def open_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read all of a checkpoint, with everything that training needs to go on, and make sure that it is whole.
 
+    Args:
+        path: a checkpoint file, or a run folder (then its ``checkpoints/best.ckpt``).
 
-def _refuse_strange_modules(file: Path, args: dict[str, Any]) -> None:
-    """A cell of one's own is named by its module; a file must not decide which module of the machine is run."""
-    trusted = {*sys.modules, *os.environ.get("LSTMZOO_IMPORT", "").split(",")}
-    for place in (value for value in args.values() if isinstance(value, str) and ":" in value):
-        module = place.partition(":")[0]
-        if module not in trusted:
-            raise CheckpointError(
-                f"{file} uses the cell {place!r}, and loading it would run the module {module!r}. If you trust it, "
-                f"import it first; on the command line, set LSTMZOO_IMPORT={module}"
-            )
+    Returns:
+        What was saved; the tensors are views of the file.
 
-
-def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The contract and the model's weights, or an error that says what the file is instead."""
-    file = _find(Path(path))
-    checkpoint = _open(file)
+    Raises:
+        CheckpointError: missing, damaged, not an lstmzoo checkpoint, of a newer format, or with weights that are not
+            finite.
+    """
+    file = find(Path(path))
+    checkpoint = read(file)
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f"{file} is not an lstmzoo checkpoint: it holds a {type(checkpoint).__name__}")
-    contract, weights = checkpoint.get(KEY), checkpoint.get("state_dict")
-    if not isinstance(contract, dict) or not isinstance(weights, dict):
-        lacking = " and ".join(repr(key) for key in (KEY, "state_dict") if not isinstance(checkpoint.get(key), dict))
-        keys = ", ".join(map(str, checkpoint)) or "none"
-        raise CheckpointError(f"{file} is not an lstmzoo checkpoint: it has no {lacking}; its keys: {keys}")
-    if type(contract.get("format")) is not int:
-        raise CheckpointError(f"{file}: its entry {KEY!r} has no format number; it was not written by lstmzoo")
-    if contract["format"] > FORMAT:
+    lacking = [key for key in (KEY, "state_dict") if not isinstance(checkpoint.get(key), dict)]
+    if lacking:
+        names = [printable(key[:80]) if isinstance(key, str) else brief(key) for key in checkpoint]
+        keys = ", ".join(names[:20]) or "none"
         raise CheckpointError(
-            f"{file} has checkpoint format {contract['format']} (lstmzoo {contract.get('version')}); lstmzoo "
-            f"{__version__} reads formats up to {FORMAT}. Update: pip install --upgrade lstmzoo"
+            f"{file} is not an lstmzoo checkpoint: it has no {' and '.join(map(repr, lacking))}; its keys: {keys}"
         )
-    if missing := {"version", "model", "classes", "transform", "data", "config"} - contract.keys():
-        raise CheckpointError(f"{file}: its entry {KEY!r} lacks {', '.join(sorted(missing))}")
-    _check_types(contract, file)
-    _refuse_strange_modules(file, contract["model"]["args"])
-    return contract, {str(key).removeprefix(PREFIX): w for key, w in weights.items() if str(key).startswith(PREFIX)}
-
-
-def _check_types(contract: dict[str, Any], file: Path) -> None:
-    """Check what the rest of the program relies on, so that a tampered checkpoint gets one message."""
-    model, classes = contract["model"], contract["classes"]
-    vocabulary = contract.get("vocabulary", {"specials": [], "words": []})
-    sound = (
-        isinstance(model, dict)
-        and isinstance(model.get("name"), str)
-        and isinstance(model.get("args"), dict)
-        and isinstance(classes, list)
-        and len(classes) == model["args"].get("num_classes", len(classes))
-        and all(isinstance(contract[key], dict) for key in ("transform", "data", "config"))
-        and isinstance(vocabulary, dict)
-        and all(isinstance(vocabulary.get(key), list) for key in ("specials", "words"))
-        and ("vocabulary" not in contract or len(words_of(vocabulary)) == model["args"].get("vocab_size"))
-    )
-    if not sound:
-        raise CheckpointError(
-            f"{file}: its entry {KEY!r} contradicts itself: it needs a model with name and args, as many "
-            "classes or words as the model has, and transform, data and config as dictionaries"
-        )
-
-
-def _find(path: Path) -> Path:
-    """The checkpoint file that a path means."""
-    if path.is_file():
-        return path
-    best = path / "checkpoints" / "best.ckpt"
-    if best.is_file():
-        return best
-    if path.is_dir():
-        others = sorted(str(file.relative_to(path)) for file in path.rglob("*.ckpt"))
-        there = f"checkpoints there: {', '.join(others)}" if others else "there is no .ckpt file in it"
-        raise CheckpointError(f"the folder {path} has no checkpoints/best.ckpt; {there}")
-    if path.name == str(path) and not path.suffix:
-        raise CheckpointError(
-            f"{str(path)!r} is neither a checkpoint file, nor a run folder, nor the name of published weights "
-            "(none are published yet); pass the path of a .ckpt file or of a run folder"
-        )
-    raise CheckpointError(f"no checkpoint at {path} (looked in {path.absolute().parent})")
-
-
-def _open(file: Path) -> Any:
-    """What ``torch.load`` makes of a file, after a check of its checksums, which ``torch.load`` ignores."""
-    damaged = f"cannot read {file}: it is damaged, incomplete or not a checkpoint"
-    try:
-        if zipfile.is_zipfile(file):
-            with zipfile.ZipFile(file) as archive:
-                broken = archive.testzip()
-            if broken is not None:
-                raise CheckpointError(f"{damaged} (wrong checksum of {broken})")
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except LstmzooError:
-        raise
-    except PermissionError as error:
-        raise CheckpointError(f"cannot read {file}: {error.strerror}") from error
-    except Exception as error:  # on bytes that are no checkpoint, unpickling fails in any way it likes
-        if "Unsupported global" in str(error) or "Unsupported class" in str(error):
-            raise CheckpointError(
-                f"{file} is not an lstmzoo checkpoint: it holds pickled Python objects, which are not loaded"
-            ) from error
-        raise CheckpointError(f"{damaged} ({type(error).__name__})") from error
+    check_contract(checkpoint[KEY], file)
+    check_weights(checkpoint["state_dict"], file)
+    return checkpoint

@@ -61,7 +61,7 @@ class ImageEncoder(nn.Module):
         self.pretrained = pretrained
         self.network = network.to(memory_format=torch.channels_last)  # twice as fast on the CPU
         self.channels, self.image_size = channels, image_size
-        self.name, self.colours = name, f"mean={mean} std={std}"
+        self.name, self.colours, self.normalisation = name, f"mean={mean} std={std}", (mean, std)
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
 

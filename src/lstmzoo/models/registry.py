@@ -120,4 +120,16 @@ def _arguments(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
                 f"model {name!r}: {key}={value!r} is not a number, string, boolean, list or dict; "
                 "register classes of your own and pass their names, so that checkpoints can rebuild the model"
             )
+        if not _is_of_kind(value, parameters[key].default):
+            kind = type(parameters[key].default).__name__
+            raise LstmzooError(
+                f"model {name!r}: {key}={value!r} is no {kind}; its default: {parameters[key].default!r}"
+            )
     return {key: p.default for key, p in parameters.items()} | overrides
+
+
+def _is_of_kind(value: Any, default: Any) -> bool:
+    """Whether a value is of the type of a default; a whole number will do for a float, and None says nothing."""
+    if type(default) is float:
+        return value is None or type(value) in (int, float)
+    return type(default) not in (bool, int, str) or type(value) is type(default)

@@ -102,8 +102,7 @@ def create_pyramid(name: str, pretrained: bool = False) -> FeaturePyramid:
     if name not in list_pyramids():
         raise LstmzooError(unknown_choice("encoder", name, list_pyramids()))
     encoder = create_encoder(name, pretrained)
-    mean, std = (values.flatten().tolist() for values in (encoder.mean, encoder.std))
-    return FeaturePyramid(list(_layers(encoder.network)), mean, std, pretrained).train()
+    return FeaturePyramid(list(_layers(encoder.network)), *encoder.normalisation, pretrained).train()
 
 
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:

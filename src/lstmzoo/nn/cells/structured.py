@@ -103,7 +103,9 @@ class Clockwork(Cell):
     def make_constants(self, hidden_size: int) -> dict[str, Tensor]:
         each, more = divmod(hidden_size, len(self.periods))
         units = [each + (k < more) for k in range(len(self.periods))]
-        return {"period": torch.repeat_interleave(torch.tensor(self.periods), torch.tensor(units))}
+        return {
+            "period": torch.repeat_interleave(torch.tensor(self.periods), torch.tensor(units), output_size=hidden_size)
+        }
 
     def recurrent_mask(self, hidden_size: int) -> Tensor:
         period = self.make_constants(hidden_size)["period"]

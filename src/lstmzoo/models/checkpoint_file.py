@@ -1,0 +1,179 @@
+"""Reading the file of a checkpoint, whoever wrote it: no code is run, no more is read than the file holds.
+
+``torch.load`` unpickles tensors and plain values only (``weights_only``), but trusts sizes, checks no checksums and
+unpacks what is compressed; so the archive is looked through first, and tensors are mapped from the file, not copied.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickletools
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lstmzoo.errors import CheckpointError, LstmzooError
+
+MOST_MEMBERS = 100_000
+"""Files in the archive; there is one per tensor."""
+
+MOST_VALUES = 5_000_000
+"""Values in the tuples of a pickle, counted as often as they are reached: keys made of tuples are gone through so."""
+
+WEIGHT_TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def find(path: Path) -> Path:
+    """The checkpoint file that a path means: itself, or the best one of a run folder.
+
+    Raises:
+        CheckpointError: there is none; the message says what there is.
+    """
+    if path.is_file():
+        return path
+    best = path / "checkpoints" / "best.ckpt"
+    if best.is_file():
+        return best
+    if path.is_dir():
+        others = sorted(str(file.relative_to(path)) for file in path.rglob("*.ckpt"))
+        there = f"checkpoints there: {', '.join(others)}" if others else "there is no .ckpt file in it"
+        raise CheckpointError(f"the folder {path} has no checkpoints/best.ckpt; {there}")
+    if path.name == str(path) and not path.suffix:
+        raise CheckpointError(
+            f"{str(path)!r} is neither a checkpoint file, nor a run folder, nor the name of published weights "
+            "(none are published yet); pass the path of a .ckpt file or of a run folder"
+        )
+    raise CheckpointError(f"no checkpoint at {path} (looked in {path.absolute().parent})")
+
+
+def read(file: Path) -> Any:
+    """What ``torch.load`` makes of a file; its tensors are views of the file.
+
+    Raises:
+        CheckpointError: it is damaged, compressed, a program, or holds anything but tensors and plain values.
+    """
+    damaged = f"cannot read {file}: it is damaged, incomplete or not a checkpoint"
+    pickled = b""
+    try:
+        if not zipfile.is_zipfile(file):
+            with open(file, "rb") as stream:
+                pickled = stream.read(1 << 20)
+            raise ValueError("no archive of torch's")
+        pickled = _look_through(file, damaged)
+        return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except LstmzooError:
+        raise
+    except PermissionError as error:
+        raise CheckpointError(f"cannot read {file}: {error.strerror}") from error
+    except Exception as error:  # on bytes that are no checkpoint, unpickling fails in any way it likes
+        if (strange := _first_object(pickled)) is not None:
+            raise CheckpointError(
+                f"{file} is not an lstmzoo checkpoint: it holds pickled Python objects, which are not loaded: "
+                f"{strange[:200]}"
+            ) from error
+        raise CheckpointError(f"{damaged} ({type(error).__name__})") from error
+
+
+def check_weights(weights: dict[Any, Any], file: Path) -> None:
+    """Check that weights are numbers that the file holds: dense, real, finite.
+
+    Raises:
+        CheckpointError: they are not; the message names the first that is not.
+    """
+    room = 4 * os.path.getsize(file)  # tied weights are listed more than once
+    for name, weight in weights.items():
+        if not isinstance(name, str) or not isinstance(weight, Tensor) or weight.layout != torch.strided:
+            raise CheckpointError(f"{file}: its entry 'state_dict' holds {str(name)[:80]!r}, which is no dense tensor")
+        room -= weight.numel() * weight.element_size()
+        if weight.device.type != "cpu" or room < 0:
+            raise CheckpointError(f"{file}: the weight {name[:80]!r} is larger than the file")
+    broken = [name for name, weight in weights.items() if not _finite(weight)]
+    if broken:
+        raise CheckpointError(
+            f"{file} holds weights that are not finite (nan or infinity) in {len(broken)} of {len(weights)} tensors, "
+            f"e.g. {broken[0][:80]}: its training diverged. Use an earlier checkpoint, or train with a smaller task.lr"
+        )
+
+
+def _finite(weight: Tensor) -> bool:
+    return weight.dtype not in WEIGHT_TYPES or bool(torch.isfinite(weight).all())
+
+
+def _look_through(file: Path, damaged: str) -> bytes:
+    """Check an archive's sizes and checksums, which ``torch.load`` trusts; return the pickle in it."""
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if any(member.filename.endswith("/constants.pkl") for member in members):
+            raise CheckpointError(
+                f"{file} is not an lstmzoo checkpoint: it holds a TorchScript program, which is not loaded"
+            )
+        unpacked = sum(member.file_size for member in members)
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members) or unpacked > os.path.getsize(file):
+            raise CheckpointError(
+                f"{file} is not a checkpoint as torch writes them: it is a compressed archive, which would unpack to "
+                f"{unpacked:,} bytes"
+            )
+        if len(members) > MOST_MEMBERS:
+            raise CheckpointError(f"{file} is not an lstmzoo checkpoint: it is an archive of {len(members):,} files")
+        broken = archive.testzip()
+        if broken is not None:
+            raise CheckpointError(f"{damaged} (wrong checksum of {broken})")
+        pickled = b"".join(archive.read(member) for member in members if member.filename.endswith("/data.pkl"))
+    _check_tuples(pickled)
+    return pickled
+
+
+def _check_tuples(pickled: bytes) -> None:
+    """Refuse a pickle of a few bytes whose tuples hold each other so often that to hash one would never end.
+
+    Raises:
+        ValueError: it does.
+    """
+    stack: list[int | None] = []  # of every value: how many values its tuples hold; None: a mark
+    memo: dict[Any, int | None] = {}
+    for opcode, argument, _ in pickletools.genops(pickled):
+        if opcode.name in ("BINPUT", "LONG_BINPUT", "PUT", "MEMOIZE"):
+            memo[len(memo) if opcode.name == "MEMOIZE" else argument] = stack[-1]
+        elif opcode.name in ("BINGET", "LONG_BINGET", "GET"):
+            stack.append(memo[argument])
+        elif opcode.name == "MARK":
+            stack.append(None)
+        else:
+            taken = _take(stack, opcode)
+            held = 1 + sum(one or 0 for one in taken) if "TUPLE" in opcode.name else 0
+            if held > MOST_VALUES:
+                raise ValueError("tuples in tuples")
+            stack += [held] * len(opcode.stack_after)
+
+
+def _take(stack: list[int | None], opcode: pickletools.OpcodeInfo) -> list[int | None]:
+    """Take what an operation consumes off the stack."""
+    before, taken = list(opcode.stack_before), []
+    if pickletools.markobject in before:
+        while (one := stack.pop()) is not None:
+            taken.append(one)
+        before = before[: before.index(pickletools.markobject)]
+    return taken + [stack.pop() for _ in before]
+
+
+def _first_object(pickled: bytes) -> str | None:
+    """The first thing in a pickle that is no tensor and no plain value, e.g. ``posix.system``, if there is one."""
+    texts: list[str] = []
+    if not pickled.startswith((b"\x80", b"c", b"(")):
+        return None
+    stream = io.BytesIO(pickled)
+    with suppress(Exception):  # it ends where it is no pickle any more
+        for opcode, argument, _ in (operation for _ in range(9) for operation in pickletools.genops(stream)):
+            if isinstance(argument, str):
+                texts.append(argument)
+            named = " ".join(texts[-2:] if opcode.name == "STACK_GLOBAL" else texts[-1:])
+            module, _, name = named.partition(" ")
+            known = module.partition(".")[0] in ("torch", "collections")
+            if opcode.name in ("GLOBAL", "STACK_GLOBAL", "INST") and not known and f"{module}{name}".isprintable():
+                return f"{module}.{name}"
+    return None

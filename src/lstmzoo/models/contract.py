@@ -1,0 +1,197 @@
+"""What a checkpoint may say about itself; anything else gets one message.
+
+The contract comes from a file that anyone may have written, and everything that is built from a checkpoint is built
+from it. So it is checked as a whole before anything is made of it: plain values, not endless, of the right types and
+of sizes that make sense, and no name of a module that would have to be run.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import reprlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lstmzoo import __version__
+from lstmzoo.errors import CheckpointError
+
+FORMAT = 1
+KEY = "lstmzoo"
+
+MOST_VALUES = 1_000_000
+DEEPEST = 16
+MOST_TEXT = 100_000
+LONGEST_CLIP = 10_000
+LARGEST_SIDE = 4096
+MOST_PIXELS = 2**28
+"""Pixels of a whole clip: 64 frames in full HD are half as many."""
+
+
+def check_contract(contract: dict[str, Any], file: Path) -> None:
+    """Check a contract as it was read.
+
+    Args:
+        contract: the entry ``lstmzoo`` of a checkpoint.
+        file: the checkpoint, for messages.
+
+    Raises:
+        CheckpointError: it is of a newer format, incomplete, or holds what no contract holds; or it names a cell of
+            a module that is not imported here.
+    """
+    if type(contract.get("format")) is not int or contract["format"] < 1:
+        raise CheckpointError(f"{file}: its entry {KEY!r} has no format number; it was not written by lstmzoo")
+    if contract["format"] > FORMAT:
+        raise CheckpointError(
+            f"{file} has checkpoint format {brief(contract['format'])} (lstmzoo {brief(contract.get('version'))}); "
+            f"lstmzoo {__version__} reads formats up to {FORMAT}. Update: pip install --upgrade lstmzoo"
+        )
+    if missing := {"version", "model", "classes", "transform", "data", "config"} - contract.keys():
+        raise CheckpointError(f"{file}: its entry {KEY!r} lacks {', '.join(sorted(missing))}")
+    origin = f"{file}: its entry {KEY!r}"
+    check_plain(contract, origin)
+    _check_parts(contract, origin)
+    _check_transform(contract["transform"], origin)
+    check_finite([contract["model"]["args"], contract["transform"]], origin)
+    check_modules([contract["model"], contract["config"].get("model")], str(file))
+
+
+def check_plain(value: Any, origin: str) -> None:
+    """Check that a value is made of numbers, text, lists and dicts, none of them endless.
+
+    Raises:
+        CheckpointError: it is not.
+    """
+    waiting, seen = [(value, 0)], 0
+    while waiting:
+        one, depth = waiting.pop()
+        seen += 1
+        if depth > DEEPEST or seen > MOST_VALUES:
+            raise CheckpointError(f"{origin} is nested too deeply, or holds more than a run's settings")
+        if isinstance(one, dict | list | tuple):
+            parts = [*one, *one.values()] if isinstance(one, dict) else one
+            if seen + len(parts) > MOST_VALUES or (isinstance(one, dict) and not all(map(_is_key, one))):
+                raise CheckpointError(f"{origin} holds {brief(one)}, which is nothing a run's settings have")
+            waiting += [(part, depth + 1) for part in parts]
+        elif not _is_plain(one):
+            raise CheckpointError(f"{origin} holds {brief(one)}, which is no number, text, list or dictionary")
+
+
+def check_finite(value: Any, origin: str) -> None:
+    """Check that no number is nan or infinite.
+
+    Raises:
+        CheckpointError: one is.
+    """
+    for one in leaves(value):
+        if isinstance(one, float) and not math.isfinite(one):
+            raise CheckpointError(f"{origin} holds the number {one}, which is not finite")
+
+
+def check_modules(value: Any, origin: str) -> None:
+    """A cell of one's own is named by its module; a file must not decide which module of the machine is run.
+
+    Args:
+        value: what a model is built from, text like ``my_module:MyCell`` anywhere in it.
+        origin: what holds it.
+
+    Raises:
+        CheckpointError: it names a module that is neither imported already nor listed in LSTMZOO_IMPORT.
+    """
+    trusted = {*sys.modules, *os.environ.get("LSTMZOO_IMPORT", "").split(",")} - {""}
+    for place in (one for one in leaves(value) if isinstance(one, str) and ":" in one):
+        module = place.partition(":")[0]
+        if module not in trusted:
+            raise CheckpointError(
+                f"{origin} uses the cell {place!r}, and loading it would run the module {module!r}. If you trust it, "
+                f"import it first; on the command line, set LSTMZOO_IMPORT={module}"
+            )
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """All values that are no lists or dicts in a value that `check_plain` has passed; keys not."""
+    if isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from leaves(part)
+    else:
+        yield value
+
+
+def words_of(vocabulary: dict[str, Any]) -> list[str]:
+    """All words of a contract's vocabulary, the special ones first, in the order of their ids."""
+    return [*vocabulary["specials"], *vocabulary["words"]]
+
+
+def brief(value: Any) -> str:
+    """A value for a message, however large or deep it is."""
+    return reprlib.repr(value)
+
+
+def _check_parts(contract: dict[str, Any], origin: str) -> None:
+    """Check what the rest of the program relies on, so that a tampered checkpoint gets one message."""
+    model, classes = contract["model"], contract["classes"]
+    vocabulary = contract.get("vocabulary", {"specials": [], "words": []})
+    sound = (
+        isinstance(model, dict)
+        and isinstance(model.get("name"), str)
+        and isinstance(model.get("args"), dict)
+        and all(isinstance(key, str) for key in model["args"])
+        and isinstance(contract["version"], str)
+        and _are_names(classes)
+        and len(classes) == model["args"].get("num_classes", len(classes))
+        and all(isinstance(contract[key], dict) for key in ("transform", "data", "config"))
+        and isinstance(vocabulary, dict)
+        and all(isinstance(vocabulary.get(key), list) for key in ("specials", "words"))
+        and _are_names(words_of(vocabulary))
+        and ("vocabulary" not in contract or len(words_of(vocabulary)) == model["args"].get("vocab_size"))
+    )
+    if not sound:
+        raise CheckpointError(
+            f"{origin} contradicts itself: it needs a version, a model with name and args, as many classes or words "
+            "as the model has (each a text of its own), and transform, data and config as dictionaries"
+        )
+
+
+def _check_transform(transform: dict[str, Any], origin: str) -> None:
+    """Check the sizes by which videos and pictures are cut: a few bytes must not ask for terabytes."""
+    size, length = transform.get("size", [1, 1]), transform.get("clip_len", 1)
+    sides = isinstance(size, list | tuple) and len(size) == 2 and all(_counts(side, LARGEST_SIDE) for side in size)
+    if not sides:
+        raise CheckpointError(
+            f"{origin} has the transform size={brief(size)}; it is [height, width] in pixels, 1 to {LARGEST_SIDE}"
+        )
+    for key in ("clip_len", "frame_interval"):
+        if not _counts(transform.get(key, 1), LONGEST_CLIP):
+            raise CheckpointError(
+                f"{origin} has the transform {key}={brief(transform[key])}; it is a number of frames, "
+                f"1 to {LONGEST_CLIP}"
+            )
+    if length * size[0] * size[1] > MOST_PIXELS or not isinstance(transform.get("grey", True), bool):
+        raise CheckpointError(
+            f"{origin} has a transform of clips that no network is trained on: {length} frames of "
+            f"{size[0]} x {size[1]}, grey={brief(transform.get('grey'))}"
+        )
+
+
+def _counts(value: Any, most: int) -> bool:
+    return type(value) is int and 1 <= value <= most
+
+
+def _are_names(names: Any) -> bool:
+    """Whether these are texts, all different."""
+    return (
+        isinstance(names, list) and all(isinstance(one, str) and one for one in names) and len({*names}) == len(names)
+    )
+
+
+def _is_key(key: Any) -> bool:
+    return isinstance(key, str | int)
+
+
+def _is_plain(one: Any) -> bool:
+    """Text must be text that can be written to a file: no lone surrogates."""
+    if type(one) is str:
+        return len(one) <= MOST_TEXT and not any("\ud800" <= char <= "\udfff" for char in one)
+    return one is None or type(one) in (bool, float) or (type(one) is int and abs(one) < 2**63)

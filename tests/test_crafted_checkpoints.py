@@ -1,0 +1,281 @@
+"""Checkpoints and run folders of strangers: read or refused in a message, never run, never obeyed."""
+
+from __future__ import annotations
+
+import copy
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml  # type: ignore[import-untyped]
+
+import lstmzoo
+from crafted_checkpoints import STRANGER, Checkpoint, crafted, put, saved, sound, write_stranger
+from lstmzoo.cli import evaluation, main
+from lstmzoo.errors import CheckpointError, LstmzooError
+from lstmzoo.models import create_model, registry
+from lstmzoo.models.checkpoint import open_checkpoint
+from lstmzoo.nn import list_cells
+from tiny_runs import write_tiny_kth
+
+CHOSEN = re.compile(
+    r"config\.model\.cell-0|model\.args\.cell-0|config\.data\.root-[37]|config\.data-3"
+    r"|config\.data\.test_clips-1|config\.task-0|config\.task\.name-2|model\.args\.(dropout-0|num_layers-8)"
+    r"|transform\.size-6|class-[03]|without transform\.size|system beside|bomb"
+)
+"""Files on which every command is tried: one of each kind; the others are only loaded."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("crafted")
+
+
+@pytest.fixture(scope="module")
+def root(folder: Path) -> Path:
+    return write_tiny_kth(folder / "kth")
+
+
+@pytest.fixture(scope="module")
+def base(root: Path) -> Checkpoint:
+    return sound(root)
+
+
+@pytest.fixture
+def place(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working folder, in which a stranger's module can be imported; it must stay as it is."""
+    work = tmp_path / "work"
+    work.mkdir()
+    ran = write_stranger(tmp_path)
+    monkeypatch.chdir(work)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    yield tmp_path
+    assert not ran.exists()
+    assert STRANGER not in sys.modules
+    assert not list(work.iterdir()), "something was written outside of the folder asked for"
+
+
+def commands(checkpoint: Path, root: Path, output: Path) -> dict[str, list[str]]:
+    """Each command that starts from a checkpoint."""
+    video = next(root.rglob("*.avi"))
+    return {
+        "eval": ["eval", f"ckpt_path={checkpoint}", f"output={output / 'eval'}"],
+        "predict": ["predict", f"ckpt_path={checkpoint}", f"input={video}", f"output={output}", "video=none"],
+        "inspect": ["inspect", f"ckpt_path={checkpoint}", f"output={output / 'inspect'}"],
+    }
+
+
+def test_crafted_files_get_one_message(
+    place: Path, root: Path, base: Checkpoint, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    names: dict[str, str] = {}
+    for name, content in crafted(base):
+        file = place / "best.ckpt"
+        file.write_bytes(content)
+        try:
+            lstmzoo.load(file)
+        except CheckpointError as error:
+            names[name] = str(error)
+        if not CHOSEN.fullmatch(name):
+            continue
+        for command, arguments in commands(file, root, place / "out").items():
+            code = main(arguments)
+            said = capsys.readouterr()
+            assert code in (0, 2), (name, command)
+            assert (code == 2) == ("lstmzoo: " in said.err), (name, command, said.err)
+            assert said.err.count("\n") <= 2, (name, command, said.err)
+            assert "\x1b" not in said.out + said.err, (name, command)
+        shutil.rmtree(place / "out", ignore_errors=True)
+    assert len(names) > 150
+    assert not [name for name, message in names.items() if "best.ckpt" not in message or "\n" in message]
+    objects = ["a module", "system", "popen", "eval", "partial", "system beside", "a pickle", "legacy with code"]
+    for name in [*objects, "a pickle of protocol 0"]:
+        assert "pickled Python objects, which are not loaded" in names[name], name
+    assert "TorchScript" in names["TorchScript"]
+    assert not [warning for warning in recwarn if issubclass(warning.category, UserWarning)]
+
+
+@pytest.mark.parametrize("command", ["eval", "predict", "inspect"])
+def test_weights_that_are_not_finite_are_refused(
+    command: str, place: Path, root: Path, base: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = copy.deepcopy(base)
+    broken["state_dict"]["model.rnn.weight_hh_l0"][0, 0] = float("nan")
+    (place / "best.ckpt").write_bytes(saved(broken))
+    assert main(commands(place / "best.ckpt", root, place / "out")[command]) == 2
+    assert "model.rnn.weight_hh_l0" in capsys.readouterr().err
+    with pytest.raises(CheckpointError, match=r"not finite.*1 of"):
+        open_checkpoint(place / "best.ckpt")
+
+
+def test_eval_is_told_by_the_command_line_what_to_do_on_this_machine(
+    place: Path, root: Path, base: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    greedy = copy.deepcopy(base)
+    for where, value in {"trainer.devices": 64, "trainer.precision": "16-mixed", "data.num_workers": 99}.items():
+        put(greedy["lstmzoo"]["config"], where, value)
+    put(greedy["lstmzoo"]["config"], "data.cache_dir", str(place / "work" / "there"))
+    (place / "best.ckpt").write_bytes(saved(greedy))
+    arguments = commands(place / "best.ckpt", root, place / "out")["eval"]
+    built: dict[str, Any] = {}
+
+    class Stop(Exception):
+        pass
+
+    def trainer(**options: Any) -> None:
+        built.update(options)
+        raise Stop
+
+    data: list[Any] = []
+    opened = evaluation.open_split
+    monkeypatch.setattr(evaluation, "open_split", lambda request: data.append(opened(request)) or data[-1])
+    monkeypatch.setattr(evaluation, "Trainer", trainer)
+    for more, devices, workers in (([], 1, 1), (["trainer.devices=2", "data.num_workers=0"], 2, 0)):
+        with pytest.raises(Stop):
+            main([*arguments, *more])
+        assert (built["devices"], built["precision"]) == (devices, "32-true")
+        assert data[-1].num_workers == workers
+
+
+def test_nothing_is_written_into_a_folder_that_only_a_file_names(place: Path, base: Checkpoint, tmp_path: Path) -> None:
+    root = write_tiny_kth(tmp_path / "someone's")
+    before = sorted(root.rglob("*"))
+    mine = copy.deepcopy(base)
+    put(mine["lstmzoo"]["config"], "data.root", str(root))
+    (place / "best.ckpt").write_bytes(saved(mine))
+    evaluate = commands(place / "best.ckpt", root, place / "out")["eval"]
+    assert main(evaluate) == 0
+    assert sorted(root.rglob("*")) == before
+    assert list((place / "cache").rglob("*.npy"))
+    assert main([*evaluate, f"data.root={root}", f"output={place / 'named'}"]) == 0
+    assert (root / ".lstmzoo_cache").is_dir()
+
+
+def test_every_model_is_built_without_memory_first() -> None:
+    cases: list[tuple[str, dict[str, Any]]] = [("action_rnn", {"cell": cell}) for cell in list_cells()]
+    captioners = ("adaptive", "att2in", "bag", "nic", "soft_attention", "updown")
+    cases += [(name, {"vocab_size": 9} if name in captioners else {}) for name in lstmzoo.list_models()]
+    cases += [("segment_recurrent", {"encoder": "resnet18"}), ("action_rnn", {"encoder": "googlenet"})]
+    for name, arguments in cases:
+        with torch.device("meta"):
+            model = create_model(name, **arguments)
+        assert {weight.device.type for weight in model.state_dict().values()} == {"meta"}, (name, arguments)
+
+
+def test_a_model_of_ones_own_that_looks_at_its_numbers_is_loaded(
+    tmp_path: Path, base: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_models", dict(registry._models))
+
+    @registry.register_model("curious")
+    class Curious(torch.nn.Module):
+        def __init__(self, num_classes: int = 6) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.full((num_classes,), torch.ones(1).item()))
+
+    checkpoint = copy.deepcopy(base)
+    checkpoint["lstmzoo"]["model"] = {"name": "curious", "args": {"num_classes": 6}}
+    checkpoint["state_dict"] = {"model.weight": torch.arange(6.0)}
+    (tmp_path / "own.ckpt").write_bytes(saved(checkpoint))
+    assert lstmzoo.load(tmp_path / "own.ckpt").weight.tolist() == [0, 1, 2, 3, 4, 5]
+    checkpoint["state_dict"] = {"model.weight": torch.arange(5.0)}
+    (tmp_path / "own.ckpt").write_bytes(saved(checkpoint))
+    with pytest.raises(CheckpointError, match="does not fit"):
+        lstmzoo.load(tmp_path / "own.ckpt")
+
+
+# run folders
+
+
+@pytest.fixture
+def run(place: Path, base: Checkpoint) -> Path:
+    """A run folder that can be resumed."""
+    folder = place / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "last.ckpt").write_bytes(saved(base))
+    (folder / "config.yaml").write_text(yaml.safe_dump(base["lstmzoo"]["config"]))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "said"),
+    [
+        ("task.loss", f"{STRANGER}:MyCell", "task"),
+        ("data.root", "${oc.env:HOME}", r"\$\{oc\.env:HOME\}"),
+        ("data.size", [10**6, 10**6], "data.size"),
+        ("data.foo", 1, "foo"),
+        ("data.num_workers", 100_000, "data.num_workers"),
+        ("trainer.devices", 4096, "trainer.devices"),
+        ("trainer.devices", [0] * 4096, "trainer.devices"),
+        ("trainer.num_nodes", 64, "trainer.num_nodes"),
+        ("trainer.default_root_dir", "x", "default_root_dir"),
+        ("trainer.profiler", "a/b", "trainer.profiler"),
+        ("callbacks.mine", {"_target_": f"{STRANGER}:MyCell"}, "mine"),
+        ("hydra", {"run": {"dir": "x"}}, "hydra"),
+        ("seed", "x", "seed"),
+        ("task", None, "task"),
+        ("data.root", "/nowhere", "data.root=FOLDER"),
+    ],
+)
+def test_a_strangers_run_is_not_obeyed(
+    where: str, value: Any, said: str, run: Path, base: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = copy.deepcopy(base["lstmzoo"]["config"])
+    put(config, where, value)
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    assert main(["train", f"resume={run}"]) == 2
+    message = capsys.readouterr().err
+    assert re.search(said, message), message
+    assert message.count("\n") <= 2
+
+
+def test_resuming_does_not_import_what_a_run_names(
+    run: Path, base: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = copy.deepcopy(base)
+    put(named["lstmzoo"], "model.args.cell", f"{STRANGER}:MyCell")
+    (run / "checkpoints" / "last.ckpt").write_bytes(saved(named))
+    assert main(["train", f"resume={run}"]) == 2
+    assert f"LSTMZOO_IMPORT={STRANGER}" in capsys.readouterr().err
+
+
+def test_broken_configurations_of_runs_are_one_line(
+    run: Path, failing: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = sorted((failing / "run").glob("run_y*.yaml"))
+    assert files
+    for file in files:
+        shutil.copyfile(file, run / "config.yaml")
+        assert main(["train", f"resume={run}"]) == 2, file
+        said = capsys.readouterr().err
+        assert said.startswith("lstmzoo: "), file
+        assert said.count("\n") == 1, (file, said)
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a, *a]", "[" * 3000, "a: " + "9" * 5000, "- 1", "a: 2020-01-01", "\x00"])
+def test_yaml_that_is_no_configuration(text: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "config.yaml").write_text(text)
+    assert main(["train", f"resume={run}"]) == 2
+    assert "config.yaml" in capsys.readouterr().err
+
+
+def test_a_pattern_from_a_file_cannot_search_for_ever(
+    place: Path, root: Path, base: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lstmzoo.cli.stored import take_contract
+
+    checkpoint = copy.deepcopy(base["lstmzoo"])
+    for pattern, fine in {r"_g(\d+)_": True, r"^(a+)+$": False, r"(a|aa)*b": False, "a*a*a*a*b": False}.items():
+        checkpoint["config"]["data"] = {"name": "video_folder", "root": str(root), "group_pattern": pattern}
+        if fine:
+            assert take_contract(checkpoint, "x")[0].data.group_pattern == pattern
+        else:
+            with pytest.raises(LstmzooError, match="group_pattern"):
+                take_contract(checkpoint, "x")
+        assert take_contract(checkpoint, "x", {"data.group_pattern"})[0].data.group_pattern is None
