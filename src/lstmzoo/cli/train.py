@@ -5,9 +5,10 @@ Mistakes are found before anything heavy is imported.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ def run(argv: list[str]) -> None:
         print(train_usage(), end="")
         return
     from hydra._internal.utils import get_args_parser
+    from omegaconf import OmegaConf
 
     from lstmzoo.cli.compose import compose, compose_sweep, parse
 
@@ -37,13 +39,27 @@ def run(argv: list[str]) -> None:
         others = [text for text in args.overrides if text.partition("=")[0] != "resume"]
         _resume(Path(str(resume[-1].value())), others, sweep=args.multirun)
     elif args.multirun:
-        for config in compose_sweep("train", args.overrides):
+        for overrides, config in compose_sweep("train", args.overrides):
             _refuse_subprocesses(config)
+            _rehearse(config, overrides)
         _launch(args)
     else:
-        if args.cfg is None and args.info is None:
-            compose("train", args.overrides)
+        printed = args.cfg is not None or args.info is not None  # Hydra shows the configuration, complete or not
+        config = compose("train", args.overrides, complete=not printed)
+        if printed and not OmegaConf.missing_keys(config):
+            _rehearse(config, args.overrides)
         _launch(args)
+
+
+def _rehearse(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Build model, task and trainer of a configuration that does not run at once."""
+    from lstmzoo.cli import build
+    from lstmzoo.cli.start_from import take_over
+    from lstmzoo.cli.training import rehearse
+
+    build.quiet()
+    take_over(config, overrides)
+    rehearse(config, Path.cwd())
 
 
 def _launch(args: Any) -> None:
@@ -51,38 +67,61 @@ def _launch(args: Any) -> None:
     from hydra import version as hydra_version
     from hydra._internal.utils import _run_hydra, get_args_parser
     from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     from lstmzoo.cli.compose import VERSION_BASE
 
-    errors: list[LstmzooError] = []
+    failed: list[tuple[Path, list[str], Exception]] = []
     process = os.getpid()
 
-    def job(config: DictConfig) -> None:
+    def job(config: DictConfig) -> float:
         from lstmzoo.cli.start_from import take_over
         from lstmzoo.cli.training import train
 
-        folder = Path(HydraConfig.get().runtime.output_dir)
+        folder, overrides = Path(HydraConfig.get().runtime.output_dir), [*HydraConfig.get().overrides.task]
         try:
-            take_over(config, HydraConfig.get().overrides.task)
-            train(config, folder)
-        except LstmzooError as error:
+            take_over(config, overrides)
+            best = train(config, folder)
+        except (LstmzooError, OSError, MemoryError) as error:
             _remove_if_unused(folder)
             if os.getpid() != process:  # a launcher has put the job elsewhere: Hydra takes the message home
                 raise
-            errors.append(error)  # Hydra would print a traceback; the other jobs of a sweep go on
+            failed.append((folder, overrides, error))  # Hydra would print a traceback; the other jobs of a sweep go on
+            return math.nan
+        return math.nan if best is None else best  # for sweepers that search
 
     hydra_version.setbase(VERSION_BASE)
-    _run_hydra(args, get_args_parser(), job, config_path=str(config_dir()), config_name="train")
-    if errors:
-        raise errors[0]
+    with _raising():
+        try:
+            _run_hydra(args, get_args_parser(), job, config_path=str(config_dir()), config_name="train")
+        except (HydraException, OmegaConfBaseException) as error:
+            raise LstmzooError(f"Hydra cannot start this: {error}") from error
+    if failed and args.multirun:
+        raise LstmzooError(
+            f"{len(failed)} of the runs failed"
+            + "".join(f"\n{folder.name} ({' '.join(overrides)}): {error}" for folder, overrides, error in failed)
+        )
+    if failed:
+        raise failed[0][-1]
+
+
+@contextmanager
+def _raising() -> Iterator[None]:
+    """Let Hydra raise what goes wrong, which it would otherwise print with a traceback of its own."""
+    usual = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["HYDRA_FULL_ERROR"]
+        if usual is not None:
+            os.environ["HYDRA_FULL_ERROR"] = usual
 
 
 def _remove_if_unused(folder: Path) -> None:
     """Remove the run folder that Hydra has made for a run that did not begin."""
     with suppress(OSError):  # it holds more, or another process still uses it
-        log = folder / "train.log"
-        if log.is_file() and log.stat().st_size == 0:
-            log.unlink()
         folder.rmdir()
 
 
@@ -100,16 +139,14 @@ def _refuse_subprocesses(config: DictConfig) -> None:
 
 
 def _resume(folder: Path, overrides: Sequence[str], sweep: bool) -> None:
-    """Go on with a run in its own folder, from its last checkpoint."""
+    """Go on with a run in its own folder, from its newest checkpoint."""
     if sweep:
         raise LstmzooError("resume does not go with -m: resume one run per command")
     from lstmzoo.cli.compose import override_stored
     from lstmzoo.cli.run_folder import read_config
 
     config = override_stored(read_config(folder), overrides, origin=f"resume={folder}")
-    last = folder / "checkpoints" / "last.ckpt"
-    if not last.is_file():
-        raise LstmzooError(f"resume: {last} is missing: the run ended before its first checkpoint; start it again")
     from lstmzoo.cli.training import train
+    from lstmzoo.tasks.checkpoint_io import newest_checkpoint
 
-    train(config, folder.resolve(), resume=last.resolve())
+    train(config, folder.resolve(), resume=newest_checkpoint(folder).resolve())
