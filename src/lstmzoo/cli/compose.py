@@ -60,12 +60,12 @@ def compose(config_name: str, overrides: Sequence[str], *, complete: bool = True
     for override in values:
         _check_key(base, override)
     config = _hydra_compose(config_name, parsed)
-    for override in values:
-        _check_type(base, config, override)
     try:
         OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise LstmzooError(f"the configuration cannot be composed: {error}") from error
+    for override in values:
+        _check_type(base, config, override)
     if complete:  # a command's configurations for single tasks begin with its name
         check_complete(config, config_name.partition("_")[0])
     return config

@@ -39,7 +39,7 @@ def show_segmentation(results: SegmentationResults, title: str, details: bool) -
         words = {
             "J-during": "J while objects are hidden",
             "J-after": "J after that",
-            "J&F-Mean": "J&F of such sequences",
+            "J&F-Mean": "J&F of sequences in which objects are hidden",
         }
         parts = (f"{words[name]} {100 * value:.1f}" for name, value in results.occlusions.items())
         console.print("; ".join(parts), soft_wrap=True, highlight=False)

@@ -5,7 +5,6 @@ Mistakes are found before anything heavy is imported.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -72,10 +71,10 @@ def _launch(args: Any) -> None:
 
     from lstmzoo.cli.compose import VERSION_BASE
 
-    failed: list[tuple[Path, list[str], Exception]] = []
+    failed: list[tuple[str, Exception]] = []
     process = os.getpid()
 
-    def job(config: DictConfig) -> float:
+    def job(config: DictConfig) -> float | None:
         from lstmzoo.cli.start_from import take_over
         from lstmzoo.cli.training import train
 
@@ -83,27 +82,28 @@ def _launch(args: Any) -> None:
         try:
             take_over(config, overrides)
             best = train(config, folder)
+            if best is None and not HydraConfig.get().sweeper._target_.endswith(".BasicSweeper"):
+                raise LstmzooError("there is no validation result for the sweeper to search by")
         except (LstmzooError, OSError, MemoryError) as error:
             _remove_if_unused(folder)
-            if os.getpid() != process:  # a launcher has put the job elsewhere: Hydra takes the message home
-                raise
-            failed.append((folder, overrides, error))  # Hydra would print a traceback; the other jobs of a sweep go on
-            return math.nan
-        return math.nan if best is None else best  # for sweepers that search
+            failed.append((f"{folder.name} ({' '.join(overrides)})", error))
+            if args.multirun or os.getpid() != process:
+                raise  # the sweeper decides whether the others go on; a launcher may have put the job elsewhere
+            return None  # Hydra would name all overrides before the message
+        return best  # what sweepers search by
 
     hydra_version.setbase(VERSION_BASE)
-    with _raising():
-        try:
+    try:
+        with _raising():
             _run_hydra(args, get_args_parser(), job, config_path=str(config_dir()), config_name="train")
-        except (HydraException, OmegaConfBaseException) as error:
-            raise LstmzooError(f"Hydra cannot start this: {error}") from error
-    if failed and args.multirun:
-        raise LstmzooError(
-            f"{len(failed)} of the runs failed"
-            + "".join(f"\n{folder.name} ({' '.join(overrides)}): {error}" for folder, overrides, error in failed)
-        )
-    if failed:
-        raise failed[0][-1]
+    except (HydraException, OmegaConfBaseException) as error:
+        raise LstmzooError(f"Hydra cannot start this: {error}") from error
+    except (LstmzooError, OSError, MemoryError) as error:
+        if len(failed) < 2:
+            raise
+        raise LstmzooError("\n".join([f"{len(failed)} runs failed", *(f"{run}: {e}" for run, e in failed)])) from error
+    if failed and not args.multirun:
+        raise failed[0][1]
 
 
 @contextmanager

@@ -35,8 +35,9 @@ class Checkpoints(Checkpoint):
         self._measured = False
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        # Lightning would leave validation at once, in a state from which no resumed run can go on exactly.
         if trainer.state.fn == "fit":
+            self._check_weights(trainer, pl_module)
+            # Lightning would leave validation at once, in a state from which no resumed run can go on exactly.
             trainer._signal_connector.received_sigterm = False
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -55,6 +56,9 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         terminated = self._check_weights(trainer, pl_module)
+        losses = [value for name, value in trainer.callback_metrics.items() if name.endswith("/loss")]
+        if not all(loss.isfinite() for loss in losses):  # means over all processes: the same in each
+            raise diverged("the validation loss", trainer, self.last_path)
         if self.monitor is None or (self._measured and self._is_best(trainer, self.monitor)):
             self.best_score = None if self.monitor is None else float(trainer.callback_metrics[self.monitor])
             self.best_epoch = trainer.current_epoch
@@ -71,8 +75,7 @@ class Checkpoints(Checkpoint):
 
     def _is_best(self, trainer: Trainer, monitor: str) -> bool:
         score = float(trainer.callback_metrics[monitor])
-        losses = [float(value) for name, value in trainer.callback_metrics.items() if name.endswith("/loss")]
-        if not all(math.isfinite(number) for number in (score, *losses)):
+        if math.isnan(score):
             return False
         return self.best_score is None or self.sign * score > self.sign * self.best_score
 
