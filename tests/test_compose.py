@@ -191,11 +191,30 @@ def test_resolved_configurations_are_plain(tmp_path: Path) -> None:
         ("~data", "group 'data' can't be left out"),
         ("~seed", "keys can't be taken away"),
         ("+x=1", "unknown key 'x'"),
+        ("+callbacks.early=1", "Valid in 'callbacks': patience"),
+        ("+logger.wandb=true", "Valid in 'logger': tensorboard"),
+        ("+data.rooot=x", "did you mean data.root"),
+        ("+task.lrr=1", "did you mean task.lr"),
+        ("++model.sell=gru", "did you mean model.cell"),
+        ("hydra=null", "unknown key 'hydra'"),
     ],
 )
 def test_keys_are_neither_added_nor_taken_away(override: str, message: str) -> None:
     with pytest.raises(LstmzooError, match=message):
         compose("train", [override])
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        *("task.lr=${eval:1}", "seed=${nope:1}", "task.lr=${task.nosuch}", "seed=${seed}", "hydra/launcher=nosuch"),
+        *("data=null", "hydra.run=null", "hydra.nosuch=1", f"seed={'1' * 5001}", f"model.cell={'1' * 5001}"),
+    ],
+)
+def test_what_hydra_cannot_read_is_one_message(override: str) -> None:
+    with pytest.raises(LstmzooError) as error:
+        compose("train", [override])
+    assert len(str(error.value)) < 1000
 
 
 def test_arguments_of_the_trainer_that_are_not_listed_can_be_added() -> None:
