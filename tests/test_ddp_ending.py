@@ -78,6 +78,7 @@ def test_two_processes_end_together(tmp_path: Path) -> None:
     for name, (step, what, _) in CASES.items():
         said = [(tmp_path / f"{name}.{rank}.txt").read_text() for rank in (0, 1)]
         assert "Traceback" not in "".join(said)
+        assert ["batch norm" in text for text in said] == [True, False]  # its statistics are those of one process
         assert codes[name] == [143 if what == "sigterm" else 2, 0], (name, said)
         last = tmp_path / name / "checkpoints" / "last.ckpt"
         if what == "nan":

@@ -6,6 +6,7 @@ import difflib
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra import compose as hydra_compose
@@ -20,6 +21,9 @@ from lstmzoo.cli.configs import config_dir, groups
 from lstmzoo.errors import LstmzooError, unknown_choice
 
 VERSION_BASE = "1.3"
+
+# Further folders of configurations, as Hydra takes them.
+SEARCHPATH = "hydra.searchpath"
 
 # Keys that people look for elsewhere.
 MOVED = {"trainer.gradient_clip_val": "task.gradient_clip_val"}
@@ -134,16 +138,16 @@ def parse(overrides: Sequence[str]) -> list[Override]:
         except (OverrideParseException, ValueError) as error:  # ValueError: a number of thousands of digits
             key, equals, value = text.partition("=")
             if equals and key.rpartition(".")[2] in LITERAL:
-                parsed += parser.parse_overrides([f"{key}='{_escaped(value)}'"])
+                parsed += parser.parse_overrides([f"{key}={quoted(value)}"])
                 continue
             remedy = "write key=value, e.g. model.cell=gru; put values with special characters in quotes"
             raise LstmzooError(f"cannot read '{text if len(text) < 300 else text[:300] + '...'}': {remedy}") from error
     return parsed
 
 
-def _escaped(value: str) -> str:
-    """Escape quotes for a quoted value; backslashes count only where they stand before a quote."""
-    return re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), value)
+def quoted(value: str) -> str:
+    """Quote a value in Hydra's syntax; backslashes count only where they stand before a quote."""
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), value) + "'"
 
 
 def check_complete(config: DictConfig, command: str) -> None:
@@ -168,13 +172,25 @@ def all_keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
 
 def _is_choice(override: Override) -> bool:
     key = override.key_or_group
-    return key in groups() or (key.startswith("hydra/"))
+    return key in groups() or key.startswith("hydra/") or key == SEARCHPATH
+
+
+def _searched(overrides: Sequence[Override]) -> list[Path]:
+    """The folders in which choices are looked for besides our own."""
+    named = [override.value() for override in overrides if override.key_or_group == SEARCHPATH]
+    found = [str(place) for places in named for place in (places if isinstance(places, list) else [places])]
+    folders = [Path(place.removeprefix("file://")) for place in found if not place.startswith("pkg://")]
+    for folder in folders:
+        if not folder.is_dir():
+            raise LstmzooError(f"there is no folder {folder} with configurations in it")
+    return folders
 
 
 def _hydra_compose(config_name: str, overrides: Sequence[Override]) -> DictConfig:
+    choices = groups(_searched(overrides))
     for override in overrides:
-        if override.key_or_group in groups() and not override.is_delete():
-            valid = groups()[override.key_or_group]
+        if override.key_or_group in choices and not override.is_delete():
+            valid = choices[override.key_or_group]
             choice = override.value()
             if choice not in valid:
                 raise LstmzooError(unknown_choice(override.key_or_group, choice, valid))

@@ -27,11 +27,14 @@ def run(argv: list[str]) -> None:
     from hydra._internal.utils import get_args_parser
     from omegaconf import OmegaConf
 
-    from lstmzoo.cli.compose import compose, compose_sweep, parse
+    from lstmzoo.cli.compose import compose, compose_sweep, parse, quoted
 
     parser = get_args_parser()
     parser.prog = "lstmzoo train"
     args = parser.parse_intermixed_args(argv)  # -m may stand anywhere
+    if args.config_dir is not None:  # another way to say it
+        place, args.config_dir = Path(args.config_dir).resolve(), None
+        args.overrides.insert(0, f"hydra.searchpath=[{quoted(f'file://{place}')}]")
     args.overrides = [override.input_line for override in parse(args.overrides)]
     resume = [override for override in parse(args.overrides) if override.key_or_group == "resume"]
     if resume and resume[-1].value() is not None:
