@@ -122,10 +122,13 @@ def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
     with owned(tmp_path, new=True):
         assert "another process trains" in enter().stderr
     assert enter().returncode == 0
-    (tmp_path / ".lock").touch()  # left by a process that was killed
+    left = [tmp_path / ".lock", tmp_path / "checkpoints" / ".last-0123abcd.ckpt"]  # by a process that was killed
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
     with owned(tmp_path, new=True):
-        pass
-    assert not [*tmp_path.iterdir()]
+        assert not left[1].exists()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_damaged_checkpoint_is_not_the_end(run: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,19 +28,26 @@ def owned(folder: Path, *, new: bool) -> Iterator[None]:
         LstmzooError: the folder holds a run already, another process trains in it, or it cannot be written.
     """
     make_folder(folder)
-    if new and any((folder / "checkpoints").glob("*.ckpt")):
-        raise LstmzooError(
-            f"{folder} holds a run already: go on with it (lstmzoo train resume={folder}), or start in another folder "
-            "(hydra.run.dir=...)"
-        )
     path = folder / _NAME
     with open(path, "w") as file:
         if not _lock(file):
             raise LstmzooError(f"another process trains in {folder}: wait for it, or start in another folder")
         try:
+            if new and has_checkpoint(folder):
+                raise LstmzooError(
+                    f"{folder} holds a run already: go on with it (lstmzoo train resume={shlex.quote(str(folder))}), "
+                    "or start in another folder (hydra.run.dir=...)"
+                )
+            for unfinished in folder.glob("checkpoints/.*.ckpt"):
+                unfinished.unlink()  # left by a process that was killed
             yield
         finally:
             path.unlink(missing_ok=True)
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is anything in a run folder from which the run can go on."""
+    return any(folder.glob("checkpoints/[!.]*.ckpt"))
 
 
 def _lock(file: IO[str]) -> bool:

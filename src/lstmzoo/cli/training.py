@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from lstmzoo.cli import build, tasks
 from lstmzoo.cli.results import SaveResults
 from lstmzoo.cli.run_folder import write_config, write_json, write_versions
-from lstmzoo.cli.run_lock import owned
+from lstmzoo.cli.run_lock import has_checkpoint, owned
 from lstmzoo.errors import DataWarning
 from lstmzoo.inference import plots
 from lstmzoo.tasks.base import BaseTask
@@ -95,7 +95,7 @@ def _telling_how_to_go_on(folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if any((folder / "checkpoints").glob("*.ckpt")):
+        if has_checkpoint(folder):
             print(f"lstmzoo: to go on: lstmzoo train resume={shlex.quote(_readable(folder))}", file=sys.stderr)
         raise
 

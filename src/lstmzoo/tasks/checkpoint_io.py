@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
+from lightning.pytorch.utilities import rank_zero_warn
 
 from lstmzoo.data.atomic import write_atomically
 from lstmzoo.errors import CheckpointError, DataWarning
@@ -66,7 +66,7 @@ def newest_checkpoint(folder: Path) -> Path:
             reasons.append(str(error))
             continue
         if reasons:
-            warnings.warn(f"{reasons[0]}; going on from {path.name} instead", DataWarning, stacklevel=2)
+            rank_zero_warn(f"{reasons[0]}; going on from {path.name} instead", category=DataWarning)
         return path
     if all(reason.endswith("is missing") for reason in reasons):
         raise CheckpointError(f"resume: {folder} has no checkpoint: the run ended before its first one; start it again")
