@@ -221,6 +221,19 @@ def test_errors_of_the_system_are_one_line(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on Windows")
+def test_too_few_open_files_are_named(
+    train: Callable[..., int], said: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (24, 24))
+    assert train(f"hydra.run.dir={tmp_path}") == 2
+    message = said()
+    assert "24 files" in message
+    assert "ulimit -n" in message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on Windows")
 def test_a_full_disk_in_the_middle_of_a_run(run: Path, said: Callable[[], str]) -> None:
     import resource
 

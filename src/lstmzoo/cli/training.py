@@ -19,12 +19,14 @@ from lstmzoo.cli import build, tasks
 from lstmzoo.cli.results import SaveResults
 from lstmzoo.cli.run_folder import write_config, write_json, write_versions
 from lstmzoo.cli.run_lock import has_checkpoint, owned
-from lstmzoo.errors import DataWarning
+from lstmzoo.errors import DataWarning, LstmzooError
 from lstmzoo.inference import plots
 from lstmzoo.tasks.base import BaseTask
 from lstmzoo.tasks.base_data import BaseDataModule
 from lstmzoo.tasks.callbacks import Checkpoints
 from lstmzoo.tasks.run_log import read_rows
+
+LEAST_OPEN_FILES = 64
 
 
 def train(config: DictConfig, folder: Path, resume: Path | None = None) -> float | None:
@@ -44,6 +46,7 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> float
         LstmzooError: anything that the person can put right.
     """
     build.quiet()
+    _check_open_files()
     build.absolute_paths(config)
     config.resume = None
     first = rehearse(config, folder)
@@ -88,6 +91,21 @@ def rehearse(config: DictConfig, folder: Path) -> bool:
     """
     task = build.build_task(config, tasks.of(config.task.name).REHEARSAL)
     return build.build_trainer(config, folder, task, has_validation=True, results=Callback()).is_global_zero
+
+
+def _check_open_files() -> None:
+    """With fewer files than torch takes for granted, processes that load data wait for each other without an end."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < LEAST_OPEN_FILES:
+        raise LstmzooError(
+            f"a process may open {hard} files here, training takes {LEAST_OPEN_FILES}: raise `ulimit -n`"
+        )
+    if soft != resource.RLIM_INFINITY and soft < LEAST_OPEN_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (LEAST_OPEN_FILES, hard))
 
 
 @contextmanager
