@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.cli import build
+from lstmzoo.cli import build, main
 from lstmzoo.cli.compose import compose, compose_sweep, override_stored
 from lstmzoo.cli.configs import config_dir, groups
 from lstmzoo.errors import LstmzooError
@@ -191,6 +191,12 @@ def test_resolved_configurations_are_plain(tmp_path: Path) -> None:
         ("~data", "group 'data' can't be left out"),
         ("~seed", "keys can't be taken away"),
         ("+x=1", "unknown key 'x'"),
+        ("+callbacks.early=1", "Valid in 'callbacks': patience"),
+        ("+logger.wandb=true", "Valid in 'logger': tensorboard"),
+        ("+data.rooot=x", "did you mean data.root"),
+        ("+task.lrr=1", "did you mean task.lr"),
+        ("++model.sell=gru", "did you mean model.cell"),
+        ("hydra=null", "unknown key 'hydra'"),
     ],
 )
 def test_keys_are_neither_added_nor_taken_away(override: str, message: str) -> None:
@@ -198,5 +204,48 @@ def test_keys_are_neither_added_nor_taken_away(override: str, message: str) -> N
         compose("train", [override])
 
 
+@pytest.mark.parametrize(
+    "override",
+    [
+        *("task.lr=${eval:1}", "seed=${nope:1}", "task.lr=${task.nosuch}", "seed=${seed}", "hydra/launcher=nosuch"),
+        *("data=null", "hydra.run=null", "hydra.nosuch=1", f"seed={'1' * 5001}", f"model.cell={'1' * 5001}"),
+    ],
+)
+def test_what_hydra_cannot_read_is_one_message(override: str) -> None:
+    with pytest.raises(LstmzooError) as error:
+        compose("train", [override])
+    assert len(str(error.value)) < 1000
+
+
 def test_arguments_of_the_trainer_that_are_not_listed_can_be_added() -> None:
     assert compose("train", ["+trainer.fast_dev_run=true"]).trainer.fast_dev_run is True
+
+
+@pytest.fixture
+def own_configs(tmp_path: Path) -> Path:
+    """A folder with an experiment and a data set of one's own."""
+    for name, text in (
+        (
+            "experiment/mine.yaml",
+            "# @package _global_\ndefaults:\n  - override /data: mine\ntrainer:\n  max_epochs: 3\n",
+        ),
+        ("data/mine.yaml", "defaults:\n  - kth\n\nroot: my kth\n"),
+    ):
+        path = tmp_path / "it's mine" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path / "it's mine"
+
+
+def test_files_of_ones_own_are_choices(own_configs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    searched = f'hydra.searchpath=["file://{own_configs}"]'
+    config = compose("train", [searched, "experiment=mine", "task.lr=1e-4"])
+    assert (config.data.root, config.data.clip_len, config.trainer.max_epochs) == ("my kth", 16, 3)
+    with pytest.raises(LstmzooError, match="did you mean 'mine'"):
+        compose("train", [searched, "experiment=mime"])
+    with pytest.raises(LstmzooError, match="no folder /nowhere"):
+        compose("train", ["hydra.searchpath=[/nowhere]"])
+    assert main(["train", "--config-dir", str(own_configs), "experiment=mine", "--cfg", "job"]) == 0
+    assert "root: my kth" in capsys.readouterr().out
+    assert main(["train", "--config-dir", str(own_configs), "experiment=mine", "data.rooot=x"]) == 2
+    assert "did you mean data.root" in capsys.readouterr().err

@@ -94,7 +94,7 @@ def test_run_log_merges_epochs_and_goes_on(tmp_path: Path) -> None:
     log.log_metrics({"epoch": 0, "train/loss": 1.25, "lr": 0.002, "seconds": 3.0, "data_wait": 0.01}, step=2)
     log.log_metrics({"train/loss_step": 9.0}, step=3)
     log.log_metrics({"epoch": 0, "test/accuracy": 1.0}, step=3)
-    again = RunLog(tmp_path)
+    again = RunLog(tmp_path, resumed=True)
     again.log_metrics({"epoch": 1, "train/loss": 1.0, "extra": 7.0}, step=5)
     with open(tmp_path / "metrics.csv", newline="") as file:
         rows = list(csv.DictReader(file))

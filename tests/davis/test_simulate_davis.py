@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from lstmzoo.data.simulate.davis import read_occlusions, simulate_davis
 from lstmzoo.data.simulate.davis_course import MARKED_FRAMES, Course, write_course
 from lstmzoo.data.simulate.davis_paint import paint
 from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.tasks.segmentation_data import SIMULATION_KEYS, SegmentationDataModule, simulate_missing
 
 SMALL: dict[str, Any] = {"train": 4, "val": 1, "test": 1, "frames": 30, "progress": False}
 SIZE = (96, 160)
@@ -105,6 +107,39 @@ def test_a_second_call_completes_and_extends(root, tmp_path, monkeypatch):
     )
     assert (tmp_path / "davis" / "ImageSets" / "2017" / "val.txt").read_text().split() == ["val-000", "val-001"]
     assert len(read_occlusions(tmp_path / "davis")) == 7
+
+
+def test_a_complete_set_may_be_read_only(root, monkeypatch):
+    def locked(*args: Any) -> None:
+        raise PermissionError(13, "Permission denied", args[0])
+
+    before = files(root)
+    monkeypatch.setattr(simulator, "FileLock", locked)
+    monkeypatch.setattr(simulator, "write_atomically", locked)
+    assert simulate_davis(root, **SMALL) == root
+    assert files(root) == before
+    with pytest.raises(PermissionError):
+        simulate_davis(root, **{**SMALL, "train": 5})
+
+
+@pytest.mark.parametrize("other", [{"frames": 31}, {"size": [96, 170]}, {"seed": 1}])
+def test_training_says_how_to_take_a_set_as_it_is(root, other):
+    wanted = {"train": 24, "val": 8, "test": 8, "frames": 30, "size": [96, 160], "seed": 0, **other}
+    with pytest.raises(DataError) as error:
+        simulate_missing(root, wanted)
+    (name,) = other
+    for part in (SIMULATION_KEYS[name], str(other[name]), "data=davis", "data.test_list=test", f"data.root={root}"):
+        assert part in str(error.value)
+    assert SegmentationDataModule("davis", str(root), test_list="test").root == root
+
+
+@pytest.mark.parametrize("wrong", [{"frames": 9}, {"train": -1}, {"size": [9, 9]}, {"seed": None}])
+def test_training_names_numbers_by_their_keys(tmp_path, wrong):
+    ((name, value),) = wrong.items()
+    fine = {"train": 1, "val": 1, "test": 1, "frames": 10, "size": [48, 80], "seed": 0}
+    with pytest.raises(LstmzooError, match=re.escape(f"{SIMULATION_KEYS[name]}={value}")):
+        simulate_missing(tmp_path / "new", {**fine, **wrong})
+    assert not (tmp_path / "new").exists()
 
 
 def test_other_folders_are_refused(root, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -14,16 +15,19 @@ from typing import Any
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 from rich import get_console
 
-from lstmzoo.cli import EXIT_TERMINATED, tasks
-from lstmzoo.errors import LstmzooError, printable
+from lstmzoo.cli import tasks
+from lstmzoo.errors import LstmzooError, Terminated, printable
 from lstmzoo.tasks.base import BaseTask
 from lstmzoo.tasks.base_data import BaseDataModule
 from lstmzoo.tasks.callbacks import Checkpoints, PatientStopping, Timing
+from lstmzoo.tasks.checkpoint_io import WholeFiles
+from lstmzoo.tasks.ending import Diverged, SigtermFlag
 from lstmzoo.tasks.run_log import RunLog
 
 PATHS = {"data": ("root", "cache_dir", "split_dir", "image_dir"), "task": ("start_from",)}
@@ -63,7 +67,9 @@ def build_task(config: DictConfig, labels: Any) -> BaseTask:
     return tasks.of(config.task.name).task(config, labels)
 
 
-def build_trainer(config: DictConfig, folder: Path, task: BaseTask, has_validation: bool, results: Callback) -> Trainer:
+def build_trainer(
+    config: DictConfig, folder: Path, task: BaseTask, has_validation: bool, results: Callback, resumed: bool = False
+) -> Trainer:
     """Build the trainer of a run.
 
     Args:
@@ -72,6 +78,7 @@ def build_trainer(config: DictConfig, folder: Path, task: BaseTask, has_validati
         task: what is trained; it says which checkpoint is best.
         has_validation: whether there is a validation split; without one the last epoch counts as the best.
         results: what to do with the outcome of a test.
+        resumed: whether the run goes on with what is in its folder.
     """
     monitor, mode = task.monitor if has_validation else (None, "max")
     on_terminal = sys.stdout.isatty()
@@ -81,7 +88,7 @@ def build_trainer(config: DictConfig, folder: Path, task: BaseTask, has_validati
         callbacks.append(PatientStopping(monitor, mode=mode, patience=config.callbacks.patience))
     if bar:
         callbacks.append(RichProgressBar(leave=False))
-    log = RunLog(folder, echo=None if config.callbacks.progress == "none" else _print_line)
+    log = RunLog(folder, echo=None if config.callbacks.progress == "none" else _print_line, resumed=resumed)
     loggers: list[Logger] = [log]
     if config.logger.tensorboard:
         loggers.append(_tensorboard(folder))
@@ -90,6 +97,7 @@ def build_trainer(config: DictConfig, folder: Path, task: BaseTask, has_validati
             **to_dict(config.trainer),
             callbacks=callbacks,
             logger=loggers,
+            plugins=[WholeFiles()],
             enable_progress_bar=bar,
             enable_model_summary=False,
             default_root_dir=folder,
@@ -110,24 +118,35 @@ def setting_errors(what: str) -> Iterator[None]:
 
 @contextmanager
 def exit_codes(trainer: Trainer) -> Iterator[None]:
-    """Give fitting and testing the exit codes that shells expect; Lightning leaves with 0 and 1 by itself.
+    """Let a trainer end as programs do: Lightning hides Ctrl-C, and leaves other processes waiting after an error.
+
+    What all processes of a run end by together, the first one reports.
 
     Raises:
-        SystemExit: with 143, after SIGTERM.
         KeyboardInterrupt: after Ctrl-C.
-        LstmzooError: for settings that do not go together.
+        Terminated: after SIGTERM.
+        SystemExit: in the other processes, where the first one reports.
+        LstmzooError: settings that do not go together, or numbers that are not finite.
     """
+    trainer._signal_connector = SigtermFlag(trainer)
     try:
         yield
-    except SIGTERMException:
-        print("lstmzoo: terminated", file=sys.stderr)
-        raise SystemExit(EXIT_TERMINATED) from None
-    except SystemExit:
+    except (SIGTERMException, Diverged) as error:
+        if not trainer.is_global_zero:
+            raise SystemExit(0) from None  # another code would make Lightning kill the first process
+        raise (error if isinstance(error, Diverged) else Terminated) from None
+    except SystemExit as error:  # after Ctrl-C: Lightning has killed the others
         if trainer.state.status == TrainerStatus.INTERRUPTED:
-            raise KeyboardInterrupt from None
+            cause = error.__context__
+            raise (cause if isinstance(cause, KeyboardInterrupt) else KeyboardInterrupt) from None
         raise
-    except MisconfigurationException as error:
-        raise LstmzooError(f"the trainer cannot work like this: {error}") from error
+    except BaseException as error:
+        launcher = trainer.strategy.launcher
+        if isinstance(launcher, _SubprocessScriptLauncher):
+            launcher.kill(signal.SIGKILL)  # they wait for this one
+        if isinstance(error, MisconfigurationException):
+            raise LstmzooError(f"the trainer cannot work like this: {error}") from error
+        raise
 
 
 def quiet() -> None:

@@ -6,6 +6,7 @@ import difflib
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra import compose as hydra_compose
@@ -22,6 +23,9 @@ from lstmzoo.errors import LstmzooError, unknown_choice
 
 VERSION_BASE = "1.3"
 
+# Further folders of configurations, as Hydra takes them.
+SEARCHPATH = "hydra.searchpath"
+
 # Keys that people look for elsewhere.
 MOVED = {"trainer.gradient_clip_val": "task.gradient_clip_val"}
 
@@ -33,12 +37,13 @@ LITERAL = {"root", "ckpt_path", "output", "input", "resume", "cache_dir", "split
 LITERAL |= {"image_dir", "start_from", "results", "caption", "first_mask"}
 
 
-def compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
+def compose(config_name: str, overrides: Sequence[str], *, complete: bool = True) -> DictConfig:
     """Compose ``configs/<config_name>.yaml`` with command-line overrides.
 
     Args:
         config_name: name of the main configuration, without ``.yaml``.
         overrides: in Hydra's syntax, e.g. ``["model.cell=gru", "trainer=debug"]``.
+        complete: whether all mandatory values must be set.
 
     Returns:
         The configuration, closed to new keys.
@@ -60,9 +65,14 @@ def compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
     for override in values:
         _check_key(base, override)
     config = _hydra_compose(config_name, parsed)
+    try:
+        OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise LstmzooError(f"the configuration cannot be composed: {error}") from error
     for override in values:
         _check_type(base, config, override)
-    check_complete(config, config_name.partition("_")[0])  # a command's configurations for single tasks begin with it
+    if complete:  # a command's configurations for single tasks begin with its name
+        check_complete(config, config_name.partition("_")[0])
     return config
 
 
@@ -76,19 +86,24 @@ def compose_unset(config_name: str, choices: Sequence[str]) -> DictConfig:
         GlobalHydra.instance().hydra = running
 
 
-def compose_sweep(config_name: str, overrides: Sequence[str]) -> list[DictConfig]:
+def compose_sweep(config_name: str, overrides: Sequence[str]) -> list[tuple[list[str], DictConfig]]:
     """Compose every choice of a sweep once, so that its mistakes show before the first run starts.
 
-    Not every combination: each value of each swept key, with the others at their defaults.
+    Not every combination: each value of each swept key, with the first of the others.
+
+    Returns:
+        The overrides of each, and what they make.
     """
     parsed = parse(overrides)
     fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
-    configs = [compose(config_name, fixed)]
-    for override in parsed:
-        if override.is_discrete_sweep():
-            for value in override.sweep_string_iterator():
-                configs.append(compose(config_name, [*fixed, f"{override.get_key_element()}={value}"]))
-    return configs
+    swept = [
+        [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+        for override in parsed
+        if override.is_discrete_sweep()
+    ]
+    first = [values[0] for values in swept]
+    chosen = [[*first[:i], value, *first[i + 1 :]] for i, values in enumerate(swept) for value in values] or [[]]
+    return [([*fixed, *one], compose(config_name, [*fixed, *one])) for one in chosen]
 
 
 def override_stored(stored: DictConfig, overrides: Sequence[str], origin: str) -> DictConfig:
@@ -131,19 +146,19 @@ def parse(overrides: Sequence[str]) -> list[Override]:
     for text in overrides:
         try:
             parsed += parser.parse_overrides([text])
-        except OverrideParseException as error:
+        except (OverrideParseException, ValueError) as error:  # ValueError: a number of thousands of digits
             key, equals, value = text.partition("=")
             if equals and key.rpartition(".")[2] in LITERAL:
-                parsed += parser.parse_overrides([f"{key}='{_escaped(value)}'"])
+                parsed += parser.parse_overrides([f"{key}={quoted(value)}"])
                 continue
             remedy = "write key=value, e.g. model.cell=gru; put values with special characters in quotes"
-            raise LstmzooError(f"cannot read '{text}': {remedy}") from error
+            raise LstmzooError(f"cannot read '{text if len(text) < 300 else text[:300] + '...'}': {remedy}") from error
     return parsed
 
 
-def _escaped(value: str) -> str:
-    """Escape quotes for a quoted value; backslashes count only where they stand before a quote."""
-    return re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), value)
+def quoted(value: str) -> str:
+    """Quote a value in Hydra's syntax; backslashes count only where they stand before a quote."""
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), value) + "'"
 
 
 def check_complete(config: DictConfig, command: str) -> None:
@@ -168,32 +183,44 @@ def all_keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
 
 def _is_choice(override: Override) -> bool:
     key = override.key_or_group
-    return key in groups() or (key.startswith("hydra/"))
+    return key in groups() or key.startswith("hydra/") or key == SEARCHPATH
+
+
+def _searched(overrides: Sequence[Override]) -> list[Path]:
+    """The folders in which choices are looked for besides our own."""
+    named = [override.value() for override in overrides if override.key_or_group == SEARCHPATH]
+    found = [str(place) for places in named for place in (places if isinstance(places, list) else [places])]
+    folders = [Path(place.removeprefix("file://")) for place in found if not place.startswith("pkg://")]
+    for folder in folders:
+        if not folder.is_dir():
+            raise LstmzooError(f"there is no folder {folder} with configurations in it")
+    return folders
 
 
 def _hydra_compose(config_name: str, overrides: Sequence[Override]) -> DictConfig:
+    choices = groups(_searched(overrides))
     for override in overrides:
-        if override.key_or_group in groups() and not override.is_delete():
-            valid = groups()[override.key_or_group]
+        if override.key_or_group in choices and not override.is_delete():
+            valid = choices[override.key_or_group]
             choice = override.value()
             if choice not in valid:
                 raise LstmzooError(unknown_choice(override.key_or_group, choice, valid))
     try:
         with initialize_config_dir(str(config_dir()), version_base=VERSION_BASE, job_name=config_name):
             return hydra_compose(config_name, [str(override.input_line) for override in overrides])
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise LstmzooError(f"the configuration cannot be composed: {error}") from error
 
 
 def _check_key(base: DictConfig, override: Override) -> None:
     key = override.key_or_group
     first = key.split(".")[0]
-    if first == "hydra":
+    if first == "hydra" and key != "hydra":
         return
     if override.is_delete():
         raise LstmzooError(f"'{override.input_line}': keys can't be taken away; null switches most of them off")
-    if (override.is_add() or override.is_force_add()) and first in groups():
-        return  # e.g. an argument of Lightning's Trainer that trainer/default.yaml does not list
+    if (override.is_add() or override.is_force_add()) and first == "trainer":
+        return  # an argument of Lightning's Trainer that trainer/default.yaml does not list
     known = list(all_keys(base))
     if key in known:
         return

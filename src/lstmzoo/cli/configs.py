@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from lstmzoo.errors import LstmzooError
@@ -16,7 +17,12 @@ def config_dir() -> Path:
     raise LstmzooError(f"lstmzoo's configs were not found in {package} nor beside it; install lstmzoo again")
 
 
-def groups() -> dict[str, list[str]]:
-    """Return the config groups and the choices of each, e.g. ``{"model": ["action_rnn", ...], ...}``."""
-    folders = sorted(path for path in config_dir().iterdir() if path.is_dir())
-    return {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}
+def groups(more: Iterable[Path] = ()) -> dict[str, list[str]]:
+    """Return the config groups and the choices of each, e.g. ``{"model": ["action_rnn", ...], ...}``.
+
+    Args:
+        more: folders that hold further choices, in folders named like the groups.
+    """
+    names = sorted(path.name for path in config_dir().iterdir() if path.is_dir())
+    places = [config_dir(), *more]
+    return {name: sorted({file.stem for place in places for file in (place / name).glob("*.yaml")}) for name in names}

@@ -11,18 +11,10 @@ from lstmzoo.cli.build import setting_errors, to_dict
 from lstmzoo.errors import LstmzooError
 from lstmzoo.tasks import get_task
 from lstmzoo.tasks.base import BaseTask
-from lstmzoo.tasks.segmentation_data import SegmentationDataModule
+from lstmzoo.tasks.segmentation_data import SIMULATION_KEYS, SegmentationDataModule
 
 REHEARSAL: list[str] = []
 WRITTEN = "metrics.json, global_results and per-sequence_results (CSV), worst_frames.png, best_frames.png"
-SIMULATION = {  # data key: argument
-    "train_sequences": "train",
-    "val_sequences": "val",
-    "test_sequences": "test",
-    "simulated_frames": "frames",
-    "simulated_size": "size",
-    "simulation_seed": "seed",
-}
 
 
 def datamodule(
@@ -31,7 +23,8 @@ def datamodule(
     """Build the data module; see `build.build_datamodule`."""
     _check_data(config)
     data = to_dict(config.data)
-    simulation = {name: data.pop(key) for key, name in SIMULATION.items() if key in data}
+    keys = {name: key.removeprefix("data.") for name, key in SIMULATION_KEYS.items()}
+    simulation = {name: data.pop(key) for name, key in keys.items() if key in data}
     return SegmentationDataModule(
         **data,
         seed=config.seed,

@@ -6,8 +6,8 @@ Mistakes are found before anything heavy is imported.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,25 +25,43 @@ def run(argv: list[str]) -> None:
         print(train_usage(), end="")
         return
     from hydra._internal.utils import get_args_parser
+    from omegaconf import OmegaConf
 
-    from lstmzoo.cli.compose import compose, compose_sweep, parse
+    from lstmzoo.cli.compose import compose, compose_sweep, parse, quoted
 
     parser = get_args_parser()
     parser.prog = "lstmzoo train"
     args = parser.parse_intermixed_args(argv)  # -m may stand anywhere
+    if args.config_dir is not None:  # another way to say it
+        place, args.config_dir = Path(args.config_dir).resolve(), None
+        args.overrides.insert(0, f"hydra.searchpath=[{quoted(f'file://{place}')}]")
     args.overrides = [override.input_line for override in parse(args.overrides)]
     resume = [override for override in parse(args.overrides) if override.key_or_group == "resume"]
     if resume and resume[-1].value() is not None:
         others = [text for text in args.overrides if text.partition("=")[0] != "resume"]
         _resume(Path(str(resume[-1].value())), others, sweep=args.multirun)
     elif args.multirun:
-        for config in compose_sweep("train", args.overrides):
+        for overrides, config in compose_sweep("train", args.overrides):
             _refuse_subprocesses(config)
+            _rehearse(config, overrides)
         _launch(args)
     else:
-        if args.cfg is None and args.info is None:
-            compose("train", args.overrides)
+        printed = args.cfg is not None or args.info is not None  # Hydra shows the configuration, complete or not
+        config = compose("train", args.overrides, complete=not printed)
+        if printed and not OmegaConf.missing_keys(config):
+            _rehearse(config, args.overrides)
         _launch(args)
+
+
+def _rehearse(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Build model, task and trainer of a configuration that does not run at once."""
+    from lstmzoo.cli import build
+    from lstmzoo.cli.start_from import take_over
+    from lstmzoo.cli.training import rehearse
+
+    build.quiet()
+    take_over(config, overrides)
+    rehearse(config, Path.cwd())
 
 
 def _launch(args: Any) -> None:
@@ -51,38 +69,62 @@ def _launch(args: Any) -> None:
     from hydra import version as hydra_version
     from hydra._internal.utils import _run_hydra, get_args_parser
     from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     from lstmzoo.cli.compose import VERSION_BASE
 
-    errors: list[LstmzooError] = []
+    failed: list[tuple[str, Exception]] = []
     process = os.getpid()
 
-    def job(config: DictConfig) -> None:
+    def job(config: DictConfig) -> float | None:
         from lstmzoo.cli.start_from import take_over
         from lstmzoo.cli.training import train
 
-        folder = Path(HydraConfig.get().runtime.output_dir)
+        folder, overrides = Path(HydraConfig.get().runtime.output_dir), [*HydraConfig.get().overrides.task]
         try:
-            take_over(config, HydraConfig.get().overrides.task)
-            train(config, folder)
-        except LstmzooError as error:
+            take_over(config, overrides)
+            best = train(config, folder)
+            if best is None and not HydraConfig.get().sweeper._target_.endswith(".BasicSweeper"):
+                raise LstmzooError("there is no validation result for the sweeper to search by")
+        except (LstmzooError, OSError, MemoryError) as error:
             _remove_if_unused(folder)
-            if os.getpid() != process:  # a launcher has put the job elsewhere: Hydra takes the message home
-                raise
-            errors.append(error)  # Hydra would print a traceback; the other jobs of a sweep go on
+            failed.append((f"{folder.name} ({' '.join(overrides)})", error))
+            if args.multirun or os.getpid() != process:
+                raise  # the sweeper decides whether the others go on; a launcher may have put the job elsewhere
+            return None  # Hydra would name all overrides before the message
+        return best  # what sweepers search by
 
     hydra_version.setbase(VERSION_BASE)
-    _run_hydra(args, get_args_parser(), job, config_path=str(config_dir()), config_name="train")
-    if errors:
-        raise errors[0]
+    try:
+        with _raising():
+            _run_hydra(args, get_args_parser(), job, config_path=str(config_dir()), config_name="train")
+    except (HydraException, OmegaConfBaseException) as error:
+        raise LstmzooError(f"Hydra cannot start this: {error}") from error
+    except (LstmzooError, OSError, MemoryError) as error:
+        if len(failed) < 2:
+            raise
+        raise LstmzooError("\n".join([f"{len(failed)} runs failed", *(f"{run}: {e}" for run, e in failed)])) from error
+    if failed and not args.multirun:
+        raise failed[0][1]
+
+
+@contextmanager
+def _raising() -> Iterator[None]:
+    """Let Hydra raise what goes wrong, which it would otherwise print with a traceback of its own."""
+    usual = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["HYDRA_FULL_ERROR"]
+        if usual is not None:
+            os.environ["HYDRA_FULL_ERROR"] = usual
 
 
 def _remove_if_unused(folder: Path) -> None:
     """Remove the run folder that Hydra has made for a run that did not begin."""
     with suppress(OSError):  # it holds more, or another process still uses it
-        log = folder / "train.log"
-        if log.is_file() and log.stat().st_size == 0:
-            log.unlink()
         folder.rmdir()
 
 
@@ -100,19 +142,18 @@ def _refuse_subprocesses(config: DictConfig) -> None:
 
 
 def _resume(folder: Path, overrides: Sequence[str], sweep: bool) -> None:
-    """Go on with a run in its own folder, from its last checkpoint."""
+    """Go on with a run in its own folder, from its newest checkpoint."""
     if sweep:
         raise LstmzooError("resume does not go with -m: resume one run per command")
     from lstmzoo.cli.compose import override_stored, parse
     from lstmzoo.cli.run_folder import read_config
 
     read_config(folder)  # whether there is a run at all
-    last = folder / "checkpoints" / "last.ckpt"
-    if not last.is_file():
-        raise LstmzooError(f"resume: {last} is missing: the run ended before its first checkpoint; start it again")
     from lstmzoo.cli.stored_run import read_run
     from lstmzoo.cli.training import train
+    from lstmzoo.tasks.checkpoint_io import newest_checkpoint
 
-    stored = read_run(folder, last, {override.key_or_group for override in parse(overrides)})
+    checkpoint = newest_checkpoint(folder)
+    stored = read_run(folder, checkpoint, {override.key_or_group for override in parse(overrides)})
     config = override_stored(stored, overrides, origin=f"resume={folder}")
-    train(config, folder.resolve(), resume=last.resolve())
+    train(config, folder.resolve(), resume=checkpoint.resolve())

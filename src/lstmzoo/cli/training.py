@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -14,14 +19,18 @@ from lstmzoo.cli import build, tasks
 from lstmzoo.cli.measured import OWN_TEST, Measured
 from lstmzoo.cli.results import SaveResults
 from lstmzoo.cli.run_folder import write_config, write_json, write_versions
+from lstmzoo.cli.run_lock import has_checkpoint, owned
+from lstmzoo.errors import DataWarning, LstmzooError
 from lstmzoo.inference import plots
 from lstmzoo.tasks.base import BaseTask
 from lstmzoo.tasks.base_data import BaseDataModule
 from lstmzoo.tasks.callbacks import Checkpoints
 from lstmzoo.tasks.run_log import read_rows
 
+LEAST_OPEN_FILES = 64
 
-def train(config: DictConfig, folder: Path, resume: Path | None = None) -> None:
+
+def train(config: DictConfig, folder: Path, resume: Path | None = None) -> float | None:
     """Train, then measure the best checkpoint on the test split.
 
     A run that is stopped (Ctrl-C, SIGTERM) can be resumed from its folder.
@@ -31,14 +40,23 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> None:
         folder: the run folder.
         resume: a checkpoint to go on from.
 
+    Returns:
+        The best value of what the task monitors; None where nothing was validated.
+
     Raises:
         LstmzooError: anything that the person can put right.
     """
     build.quiet()
+    _check_open_files()
     build.absolute_paths(config)
     config.resume = None
+    first = rehearse(config, folder)
+    with owned(folder, new=resume is None) if first else nullcontext(), _telling_how_to_go_on(folder):
+        return _train(config, folder, resume)
+
+
+def _train(config: DictConfig, folder: Path, resume: Path | None) -> float | None:
     started = time.monotonic()
-    _rehearse(config, folder)
     seed_everything(config.seed, verbose=False)
     data = build.build_datamodule(config, simulate=True)
     data.prepare_data()
@@ -52,11 +70,12 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> None:
     changed = () if part == 1.0 and isinstance(part, float) else (f"trainer.limit_test_batches={part}",)
     measured = Measured(folder / "checkpoints" / "best.ckpt", "test", changed)
     results = SaveResults(folder / OWN_TEST, f"{_title(config)}, test split", measured, details=False)
-    trainer = build.build_trainer(config, folder, task, data.has_validation, results)
+    trainer = build.build_trainer(config, folder, task, data.has_validation, results, resumed=resume is not None)
     if trainer.is_global_zero:
         write_config(folder, config)
         write_versions(folder)
         _announce(task, data, trainer, folder, resume)
+        _warn_of_batch_norm(config, task, trainer.world_size)
     with build.exit_codes(trainer):
         trainer.fit(task, data, ckpt_path=resume and str(resume), weights_only=True)
     best = _best(trainer)
@@ -65,12 +84,42 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> None:
             trainer.test(task, data, ckpt_path=str(best.best_path), weights_only=True, verbose=False)
     if trainer.is_global_zero:
         _finish(trainer, task, folder, _title(config), time.monotonic() - started)
+    return best.best_score
 
 
-def _rehearse(config: DictConfig, folder: Path) -> None:
-    """Build model, task and trainer once: wrong settings show now, not after data have been made and decoded."""
+def rehearse(config: DictConfig, folder: Path) -> bool:
+    """Build model, task and trainer once: wrong settings show now, not after data have been made and decoded.
+
+    Returns:
+        Whether this is the first process of the run, or its only one.
+    """
     task = build.build_task(config, tasks.of(config.task.name).REHEARSAL)
-    build.build_trainer(config, folder, task, has_validation=True, results=Callback())
+    return build.build_trainer(config, folder, task, has_validation=True, results=Callback()).is_global_zero
+
+
+def _check_open_files() -> None:
+    """With fewer files than torch takes for granted, processes that load data wait for each other without an end."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < LEAST_OPEN_FILES:
+        raise LstmzooError(
+            f"a process may open {hard} files here, training takes {LEAST_OPEN_FILES}: raise `ulimit -n`"
+        )
+    if soft != resource.RLIM_INFINITY and soft < LEAST_OPEN_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (LEAST_OPEN_FILES, hard))
+
+
+@contextmanager
+def _telling_how_to_go_on(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        if has_checkpoint(folder):
+            print(f"lstmzoo: to go on: lstmzoo train resume={shlex.quote(_readable(folder))}", file=sys.stderr)
+        raise
 
 
 def _title(config: DictConfig) -> str:
@@ -92,6 +141,17 @@ def _announce(task: BaseTask, data: BaseDataModule, trainer: Trainer, folder: Pa
     if not data.has_validation:
         print("There is no validation split: the last epoch counts as the best one")
     print(f"{'Resuming' if resume else 'Run folder:'} {_readable(folder)}")
+
+
+def _warn_of_batch_norm(config: DictConfig, task: BaseTask, processes: int) -> None:
+    per_process = any(isinstance(module, torch.nn.modules.batchnorm._BatchNorm) for module in task.modules())
+    if processes > 1 and per_process and not config.trainer.get("sync_batchnorm"):
+        warnings.warn(
+            f"batch norm takes its statistics from the {config.data.batch_size} items of one process, not from all "
+            f"{processes * config.data.batch_size} of a step; on GPUs, +trainer.sync_batchnorm=true takes all",
+            DataWarning,
+            stacklevel=2,
+        )
 
 
 def _finish(trainer: Trainer, task: BaseTask, folder: Path, title: str, seconds: float) -> None:
@@ -117,9 +177,6 @@ def _finish(trainer: Trainer, task: BaseTask, folder: Path, title: str, seconds:
     )
     if epochs:
         plots.training_curves(folder / "metrics.csv", folder / "curves.png", title=title)
-    hydra_log = folder / "train.log"
-    if hydra_log.is_file() and not hydra_log.stat().st_size:
-        hydra_log.unlink()  # Hydra makes one for every run, and nothing was logged
     where = _readable(folder)
     print(f"Done in {seconds:.0f} s. Results: {where}/metrics.json, {where}/curves.png")
     if best.best_epoch is not None:

@@ -22,13 +22,16 @@ Keys without a group
 
 `lstmzoo train --cfg job` prints every key with its value; the files in
 {folder}
-say what each key means.
+say what each key means. Files of your own are choices, too: --config-dir my_configs experiment=mine takes
+my_configs/experiment/mine.yaml.
 
 Examples
   lstmzoo train trainer.max_epochs=5 model.cell=gru
   lstmzoo train experiment=kth_framewise data=kth data.root=/data/kth
   lstmzoo train experiment=video_folder data.root=my_videos 'data.group_pattern=_g(\\d+)_'
   lstmzoo train -m seed=0,1,2 model.cell=lstm,gru           all combinations, one after the other
+  lstmzoo train -m hydra/sweeper=optuna hydra.sweeper.direction=maximize 'task.lr=interval(1e-4,1e-2)'
+                                 by the best validation result (pip install hydra-optuna-sweeper)
   lstmzoo train resume=runs/kth_lstm/<date> trainer.max_epochs=40
 """
 

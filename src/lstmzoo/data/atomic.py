@@ -66,7 +66,7 @@ def publish(unfinished: Path, path: Path) -> None:
         raise LstmzooError(f"cannot write {path}: a folder of that name is in the way") from error
 
 
-def write_atomically(path: Path, content: bytes | str) -> None:
+def write_atomically(path: Path, content: bytes | memoryview | str) -> None:
     """Write a file that appears only when it is complete; what was there before stays until then."""
     with replacing(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -155,7 +155,7 @@ def training_curves(metrics_csv: str | Path, path: str | Path, title: str = "Tra
                     _draw_curve(axes, *lines[phase], phase, colour, falls="loss" in measure, share=share)
             axes.set_title(measure.replace("_", " "), loc="left")
             axes.set_xlabel("epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))  # whole, of one epoch too
             if share:
                 axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             axes.grid(color=GRID, linewidth=0.7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.tasks.sampler import EpochSampler
+
+_GRACE = 30  # seconds from SIGTERM to the end of a worker that is not sent home before
 
 
 class BaseDataModule(LightningDataModule):
@@ -122,5 +125,15 @@ class BaseDataModule(LightningDataModule):
             collate_fn=self.collate,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
+            worker_init_fn=_outlive_sigterm,
             pin_memory=self.trainer is not None and isinstance(self.trainer.accelerator, CUDAAccelerator),
         )
+
+
+def _outlive_sigterm(worker: int) -> None:
+    """Let a worker that gets SIGTERM serve on for a while: batch systems send it to all processes of a run at once.
+
+    The training process ends the batch in work, writes its checkpoint and then sends its workers home.
+    """
+    if hasattr(signal, "alarm"):
+        signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE))

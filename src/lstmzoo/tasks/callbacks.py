@@ -10,13 +10,15 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 
+from lstmzoo.tasks.ending import agree, diverged, is_finite
+
 
 class Checkpoints(Checkpoint):
-    """Keeps ``best.ckpt`` and ``last.ckpt``, and saves once more before a SIGTERM ends the run.
+    """Keeps ``best.ckpt`` and ``last.ckpt``, saves once more before a SIGTERM ends the run, and stops at NaN.
 
     ``last.ckpt`` is written after every epoch. When SIGTERM arrives in the middle of an epoch it is written after the
     batch in work; when it arrives during validation, validation is finished first, so that the resumed run has lost
-    nothing. The files are written by Lightning beside their final place and moved there.
+    nothing. Neither file ever holds a number that is not finite.
 
     Args:
         folder: where the files are kept.
@@ -31,12 +33,11 @@ class Checkpoints(Checkpoint):
         self.best_score: float | None = None
         self.best_epoch: int | None = None
         self._measured = False
-        self._sigterm_waits = False
 
-    def on_validation_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        # Lightning would leave validation at once, in a state from which no resumed run can go on exactly.
-        if trainer.received_sigterm and trainer.state.fn == "fit":
-            self._sigterm_waits = True
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == "fit":
+            self._check_weights(trainer, pl_module)
+            # Lightning would leave validation at once, in a state from which no resumed run can go on exactly.
             trainer._signal_connector.received_sigterm = False
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -45,19 +46,26 @@ class Checkpoints(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._restore_sigterm(trainer)
-        more_batches = batch_idx + 1 < trainer.num_training_batches
-        if more_batches and trainer.strategy.reduce_boolean_decision(trainer.received_sigterm, all=False):
+        sound, terminated = agree(trainer, outputs["loss"].detach().isfinite().all())
+        if not sound:
+            raise diverged("the loss", trainer, self.last_path)
+        if terminated and batch_idx + 1 < trainer.num_training_batches:
+            self._check_weights(trainer, pl_module)
             trainer.save_checkpoint(self.last_path)
+            trainer._signal_connector.received_sigterm = True  # in all processes: Lightning leaves the loop
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._restore_sigterm(trainer)
+        terminated = self._check_weights(trainer, pl_module)
+        losses = [value for name, value in trainer.callback_metrics.items() if name.endswith("/loss")]
+        if not all(loss.isfinite() for loss in losses):  # means over all processes: the same in each
+            raise diverged("the validation loss", trainer, self.last_path)
         if self.monitor is None or (self._measured and self._is_best(trainer, self.monitor)):
             self.best_score = None if self.monitor is None else float(trainer.callback_metrics[self.monitor])
             self.best_epoch = trainer.current_epoch
             trainer.save_checkpoint(self.best_path)
         self._measured = False
         trainer.save_checkpoint(self.last_path)
+        trainer._signal_connector.received_sigterm = terminated
 
     def state_dict(self) -> dict[str, Any]:
         return {"best_score": self.best_score, "best_epoch": self.best_epoch}
@@ -71,10 +79,12 @@ class Checkpoints(Checkpoint):
             return False
         return self.best_score is None or self.sign * score > self.sign * self.best_score
 
-    def _restore_sigterm(self, trainer: Trainer) -> None:
-        if self._sigterm_waits:
-            self._sigterm_waits = False
-            trainer._signal_connector.received_sigterm = True
+    def _check_weights(self, trainer: Trainer, pl_module: LightningModule) -> bool:
+        """Raise `Diverged` where weights are not finite; say whether any process got SIGTERM."""
+        sound, terminated = agree(trainer, is_finite(pl_module))
+        if not sound:
+            raise diverged("a weight", trainer, self.last_path)
+        return terminated
 
 
 class PatientStopping(EarlyStopping):

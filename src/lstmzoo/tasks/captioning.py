@@ -264,8 +264,8 @@ class CaptioningTask(BaseTask):
         captions = []
         for index, sentences in sorted(dict(said).items()):
             record = dataset.records[index]
-            texts = [self.words.decode(sentence.words) for sentence in sentences]
-            ended = sentences[0].finished
+            texts = [self.words.decode(sentence.words) for sentence in sentences] or [""]  # of numbers that are nan
+            ended = bool(sentences) and sentences[0].finished
             captions.append(Caption(record.image_id, str(record.path), texts, list(record.captions), ended))
         return captions
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,26 +13,28 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from lstmzoo.data.atomic import csv_file
+from lstmzoo.errors import DataError, DataWarning
 
 FIRST = ("epoch", "step", "train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "seconds", "data_wait")
 """The first columns, of those that a run has."""
 
 
 class RunLog(Logger):
-    """Writes what is logged once per epoch to ``metrics.csv``; a resumed run goes on with the rows it finds.
+    """Writes what is logged once per epoch to ``metrics.csv``.
 
     Args:
         folder: the run folder.
         echo: called with a one-line summary of every finished epoch; None for silence.
+        resumed: go on with the rows that are there; a file that cannot be read is kept under another name.
     """
 
-    def __init__(self, folder: Path, echo: Callable[[str], None] | None = None) -> None:
+    def __init__(self, folder: Path, echo: Callable[[str], None] | None = None, resumed: bool = False) -> None:
         super().__init__()
         self.folder = folder
         self.path = folder / "metrics.csv"
         self.echo = echo
         self.max_epochs = 0
-        self.rows = read_rows(self.path)
+        self.rows = _rows_so_far(self.path) if resumed and rank_zero_only.rank == 0 else {}  # type: ignore[attr-defined]
 
     @property
     def name(self) -> str:
@@ -67,13 +71,35 @@ class RunLog(Logger):
                 write([f"{row[name]:.6g}" if name in row else "" for name in columns])
 
 
+def _rows_so_far(path: Path) -> dict[int, dict[str, float]]:
+    try:
+        return read_rows(path)
+    except DataError as error:
+        names = (path.with_name(f"metrics-damaged-{number}.csv") for number in itertools.count(1))
+        kept = path.rename(next(name for name in names if not name.exists()))
+        warnings.warn(f"{error}; it is kept as {kept.name}, and a new one begins", DataWarning, stacklevel=2)
+        return {}
+
+
 def read_rows(path: Path) -> dict[int, dict[str, float]]:
-    """Return the rows of a metrics.csv by epoch; none if there is no such file."""
+    """Return the rows of a metrics.csv by epoch; none if there is no such file.
+
+    Raises:
+        DataError: it is damaged.
+    """
     if not path.is_file():
         return {}
+    rows: dict[int, dict[str, float]] = {}
     with open(path, newline="", encoding="utf-8") as file:
-        rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
-    return {int(row["epoch"]): {**row, "epoch": int(row["epoch"]), "step": int(row["step"])} for row in rows}
+        reader = csv.DictReader(file)
+        try:
+            for found in reader:
+                row = {name: float(value) for name, value in found.items() if value}
+                epoch, step = int(row["epoch"]), int(row["step"])
+                rows[epoch] = {**row, "epoch": epoch, "step": step}
+        except (ValueError, TypeError, KeyError, OverflowError, csv.Error) as error:
+            raise DataError(f"{path} is damaged in line {reader.line_num}") from error
+    return rows
 
 
 def summary(row: dict[str, float], max_epochs: int) -> str:

@@ -10,10 +10,20 @@ from lstmzoo.data.davis import DAVIS, SegmentationClips, read_mask
 from lstmzoo.data.davis.inspection import LEAST_MASKS
 from lstmzoo.data.davis.layout import SIMULATED_MARKER
 from lstmzoo.data.davis.masks import shows_object
+from lstmzoo.data.simulate.folder import read_marker
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.tasks.base_data import BaseDataModule
 
 DATASETS = ("davis", "davis_simulated", "mask_folder")
+SIMULATION_KEYS = {
+    "train": "data.train_sequences",
+    "val": "data.val_sequences",
+    "test": "data.test_sequences",
+    "frames": "data.simulated_frames",
+    "size": "data.simulated_size",
+    "seed": "data.simulation_seed",
+}
+"""Arguments of `simulate_davis`, and their keys in a configuration."""
 
 
 class SegmentationDataModule(BaseDataModule):
@@ -134,11 +144,34 @@ def simulate_missing(root: Path, arguments: dict[str, Any]) -> None:
     Args:
         root: folder of the data set.
         arguments: those of `simulate_davis`.
-    """
-    from lstmzoo.data.simulate.davis import simulate_davis
 
+    Raises:
+        LstmzooError: a number out of its range, by the name that it has in a configuration.
+        DataError: the folder holds a simulated set of other sequences.
+    """
+    from lstmzoo.data.simulate.davis import check_numbers, simulate_davis
+
+    marker = root / SIMULATED_MARKER
     empty = not root.is_dir() or not any(root.iterdir())
+    if not empty and not marker.is_file():
+        return
+    check_numbers(SIMULATION_KEYS, **arguments)
     if empty:
         print(f"There is no data in {root} yet: simulating DAVIS")
-    if empty or (root / SIMULATED_MARKER).is_file():
-        simulate_davis(root, **arguments)
+    else:
+        _check_same(root, read_marker(marker), arguments)
+    simulate_davis(root, **arguments)
+
+
+def _check_same(root: Path, found: dict[str, Any], arguments: dict[str, Any]) -> None:
+    """Refuse a simulated set of other sequences than those asked for, and say how to train on it all the same."""
+    wanted = {name: list(value) if name == "size" else value for name, value in arguments.items()}
+    differing = [name for name in ("frames", "size", "seed") if name in found and found[name] != wanted[name]]
+    if differing:
+        there, asked = (
+            ", ".join(f"{SIMULATION_KEYS[name]}={values[name]}" for name in differing) for values in (found, wanted)
+        )
+        raise DataError(
+            f"{root} holds a set that was simulated with {there}, and this asks for {asked}. To train on it as it is: "
+            f"data=davis data.root={root} data.test_list=test; or give another folder with data.root"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +69,14 @@ def simulate_davis(
         DataError: the folder holds something other than a simulated set of the same seed, frames and size.
     """
     counts = dict(zip(SPLITS, (train, val, test), strict=True))
-    _check_numbers(counts, frames, size, seed)
+    check_numbers(train=train, val=val, test=test, frames=frames, size=size, seed=seed)
     root, size = Path(root), (int(size[0]), int(size[1]))
     mine = {"maker": _MAKER, "version": _VERSION, "seed": seed, "frames": frames, "size": list(size)}
     claim(root, MARKER, mine, "DAVIS")
+    if not _missing(root, counts) and not _new_lists(root):
+        return root  # it may be read-only
     with FileLock(root / _LOCK):
-        names = {split: [f"{split}-{n:03d}" for n in range(count)] for split, count in counts.items()}
-        missing = [(split, name) for split in SPLITS for name in names[split] if not _frames_of(root, name).exists()]
+        missing = _missing(root, counts)
         try:
             with progress_bar(
                 "Simulating DAVIS", len(missing), "sequences", show=progress and bool(missing)
@@ -85,18 +86,36 @@ def simulate_davis(
                     advance(1)
         finally:
             shutil.rmtree(root / _PARTIAL, ignore_errors=True)
-        _write_lists(root)
+        for path, content in _new_lists(root).items():
+            write_atomically(path, content)
     return root
 
 
-def _check_numbers(counts: dict[str, int], frames: int, size: Any, seed: int) -> None:
-    for name, number in {**counts, "frames": frames, "seed": seed}.items():
-        check_whole(name, number, _LEAST_FRAMES if name == "frames" else 0)
-    if not any(counts.values()):
-        raise LstmzooError(f"{', '.join(f'{split}=0' for split in counts)}: there is one sequence or more")
+def check_numbers(keys: Mapping[str, str] | None = None, **options: Any) -> None:
+    """Refuse options of `simulate_davis` that are out of their range.
+
+    Args:
+        keys: what each is called where it was asked for; None: by its own name.
+        **options: train, val, test, frames, size and seed.
+
+    Raises:
+        LstmzooError: one of them is; the message names it and its range.
+    """
+    named = {name: (keys or {}).get(name, name) for name in options}
+    for name in (*SPLITS, "frames", "seed"):
+        check_whole(named[name], options[name], _LEAST_FRAMES if name == "frames" else 0)
+    if not any(options[split] for split in SPLITS):
+        raise LstmzooError(f"{', '.join(f'{named[split]}=0' for split in SPLITS)}: there is one sequence or more")
+    size = options["size"]
     pair = isinstance(size, tuple | list) and len(size) == 2
     if not pair or any(type(side) is not int or side < _LEAST_SIZE for side in size):
-        raise LstmzooError(f"size={size}: it is (height, width) in whole pixels, each {_LEAST_SIZE} or more")
+        raise LstmzooError(f"{named['size']}={size}: it is (height, width) in whole pixels, each {_LEAST_SIZE} or more")
+
+
+def _missing(root: Path, counts: dict[str, int]) -> list[tuple[str, str]]:
+    """The sequences that are not there, with their splits."""
+    names = [(split, f"{split}-{number:03d}") for split, count in counts.items() for number in range(count)]
+    return [(split, name) for split, name in names if not _frames_of(root, name).exists()]
 
 
 def _frames_of(root: Path, name: str) -> Path:
@@ -154,8 +173,9 @@ def _occlusions(visible: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _write_lists(root: Path) -> None:
-    """Name everything that is there, in the form of 2017 and in that of 2016."""
+def _new_lists(root: Path) -> dict[Path, str]:
+    """The lists that do not name everything that is there as they should: of 2017, and in the form of 2016."""
+    lists = {}
     for split in SPLITS:
         names = sorted(path.name for path in _frames_of(root, "").glob(f"{split}-*"))
         if not names:
@@ -166,6 +186,5 @@ def _write_lists(root: Path) -> None:
             for path in sorted(_frames_of(root, name).iterdir())
         ]
         for folder, lines in (("2017", names), (_RESOLUTION, pairs)):
-            path = root / "ImageSets" / folder / f"{split}.txt"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, ("\n".join(lines) + "\n").encode())
+            lists[root / "ImageSets" / folder / f"{split}.txt"] = "\n".join(lines) + "\n"
+    return {path: text for path, text in lists.items() if not path.is_file() or path.read_bytes() != text.encode()}

@@ -24,10 +24,7 @@ def claim(root: Path, marker: str, mine: dict[str, Any], what: str) -> None:
     """
     path = root / marker
     if path.exists():
-        try:
-            found = json.loads(path.read_text())
-        except ValueError:
-            found = None
+        found = read_marker(path)
         if found != mine:
             raise DataError(f"{root} holds another simulated set ({found}, asked for {mine}); give another folder")
         return
@@ -35,3 +32,12 @@ def claim(root: Path, marker: str, mine: dict[str, Any], what: str) -> None:
         raise DataError(f"{root} is not an empty folder and not a simulated {what}; give a new or empty folder")
     root.mkdir(parents=True, exist_ok=True)
     write_atomically(path, (json.dumps(mine) + "\n").encode())
+
+
+def read_marker(path: Path) -> dict[str, Any]:
+    """Read the file that marks a simulated set; nothing where it is damaged."""
+    try:
+        found = json.loads(path.read_text())
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
