@@ -18,7 +18,8 @@ from lstmzoo.data.davis import write_mask
 from lstmzoo.errors import DataError
 from lstmzoo.inference.footage import Footage, Frame
 from lstmzoo.inference.mask_overlay import overlay_masks
-from lstmzoo.inference.overlay import MIN_WIDTH, video_file
+from lstmzoo.inference.film import video_file
+from lstmzoo.inference.overlay import MIN_WIDTH
 from lstmzoo.inference.segments import objects_of, segment_with
 from lstmzoo.models.segmentation import label_map
 
