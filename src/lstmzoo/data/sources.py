@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import av
 import cv2
@@ -37,6 +37,8 @@ FEW = 5
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 # These name other files, or make a video out of text and single images.
 _NO_VIDEOS = {"hls", "applehttp", "concat", "dash", "sdp", "image2", "tty", "lavfi"}
+
+_Self = TypeVar("_Self", bound="Source")
 
 
 class TimedFrame(NamedTuple):
@@ -83,7 +85,7 @@ class Source(ABC):
     def close(self) -> None:
         """Let go of the file or camera."""
 
-    def __enter__(self) -> Source:
+    def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

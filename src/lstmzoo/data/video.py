@@ -7,6 +7,7 @@ short.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +23,8 @@ import numpy as np
 from lstmzoo.data.images import is_image
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.data.sources import CameraSource, FileSource, FolderSource, Source
-from lstmzoo.errors import DataError
+from lstmzoo.data.wording import listed
+from lstmzoo.errors import DataError, DataWarning
 
 if "OPENCV_LOG_LEVEL" not in os.environ:
     _set_log_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # OpenCV 4, OpenCV 5
@@ -42,10 +44,10 @@ _Found = TypeVar("_Found")
 
 def is_video(path: Path) -> bool:
     """Tell whether a path is a video file: by its suffix, or where that is unknown, by trying to decode a frame."""
-    if path.suffix.lower() in VIDEO_SUFFIXES:
-        return True
-    if path.name.startswith(".") or is_image(path) or not path.is_file():
+    if path.name.startswith(".") or not path.is_file():
         return False
+    if path.suffix.lower() in VIDEO_SUFFIXES or is_image(path):
+        return path.suffix.lower() in VIDEO_SUFFIXES
     try:
         with FileSource(path) as source:
             return next(source.frames(1), None) is not None
@@ -58,8 +60,14 @@ def is_frame_folder(path: Path) -> bool:
     if not path.is_dir():
         return False
     files = [file for file in path.iterdir() if file.name[0] != "."]
-    videos = VIDEO_SUFFIXES - {".gif"}
-    return sum(map(is_image, files)) > 1 and not any(file.suffix.lower() in videos for file in files)
+    return sum(map(is_image, files)) > 1 and not any(file.suffix.lower() in VIDEO_SUFFIXES for file in files)
+
+
+def warn_of_others(folder: Path, others: Sequence[Path]) -> None:
+    """Name the files of a folder that were left out because they are not videos."""
+    if others:
+        text = f"{folder}: {len(others)} files that are not videos are left out: {listed([p.name for p in others])}"
+        warnings.warn(text, DataWarning, stacklevel=3)
 
 
 def local_path(text: str | os.PathLike[str]) -> Path:

@@ -97,6 +97,6 @@ def _check_whole(written: Path, frames: int, path: Path) -> None:
         there = 0
     if there < frames:
         raise LstmzooError(
-            f"cannot write {path}: only {there} of {frames} frames arrived, as happens when the disk is full; make room "
-            "there, or choose another output"
+            f"cannot write {path}: only {there} of {frames} frames arrived, as happens when the disk is full; make "
+            "room there, or choose another output"
         )
