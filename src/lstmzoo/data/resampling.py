@@ -19,15 +19,16 @@ class Resampler:
 
     def __init__(self, rate: float | None, source_rate: float | None, limit: int) -> None:
         self.rate = rate if source_rate else None
-        self.previous = -1 / source_rate if source_rate else 0.0
+        self.usual = 1 / source_rate if source_rate else 0.0
+        self.previous = -self.usual
         self.limit, self.ticks = limit, 0
 
     def repeats(self, time_s: float) -> int:
         """Return how often the frame at this time is taken, which may be 0; the times grow."""
         if self.rate is None:
             return 1
-        # The next frame is expected after as long a time as went by since the one before.
-        until = time_s + (time_s - self.previous) / 2
+        # The next frame is expected after as long a time as went by since the one before, but not after a long break.
+        until = time_s + min(time_s - self.previous, self.usual) / 2
         self.previous = time_s
         due = max(math.ceil(until * self.rate - 1e-6) - self.ticks, 0)
         self.ticks += due
