@@ -59,7 +59,7 @@ def test_ticks_take_the_nearest_frame(wanted: float, rate: float) -> None:
     taken = [k for k in range(120) for _ in range(resampler.repeats(k / rate))]
     for tick, frame in enumerate(taken):
         assert abs(frame / rate - tick / wanted) <= 0.5 / rate + 1e-5
-    assert len(taken) == pytest.approx(120 * wanted / rate, abs=1)
+    assert len(taken) == pytest.approx(120 * wanted / rate, abs=1 + 0.5 * wanted / rate)
     if wanted == rate:
         assert taken == list(range(120))
 
@@ -110,7 +110,7 @@ def test_predictions_do_not_depend_on_the_rate(tmp_path: Path, rate: float) -> N
     at_2_s = min(predictions, key=lambda p: abs(p.time_s - 2))
     assert at_2_s.time_s == pytest.approx(2, abs=4 / rate)
     logits = np.log(at_2_s.probabilities)
-    assert logits[1] - logits[0] == pytest.approx(7.65, abs=0.6)
+    assert logits[1] - logits[0] == pytest.approx(7.65, abs=255 / 4 / rate / 5 + 0.1)  # to a frame from end to end
 
 
 @pytest.mark.parametrize("rate", [25.0, 60.0])
@@ -169,4 +169,4 @@ def test_a_film_of_more_frames_than_it_shows(tmp_path: Path) -> None:
         for k in range(60):
             film.write(np.full((32, 32, 3), 4 * k, np.uint8), k / 30)
         film.write(np.zeros((32, 32, 3), np.uint8), 1e9)  # a leap in time is cut short
-        assert film.frames <= 20 + 10 * 10 + 1
+        assert film.frames <= 20 + 10 * 10 + 2

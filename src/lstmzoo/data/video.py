@@ -66,8 +66,8 @@ def is_frame_folder(path: Path) -> bool:
 def warn_of_others(folder: Path, others: Sequence[Path]) -> None:
     """Name the files of a folder that were left out because they are not videos."""
     if others:
-        text = f"{folder}: {len(others)} files that are not videos are left out: {listed([p.name for p in others])}"
-        warnings.warn(text, DataWarning, stacklevel=3)
+        names = listed(path.name for path in others)
+        warnings.warn(f"{folder}: left out, not videos ({len(others)}): {names}", DataWarning, stacklevel=3)
 
 
 def local_path(text: str | os.PathLike[str]) -> Path:
