@@ -17,6 +17,7 @@ import pytest
 from lstmzoo.data import cache as cache_module
 from lstmzoo.data import video
 from lstmzoo.data.cache import FrameCache, default_cache_dir
+from lstmzoo.data.sources import FileSource, Source, TimedFrame
 from lstmzoo.errors import DataError, LstmzooError
 from tiny_data import read_number, write_video
 
@@ -25,13 +26,13 @@ from tiny_data import read_number, write_video
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the videos that were decoded, in order."""
     names: list[str] = []
-    decode = video.iter_frames
+    open_source = video.open_source
 
-    def noted(path: Path, **options: Any) -> Iterator[np.ndarray]:
+    def noted(path: Path) -> Source:
         names.append(Path(path).name)
-        return decode(path, **options)
+        return open_source(path)
 
-    monkeypatch.setattr(video, "iter_frames", noted)
+    monkeypatch.setattr(video, "open_source", noted)
     return names
 
 
@@ -116,13 +117,13 @@ def test_undecodable_files_are_named_and_the_rest_is_built(tmp_path: Path) -> No
 def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "a.avi", 5)
 
-    def full(*_: object, **__: object) -> Iterator[np.ndarray]:
-        yield np.zeros((8, 8, 1), np.uint8)
+    def full(*_: object, **__: object) -> Iterator[TimedFrame]:
+        yield TimedFrame(np.zeros((8, 8, 3), np.uint8), 0.0)
         raise OSError(28, "No space left on device")
 
     cache = FrameCache(tmp_path / "cache", size=(8, 8))
     with monkeypatch.context() as patch:
-        patch.setattr(video, "iter_frames", full)
+        patch.setattr(FileSource, "frames", full)
         with pytest.raises(DataError, match=r"cannot be written \(No space left on device\).*cache_dir="):
             cache.build([path], progress=False)
     assert files(tmp_path / "cache") == []
@@ -156,14 +157,14 @@ def test_damaged_cache_file_is_named(tmp_path: Path) -> None:
 
 def build_in_process(folder: str, barrier: Any) -> None:
     """Build the cache and note each decoding in a file."""
-    decode = video.iter_frames
+    open_source = video.open_source
 
-    def noted(path: Path, **options: Any) -> Iterator[np.ndarray]:
+    def noted(path: Path) -> Source:
         with open(Path(folder) / "decoded.txt", "a") as log:
             log.write(f"{Path(path).name}\n")
-        return decode(path, **options)
+        return open_source(path)
 
-    video.iter_frames = noted  # type: ignore[assignment]
+    video.open_source = noted  # type: ignore[assignment]
     barrier.wait()
     paths = sorted(Path(folder).glob("*.avi"))
     cache = FrameCache(Path(folder) / "cache", size=(8, 8))

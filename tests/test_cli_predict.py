@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import resource
+import shutil
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,8 @@ import torch
 from lstmzoo.cli import build, main
 from lstmzoo.cli.compose import compose
 from lstmzoo.data.kth import ACTIONS
+from lstmzoo.data.sources import FileSource, TimedFrame
+from lstmzoo.errors import DataWarning
 from lstmzoo.inference.predict import classify_video
 from lstmzoo.models import load
 from tiny_data import write_video
@@ -31,6 +38,9 @@ def save_checkpoint(path: Path, root: Path, *overrides: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(checkpoint, path)
     return path
+
+
+RESULTS = ("labels.csv", "predicted.mp4")
 
 
 @pytest.fixture(scope="module")
@@ -126,12 +136,101 @@ def test_other_video_formats(workplace: Path, tmp_path: Path, suffix: str) -> No
     assert names_in(tmp_path) == {"a_labels.csv"} | ({"a_predicted.avi"} if suffix == "avi" else set())
 
 
+def test_a_folder_of_frames_is_predicted_as_its_video(workplace: Path, tmp_path: Path) -> None:
+    video, frames = write_video(tmp_path / "v.avi", 14), tmp_path / "set" / "frames"
+    frames.mkdir(parents=True)
+    capture = cv2.VideoCapture(str(video))
+    for k in range(1, 15):
+        cv2.imwrite(str(frames / f"{k}.png"), capture.read()[1])  # 1, 2, ... 10 without zeros
+    checkpoint = f"ckpt_path={workplace / 'run'}"
+    for source in (video, frames):
+        assert main(["predict", checkpoint, f"input={source}", f"output={tmp_path / 'out'}"]) == 0
+    assert rows_of(tmp_path / "out" / "frames_labels.csv") == rows_of(tmp_path / "out" / "v_labels.csv")
+    assert names_in(tmp_path / "out") == {f"{name}_{end}" for name in ("v", "frames") for end in RESULTS}
+    assert main(["inspect", checkpoint, f"input={frames}", f"output={tmp_path / 'look'}"]) == 0
+
+    # A folder with such folders, videos whatever they are called, and other things, which are named.
+    shutil.copy(video, tmp_path / "set" / "noext")
+    shutil.copy(video, tmp_path / "set" / "b.TS")
+    (tmp_path / "set" / "notes.txt").write_text("no video")
+    arguments = [f"input={tmp_path / 'set'}", f"output={tmp_path / 'all'}", "video=none"]
+    with pytest.warns(DataWarning, match=r"left out.*notes\.txt"):
+        assert main(["predict", checkpoint, *arguments]) == 0
+    assert names_in(tmp_path / "all") == {*(f"{n}_labels.csv" for n in ("frames", "noext", "b")), "summary.csv"}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_keeps_what_was_seen(
+    workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, number: int, code: int
+) -> None:
+    """At frame 4,900 of 5,000 it would be a pity."""
+    videos = tmp_path / "in"
+    write_video(videos / "a.avi", 20)
+    write_video(videos / "b.avi", 20)
+    frames = FileSource.frames
+
+    def interrupted(self: FileSource, max_frames: int | None = None) -> Iterator[TimedFrame]:
+        for count, frame in enumerate(frames(self, max_frames)):
+            if count == 12 and self.path.name == "b.avi":
+                os.kill(os.getpid(), number)
+            yield frame
+
+    monkeypatch.setattr(FileSource, "frames", interrupted)
+    output = tmp_path / "out"
+    checkpoint = f"ckpt_path={workplace / 'run'}"
+    assert main(["predict", checkpoint, f"input={videos / 'b.avi'}", f"output={output}"]) == code
+    assert names_in(output) == {f"b_{end}" for end in RESULTS}
+    assert frames_in(output / "b_predicted.mp4") == 11  # the look-ahead holds the twelfth
+    assert [int(row["frame"]) for row in rows_of(output / "b_labels.csv")] == [3, 7]
+    assert "b ends after 0." in capsys.readouterr().err
+
+    output = tmp_path / "several"
+    write_video(videos / "c.avi", 20)
+    assert main(["predict", checkpoint, f"input={videos}", f"output={output}"]) == code
+    assert names_in(output) == {*(f"{name}_{end}" for name in "ab" for end in RESULTS), "summary.csv"}
+    assert [row["frames"] for row in rows_of(output / "summary.csv")] == ["20", "11"]
+
+
+def test_what_is_in_the_way_of_the_output_is_said_first(workplace: Path, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "out").write_text("a file")
+    videos = write_video(tmp_path / "in" / "a.avi", 3).parent
+    assert main(["predict", f"ckpt_path={workplace / 'run'}", f"input={videos}", f"output={tmp_path / 'out'}"]) == 2
+    printed = capsys.readouterr()
+    assert "cannot make the folder" in printed.err
+    assert "predicting" not in printed.out + printed.err
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "avi"])
+def test_a_full_disk_leaves_no_broken_video(workplace: Path, tmp_path: Path, capsys: Any, suffix: str) -> None:
+    """OpenCV's writer says nothing; with a limit on the size of files it cannot go on writing as on a full disk."""
+    video, output = workplace / "videos" / "a.avi", tmp_path / "out"
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, usual[1]))
+    try:
+        code = main(
+            ["predict", f"ckpt_path={workplace / 'run'}", f"input={video}", f"output={output}", f"video={suffix}"]
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert code == 2
+    message = capsys.readouterr().err
+    assert f"a_predicted.{suffix}" in message
+    assert "room" in message
+    assert names_in(tmp_path) == set()
+
+
 MISTAKES = {
     "input=missing.avi": "there is no input missing.avi",
     "input=notes.txt": "notes.txt is not a video that can be decoded",
     "input=broken.avi": "broken.avi",
     "input=empty": "there is no video in the folder empty",
     "input=93": "camera 93 cannot be opened",
+    "input=-1": "camera -1",
+    "input=http://127.0.0.1:1/x.mp4": "http://127.0.0.1:1/x.mp4 is an address",
+    "input=rtsp://camera/stream": "rtsp://camera/stream is an address",
+    "input=-": "- is neither a file nor a folder",
+    "input=pipe": "pipe is neither a file nor a folder",
+    "input=frames/img_%03d.png": "give the folder: frames",
     "": "input must be given",
     "input=a.avi ckpt_path=missing.ckpt": "missing.ckpt",
     "input=a.avi ckpt_path=notes.txt": "notes.txt",
@@ -154,6 +253,7 @@ def test_mistakes_of_predict_are_one_message(
     (tmp_path / "broken.avi").write_bytes(b"RIFF....AVI nothing else")
     (tmp_path / "notes.txt").write_text("no video")
     (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "pipe")
     torch.save({"weights": torch.zeros(1)}, tmp_path / "foreign.ckpt")
     before = names_in(tmp_path)
     words = arguments.split()

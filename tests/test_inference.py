@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from lstmzoo.data import video
 from lstmzoo.data.atomic import csv_file, make_folder, replacing
+from lstmzoo.data.sources import TimedFrame
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.inference.annotate import annotate
 from lstmzoo.inference.overlay import TRACK, Overlay
@@ -102,13 +103,13 @@ def test_memory_does_not_grow_with_the_stream() -> None:
     most = 0
 
     class Endless:
-        rate, total, is_camera = 25.0, None, True
+        rate, says_rate, total, is_camera = 25.0, False, None, True
 
-        def __iter__(self) -> Iterator[np.ndarray]:
+        def timed(self) -> Iterator[TimedFrame]:
             for k in range(600):
                 image = np.full((24, 32, 3), k % 256, np.uint8)
                 alive.append(weakref.ref(image))
-                yield image
+                yield TimedFrame(image, k / self.rate)
 
     for _ in watch(Brightness(), Endless(), stride=50):  # type: ignore[arg-type]
         most = max(most, sum(ref() is not None for ref in alive))
@@ -191,9 +192,9 @@ def test_annotated_video_and_table(tmp_path: Path, suffix: str) -> None:
 
 def test_nothing_is_left_behind_when_a_video_has_no_frames(tmp_path: Path) -> None:
     class Nothing:
-        rate, total, is_camera = 25.0, None, False
+        rate, film_rate, says_rate, total = 25.0, 25.0, False, None
 
-        def __iter__(self) -> Iterator[np.ndarray]:
+        def timed(self) -> Iterator[TimedFrame]:
             raise DataError("no frame")
             yield
 
@@ -202,26 +203,24 @@ def test_nothing_is_left_behind_when_a_video_has_no_frames(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("is_camera", [True, False])
-def test_an_interrupt_ends_a_camera_in_good_order(tmp_path: Path, is_camera: bool) -> None:
+@pytest.mark.parametrize("frames", [10, 3])
+def test_an_interrupt_keeps_what_was_seen(tmp_path: Path, frames: int) -> None:
     class Interrupted:
-        rate, total = 25.0, None
+        rate, film_rate, says_rate, total = 25.0, 25.0, False, None
 
-        def __init__(self) -> None:
-            self.is_camera = is_camera
-
-        def __iter__(self) -> Iterator[np.ndarray]:
-            for k in range(10):
-                yield np.full((24, 32, 3), 20 * k, np.uint8)
+        def timed(self) -> Iterator[TimedFrame]:
+            for k in range(frames):
+                yield TimedFrame(np.full((24, 32, 3), 20 * k, np.uint8), k / self.rate)
             raise KeyboardInterrupt
 
     paths = tmp_path / "c.csv", tmp_path / "c.mp4"
-    if is_camera:
+    if frames > 4:
         outcome = annotate(Brightness(), Interrupted(), "c", *paths)  # type: ignore[arg-type]
+        assert isinstance(outcome.ended_by, KeyboardInterrupt)
         assert outcome.frames == 9  # the look-ahead holds the tenth
         assert len(decode(paths[1])) == 9
         assert sum(outcome.shares.values()) == pytest.approx(1.0)
-    else:
+    else:  # nothing was said yet
         with pytest.raises(KeyboardInterrupt):
             annotate(Brightness(), Interrupted(), "c", *paths)  # type: ignore[arg-type]
         assert list(tmp_path.iterdir()) == []

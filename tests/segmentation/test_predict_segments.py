@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import signal
 import weakref
 import zipfile
 from collections.abc import Iterator
@@ -30,10 +32,11 @@ from tiny_segments import (
 )
 
 import lstmzoo
+from lstmzoo.cli import main
 from lstmzoo.cli.predict_segments import run
 from lstmzoo.data.atomic import making_folder, replacing, replacing_folder
 from lstmzoo.errors import DataError, LstmzooError
-from lstmzoo.inference.footage import find_footage, open_footage, read_first_mask
+from lstmzoo.inference.footage import Footage, find_footage, open_footage, read_first_mask
 from lstmzoo.inference.segments import segment_frames
 from lstmzoo.models.segmentation import soft_aggregate
 
@@ -241,6 +244,31 @@ def test_a_broken_frame_leaves_the_earlier_result_whole(place: Path, tmp_path: P
     with pytest.raises(DataError, match=r"00002\.jpg ends too early"):
         predict(*arguments)
     assert names_in(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_keeps_what_was_done(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, number: int, code: int
+) -> None:
+    usual = Footage._from_files
+
+    def interrupted(self: Footage) -> Iterator[Any]:
+        for count, frame in enumerate(usual(self)):
+            if count == 4:
+                os.kill(os.getpid(), number)
+            yield frame
+
+    monkeypatch.setattr(Footage, "_from_files", interrupted)
+    checkpoint, video = f"ckpt_path={place / 'recurrent'}", f"input={place / 'square'}"
+    assert main(["predict", checkpoint, video, f"output={tmp_path / 'out'}", "device=cpu"]) == code
+    kept = json.loads((tmp_path / "out" / "predictions.json").read_text())["videos"][0]
+    assert not kept["complete"]
+    assert 0 < len(kept["frames"]) <= 4
+    masks = sorted(path.stem for path in (tmp_path / "out" / "masks" / "square").iterdir())
+    assert masks == kept["frames"]
+    assert len(decode(tmp_path / "out" / "square_overlay.mp4")[0]) == len(masks)
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.name[0] == "."] == []
+    assert f"square ends after {len(masks)} frames" in capsys.readouterr().err
 
 
 def test_one_of_several_that_cannot_be_read_does_not_stop_the_others(place: Path, tmp_path: Path, capsys: Any) -> None:

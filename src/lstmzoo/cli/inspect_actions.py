@@ -14,7 +14,8 @@ from lstmzoo.cli.evaluation import evaluate, open_split
 from lstmzoo.cli.request import Request, measured_folder, output_folder, read_request, split_overrides
 from lstmzoo.data.atomic import csv_file
 from lstmzoo.data.clip_dataset import ClipDataset
-from lstmzoo.data.video import frame_rate
+from lstmzoo.data.sources import FALLBACK_FPS
+from lstmzoo.data.video import is_frame_folder
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.inference import plots
 from lstmzoo.inference.gates import check_layer, draw_gates, has_memory, read_spaced, watch_frames
@@ -37,7 +38,7 @@ def run(argv: list[str]) -> None:
         return
     compose("inspect", argv)  # for a video the stored configuration plays no part: any further key is a mistake
     video = Path(str(options.input)).expanduser()
-    if not video.is_file():
+    if not video.is_file() and not is_frame_folder(video):
         raise DataError(f"input {video} is no video file; give one, or none to look at a clip of the test split")
     inspect_video(options, video)
 
@@ -67,7 +68,7 @@ def inspect_split(request: Request, output: Path) -> None:
     clip = dataset[item]
     segment = dataset.segments[clip["segment"]]
     frames = clip["video"].permute(0, 2, 3, 1).numpy()  # (T, H, W, C)
-    watched = watch_frames(model, frames, frame_rate(segment.path) / dataset.sampler.frame_interval)
+    watched = watch_frames(model, frames, (dataset.fps or FALLBACK_FPS) / dataset.sampler.frame_interval)
     source = f"{segment.video}, frames {segment.first + 1}-{segment.last}, clip {item}"
     truth = f"true: {dataset.classes[segment.label]}"
     picture = draw_gates(model, watched, output, layer=options.layer, source=f"{source}  ·  {truth}")
@@ -88,7 +89,7 @@ def inspect_video(options: DictConfig, path: Path) -> None:
     model = load_model(options.ckpt_path, options.device)
     frames, rate = read_spaced(model, path, options.max_frames)
     every, trained = model.transform["frame_interval"], model.transform["clip_len"]
-    source = f"{path.name}, {len(frames)} frames, {every} apart (trained on clips of {trained})"
+    source = f"{path.resolve().name}, {len(frames)} frames, {every} apart (trained on clips of {trained})"
     picture = draw_gates(model, watch_frames(model, frames, rate), output, layer=options.layer, source=source)
     _say(model, [picture])
 

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lstmzoo.data.atomic import making_folder
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 
 if TYPE_CHECKING:
@@ -36,11 +37,14 @@ def run(argv: list[str]) -> None:
         raise LstmzooError(unknown_choice("video", config.video, VIDEO_FORMATS))
     if config.max_frames is not None and (not isinstance(config.max_frames, int) or config.max_frames < 1):
         raise LstmzooError(f"max_frames is a whole number of at least 1, not {config.max_frames}")
-    source, output = (Path(str(path)).expanduser() for path in (config.input, config.output))
-    videos = find_footage(source, split=config.split, resolution=config.resolution, max_frames=config.max_frames)
+    source, output = Path(str(config.input)).expanduser(), Path(str(config.output)).expanduser()
+    videos = find_footage(
+        str(config.input), split=config.split, resolution=config.resolution, max_frames=config.max_frames
+    )
     first_mask = None if config.first_mask is None else Path(str(config.first_mask)).expanduser()
     _check_paths(source, output, first_mask, videos)
-    predict(config, videos, output, first_mask)
+    with making_folder(output):  # what is in the way shows before anything else is done
+        predict(config, videos, output, first_mask)
 
 
 def predict(config: DictConfig, videos: list[Footage], output: Path, first_mask: Path | None) -> None:
@@ -51,6 +55,9 @@ def predict(config: DictConfig, videos: list[Footage], output: Path, first_mask:
         videos: what to segment; one that cannot be read does not stop the others.
         output: folder of the results.
         first_mask: the mask, or a folder of masks, or None.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or SIGTERM, once what was done until then is written.
     """
     from lstmzoo.cli.device import load_model
     from lstmzoo.data.progress import progress_bar
@@ -65,6 +72,7 @@ def predict(config: DictConfig, videos: list[Footage], output: Path, first_mask:
     several = len(videos) > 1
     done: list[Segmented] = []
     failures: dict[str, str] = {}
+    interrupt: KeyboardInterrupt | None = None
     with progress_bar("segmenting", len(videos), "videos") if several else nullcontext(lambda step: None) as finished:
         for video in videos:
             film = None if config.video == "none" else output / f"{video.name}_overlay.{config.video}"
@@ -82,18 +90,29 @@ def predict(config: DictConfig, videos: list[Footage], output: Path, first_mask:
                             advance=advance,
                         )
                     )
+                if (interrupt := done[-1].ended_by) is not None:
+                    break
+            except KeyboardInterrupt as error:
+                interrupt = error
+                break
             except DataError as error:
                 if not several:
                     raise
                 failures[video.name] = str(error)
             finished(1)
+    if interrupt is not None and not done:
+        raise interrupt
     if done:
         PlainConsole().print(segmented_table(done))
     _write(config, model, output, done, failures)
     print(f"{len(done)} of {len(videos)} videos done. Written to {output}")
+    for message in failures.values():
+        print_plain(f"lstmzoo: {message}", error=True)
+    if interrupt is not None:
+        if interrupt is done[-1].ended_by:
+            print_plain(f"lstmzoo: {done[-1].name} ends after {len(done[-1].frames)} frames here", error=True)
+        raise interrupt
     if failures:
-        for message in failures.values():
-            print_plain(f"lstmzoo: {message}", error=True)
         sys.exit(1)
 
 

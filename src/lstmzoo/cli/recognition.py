@@ -28,6 +28,8 @@ def datamodule(
     simulation = {name: data.pop(key) for key, name in SIMULATION.items() if key in data}
     if checkpoint is not None and config.data.name == "video_folder":
         data["classes"] = read_contract(checkpoint)["classes"]
+    if checkpoint is not None:
+        data["fps"] = read_contract(checkpoint)["transform"].get("fps")
     return ClipDataModule(
         **data,
         grey=config.model.get("input") != "rgb",

@@ -1,9 +1,9 @@
 """Every video decoded once, to uint8 frames in a memory-mapped file.
 
 A training run reads a few frames of hundreds of videos, over and over. Decoding them each time would cost more than
-the training itself, so the frames are kept, small and grey as the models see them, in one ``.npy`` file per video.
-A file belongs to one source, its size and time of change, and the way it was decoded: a source that was changed is
-decoded again.
+the training itself, so the frames are kept, small and grey as the models see them, in one ``.npy`` file per video,
+with the video's frame rate in eight bytes after its end. A file belongs to one source, its size and time of change, and
+the way it was decoded: a source that was changed is decoded again.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import struct
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -23,10 +24,12 @@ import numpy as np
 from filelock import FileLock
 
 from lstmzoo.data import video
+from lstmzoo.data.atomic import publish
 from lstmzoo.data.progress import progress_bar
+from lstmzoo.data.sources import Source
 from lstmzoo.errors import DataError, LstmzooError
 
-FORMAT = 1
+FORMAT = 2
 """Part of every key; raised when frames would come out differently, so that old caches are not used."""
 
 MAX_OPEN = 128
@@ -37,6 +40,8 @@ CACHE_NAME = ".lstmzoo_cache"
 
 WRITE_BUFFER = 1 << 20
 """Bytes gathered before they are written; frames are small, and each write costs a call to the system."""
+
+_RATE = struct.Struct("<d")
 
 
 def default_cache_dir(root: str | os.PathLike[str]) -> Path:
@@ -90,7 +95,7 @@ class FrameCache:
         """Decode the videos that are not in the cache, or were changed since.
 
         Args:
-            paths: the video files.
+            paths: the video files, or folders of frames.
             workers: videos decoded side by side; None for one per processor core.
             progress: show a progress bar while there is something to decode.
 
@@ -105,7 +110,7 @@ class FrameCache:
         pending = []
         sources = list(dict.fromkeys(map(Path, paths)))
         for path in sources:
-            if not path.is_file():
+            if not path.exists():
                 failed[path] = f"no such video file: {path}"
             elif not self._file(path).exists():
                 pending.append(path)
@@ -155,6 +160,20 @@ class FrameCache:
         """
         return len(self.frames(path))
 
+    def rate(self, path: str | os.PathLike[str]) -> float | None:
+        """Return the frames per second of a video by the times of its frames; None where it does not tell them.
+
+        Raises:
+            DataError: the video is not in the cache.
+        """
+        path = Path(path)
+        try:
+            with self._file(path).open("rb") as stream:
+                stream.seek(-_RATE.size, os.SEEK_END)
+                return _RATE.unpack(stream.read())[0] or None
+        except FileNotFoundError as error:
+            raise self._absent(path) from error
+
     def __getstate__(self) -> dict[str, Any]:
         # Memory maps would be sent to worker processes as copies of all their frames.
         return {**self.__dict__, "_open": OrderedDict()}
@@ -164,18 +183,22 @@ class FrameCache:
             file = self._file(path)
             frames = np.load(file, mmap_mode="r")
         except FileNotFoundError as error:
-            raise DataError(
-                f"{path} is not in the cache {self.folder}: it was changed, moved or removed after the data set was "
-                "opened; start again"
-            ) from error
+            raise self._absent(path) from error
         except (ValueError, EOFError) as error:
             raise DataError(f"the cached frames {file} of {path} are damaged ({error}); delete that file") from error
         return frames
 
+    def _absent(self, path: Path) -> DataError:
+        return DataError(
+            f"{path} is not in the cache {self.folder}: it was changed, moved or removed after the data set was "
+            "opened; start again"
+        )
+
     def _file(self, path: Path) -> Path:
         """Name the cached file of the source as it is now."""
-        state = path.stat()
-        return self.folder / f"{self._prefix(path)}-{_digest(state.st_size, state.st_mtime_ns)}.npy"
+        parts = [path, *sorted(path.iterdir())] if path.is_dir() else [path]
+        states = [(part.stat().st_size, part.stat().st_mtime_ns) for part in parts]
+        return self.folder / f"{self._prefix(path)}-{_digest(*(number for state in states for number in state))}.npy"
 
     def _prefix(self, path: Path) -> str:
         """Name what all cached files of a source share, whatever its content."""
@@ -221,17 +244,35 @@ class FrameCache:
         try:
             with unfinished.open("wb", buffering=WRITE_BUFFER) as stream:
                 _write_header(stream, 0, shape)
-                count = 0
-                for frame in video.iter_frames(path, size=self.size, grey=self.grey):
-                    stream.write(np.ascontiguousarray(frame).data)
-                    count += 1
+                count, last = 0, 0.0
+                with video.open_source(path) as source:
+                    for image, time in source.frames():
+                        frame = video.convert(image, size=self.size, grey=self.grey)
+                        stream.write(np.ascontiguousarray(frame).data)
+                        count, last = count + 1, time
+                    rate = _measured_rate(source, count, last)
                 if count == 0:
                     raise video.nothing_decodes(path)
+                stream.write(_RATE.pack(rate))
                 stream.seek(0)
                 _write_header(stream, count, shape)
-            os.replace(unfinished, file)
+            publish(unfinished, file)
         finally:
             unfinished.unlink(missing_ok=True)
+
+
+def _measured_rate(source: Source, count: int, last: float) -> float:
+    """The rate that a file says, unless the times of its frames say another; 0 where it is not known.
+
+    Args:
+        source: what was read.
+        count: its frames.
+        last: time of the last one in seconds, the first being at 0.
+    """
+    if not source.says_rate:
+        return 0.0
+    measured = (count - 1) / last if count > 1 else source.rate
+    return source.rate if abs(measured / source.rate - 1) < 0.01 else measured
 
 
 def _write_header(stream: BinaryIO, count: int, shape: tuple[int, int, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,8 @@ class ClipDataset(Dataset[dict[str, Any]]):
     - ``"index"``: int, the item
     - ``"segment"``: int, index into `segments`
 
+    Frames of a clip are as far apart in time in a video of any frame rate: `frame_interval` is meant for `fps`.
+
     Args:
         segments: the labelled segments; their videos are in `cache`.
         classes: class names, in the order of the labels.
@@ -65,6 +68,10 @@ class ClipDataset(Dataset[dict[str, Any]]):
         train: random clips instead of evenly spaced ones.
         seed: seed of the random places and views.
         augment: draws a random view of each training clip; None shows them as they are.
+        fps: frames per second that the sampler's `frame_interval` is meant for; None for the rate of most segments.
+
+    Attributes:
+        fps: the same, or None where no video tells its rate.
     """
 
     def __init__(
@@ -77,6 +84,7 @@ class ClipDataset(Dataset[dict[str, Any]]):
         train: bool,
         seed: int = 0,
         augment: Augment | None = None,
+        fps: float | None = None,
     ) -> None:
         self.segments = list(segments)
         self.classes = list(classes)
@@ -85,6 +93,9 @@ class ClipDataset(Dataset[dict[str, Any]]):
         self.train = train
         self.seed = seed
         self.augment = augment
+        self._rates = {path: cache.rate(path) for path in dict.fromkeys(segment.path for segment in self.segments)}
+        rates = Counter(rate for segment in self.segments if (rate := self._rates[segment.path]))
+        self.fps = fps or (rates.most_common(1)[0][0] if rates else None)
 
     def __len__(self) -> int:
         return len(self.segments) * self.sampler.num_clips
@@ -108,9 +119,16 @@ class ClipDataset(Dataset[dict[str, Any]]):
         segment = self.segments[number]
         rng = np.random.default_rng([self.seed, epoch, item])
         length = len(segment)
-        offsets = self.sampler.random(length, rng) if self.train else self.sampler.even(length)[clip]  # (T,)
+        speed = self._speed(segment)
+        offsets = (
+            self.sampler.random(length, rng, speed) if self.train else self.sampler.even(length, speed)[clip]
+        )  # (T,)
         frames = self.cache.frames(segment.path)[segment.first + offsets]  # (T, H, W, C)
         if self.train and self.augment is not None:
             frames = self.augment(frames, rng)
         video = np.ascontiguousarray(frames.transpose(0, 3, 1, 2))  # (T, C, H, W)
         return {"video": torch.from_numpy(video), "label": segment.label, "index": item, "segment": number}
+
+    def _speed(self, segment: Segment) -> float:
+        """Frame rate of a segment as a multiple of `fps`; 1 where it is not known."""
+        return (self._rates[segment.path] or self.fps or 1.0) / (self.fps or 1.0)

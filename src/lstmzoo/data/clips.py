@@ -13,17 +13,20 @@ from lstmzoo.errors import LstmzooError
 class ClipSampler:
     """Choose `clip_len` frames, `frame_interval` apart, inside a segment.
 
-    A clip that starts at offset s of a segment of n frames takes the offsets
+        A clip that starts at offset s of a segment of n frames takes the offsets
 
-        (s + k · frame_interval) mod n,   k = 0 … clip_len − 1.
+            (s + k · frame_interval · speed) mod n,   k = 0 … clip_len − 1,
 
-    Where the clip fits, s is chosen so that nothing wraps round; a segment too short for one clip is looped, never
-    dropped: dropping would take more from the fast actions than from the slow ones.
+    rounded to whole frames. The speed is 1 in a video of the frame rate that the interval is meant for, 2 in one of
+    twice as many frames per second, so that neighbouring frames of a clip are equally far apart in time in all videos.
 
-    Attributes:
-        clip_len: frames per clip.
-        frame_interval: distance of neighbouring frames of a clip, in frames of the video.
-        num_clips: clips that `even` spreads over a segment.
+        Where the clip fits, s is chosen so that nothing wraps round; a segment too short for one clip is looped, never
+        dropped: dropping would take more from the fast actions than from the slow ones.
+
+        Attributes:
+            clip_len: frames per clip.
+            frame_interval: distance of neighbouring frames of a clip, in frames of a video at speed 1.
+            num_clips: clips that `even` spreads over a segment.
     """
 
     clip_len: int
@@ -38,38 +41,46 @@ class ClipSampler:
 
     @property
     def span(self) -> int:
-        """Frames of video from the first to the last frame of a clip, both counted."""
+        """Frames of video from the first to the last frame of a clip at speed 1, both counted."""
         return (self.clip_len - 1) * self.frame_interval + 1
 
-    def random(self, length: int, rng: np.random.Generator) -> np.ndarray:
+    def random(self, length: int, rng: np.random.Generator, speed: float = 1.0) -> np.ndarray:
         """Place one clip at random.
 
         Args:
             length: frames in the segment, at least 1.
             rng: source of the randomness; one number is drawn.
+            speed: frame rate of the video, as a multiple of that which `frame_interval` is meant for.
 
         Returns:
             Offsets inside the segment, int64 (clip_len,).
         """
-        starts = length - self.span + 1 if length >= self.span else length
-        return self._offsets(int(rng.integers(starts)), length)
+        steps = self._steps(speed)
+        starts = length - steps[-1] if length > steps[-1] else length
+        return _looped(steps + int(rng.integers(starts)), length)
 
-    def even(self, length: int) -> np.ndarray:
+    def even(self, length: int, speed: float = 1.0) -> np.ndarray:
         """Spread `num_clips` clips evenly, the first at the start and the last at the end of the segment.
 
         A single clip sits in the middle. Where the segment is shorter than a clip, every clip starts at its start.
 
         Args:
             length: frames in the segment, at least 1.
+            speed: see `random`.
 
         Returns:
             Offsets inside the segment, int64 (num_clips, clip_len).
         """
-        slack = max(length - self.span, 0)
+        steps = self._steps(speed)
+        slack = max(length - int(steps[-1]) - 1, 0)
         starts = [slack // 2] if self.num_clips == 1 else np.linspace(0, slack, self.num_clips).round()
-        return np.stack([self._offsets(int(start), length) for start in starts])
+        return np.stack([_looped(steps + int(start), length) for start in starts])
 
-    def _offsets(self, start: int, length: int) -> np.ndarray:
-        if length < 1:
-            raise LstmzooError(f"a clip needs a segment of at least one frame, not {length}")
-        return (start + self.frame_interval * np.arange(self.clip_len)) % length
+    def _steps(self, speed: float) -> np.ndarray:
+        return np.rint(np.arange(self.clip_len) * self.frame_interval * speed).astype(np.int64)
+
+
+def _looped(offsets: np.ndarray, length: int) -> np.ndarray:
+    if length < 1:
+        raise LstmzooError(f"a clip needs a segment of at least one frame, not {length}")
+    return offsets % length

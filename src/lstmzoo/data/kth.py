@@ -59,6 +59,7 @@ class KTH(ClipDataset):
         train: random clips instead of evenly spaced ones; by default for ``split="train"``.
         seed: seed of the random clips and views.
         augment: random views of the training clips; None for none.
+        fps: frames per second that `frame_interval` is meant for; None for the rate of most of the split's videos.
         cache_dir: folder of the decoded frames; by default ``root/.lstmzoo_cache``.
         progress: show a progress bar while videos are decoded.
 
@@ -84,6 +85,7 @@ class KTH(ClipDataset):
         train: bool | None = None,
         seed: int = 0,
         augment: Augment | None = Augment(),  # noqa: B008 (frozen)
+        fps: float | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
         progress: bool = True,
     ) -> None:
@@ -102,7 +104,7 @@ class KTH(ClipDataset):
             _explain_empty(self.root, split, protocol, everyone)
         segments = _segments(self.root, chosen, cache, progress)
         train = split == "train" if train is None else train
-        super().__init__(segments, ACTIONS, cache, sampler, train=train, seed=seed, augment=augment)
+        super().__init__(segments, ACTIONS, cache, sampler, train=train, seed=seed, augment=augment, fps=fps)
 
 
 def _explain_empty(root: Path, split: str, protocol: str, everyone: set[int]) -> None:

@@ -1,70 +1,113 @@
-"""Decoding video files with OpenCV, with errors that name the file.
+"""Videos as arrays, with errors that name the file; see `lstmzoo.data.sources` for how they are read.
 
-OpenCV reports nothing when a file cannot be read: it returns no frames. Everything here turns that into a
-`DataError` that says which file it was. The number of frames is always found by decoding, because the number a file
-declares is wrong for files that were cut short.
+The number of frames is always found by decoding, because the number a file declares is wrong for files that were cut
+short.
 """
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
-# FFmpeg and OpenCV write their complaints about damaged files straight to the terminal, again and again; the errors
-# and warnings raised here say it once. FFmpeg's variable is read when OpenCV opens its first video.
+# OpenCV and its FFmpeg, which write videos, complain straight to the terminal, again and again; the errors raised here
+# say it once. FFmpeg's variable is read when OpenCV opens its first video.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 import cv2
 import numpy as np
 
+from lstmzoo.data.images import is_image
 from lstmzoo.data.progress import progress_bar
-from lstmzoo.errors import DataError
+from lstmzoo.data.sources import CameraSource, FileSource, FolderSource, Source
+from lstmzoo.data.wording import listed
+from lstmzoo.errors import DataError, DataWarning
 
 if "OPENCV_LOG_LEVEL" not in os.environ:
     _set_log_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # OpenCV 4, OpenCV 5
     _set_log_level(2)  # errors
 
-VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".webm", ".wmv"})
-"""Suffixes (lower case) of the files taken for videos."""
+VIDEO_SUFFIXES = frozenset(
+    {
+        *(".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".m1v", ".m2t", ".m2ts", ".m2v"),
+        *(".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob"),
+        *(".webm", ".wmv", ".y4m"),
+    }
+)
+"""Suffixes (lower case) of the files taken for videos; others are if they can be decoded."""
 
-FALLBACK_FPS = 25.0
-"""Frames per second assumed where a file or camera does not say; the rate of KTH."""
+_Found = TypeVar("_Found")
 
 
 def is_video(path: Path) -> bool:
-    """Tell by its suffix whether a path is a video file."""
-    return path.suffix.lower() in VIDEO_SUFFIXES
+    """Tell whether a path is a video file: by its suffix, or where that is unknown, by trying to decode a frame."""
+    if path.name.startswith(".") or not path.is_file():
+        return False
+    if path.suffix.lower() in VIDEO_SUFFIXES or is_image(path):
+        return path.suffix.lower() in VIDEO_SUFFIXES
+    try:
+        with FileSource(path) as source:
+            return next(source.frames(1), None) is not None
+    except DataError:
+        return False
 
 
-def open_source(source: str | os.PathLike[str] | int) -> cv2.VideoCapture:
-    """Open a video file or a camera.
+def is_frame_folder(path: Path) -> bool:
+    """Tell whether a path is a folder with a video as images: two or more of them, and no video file."""
+    if not path.is_dir():
+        return False
+    files = [file for file in path.iterdir() if file.name[0] != "."]
+    return sum(map(is_image, files)) > 1 and not any(file.suffix.lower() in VIDEO_SUFFIXES for file in files)
 
-    Args:
-        source: path of a file, or the index of a camera (an int, or its digits as a string, e.g. ``"0"``).
 
-    Returns:
-        An opened capture; the caller releases it.
+def warn_of_others(folder: Path, others: Sequence[Path]) -> None:
+    """Name the files of a folder that were left out because they are not videos."""
+    if others:
+        names = listed(path.name for path in others)
+        warnings.warn(f"{folder}: left out, not videos ({len(others)}): {names}", DataWarning, stacklevel=3)
+
+
+def local_path(text: str | os.PathLike[str]) -> Path:
+    """Return the path that somebody gave as input, if it can be one.
 
     Raises:
-        DataError: no such file or camera, or not a video that OpenCV can open.
+        DataError: it is an address, standard input, a pattern of names or a device, or nothing is there.
+    """
+    name, path = str(text), Path(text).expanduser()
+    if path.is_file() or path.is_dir():
+        return path
+    if "://" in name:
+        raise DataError(f"{name} is an address: only files are read; save it first: ffmpeg -i {name} -t 60 video.mp4")
+    if name == "-" or path.exists():
+        raise DataError(f"{name} is neither a file nor a folder; save the video to a file first")
+    if "%" in path.name or "*" in path.name:
+        raise DataError(f"there is no file {path}; of a video as images, give the folder: {path.parent}")
+    raise DataError(f"there is no input {path}: give a video file, a folder of videos or frames, or a camera such as 0")
+
+
+def open_source(source: str | os.PathLike[str] | int) -> Source:
+    """Open a video file, a folder of frames or a camera.
+
+    Args:
+        source: path of a file or folder, or the index of a camera (an int, or its digits as a string, e.g. ``"0"``).
+
+    Returns:
+        An opened source; the caller closes it.
+
+    Raises:
+        DataError: no such file or camera, or not a video that can be decoded.
     """
     if isinstance(source, int) or (str(source).isdigit() and not Path(source).exists()):
-        camera = cv2.VideoCapture(int(str(source)))
-        if not camera.isOpened():
-            raise DataError(f"camera {source} cannot be opened; give the index of a connected camera or a video file")
-        return camera
+        return CameraSource(int(str(source)))
     path = Path(source)
+    if path.is_dir():
+        return FolderSource(path)
     if not path.is_file():
         raise DataError(f"no such video file: {path}")
-    # One decoder thread per file: small frames decode faster so, and many files are decoded side by side.
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-    if not capture.isOpened():
-        raise DataError(f"{path} is not a video that can be decoded ({path.stat().st_size} bytes)")
-    return capture
+    return FileSource(path)
 
 
 def iter_frames(
@@ -77,7 +120,7 @@ def iter_frames(
     """Decode a file frame by frame.
 
     Args:
-        path: the video file.
+        path: the video file, or a folder of frames.
         size: (height, width) in pixels of the frames returned, or None for the size in the file. Frames are squeezed
             to it by area averaging, without keeping the aspect ratio.
         grey: luminance only (C = 1), else RGB (C = 3).
@@ -87,22 +130,11 @@ def iter_frames(
         Frames, uint8 (H, W, C). They end where decoding ends, which may be before the declared number.
 
     Raises:
-        DataError: the file is missing or cannot be opened.
+        DataError: the file is missing, cannot be opened, or what comes out cannot be what it shows.
     """
-    capture = open_source(Path(path))
-    try:
-        for image in islice(_captured(capture), max_frames):
+    with open_source(Path(path)) as source:
+        for image, _ in source.frames(max_frames):
             yield convert(image, size=size, grey=grey)
-    finally:
-        capture.release()
-
-
-def _captured(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
-    while True:
-        found, image = capture.read()
-        if not found:
-            return
-        yield image
 
 
 def convert(image: np.ndarray, *, size: tuple[int, int] | None, grey: bool) -> np.ndarray:
@@ -132,7 +164,7 @@ def read_frames(
     """Decode a whole file into memory.
 
     Args:
-        path: the video file.
+        path: the video file, or a folder of frames.
         size: (height, width) in pixels, or None for the size in the file.
         grey: luminance only (C = 1), else RGB (C = 3).
         max_frames: stop after so many frames; None for all.
@@ -158,14 +190,10 @@ def count_frames(path: str | os.PathLike[str]) -> int:
     """Count the frames of a file by decoding them; 0 where it opens but nothing decodes.
 
     Raises:
-        DataError: the file is missing or cannot be opened.
+        DataError: the file is missing, cannot be opened, or what comes out cannot be what it shows.
     """
-    capture = open_source(Path(path))
-    count = 0
-    while capture.grab():
-        count += 1
-    capture.release()
-    return count
+    with open_source(Path(path)) as source:
+        return source.count()
 
 
 def count_all(
@@ -181,25 +209,15 @@ def count_all(
     Returns:
         The number of frames of each file that can be decoded, and for the others the reason why not.
     """
-    counts: dict[Path, int] = {}
-    failed: dict[Path, str] = {}
 
-    def count(path: Path) -> None:
-        try:
-            frames = count_frames(path)
-            if frames == 0:
-                raise nothing_decodes(path)
-            counts[path] = frames
-        except DataError as error:
-            failed[path] = str(error)
+    def count(path: Path) -> int:
+        frames = count_frames(path)
+        if frames == 0:
+            raise nothing_decodes(path)
+        return frames
 
-    with (
-        ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool,
-        progress_bar("Counting frames", len(paths), "videos", show=progress and bool(paths)) as advance,
-    ):
-        for _ in pool.map(count, paths):
-            advance(1)
-    return counts, failed
+    with progress_bar("Counting frames", len(paths), "videos", show=progress and bool(paths)) as advance:
+        return _for_all(count, paths, workers, advance)
 
 
 def declared_frames(path: str | os.PathLike[str]) -> int:
@@ -208,19 +226,39 @@ def declared_frames(path: str | os.PathLike[str]) -> int:
     Raises:
         DataError: the file is missing or cannot be opened.
     """
-    capture = open_source(Path(path))
-    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    capture.release()
-    return max(int(count), 0)
+    with open_source(Path(path)) as source:
+        return source.declared
 
 
 def frame_rate(source: str | os.PathLike[str] | int) -> float:
-    """Return the frames per second of a file or camera, or `FALLBACK_FPS` where it does not say.
+    """Return the frames per second of a file or camera, on average, or `FALLBACK_FPS` where it does not say.
 
     Raises:
         DataError: no such file or camera, or it cannot be opened.
     """
-    capture = open_source(source)
-    rate = capture.get(cv2.CAP_PROP_FPS)
-    capture.release()
-    return rate if math.isfinite(rate) and rate > 0 else FALLBACK_FPS
+    with open_source(source) as opened:
+        return opened.rate
+
+
+def frame_rates(paths: Sequence[Path], *, workers: int | None = None) -> dict[Path, float]:
+    """Look up the frames per second of many files, see `frame_rate`; those that cannot be opened are left out."""
+    return _for_all(frame_rate, paths, workers, lambda step: None)[0]
+
+
+def _for_all(
+    ask: Callable[[Path], _Found], paths: Sequence[Path], workers: int | None, advance: Callable[[int], None]
+) -> tuple[dict[Path, _Found], dict[Path, str]]:
+    """Ask something of many files, side by side; return the answers, and the reasons why there are none."""
+    found: dict[Path, _Found] = {}
+    failed: dict[Path, str] = {}
+
+    def one(path: Path) -> None:
+        try:
+            found[path] = ask(path)
+        except DataError as error:
+            failed[path] = str(error)
+
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        for _ in pool.map(one, paths):
+            advance(1)
+    return found, failed

@@ -57,13 +57,14 @@ class VideoFolder(ClipDataset):
         split_dir: folder of the lists.
         classes: class names in the order of their labels; by default all folders, by name.
         clip_len: frames per clip (T).
-        frame_interval: distance of neighbouring frames of a clip, in frames of the video.
+        frame_interval: distance of neighbouring frames of a clip, in frames of a video at `fps`.
         num_clips: clips per video.
         size: (height, width) of the frames, in pixels.
         grey: luminance only (C = 1), else RGB (C = 3).
         train: random clips instead of evenly spaced ones; by default for ``split="train"``.
         seed: seed of the random clips and views.
         augment: random views of the training clips; None for none.
+        fps: frames per second that `frame_interval` is meant for; None for the rate of most of the split's videos.
         cache_dir: folder of the decoded frames; by default ``root/.lstmzoo_cache``.
         progress: show a progress bar while videos are decoded.
 
@@ -95,6 +96,7 @@ class VideoFolder(ClipDataset):
         train: bool | None = None,
         seed: int = 0,
         augment: Augment | None = Augment(),  # noqa: B008 (frozen)
+        fps: float | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
         progress: bool = True,
     ) -> None:
@@ -122,7 +124,7 @@ class VideoFolder(ClipDataset):
         cache = FrameCache(cache_dir or default_cache_dir(self.root), size=size, grey=grey)
         segments = _segments([video for video in videos if split_of.get(video.path) in chosen], cache, progress)
         train = split == "train" if train is None else train
-        super().__init__(segments, names, cache, sampler, train=train, seed=seed, augment=augment)
+        super().__init__(segments, names, cache, sampler, train=train, seed=seed, augment=augment, fps=fps)
 
 
 def find_labelled(

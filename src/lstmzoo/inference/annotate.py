@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from lstmzoo.data.atomic import csv_file
-from lstmzoo.inference.overlay import Overlay, video_file
+from lstmzoo.inference.film import video_file
+from lstmzoo.inference.overlay import Overlay
 from lstmzoo.inference.predict import watch
 from lstmzoo.inference.stream import Stream
 
@@ -29,6 +30,7 @@ class Outcome:
         frames: how many frames were read.
         seconds: the length of the video.
         speed: frames per second of processing: decoding, classifying and writing.
+        ended_by: Ctrl-C or SIGTERM, which ended it early; None where it came to its end.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Outcome:
     frames: int
     seconds: float
     speed: float
+    ended_by: KeyboardInterrupt | None = None
 
 
 def annotate(
@@ -52,7 +55,7 @@ def annotate(
 ) -> Outcome:
     """Classify a stream; write the labels over time as CSV, and the annotated video.
 
-    An interrupt (Ctrl-C) ends a camera's stream in good order: what was seen so far is written.
+    An interrupt (Ctrl-C, SIGTERM) ends it early, but in good order: what was seen so far is written.
 
     Args:
         model: from ``lstmzoo.load``.
@@ -68,41 +71,47 @@ def annotate(
 
     Raises:
         DataError: not one frame of it decodes; nothing is written then.
+        KeyboardInterrupt: an interrupt before the first prediction; nothing is written then.
     """
-    started, frame, previous = time.perf_counter(), -1, -1
+    started, number, time_s = time.perf_counter(), -1, 0.0
+    interrupt: KeyboardInterrupt | None = None
+    until = before = 0.0  # where what was seen ends, and where the newest prediction's stretch began
     probabilities: np.ndarray | None = None
     mean, share = np.zeros(len(model.classes)), np.zeros(len(model.classes))
     overlay: Overlay | None = None
     with ExitStack() as stack:
         header = ["frame", "time_s", "label", *(f"p_{label}" for label in model.classes)]
         write_row = stack.enter_context(csv_file(table, header))
-        film = stack.enter_context(video_file(picture, stream.rate)) if picture else None
+        film = stack.enter_context(video_file(picture, stream.film_rate)) if picture else None
         try:
-            for frame, (image, prediction) in enumerate(watch(model, stream, stride=stride)):
+            for number, ((image, time_s), prediction) in enumerate(watch(model, stream, stride=stride)):
                 if prediction is not None:
                     probabilities = prediction.probabilities
                     write_row(
-                        [frame, f"{prediction.time_s:.3f}", prediction.label, *map("{:.4f}".format, probabilities)]
+                        [number, f"{prediction.time_s:.3f}", prediction.label, *map("{:.4f}".format, probabilities)]
                     )
-                    # A prediction stands for the frames since the one before.
-                    mean += (frame - previous) * probabilities
-                    share[probabilities.argmax()] += frame - previous
-                    previous = frame
+                    # A prediction stands for the time since the one before.
+                    until = time_s + 1 / stream.rate
+                    mean += (until - before) * probabilities
+                    share[probabilities.argmax()] += until - before
+                    before = until
                 if film is not None:
                     overlay = overlay or Overlay(model.classes, image.shape[:2], stream.rate, stream.total)
-                    film.write(overlay.draw(image, frame, probabilities))
+                    film.write(overlay.draw(image, number, probabilities, time_s), time_s)
                 advance(1)
-        except KeyboardInterrupt:
-            if not stream.is_camera or previous < 0:
+        except KeyboardInterrupt as error:
+            if not until:
                 raise
-    mean, share = mean / (previous + 1), share / (previous + 1)
-    best, frames = int(mean.argmax()), frame + 1
+            interrupt = error
+    mean, share = mean / until, share / until
+    best, frames = int(mean.argmax()), number + 1
     return Outcome(
         name=name,
         label=model.classes[best],
         confidence=float(mean[best]),
         shares={model.classes[k]: float(share[k]) for k in np.argsort(-share, kind="stable") if share[k]},
         frames=frames,
-        seconds=frames / stream.rate,
+        seconds=time_s + 1 / stream.rate,
         speed=frames / (time.perf_counter() - started),
+        ended_by=interrupt,
     )

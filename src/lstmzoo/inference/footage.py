@@ -12,7 +12,7 @@ import numpy as np
 from lstmzoo.data.davis import DAVIS, read_frame, read_mask
 from lstmzoo.data.davis.frames import find_frames
 from lstmzoo.data.images import IMAGE_SUFFIXES, list_images, natural_key
-from lstmzoo.data.video import VIDEO_SUFFIXES, convert, is_video
+from lstmzoo.data.video import VIDEO_SUFFIXES, convert, is_video, local_path, warn_of_others
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.inference.stream import Stream
 
@@ -20,10 +20,11 @@ FOLDER_RATE = 24.0  # frames per second of a folder of frames, which does not sa
 
 
 class Frame(NamedTuple):
-    """One frame: what its mask is to be called, and the picture, uint8 (H, W, 3) RGB."""
+    """One frame: what its mask is to be called, the image, uint8 (H, W, 3) RGB, and its time in seconds."""
 
     name: str
     image: np.ndarray
+    time_s: float
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Footage:
         name: what results are called after.
         path: the video file or the folder of frames.
         files: the pictures of a folder, in order; empty for a video file.
-        rate: frames per second.
+        rate: frames per second of a video that shows each of them at its time.
         total: how many frames are expected, or None.
         max_frames: stop after so many; None for all.
     """
@@ -65,13 +66,13 @@ class Footage:
             yield frame
 
     def _from_files(self) -> Iterator[Frame]:
-        for path in self.files[: self.max_frames]:
-            yield Frame(path.stem, read_frame(path))
+        for number, path in enumerate(self.files[: self.max_frames]):
+            yield Frame(path.stem, read_frame(path), number / self.rate)
 
     def _from_video(self) -> Iterator[Frame]:
         with Stream(self.path, max_frames=self.max_frames) as stream:
-            for number, image in enumerate(stream):
-                yield Frame(f"{number:05d}", convert(image, size=None, grey=False))
+            for number, (image, time_s) in enumerate(stream.timed()):
+                yield Frame(f"{number:05d}", convert(image, size=None, grey=False), time_s)
 
 
 def open_footage(path: str | Path, max_frames: int | None = None) -> Footage:
@@ -85,15 +86,11 @@ def open_footage(path: str | Path, max_frames: int | None = None) -> Footage:
         DataError: there is nothing of that name, it cannot be opened, or the folder holds no pictures.
         LstmzooError: max_frames is no positive number.
     """
-    path = Path(path)
+    path = local_path(path)
     if path.is_dir():
         return _of_files(path.resolve().name, path, tuple(find_frames(path).values()), max_frames)
-    if not path.exists():
-        raise DataError(
-            f"there is no input {path}: give a video file, a folder of frames, or a data set in the layout of DAVIS"
-        )
     with Stream(path, max_frames=max_frames) as stream:
-        return Footage(path.stem, path, (), stream.rate, stream.total, max_frames)
+        return Footage(path.stem, path, (), stream.film_rate, stream.total, max_frames)
 
 
 def find_footage(
@@ -115,22 +112,23 @@ def find_footage(
         DataError: there is none, or it cannot be used.
         LstmzooError: a split of something that has none, or max_frames is no positive number.
     """
-    path = Path(path)
+    path = local_path(path)
     if (path / "JPEGImages").is_dir():
         sequences = DAVIS(path, split or "all", resolution=resolution).sequences
         return [_of_files(one.name, one.frames[0].parent, one.frames, max_frames) for one in sequences]
     if split is not None:
         raise LstmzooError(f"split={split} is for a data set in the layout of DAVIS, which {path} is not; leave it out")
-    if not path.is_dir() or list_images(path):
+    if not path.is_dir() or _holds_frames(path):
         return [open_footage(path, max_frames)]
     parts = [part for part in sorted(path.iterdir(), key=natural_key) if part.name[0] != "."]
-    found = [part for part in parts if (part.is_dir() and list_images(part)) or (part.is_file() and is_video(part))]
+    found = [part for part in parts if _holds_frames(part) or is_video(part)]
     if not found:
         suffixes = ", ".join(IMAGE_SUFFIXES), ", ".join(sorted(VIDEO_SUFFIXES))
         raise DataError(
             f"there is nothing to segment in {path}: no frames ({suffixes[0]}), no folders of frames and no videos "
             f"({suffixes[1]})"
         )
+    warn_of_others(path, [part for part in parts if part.is_file() and part not in set(found)])
     videos = [open_footage(part, max_frames) for part in found]
     names = [video.name for video in videos]
     for video in videos:
@@ -164,6 +162,13 @@ def read_first_mask(path: str | Path, footage: Footage) -> np.ndarray:
     if not ((ids > 0) & (ids < 255)).any():
         raise DataError(f"the first mask {path} holds no object: every pixel is background (0) or void (255)")
     return ids
+
+
+def _holds_frames(folder: Path) -> bool:
+    """Tell whether a folder holds images and no videos, as which animated GIFs count."""
+    if not folder.is_dir() or not list_images(folder):
+        return False
+    return not any(path.suffix.lower() in VIDEO_SUFFIXES for path in folder.iterdir() if path.name[0] != ".")
 
 
 def _of_files(name: str, path: Path, files: tuple[Path, ...], max_frames: int | None) -> Footage:

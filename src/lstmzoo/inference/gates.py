@@ -10,9 +10,11 @@ import numpy as np
 import torch
 
 from lstmzoo import nn
+from lstmzoo.data.resampling import Resampler
 from lstmzoo.data.video import convert
 from lstmzoo.errors import LstmzooError
 from lstmzoo.inference.gate_plot import gate_traces
+from lstmzoo.inference.predict import source_rate
 from lstmzoo.inference.stream import Stream
 
 
@@ -57,11 +59,11 @@ def watch_frames(model: Any, frames: np.ndarray, rate: float) -> Watched:
 
 
 def read_spaced(model: Any, path: str | Path, max_frames: int | None = None) -> tuple[np.ndarray, float]:
-    """Read every ``frame_interval``-th frame of a video, as the model wants it.
+    """Read the frames of a video that are ``frame_interval`` apart at the model's frame rate, as the model wants them.
 
     Args:
         model: from ``lstmzoo.load``: ``transform`` says what it needs.
-        path: the video file.
+        path: the video file, or a folder of frames.
         max_frames: at most so many frames are kept; None for all.
 
     Returns:
@@ -73,14 +75,21 @@ def read_spaced(model: Any, path: str | Path, max_frames: int | None = None) -> 
     """
     if max_frames is not None and max_frames < 1:
         raise LstmzooError(f"max_frames must be at least 1, not {max_frames}")
-    transform, kept = model.transform, []
-    every = transform["frame_interval"]
-    limit = None if max_frames is None else (max_frames - 1) * every + 1
-    with Stream(path, max_frames=limit) as stream:
-        for number, image in enumerate(stream):
-            if number % every == 0:
-                kept.append(convert(image, size=tuple(transform["size"]), grey=transform["grey"]))
-    return np.stack(kept), stream.rate / every
+    transform, every = model.transform, model.transform["frame_interval"]
+    kept: list[np.ndarray] = []
+    with Stream(path) as stream:
+        rate = source_rate(model, stream)
+        resampler = Resampler(transform.get("fps"), rate, every * transform["clip_len"])
+        frame = 0
+        for image, time_s in stream.timed():
+            repeats = resampler.repeats(time_s)
+            chosen = sum(number % every == 0 for number in range(frame, frame + repeats))
+            if chosen:
+                kept += [convert(image, size=tuple(transform["size"]), grey=transform["grey"])] * chosen
+            frame += repeats
+            if max_frames is not None and len(kept) >= max_frames:
+                break
+    return np.stack(kept[:max_frames]), (transform["fps"] if rate else stream.rate) / every
 
 
 def has_memory(model: torch.nn.Module) -> bool:

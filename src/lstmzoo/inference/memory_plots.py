@@ -10,9 +10,10 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
+from lstmzoo.inference.film import video_file
 from lstmzoo.inference.memory_film import MemoryFilm
 from lstmzoo.inference.memory_rows import MapRow, outline
-from lstmzoo.inference.overlay import BACKGROUND, FAINT, FONT, TEXT, Colour, video_file
+from lstmzoo.inference.overlay import BACKGROUND, FAINT, FONT, TEXT, Colour
 from lstmzoo.inference.retention import stretches
 from lstmzoo.inference.style import INK, MUTED, OKABE_ITO, drawing, figure, save
 

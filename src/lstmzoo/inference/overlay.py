@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from lstmzoo.data.atomic import replacing
-from lstmzoo.errors import LstmzooError
 from lstmzoo.inference.style import class_colours
 
 # Sizes in pixels at a frame height of 360; everything grows with the frame.
@@ -60,13 +55,16 @@ class Overlay:
         """(width, height) of the annotated frames, both even."""
         return self.width, self.height
 
-    def draw(self, image: np.ndarray, frame: int, probabilities: np.ndarray | None) -> np.ndarray:
+    def draw(
+        self, image: np.ndarray, frame: int, probabilities: np.ndarray | None, time_s: float | None = None
+    ) -> np.ndarray:
         """Annotate the next frame; frames are to come in order.
 
         Args:
             image: the frame as OpenCV reads it, (H, W, 3) uint8 BGR.
             frame: its number, from 0.
             probabilities: (K,) the newest class probabilities, or None while there are none.
+            time_s: its time in seconds; None for frame / rate.
 
         Returns:
             (height, width, 3) uint8 BGR.
@@ -78,17 +76,17 @@ class Overlay:
         canvas[top : top + height, :width] = cv2.resize(
             image, (width, height), interpolation=cv2.INTER_CUBIC if enlarged else cv2.INTER_AREA
         )
-        self._draw_panel(canvas, frame, probabilities)
+        self._draw_panel(canvas, frame / self.rate if time_s is None else time_s, probabilities)
         self._draw_line(canvas, frame, probabilities)
         return canvas
 
-    def _draw_panel(self, canvas: np.ndarray, frame: int, probabilities: np.ndarray | None) -> None:
+    def _draw_panel(self, canvas: np.ndarray, time_s: float, probabilities: np.ndarray | None) -> None:
         margin = self._px(MARGIN)
         left, right = self.picture[1] + margin, self.width - margin
         best = None if probabilities is None else int(np.argmax(probabilities))
         title = "..." if best is None else self.classes[best]
         self._text(canvas, title, left, self._px(42), 0.82, TEXT, right - left, bold=True)
-        self._text(canvas, _clock(frame / self.rate), left, self._px(66), 0.46, FAINT, right - left)
+        self._text(canvas, _clock(time_s), left, self._px(66), 0.46, FAINT, right - left)
 
         order = np.arange(len(self.classes))
         if len(order) > MAX_BARS and probabilities is not None:
@@ -146,48 +144,6 @@ class Overlay:
 
     def _px(self, size: float) -> int:
         return round(size * self.scale)
-
-
-class VideoFile:
-    """Writes frames into a video file; the first frame decides the size. Made by :func:`video_file`."""
-
-    def __init__(self, path: Path, rate: float) -> None:
-        self.path, self.rate = path, rate
-        self.writer: cv2.VideoWriter | None = None
-
-    def write(self, image: np.ndarray) -> None:
-        """Append a frame, (H, W, 3) uint8 BGR.
-
-        Raises:
-            LstmzooError: the file cannot be written.
-        """
-        if self.writer is None:
-            code = cv2.VideoWriter.fourcc(*("mp4v" if self.path.suffix == ".mp4" else "XVID"))
-            self.writer = cv2.VideoWriter(str(self.path), code, self.rate, (image.shape[1], image.shape[0]))
-            if not self.writer.isOpened():
-                raise LstmzooError(f"this OpenCV cannot write {self.path.suffix} videos; try video=avi or video=none")
-        self.writer.write(image)
-
-    def __enter__(self) -> VideoFile:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.writer is not None:
-            self.writer.release()
-
-
-@contextmanager
-def video_file(path: str | Path, rate: float) -> Iterator[VideoFile]:
-    """Open a video file for writing; it appears under its name when the block ends well.
-
-    Args:
-        path: where to; ``.mp4`` (MPEG-4) or ``.avi`` (XVID).
-        rate: frames per second.
-    """
-    with replacing(path) as temporary, VideoFile(temporary, rate) as file:
-        yield file
 
 
 def _bgr(colour: str) -> Colour:

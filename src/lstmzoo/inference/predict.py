@@ -5,6 +5,7 @@ Only the newest frames are kept, in a ring buffer as long as one clip, so a stre
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,7 +16,9 @@ import torch
 
 from lstmzoo.data import video
 from lstmzoo.data.clips import ClipSampler
-from lstmzoo.errors import CheckpointError, LstmzooError
+from lstmzoo.data.resampling import Resampler
+from lstmzoo.data.sources import TimedFrame
+from lstmzoo.errors import CheckpointError, DataWarning, LstmzooError
 from lstmzoo.inference.stream import Stream
 
 
@@ -24,7 +27,7 @@ class Prediction(NamedTuple):
 
     Attributes:
         frame: number of the newest frame it had seen, from 0.
-        time_s: the time of that frame in seconds, frame / frame rate.
+        time_s: the time of that frame in seconds, from the first.
         label: the most probable class.
         probabilities: (K,) of all classes.
     """
@@ -38,14 +41,16 @@ class Prediction(NamedTuple):
 class SlidingWindow:
     """The newest clip of a stream, classified again and again.
 
-    The clip consists of the newest ``clip_len`` frames that are ``frame_interval`` apart, as the model was trained.
+    The clip consists of the newest ``clip_len`` frames that are ``frame_interval`` apart, as the model was trained,
+    at the frame rate at which it was trained: a stream of another rate is brought to it.
     While the stream is shorter than that, what there is is looped, as short segments are in training.
 
     Args:
         model: from ``lstmzoo.load``: ``classes`` and ``transform`` say what it needs.
+        rate: frames per second of the stream, on average; None takes the frames as they come.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, rate: float | None = None) -> None:
         self.model = model
         transform = model.transform
         lacking = {"size", "grey", "clip_len", "frame_interval"} - transform.keys()
@@ -56,10 +61,13 @@ class SlidingWindow:
         self.size, self.grey = tuple(transform["size"]), bool(transform["grey"])
         self.sampler = ClipSampler(transform["clip_len"], transform["frame_interval"])
         self.frames: deque[np.ndarray] = deque(maxlen=self.sampler.span)
+        self.resampler = Resampler(transform.get("fps"), rate, self.sampler.span)
 
-    def push(self, image: np.ndarray) -> None:
-        """Take in the next frame as OpenCV reads it, (H, W, 3) uint8 BGR."""
-        self.frames.append(video.convert(image, size=self.size, grey=self.grey))
+    def push(self, image: np.ndarray, time_s: float = 0.0) -> None:
+        """Take in the next frame as OpenCV reads it, (H, W, 3) uint8 BGR, and its time in seconds."""
+        repeats = self.resampler.repeats(time_s)
+        if repeats:
+            self.frames.extend([video.convert(image, size=self.size, grey=self.grey)] * repeats)
 
     @torch.inference_mode()
     def classify(self) -> np.ndarray:
@@ -71,7 +79,31 @@ class SlidingWindow:
         return self.model(batch).float().softmax(dim=-1)[0].cpu().numpy()
 
 
-def watch(model: Any, stream: Stream, *, stride: int = 4) -> Iterator[tuple[np.ndarray, Prediction | None]]:
+def source_rate(model: Any, stream: Stream) -> float | None:
+    """Return the frame rate from which a stream is to be brought to the model's; None to take frames as they come.
+
+    Warns where a checkpoint does not say its rate, and where the stream has fewer frames than the model was trained to
+    see.
+    """
+    if not stream.says_rate:
+        return None
+    fps = model.transform.get("fps")
+    if fps is None:
+        warnings.warn(
+            "the checkpoint does not say which frame rate it was trained for: every frame counts, however many there "
+            "are per second; train again to have videos of all rates read alike",
+            DataWarning,
+            stacklevel=3,
+        )
+        return None
+    seen = fps / model.transform["frame_interval"]
+    if stream.rate < 0.99 * seen:
+        text = f"{stream.name} has {stream.rate:.3g} frames per second, fewer than the {seen:.3g} that the network "
+        warnings.warn(f"{text}was trained to see; it sees some twice", DataWarning, stacklevel=3)
+    return stream.rate
+
+
+def watch(model: Any, stream: Stream, *, stride: int = 4) -> Iterator[tuple[TimedFrame, Prediction | None]]:
     """Read a stream frame by frame and classify every ``stride`` frames, at constant memory.
 
     A prediction comes with the frames stride - 1, 2 stride - 1, … and with the last frame, so that every stretch of
@@ -83,7 +115,7 @@ def watch(model: Any, stream: Stream, *, stride: int = 4) -> Iterator[tuple[np.n
         stride: frames from one prediction to the next.
 
     Yields:
-        Every frame, (H, W, 3) uint8 BGR, and the prediction made at it or None.
+        Every frame, (H, W, 3) uint8 BGR with its time, and the prediction made at it or None.
 
     Raises:
         DataError: not one frame can be decoded.
@@ -91,15 +123,15 @@ def watch(model: Any, stream: Stream, *, stride: int = 4) -> Iterator[tuple[np.n
     """
     if stride < 1:
         raise LstmzooError(f"stride must be at least 1, not {stride}")
-    window = SlidingWindow(model)
-    for frame, (image, last) in enumerate(_mark_last(stream)):
-        window.push(image)
+    window = SlidingWindow(model, source_rate(model, stream))
+    for number, (frame, last) in enumerate(_mark_last(stream.timed())):
+        window.push(*frame)
         prediction = None
-        if last or frame % stride == stride - 1:
+        if last or number % stride == stride - 1:
             probabilities = window.classify()
             label = model.classes[int(probabilities.argmax())]
-            prediction = Prediction(frame, frame / stream.rate, label, probabilities)
-        yield image, prediction
+            prediction = Prediction(number, frame.time_s, label, probabilities)
+        yield frame, prediction
 
 
 def classify_video(
@@ -125,7 +157,7 @@ def classify_video(
         return [prediction for _, prediction in seen if prediction is not None]
 
 
-def _mark_last(items: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
+def _mark_last(items: Iterable[TimedFrame]) -> Iterator[tuple[TimedFrame, bool]]:
     """Pair every item with whether it is the last; where a stream ends is known one frame later."""
     iterator = iter(items)
     held = next(iterator, None)

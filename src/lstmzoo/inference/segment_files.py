@@ -6,7 +6,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ import numpy as np
 from lstmzoo.data.atomic import replacing, replacing_folder
 from lstmzoo.data.davis import write_mask
 from lstmzoo.errors import DataError
+from lstmzoo.inference.film import video_file
 from lstmzoo.inference.footage import Footage, Frame
 from lstmzoo.inference.mask_overlay import overlay_masks
-from lstmzoo.inference.overlay import MIN_WIDTH, video_file
+from lstmzoo.inference.overlay import MIN_WIDTH
 from lstmzoo.inference.segments import objects_of, segment_with
 from lstmzoo.models.segmentation import label_map
 
@@ -36,6 +37,7 @@ class Segmented:
         areas: number of an object → pixels of it, frame by frame.
         seconds: that all of it took: reading, the network and writing.
         network_seconds: ... the network alone, scaling to its size and back included.
+        ended_by: Ctrl-C or SIGTERM, which ended it early; None where it came to its end.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Segmented:
     areas: dict[int, list[int]]
     seconds: float
     network_seconds: float
+    ended_by: KeyboardInterrupt | None = None
 
     @property
     def speed(self) -> float:
@@ -59,7 +62,9 @@ class Segmented:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers, ready for JSON."""
-        numbers = asdict(self) | {"frames_per_s": self.speed, "network_frames_per_s": self.network_speed}
+        numbers = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "ended_by"}
+        numbers |= {"frames_per_s": self.speed, "network_frames_per_s": self.network_speed}
+        numbers["complete"] = self.ended_by is None
         return {name: round(value, 3) if isinstance(value, float) else value for name, value in numbers.items()}
 
 
@@ -93,6 +98,8 @@ def segment_to_files(
 ) -> Segmented:
     """Segment a video; write a mask for every frame, and the video with the masks painted in.
 
+    An interrupt (Ctrl-C, SIGTERM) ends it early, but in good order: what was done so far is written.
+
     Args:
         model: a segmenter from ``lstmzoo.load``.
         footage: the video.
@@ -109,32 +116,39 @@ def segment_to_files(
     Raises:
         DataError: a frame cannot be read, or the first mask is of another size; nothing is written then.
         LstmzooError: the model cannot do it, or the folder cannot be written.
+        KeyboardInterrupt: an interrupt before the first mask; nothing is written then.
     """
     ids = objects_of(first_mask)
     areas: dict[int, list[int]] = {number: [] for number in ids}
     names: list[str] = []
     size: tuple[int, int] = (0, 0)
     source, writing, started = _Timed(footage, advance), 0.0, time.perf_counter()
+    interrupt: KeyboardInterrupt | None = None
     with ExitStack() as stack:
         folder = stack.enter_context(replacing_folder(masks))
         video = stack.enter_context(video_file(film, footage.rate)) if film else None
-        for frame, probabilities in segment_with(model, source, first_mask, flip=flip):
-            found = label_map(probabilities, ids).cpu().numpy()
-            begun = time.perf_counter()
-            write_mask(folder / f"{frame.name}.png", found)
-            if video is not None:
-                video.write(_painted(frame.image, found))
-            counts = np.bincount(found.ravel(), minlength=256)
-            for number in ids:
-                areas[number].append(int(counts[number]))
-            names.append(frame.name)
-            size = found.shape
-            writing += time.perf_counter() - begun
+        try:
+            for frame, probabilities in segment_with(model, source, first_mask, flip=flip):
+                found = label_map(probabilities, ids).cpu().numpy()
+                begun = time.perf_counter()
+                write_mask(folder / f"{frame.name}.png", found)
+                if video is not None:
+                    video.write(_painted(frame.image, found), frame.time_s)
+                counts = np.bincount(found.ravel(), minlength=256)
+                for number in ids:
+                    areas[number].append(int(counts[number]))
+                names.append(frame.name)
+                size = found.shape
+                writing += time.perf_counter() - begun
+        except KeyboardInterrupt as error:
+            if not names:
+                raise
+            interrupt = error
         if not names:
             raise DataError(f"there is no frame in {footage.path}")
     seconds = time.perf_counter() - started
     network = max(seconds - writing - source.seconds, 1e-9)
-    return Segmented(footage.name, str(footage.path), size, ids, names, areas, seconds, network)
+    return Segmented(footage.name, str(footage.path), size, ids, names, areas, seconds, network, interrupt)
 
 
 def write_submission(path: Path, folders: Mapping[str, Path]) -> Path:

@@ -79,17 +79,25 @@ class ClipDataModule(BaseDataModule):
         """Open the data sets of a stage; their videos are decoded into the cache at the first time."""
         if stage == "fit" and self.train_dataset is None:
             self.train_dataset = self._open("train", train=True, seed=self.seed)
-            self.val_dataset = self._open("val", num_clips=self.val_clips)
+            self.val_dataset = self._open("val", num_clips=self.val_clips, **self._known_fps())
         if stage == "test" and self.test_dataset is None:
-            self.test_dataset = self._open(self.test_split, train=False, num_clips=self.test_clips)
+            self.test_dataset = self._open(self.test_split, train=False, num_clips=self.test_clips, **self._known_fps())
 
     @property
     def labels(self) -> list[str]:
         return (self.train_dataset or self.test_dataset).classes
 
     @property
+    def fps(self) -> float | None:
+        """Frames per second that clips are meant for: those of most training videos; None where none tells them."""
+        return None if self.train_dataset is None else self.train_dataset.fps
+
+    @property
     def sizes(self) -> str:
         return f"sequences: {', '.join(f'{len(data.segments)} {split}' for split, data in self.datasets().items())}"
+
+    def _known_fps(self) -> dict[str, float]:
+        return {"fps": self.fps} if self.fps else {}
 
     def _open(self, split: str, **arguments: Any) -> ClipDataset:
         size = tuple(self.arguments.get("size", (64, 64)))

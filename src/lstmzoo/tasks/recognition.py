@@ -70,6 +70,11 @@ class RecognitionTask(BaseTask):
         self.label_smoothing = label_smoothing
         self._clips: list[tuple[Tensor, Tensor]] = []
 
+    def setup(self, stage: str) -> None:
+        """Keep the frame rate of the training videos, by which other videos are stepped through."""
+        if stage == "fit" and (fps := getattr(self.trainer.datamodule, "fps", None)):  # type: ignore[attr-defined]
+            self.transform["fps"] = fps
+
     def window_loss(self, batch: dict[str, Any], frames: slice, state: State) -> tuple[Tensor, State]:
         logits, state = self.model.supervised_logits(batch["video"][:, frames], state)  # (B, S, K)
         labels = batch["label"][:, None].expand(logits.shape[:2])  # (B, S)
