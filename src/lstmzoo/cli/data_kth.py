@@ -82,8 +82,15 @@ def _remarks(report: KTHReport) -> Iterator[str]:
     if report.missing:
         yield f"Missing: {len(report.missing)} video(s): {listed(report.missing)}"
     yield from (f"Damaged: {name}: {what}" for name, what in report.damaged.items())
+    yield from (f"Cut short, as it was published: {name}: {what}" for name, what in report.as_published.items())
     yield from (f"Cannot be decoded: {reason}" for reason in report.undecodable.values())
     yield from (f"Found more than once: {name}; not used: {listed(paths)}" for name, paths in report.duplicates.items())
     if report.unlisted:
         yield f"Not used, because 00sequences.txt has no frame ranges for them: {listed(report.unlisted)}"
+    lacking = [split for split, count in report.splits.items() if not count.sequences_listed]
+    if len(report.persons) < 2:
+        yield "One person cannot be both trained on and tested on."
+    elif lacking:
+        other = "kfold" if len(report.persons) > 2 else "leave_one_out"
+        yield f"The official protocol would have no {listed(lacking)} split here: train with data.protocol={other}."
     yield "Complete." if report.complete else f"Not complete. {report.remedy}."

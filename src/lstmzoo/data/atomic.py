@@ -34,7 +34,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
         LstmzooError: the folder cannot be made or written, or there is no room for the file.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem[:100]}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    stem = os.fsencode(path.stem)[:100].decode(errors="ignore")  # file systems count bytes
+    temporary = path.with_name(f".{stem}-{uuid.uuid4().hex[:8]}{path.suffix[:20]}")
     with making_folder(path.parent):
         try:
             yield temporary

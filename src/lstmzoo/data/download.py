@@ -14,10 +14,12 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from lstmzoo.data.atomic import NO_ROOM, replacing, write_atomically
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError
@@ -30,6 +32,8 @@ TIMEOUT = 30.0
 MAX_MEMBERS = 10_000
 MAX_BYTES = 8 << 30
 MAX_RATIO = 200
+MAX_NAME, MAX_PATH = 255, 4000
+"""Bytes of a file name and of a whole path that the usual file systems take."""
 
 
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):
@@ -80,14 +84,9 @@ def fetch(
     if path.exists():
         verify(path, sha256=sha256)
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as unfinished:
         _download(url, unfinished, path.name, progress, opener)
         verify(unfinished, sha256=sha256, name=path.name, source=url)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return path
 
 
@@ -105,6 +104,8 @@ def _download(url: str, target: Path, name: str, progress: bool, opener: Callabl
     except urllib.error.HTTPError as error:
         raise DataError(f"{url} answers {error.code} ({error.reason}); fetch the file by hand from its site") from error
     except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
         reason = getattr(error, "reason", None) or error
         raise DataError(f"cannot download {url} ({reason}); is this machine online?") from error
     if total is not None and received != total:
@@ -135,9 +136,7 @@ def verify(path: Path, *, sha256: str | None = None, name: str | None = None, so
         )
     if name not in records:
         records[name] = {"sha256": found, "bytes": path.stat().st_size, "source": source}
-        unfinished = manifest.with_name(f".{MANIFEST}.{os.getpid()}.tmp")
-        unfinished.write_text(json.dumps(records, indent=2, sort_keys=True) + "\n")
-        os.replace(unfinished, manifest)
+        write_atomically(manifest, json.dumps(records, indent=2, sort_keys=True) + "\n")
 
 
 def _read_manifest(manifest: Path) -> dict[str, dict[str, Any]]:
@@ -145,8 +144,8 @@ def _read_manifest(manifest: Path) -> dict[str, dict[str, Any]]:
         return {}
     try:
         return dict(json.loads(manifest.read_text()))
-    except ValueError as error:
-        raise DataError(f"{manifest} is damaged ({error}); delete it to record the files beside it anew") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"{manifest} is damaged ({error}); delete it, and the files are recorded again") from error
 
 
 def file_sha256(path: Path) -> str:
@@ -184,21 +183,25 @@ def extract_zip(
         The files, in the order of the archive.
 
     Raises:
-        DataError: not a zip archive, damaged, encrypted, too large, or with members that are links or lie outside.
+        DataError: not a zip archive, damaged, encrypted, too large, or with members that are links, lie outside, or
+            have names that no folder can hold.
+        LstmzooError: the disk is full.
     """
     archive, folder = Path(archive), Path(folder)
     try:
         with zipfile.ZipFile(archive) as packed:
-            members = [info for info in packed.infolist() if not info.is_dir()]
-            targets = [_target(archive, info, folder) for info in members]
-            _check_extent(archive, members, targets, max_members, max_bytes, max_ratio)
+            places = [(info, _target(archive, info, folder)) for info in packed.infolist()]
+            members = [info for info, _ in places if not info.is_dir()]
+            targets = [target for info, target in places if not info.is_dir()]
+            _check_extent(archive, members, max_members, max_bytes, max_ratio)
+            _check_names(archive, targets, [target for info, target in places if info.is_dir()])
             folder.mkdir(parents=True, exist_ok=True)
             with progress_bar(f"Unpacking {archive.name}", len(members), "files", show=progress) as advance:
                 for info, target in zip(members, targets, strict=True):
                     if not _is_unpacked(info, target):
                         _unpack(packed, info, target, folder, archive)
                     advance(1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
         raise DataError(f"{archive} is not a zip archive that can be unpacked ({error}); fetch it again") from error
     return targets
 
@@ -208,36 +211,46 @@ def _target(archive: Path, info: zipfile.ZipInfo, folder: Path) -> Path:
     # The name as it stands in the archive: zipfile itself cuts names at a NUL and turns backslashes on Windows.
     name = info.orig_filename
     parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts or any(sign in name for sign in "\\:\0"):
+    if not (parts or name == "./") or name.startswith("/") or ".." in parts or any(sign in name for sign in "\\:\0"):
         raise DataError(f"{archive} holds a member that would be written outside the folder: {name!r}; do not use it")
+    target = folder.joinpath(*parts)
+    if max(map(len, map(os.fsencode, target.parts))) > MAX_NAME or len(os.fsencode(target)) > MAX_PATH:
+        raise DataError(f"{archive} holds a member with too long a name for a file: {name[:80]!r}...; do not use it")
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG):
+    if kind not in (0, stat.S_IFDIR if info.is_dir() else stat.S_IFREG):
         raise DataError(f"{archive} holds a member that is a link or a device: {name!r}; do not use it")
     if info.flag_bits & 0x1:
         raise DataError(f"{archive} is encrypted (member {name!r})")
-    return folder.joinpath(*parts)
+    return target
 
 
 def _check_extent(
     archive: Path,
     members: list[zipfile.ZipInfo],
-    targets: list[Path],
     max_members: int,
     max_bytes: int,
     max_ratio: float,
 ) -> None:
     unpacked = sum(info.file_size for info in members)
     packed = max(archive.stat().st_size, 1)
-    lower = [str(target).lower() for target in targets]
-    twice = sorted({name for name in lower if lower.count(name) > 1}) if len(set(lower)) < len(lower) else []
     if len(members) > max_members:
         raise DataError(f"{archive} holds {len(members)} files, more than {max_members}")
     if unpacked > max_bytes:
         raise DataError(f"{archive} unpacks to {unpacked} bytes, more than {max_bytes}")
     if unpacked > max_ratio * packed:
         raise DataError(f"{archive} unpacks to {unpacked / packed:.0f} times its size, more than {max_ratio} times")
+
+
+def _check_names(archive: Path, files: list[Path], folders: list[Path]) -> None:
+    """Refuse files of the same name, whatever the case, and files that should be folders of others, too."""
+    times = Counter(str(file).lower() for file in files)
+    twice = sorted(name for name, count in times.items() if count > 1)
     if twice:
         raise DataError(f"{archive} holds files under the same name: {listed(twice)}")
+    needed = [*folders, *(folder for path in (*files, *folders) for folder in path.parents)]
+    both = sorted(times.keys() & {str(folder).lower() for folder in needed})
+    if both:
+        raise DataError(f"{archive} holds members that are both a file and a folder: {listed(both)}; do not use it")
 
 
 def _is_unpacked(info: zipfile.ZipInfo, target: Path) -> bool:
@@ -254,13 +267,9 @@ def _unpack(packed: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, folder
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.parent.resolve().is_relative_to(folder.resolve()):
         raise DataError(f"{target.parent} is a link that leads out of {folder}; remove it")
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with packed.open(info) as source, unfinished.open("wb") as stream:
-            _copy(source, stream, info, archive)
-        os.replace(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(target) as unfinished, packed.open(info) as source, unfinished.open("wb") as stream:
+        _copy(source, stream, info, archive)
+        stream.close()  # before it is moved to its place
 
 
 def _copy(source: IO[bytes], stream: IO[bytes], info: zipfile.ZipInfo, archive: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lstmzoo.data.atomic import write_atomically
 from lstmzoo.data.download import extract_zip, fetch, open_url
 from lstmzoo.data.kth_files import ACTIONS, SEQUENCES_FILE, SIMULATED_MARKER, find_videos, parse_name, parse_sequences
 from lstmzoo.data.wording import listed
@@ -62,9 +62,7 @@ def prepare(
     if not (root / SEQUENCES_FILE).exists():
         obtained = obtain(SEQUENCES_FILE)
         parse_sequences(obtained)
-        unfinished = root / f".{SEQUENCES_FILE}.tmp"
-        shutil.copyfile(obtained, unfinished)
-        os.replace(unfinished, root / SEQUENCES_FILE)
+        write_atomically(root / SEQUENCES_FILE, obtained.read_bytes())
     wanted = {name for name, ranges in parse_sequences(root / SEQUENCES_FILE).items() if ranges}
     for action, archive in ARCHIVES.items():
         needed = {name for name in wanted if parse_name(name).action == action}

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import cv2
 from filelock import FileLock
 
-from lstmzoo.data.atomic import write_atomically
+from lstmzoo.data.atomic import publish, write_atomically
 from lstmzoo.data.kth_check import SIMULATED_MARKER as MARKER
 from lstmzoo.data.kth_files import ACTIONS, SEQUENCES_FILE
 from lstmzoo.data.progress import progress_bar
@@ -24,7 +24,9 @@ from lstmzoo.data.simulate.checks import check_whole
 from lstmzoo.data.simulate.film import shoot, write_script
 from lstmzoo.data.simulate.folder import claim
 from lstmzoo.data.simulate.scene import HEIGHT, WIDTH
-from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.data.simulate.worker import start_worker
+from lstmzoo.data.video import count_all, count_frames
+from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 
 PERSONS, SCENARIOS = 25, 4
 FRAME_RATE = 25.0
@@ -76,9 +78,9 @@ def simulate_kth(
 ) -> Path:
     """Write a KTH of moving figures: 160×120 MPEG-4 AVI files at 25 frames a second and ``00sequences.txt``.
 
-    The files are the same whatever the number of workers. Videos that are already there are kept, so that a second
-    call completes an interrupted one, and one with more persons, actions or scenarios extends the set. Scripts that
-    call this with several workers need the usual ``if __name__ == "__main__":``.
+    The files are the same whatever the number of workers. Videos that are already there as a whole are kept, so that
+    a second call completes an interrupted one, and one with more persons, actions or scenarios extends the set.
+    Scripts that call this with several workers need the usual ``if __name__ == "__main__":``.
 
     Args:
         root: folder of the data set; made if it is not there. A folder with anything else in it is refused.
@@ -93,7 +95,7 @@ def simulate_kth(
         The folder of the data set.
 
     Raises:
-        LstmzooError: If an option is out of its range, or the video cannot be encoded here.
+        LstmzooError: If an option is out of its range, a video cannot be encoded here, or the disk is full.
         DataError: If the folder holds something other than a simulated set of the same seed.
 
     Source: the layout is that of Schuldt, Laptev and Caputo, "Recognizing human actions: a local SVM approach",
@@ -106,7 +108,7 @@ def simulate_kth(
     root = Path(root)
     claim(root, MARKER, {"maker": _MAKER, "version": _VERSION, "seed": seed}, "KTH")
     with FileLock(root / _LOCK):
-        missing = [video for video in videos if not video.path(root).exists()]
+        missing = _missing(videos, root, seed, progress)
         for folder in {video.path(root).parent for video in missing}:
             folder.mkdir(exist_ok=True)
         partial = root / _PARTIAL
@@ -141,6 +143,18 @@ def _requested(persons: int, actions: Sequence[str], scenarios: int) -> list[Vid
     ]
 
 
+def _missing(videos: list[Video], root: Path, seed: int, progress: bool) -> list[Video]:
+    """List the videos that are not there as a whole; earlier versions left files behind that a full disk cut short."""
+    there = [video for video in videos if video.path(root).exists()]
+    frames, _ = count_all([video.path(root) for video in there], progress=progress)
+    whole = {video for video in there if frames.get(video.path(root)) == _frames(video, seed)}
+    return [video for video in videos if video not in whole]
+
+
+def _frames(video: Video, seed: int) -> int:
+    return len(write_script(*video, seed).x)
+
+
 def _film_all(videos: list[Video], root: Path, seed: int, workers: int | None) -> Iterator[Video]:
     """Film the videos, here or in several processes; yields each when it is finished."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -150,7 +164,7 @@ def _film_all(videos: list[Video], root: Path, seed: int, workers: int | None) -
             yield _film(video, root, seed)
         return
     # Fresh processes: a forked one may inherit locks of threads that torch or OpenCV had running.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(0,))
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=start_worker)
     try:
         for future in as_completed([pool.submit(_film, video, root, seed) for video in videos]):
             yield future.result()
@@ -172,8 +186,22 @@ def _film(video: Video, root: Path, seed: int) -> Video:
     for picture in shoot(*video, seed):
         writer.write(picture)
     writer.release()
-    os.replace(temporary, video.path(root))
+    _check_whole(temporary, video, root, seed)
+    publish(temporary, video.path(root))
     return video
+
+
+def _check_whole(temporary: Path, video: Video, root: Path, seed: int) -> None:
+    """Count the frames again: OpenCV reports nothing when a disk is full."""
+    try:
+        found = count_frames(temporary)
+    except DataError:
+        found = 0
+    if found != _frames(video, seed):
+        raise LstmzooError(
+            f"cannot write {video.path(root)}: {found} of {_frames(video, seed)} frames could be stored; the disk is "
+            "probably full: make room there, or choose another place"
+        )
 
 
 def _sequences(root: Path, seed: int) -> str:
