@@ -217,17 +217,33 @@ def test_only_simulated_folders_are_simulated_into(
     kth: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(path.name for path in kth.rglob("*"))
-    simulate_missing(kth, {"persons": 25, "scenarios": 4})
+    protocol = {"protocol": "leave_one_out", "fold": 1}
+    simulate_missing(kth, {"persons": 25, "scenarios": 4, "seed": 0}, protocol)
     assert sorted(path.name for path in kth.rglob("*")) == before
 
-    wanted = {"persons": 1, "scenarios": 1}
-    simulate_missing(tmp_path / "new", wanted)
-    assert "simulating KTH with 1 persons" in capsys.readouterr().out
+    wanted = {"persons": 2, "scenarios": 1, "seed": 3}
+    with pytest.raises(LstmzooError, match="persons=2"):
+        simulate_missing(tmp_path / "new", wanted, {"protocol": "official"})
+    simulate_missing(tmp_path / "new", wanted, protocol)
+    assert "simulating KTH with 2 persons" in capsys.readouterr().out
     videos = sorted((tmp_path / "new").glob("*/*.avi"))
-    assert len(videos) == 6
-    simulate_missing(tmp_path / "new", wanted)
+    assert len(videos) == 12
+    simulate_missing(tmp_path / "new", wanted, protocol)
     assert "simulating" not in capsys.readouterr().out
     videos[0].unlink()  # as after an interruption
-    simulate_missing(tmp_path / "new", wanted)
-    assert "only 5 of 6 videos" in capsys.readouterr().out
+    simulate_missing(tmp_path / "new", wanted, protocol)
+    assert "only 11 of 12 videos" in capsys.readouterr().out
     assert sorted((tmp_path / "new").glob("*/*.avi")) == videos
+
+
+def test_a_smaller_simulated_set_is_taken_as_it_is(
+    make_kth: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_kth({f"person0{person}_{action}_d1": [(1, 8)] for person in (1, 2) for action in ("boxing", "running")})
+    (root / "simulated.json").write_text('{"maker": "lstmzoo.data.simulate.kth", "version": 1, "seed": 5}')
+    before = sorted(root.rglob("*"))
+    simulate_missing(root, {"persons": 25, "scenarios": 4, "seed": 0}, {"protocol": "official"})
+    out = capsys.readouterr().out
+    assert "persons=2, scenarios=1, seed=5" in out
+    assert "persons=25, scenarios=4, seed=0" in out
+    assert sorted(root.rglob("*")) == before

@@ -132,7 +132,7 @@ def check(root: str | os.PathLike[str], *, workers: int | None = None, progress:
     }
     damaged = {name: what for name, what in short.items() if name not in known}
     broken = [*failed, *(found[name] for name in damaged)]
-    persons = sorted({parse_name(name).person for name in in_list})
+    persons = sorted({parse_name(name).person for name in sequences})
     return KTHReport(
         root=str(root),
         simulated=simulated,

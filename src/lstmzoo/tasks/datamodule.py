@@ -8,7 +8,7 @@ from typing import Any
 from lstmzoo.data.augment import Augment
 from lstmzoo.data.clip_dataset import ClipDataset
 from lstmzoo.data.kth import KTH
-from lstmzoo.data.kth_files import SEQUENCES_FILE
+from lstmzoo.data.kth_files import read_sequences
 from lstmzoo.data.kth_protocols import split_persons
 from lstmzoo.data.simulate.checks import check_whole
 from lstmzoo.data.video_folder import VideoFolder
@@ -72,8 +72,7 @@ class ClipDataModule(BaseDataModule):
     def prepare_data(self) -> None:
         """Make the simulated data set if it is missing."""
         if self.simulate is not None:
-            _check_simulation(self.simulate, self.arguments)
-            simulate_missing(self.root, self.simulate)
+            simulate_missing(self.root, self.simulate, self.arguments)
 
     def setup(self, stage: str | None = None) -> None:
         """Open the data sets of a stage; their videos are decoded into the cache at the first time."""
@@ -123,20 +122,34 @@ def _check_simulation(simulate: dict[str, Any], protocol: dict[str, Any]) -> Non
             )
 
 
-def simulate_missing(root: Path, arguments: dict[str, Any]) -> None:
-    """Make or complete a simulated KTH in `root`; a data set that is none of ours is left as it is.
+def simulate_missing(root: Path, arguments: dict[str, Any], protocol: dict[str, Any]) -> None:
+    """Make or complete a simulated KTH in `root`; a finished one, or one that is none of ours, is left as it is.
 
     Args:
         root: folder of the data set.
-        arguments: those of `simulate_kth`, with persons and scenarios.
+        arguments: those of `simulate_kth`: persons, scenarios and seed.
+        protocol: those of the data set, which may have no use for so few persons.
+
+    Raises:
+        LstmzooError: an argument that is not possible, or too few persons for the protocol.
     """
     from lstmzoo.data.simulate import kth
 
     if root.is_dir() and any(root.iterdir()) and not (root / kth.MARKER).is_file():
         return
-    wanted = arguments["persons"] * len(kth.ACTIONS) * arguments["scenarios"]
+    found = kth.contents(root)
+    if found is None:
+        _check_simulation(arguments, protocol)
+    else:
+        different = [key for key, value in arguments.items() if found[key] != value]
+        if different:
+            has, asked = (", ".join(f"{key}={some[key]}" for key in different) for some in (found, arguments))
+            print(f"{root} holds a simulated KTH with {has} and is taken as it is, not with {asked}")
+        arguments = found
+    planned = arguments["persons"] * len(kth.ACTIONS) * arguments["scenarios"]
+    wanted = planned if found is None else len(read_sequences(root))
     there = sum(1 for _ in root.glob("*/*.avi"))
-    if there < wanted or not (root / SEQUENCES_FILE).is_file():
+    if found is None or there < wanted:
         state = f"only {there} of {wanted} videos" if there else "no data"
         print(f"There is {state} in {root} yet: simulating KTH with {arguments['persons']} persons")
         kth.simulate_kth(root, **arguments)

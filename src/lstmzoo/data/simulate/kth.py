@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,14 +12,14 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 from filelock import FileLock
 
 from lstmzoo.data.atomic import publish, write_atomically
 from lstmzoo.data.kth_check import SIMULATED_MARKER as MARKER
-from lstmzoo.data.kth_files import ACTIONS, SEQUENCES_FILE
+from lstmzoo.data.kth_files import ACTIONS, SEQUENCES_FILE, parse_name, parse_sequences
 from lstmzoo.data.progress import progress_bar
 from lstmzoo.data.simulate.checks import check_whole
 from lstmzoo.data.simulate.film import shoot, write_script
@@ -122,6 +123,27 @@ def simulate_kth(
             shutil.rmtree(partial, ignore_errors=True)
         write_atomically(root / SEQUENCES_FILE, _sequences(root, seed).encode("ascii"))
     return root
+
+
+def contents(root: Path) -> dict[str, Any] | None:
+    """Say with which arguments a finished set was made: persons, scenarios, actions and seed; None where there is none.
+
+    Raises:
+        DataError: its ``00sequences.txt`` or its marker is broken.
+    """
+    if not (root / MARKER).is_file() or not (root / SEQUENCES_FILE).is_file():
+        return None
+    try:
+        seed = json.loads((root / MARKER).read_bytes())["seed"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{root / MARKER} is broken; give another folder, or delete {root}") from error
+    names = [parse_name(name) for name in parse_sequences(root / SEQUENCES_FILE)]
+    return {
+        "persons": max(name.person for name in names),
+        "scenarios": max(int(name.scenario.removeprefix("d")) for name in names),
+        "actions": tuple(action for action in ACTIONS if any(name.action == action for name in names)),
+        "seed": seed,
+    }
 
 
 def _requested(persons: int, actions: Sequence[str], scenarios: int) -> list[Video]:
