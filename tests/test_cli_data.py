@@ -83,11 +83,11 @@ def test_simulated_kth_is_said_to_be_simulated(tmp_path: Path, capsys: pytest.Ca
     pytest.importorskip("lstmzoo.data.simulate.kth")
     root = tmp_path / "kth"
     command.run(
-        ["simulate", "kth", f"root={root}", "persons=1", "scenarios=1", "actions=[boxing,running]", "workers=1"]
+        ["simulate", "kth", f"root={root}", "persons=2", "scenarios=1", "actions=[boxing,running]", "workers=1"]
     )
     command.run(["check", "kth", f"root={root}"])
     out = capsys.readouterr().out
-    assert "This is a simulated KTH: 1 persons, 2 actions." in out
+    assert "This is a simulated KTH: 2 persons, 2 actions." in out
     assert out.rstrip().endswith("Complete.")
     (root / "boxing" / "person01_boxing_d1_uncomp.avi").unlink()
     with pytest.raises(SystemExit):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lstmzoo.data import VideoFolder
 from lstmzoo.data.group_splits import deal_groups
-from lstmzoo.data.video_folder import count_videos
+from lstmzoo.data.video_folder_check import check
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from tiny_data import write_video
 
@@ -72,8 +72,8 @@ def test_dealt_groups_do_not_depend_on_the_training_seed(root: Path) -> None:
     assert sum(map(len, parts)) == len(set().union(*parts)) == 14
 
 
-def test_without_a_pattern_every_video_is_its_own_group(root: Path) -> None:
-    parts = [load(root, split, group_pattern=None) for split in ("train", "val", "test")]
+def test_a_pattern_that_matches_all_makes_every_video_its_own_group(root: Path) -> None:
+    parts = [load(root, split, group_pattern="(.+)") for split in ("train", "val", "test")]
     assert [len(part) for part in parts] == [8, 3, 3]
     assert all({segment.label for segment in part.segments} == {0, 1} for part in parts)
 
@@ -119,8 +119,8 @@ def test_shares_are_kept_where_there_are_many_groups() -> None:
         ({"group_pattern": r"_\d+"}, "must have one group"),
         ({"group_pattern": r"_g(\d+)"}, r"'_g\(\\\\d\+\)' is not found in the file name 'run_1_1\.avi'"),
         ({"group_scope": "all"}, "unknown group_scope 'all'.*Valid: class, global"),
-        ({"splits": "list"}, "unknown splits 'list'"),
-        ({"splits": "files"}, "splits=files needs split_dir"),
+        ({"splits": "list"}, r"unknown data\.splits 'list'"),
+        ({"splits": "files"}, r"splits=files needs data\.split_dir"),
         ({"classes": ["run", "wlak"]}, "unknown class 'wlak'; did you mean 'walk'"),
     ],
 )
@@ -160,7 +160,7 @@ def test_folders_that_hold_nothing(root: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere is not a folder"):
         load(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"holds no class folders; videos belong into .*<class>/<video>\.avi"):
+    with pytest.raises(DataError, match=r"no class folders and 0 videos; videos belong into .*<class>/<video>\.avi"):
         load(tmp_path / "empty")
     (root / "sit").mkdir()
     with pytest.raises(DataError, match=r"class folder .*sit holds no videos"):
@@ -179,9 +179,10 @@ def test_unreadable_files_are_named(root: Path) -> None:
     (root / "run" / "run_1_1.avi").write_bytes(b"not a video")
     with pytest.warns(DataWarning, match=r"1 of 14 videos left out: .*run_1_1\.avi is not a video"):
         assert len(VideoFolder(root, "all", group_pattern=PATTERN, progress=False)) == 13
-    per_class, failed = count_videos(root, progress=False)
-    assert per_class == {"run": [6, 5, 6, 5, 6, 5, 6], "walk": [5, 6] * 3}
-    assert len(failed) == 1
+    report = check(root, progress=False)
+    assert sorted(report.frames.values()) == [5] * 6 + [6] * 7
+    assert len(report.undecodable) == 1
+    assert not report.complete
     for path in root.glob("*/*.avi"):
         path.write_bytes(b"not a video")
     with pytest.raises(DataError, match="14 of 14 videos left out"):
@@ -224,14 +225,25 @@ def test_numbers_as_labels_need_only_be_consistent(root: Path) -> None:
     [
         ("walk/walk_1_1.avi wakl", r"test\.txt, line 3: unknown label 'wakl'; did you mean 'walk'"),
         ("walk/walk_1_1.avi run", r"line 3: label 'run' stands for class 'run', but the video is in 'walk'"),
-        ("walk/walk_9_9.avi", r"test\.txt, line 3: no such video in .*'walk/walk_9_9\.avi'"),
-        ("../videos/walk/walk_1_1.avi", "line 3: no such video"),
-        ("jump/jump_1_1.avi", "line 3: no such video"),
     ],
 )
 def test_broken_lines(root: Path, line: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         load(root, **write_lists(root, test=[line]))
+
+
+@pytest.mark.parametrize("name", ["walk/walk_9_9.avi", "../videos/walk/walk_1_1.avi", "jump/jump_1_1.avi"])
+def test_listed_videos_that_are_not_there_are_named_and_left_out(root: Path, name: str) -> None:
+    options = write_lists(root, test=["walk/walk_1_1.avi", "run/run_1_1.avi", name])
+    with pytest.warns(DataWarning, match=rf"test\.txt, line 5: no such video in .*'{name}'; 1 of the 3 videos"):
+        assert len(VideoFolder(root, "test", progress=False, **options)) == 2
+    report = check(root, progress=False, splits="files", split_dir=options["split_dir"])
+    assert report.division.missing == 1
+    assert not report.complete
+    for path in root.rglob("*.avi"):
+        path.rename(path.with_name(f"other_{path.name}"))
+    with pytest.raises(DataError, match=r"no video of the lists .* is in"):
+        load(root, "test", **options)
 
 
 def test_a_video_in_two_lists(root: Path) -> None:
@@ -243,7 +255,7 @@ def test_a_video_in_two_lists(root: Path) -> None:
 def test_a_video_in_no_list(root: Path) -> None:
     options = write_lists(root, test=["walk/walk_1_1.avi", "run/run_1_1.avi"])
     write_video(root / "walk" / "new.avi", 3)
-    with pytest.warns(DataWarning, match=r"1 video\(s\) are in none of the lists .*: walk/new\.avi"):
+    with pytest.warns(DataWarning, match=r"1 video\(s\) are in none of the lists, .*: walk/new\.avi"):
         assert len(VideoFolder(root, progress=False, **options)) == 12
     (root / "lists" / "train.txt").unlink()
     with pytest.raises(DataError, match=r"no such list: .*train\.txt"):

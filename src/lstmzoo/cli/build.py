@@ -30,7 +30,7 @@ from lstmzoo.tasks.checkpoint_io import WholeFiles
 from lstmzoo.tasks.ending import Diverged, SigtermFlag
 from lstmzoo.tasks.run_log import RunLog
 
-PATHS = {"data": ("root", "cache_dir", "split_dir", "image_dir"), "task": ("start_from",)}
+PATHS = {"data": ("root", "cache_dir", "split_dir", "image_dir", "label_file", "class_file"), "task": ("start_from",)}
 
 
 def to_dict(config: DictConfig) -> dict[str, Any]:

@@ -34,7 +34,7 @@ ANY_TYPE = {"trainer.devices", "trainer.strategy", "trainer.profiler"}
 
 # Keys whose values are paths or patterns: what is no Hydra syntax in them (spaces, =, parentheses) is meant literally.
 LITERAL = {"root", "ckpt_path", "output", "input", "resume", "cache_dir", "split_dir", "dir", "group_pattern"}
-LITERAL |= {"image_dir", "start_from", "results", "caption", "first_mask"}
+LITERAL |= {"image_dir", "label_file", "class_file", "start_from", "results", "caption", "first_mask"}
 
 
 def compose(config_name: str, overrides: Sequence[str], *, complete: bool = True) -> DictConfig:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-from lstmzoo.cli import data_captions, data_davis, data_kth
+from lstmzoo.cli import data_captions, data_davis, data_kth, data_videos
 from lstmzoo.cli.options import flag, names, parse_options, size
 from lstmzoo.errors import LstmzooError, unknown_choice
 
@@ -34,7 +33,10 @@ USAGE = """usage: lstmzoo data simulate|prepare|check DATASET root=FOLDER [optio
   check davis           count sequences, frames, masks and objects against the published numbers; also of one's own data
                           resolution=480p|1080p|Full-Resolution unsupervised=true|false
                           json=FILE       write the report for machines, too
-  check video_folder    count one's own videos, a folder per class; exit code 1 if a file cannot be decoded"""
+  check video_folder    count your own videos; show frame rates, groups and splits; exit code 1 if something is wrong;
+                        takes the options of train that say what is seen in which video, and which split it is in:
+                          classes=[run,walk] label_file=FILE class_file=FILE split_dir=FOLDER fold=1
+                          group_pattern=REGEX group_scope=global|class val_groups=[...] test_groups=[...] ..."""
 
 
 def run(argv: list[str]) -> None:
@@ -60,34 +62,13 @@ def run(argv: list[str]) -> None:
     if dataset not in choices:
         raise LstmzooError(f"lstmzoo data {action}: {unknown_choice('data set', dataset, choices)}")
     command, kinds = choices[dataset]
+    words = [word.removeprefix("data.") for word in words]  # as they are written for train
     options = parse_options(words, {"root": str, **kinds}, f"lstmzoo data {action} {dataset}")
     if "root" not in options:
         raise LstmzooError(
             f"lstmzoo data {action} {dataset}: name the folder of the data set, e.g. root=data/{dataset}"
         )
     command(**options)
-
-
-def _check_video_folder(root: str) -> None:
-    from rich.table import Table
-
-    from lstmzoo.data.terminal import PlainConsole
-    from lstmzoo.data.video_folder import count_videos
-
-    per_class, failed = count_videos(Path(root))
-    table = Table(title=f"Videos in {root}", title_justify="left")
-    table.add_column("class")
-    for head in ("videos", "frames", "shortest", "longest"):
-        table.add_column(head, justify="right")
-    for name, frames in per_class.items():
-        row = (len(frames), sum(frames), min(frames, default=0), max(frames, default=0))
-        table.add_row(name, *map(str, row))
-    console = PlainConsole()
-    console.print(table)
-    for reason in failed:
-        console.print(f"Cannot be decoded: {reason}", soft_wrap=True)
-    if failed:
-        raise SystemExit(1)
 
 
 Kind = Callable[[str], object]
@@ -112,6 +93,6 @@ COMMANDS: dict[str, dict[str, tuple[Callable[..., None], dict[str, Kind]]]] = {
         "kth": (data_kth.check, {"json": str}),
         "captions": (data_captions.check, CAPTION_FILES),
         "davis": (data_davis.check, DAVIS_FILES),
-        "video_folder": (_check_video_folder, {}),
+        "video_folder": (data_videos.check, data_videos.OPTIONS),
     },
 }

@@ -33,10 +33,16 @@ def named_groups(groups: Mapping[str, set[str]], split: str, names: Sequence[obj
     Raises:
         LstmzooError: a name that is not a group.
     """
-    chosen = {str(name) for name in names}
+    chosen = {_as_written(groups, str(name)) for name in names}
     for name in sorted(chosen - groups.keys()):
-        raise LstmzooError(f"{split}_groups: {unknown_choice('group', name, groups)}")
+        raise LstmzooError(f"data.{split}_groups: {unknown_choice('group', name, groups)}")
     return chosen
+
+
+def _as_written(groups: Mapping[str, set[str]], name: str) -> str:
+    """The one group of this number; zeros before it are lost where configurations take it for a number."""
+    same = [group for group in groups if name.isdigit() and group.isdigit() and int(group) == int(name)]
+    return same[0] if name not in groups and len(same) == 1 else name
 
 
 def deal_groups(
@@ -70,7 +76,7 @@ def deal_groups(
                     raise LstmzooError(f"group {group!r} is in val_groups and in test_groups; it can be in one only")
                 fixed[group] = split
         elif not 0 <= wish < 1:
-            raise LstmzooError(f"{split}_fraction is a share of the groups in [0, 1), not {wish!r}")
+            raise LstmzooError(f"data.{split}_fraction is a share of the groups in [0, 1), not {wish!r}")
         elif wish > 0:
             shares[split] = wish
     if shares:
@@ -82,7 +88,7 @@ def deal_groups(
             return dealt
     raise DataError(
         f"the groups cannot be dealt so that every class is in {', '.join(shares)} and in train, because they span "
-        "several classes; name them with val_groups=[...] and test_groups=[...], or set val_fraction=0"
+        "several classes; name them with data.val_groups=[...] and data.test_groups=[...], or set data.val_fraction=0"
     )
 
 
@@ -93,8 +99,8 @@ def _check_enough(groups: Mapping[str, set[str]], fixed: Mapping[str, str], shar
         if len(free) < needed:
             raise DataError(
                 f"class {name!r} has {len(free)} group(s) left to deal, {listed(free)}, but needs {needed}: one for "
-                f"each of {', '.join(['train', *shares])}; add videos, set val_fraction=0, "
-                "name groups with test_groups=[...], or mend group_pattern"
+                f"each of {', '.join(['train', *shares])}; add videos, set data.val_fraction=0, "
+                "name groups with data.test_groups=[...], or mend data.group_pattern"
             )
 
 

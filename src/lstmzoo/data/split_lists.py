@@ -1,85 +1,210 @@
-"""Lists of videos: train.txt, val.txt and test.txt, one path per line, as UCF-101 and others come with them."""
+"""Lists of videos as data sets come with them: which video is in which split, and what is seen in it."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+import csv
+import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from lstmzoo.data.class_table import is_number
 from lstmzoo.data.group_splits import SPLITS
+from lstmzoo.data.text_files import columns, read_lines, separator
+from lstmzoo.data.video_files import VideoIndex, has_suffix, split_of
 from lstmzoo.data.wording import listed
-from lstmzoo.errors import DataError, DataWarning, unknown_choice
+from lstmzoo.errors import DataError
+
+SUFFIXES = (".txt", ".csv", ".tsv", ".lst", ".list")
+PATH_HEADS = (
+    *("path", "video_path", "clip_path", "file_path", "filepath", "frame_dir", "video", "file", "filename"),
+    *("file_name", "video_name", "clip", "clip_name", "name", "video_id", "id"),
+)
+LABEL_HEADS = (
+    *("class", "class_name", "label_name", "action", "activity", "category", "label", "target"),
+    *("class_id", "classid", "label_id", "class_index", "tag"),
+)
+SPLIT_HEADS = ("split", "set", "subset", "partition", "usage")
+
+_NAME = re.compile(r"([a-z]+?)[-_ ]?(?:list|split|set|videos?|files?|labels?|annotations?)?[-_ ]?(\d+)?", re.IGNORECASE)
+_HMDB51 = re.compile(r"(.+)_test_split(\d+)", re.IGNORECASE)
+_HMDB51_SPLITS = {"1": "train", "2": "test"}  # 0: in neither
+
+MAX_WORDS = 20
+"""Words of a line in which a path with blanks is looked for."""
 
 
-def read_split_lists(folder: Path, root: Path, videos: Sequence[Path], classes: Sequence[str]) -> dict[Path, str]:
-    """Read which video is in which split.
+@dataclass(frozen=True)
+class ListFile:
+    """A list.
 
-    A line is a path relative to `root`, ``<class>/<video>``, and may be followed by its label: the name of the class,
-    or a number that stands for it. The class is always the folder; a label that says otherwise is an error. Blank
-    lines and lines that start with ``#`` are skipped.
+    Attributes:
+        path: the file.
+        split: the split of all its videos; None where the lines say it, or nothing does.
+        name: the class of all its videos; None where the lines say it.
+    """
 
-    Args:
-        folder: folder of train.txt, and of val.txt and test.txt if there are such splits.
-        root: folder of the videos.
-        videos: the videos there are.
-        classes: the classes there are.
+    path: Path
+    split: str | None = None
+    name: str | None = None
 
-    Returns:
-        The split of each listed video. Videos in no list are named in a `DataWarning`.
+
+class Entry(NamedTuple):
+    """A line of a list.
+
+    Attributes:
+        place: the file and the line, for messages.
+        path: the video; None where it is not there.
+        text: its name in the list.
+        label: the label as it stands in the list; empty where there is none.
+        split: train, val or test; None where nothing says it.
+    """
+
+    place: str
+    path: Path | None
+    text: str
+    label: str
+    split: str | None
+
+
+def find_lists(folder: Path, fold: int = 1) -> list[ListFile]:
+    """Find the lists in a folder by their names.
+
+    ``train.txt``, ``val.csv``, ``test_list.txt``, ``validate.txt`` and the like; ``trainlist01.txt`` as in UCF101, of
+    which those with the number `fold` are taken; or ``<class>_test_split1.txt`` as in HMDB51.
 
     Raises:
-        DataError: no train.txt, a file that is not there, an unknown label or one that contradicts the folder, or a
-            video that is listed twice. The message names the list and the line.
+        DataError: no such folder, no list to train with, or two lists for one split.
     """
-    if not (folder / "train.txt").is_file():
-        raise DataError(f"no such list: {folder / 'train.txt'}; lists are train.txt, val.txt and test.txt in split_dir")
-    known = {path.relative_to(root).as_posix(): path for path in videos}
-    listed_at: dict[Path, str] = {}
-    split_of: dict[Path, str] = {}
-    meaning: dict[str, str] = {}
-    for split in SPLITS:
-        source = folder / f"{split}.txt"
-        if not source.is_file():
+    if not folder.is_dir():
+        raise DataError(f"data.split_dir={folder} is not a folder; it holds the lists: train.txt, val.txt and test.txt")
+    files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
+    of_class = [(path, match) for path in files if (match := _HMDB51.fullmatch(path.stem))]
+    if of_class:
+        chosen = [ListFile(path, name=match[1]) for path, match in of_class if int(match[2]) == fold]
+        if not chosen:
+            raise DataError(f"no such list: {folder}/<class>_test_split{fold}.txt; choose another data.fold=...")
+        return chosen
+    lists: dict[str, ListFile] = {}
+    for path in files:
+        match = _NAME.fullmatch(path.stem)
+        split = split_of(match[1]) if match else None
+        if match is None or split is None or (match[2] and int(match[2]) != fold):
             continue
-        for number, line in enumerate(source.read_text(encoding="utf-8-sig").splitlines(), start=1):
-            text = line.strip()
-            if not text or text.startswith("#"):
-                continue
-            place = f"{source}, line {number}"
-            name, label = _path_and_label(text, known, place, root)
-            path = known[name]
-            _check_label(label, path.parent.name, classes, meaning, place)
-            if path in listed_at:
-                raise DataError(f"{place}: {name} is listed already in {listed_at[path]}; list it once")
-            listed_at[path], split_of[path] = place, split
-    unlisted = [name for name, path in known.items() if path not in split_of]
-    if unlisted:
-        message = (
-            f"{len(unlisted)} video(s) are in none of the lists in {folder}, so they are not used: {listed(unlisted)}"
+        if split in lists:
+            raise DataError(f"{folder} has two lists for {split}, {lists[split].path.name} and {path.name}; keep one")
+        lists[split] = ListFile(path, split)
+    if "train" not in lists:
+        raise DataError(
+            f"no such list: {folder / 'train.txt'}; lists are train.txt, val.txt and test.txt in data.split_dir, or "
+            f"the like; there are {listed(path.name for path in files)} (of numbered ones, data.fold={fold} are taken)"
         )
-        warnings.warn(message, DataWarning, stacklevel=3)
-    return split_of
+    return [lists[split] for split in SPLITS if split in lists]
 
 
-def _path_and_label(text: str, known: dict[str, Path], place: str, root: Path) -> tuple[str, str]:
-    """Take a line apart; paths may hold blanks."""
-    *path, label = text.rsplit(maxsplit=1)
-    for name, rest in ((text, ""), ("".join(path), label)):
-        name = name.removeprefix("./").replace("\\", "/")
-        if name in known:
-            return name, rest
-    raise DataError(f"{place}: no such video in {root} (or not in one of its class folders): {text!r}")
+def read_list(file: ListFile, index: VideoIndex) -> list[Entry]:
+    """Read a list.
+
+    A line holds the path of a video, and perhaps a label, a running number or the number of frames, in any order, with
+    tabs, commas, semicolons or blanks between them. Paths may hold blanks. Lines that are blank or begin with ``#`` are
+    skipped; a first line may be a header. Without one, the path is what names a video, and the label what is no
+    number, or else the last number that does not just count the lines.
+
+    Raises:
+        DataError: no such file, it is no text, or a name that several videos answer to.
+    """
+    lines = read_lines(file.path)
+    try:
+        rows = _rows(lines, index)
+    except csv.Error as error:
+        raise DataError(f"{file.path} cannot be taken apart: {error}") from error
+    places = [f"{file.path}, line {number}" for number, _ in lines]
+    heads = _header(rows[0], index) if rows else {}
+    if not heads:
+        return _by_content(rows, places, index, file)
+    return [_by_header(row, heads, place, index, file) for row, place in zip(rows[1:], places[1:], strict=True)]
 
 
-def _check_label(label: str, folder: str, classes: Sequence[str], meaning: dict[str, str], place: str) -> None:
-    """Check a label against the folder; `meaning` remembers which class a number stood for."""
-    if not label:
-        return
-    if not label.isdigit():
-        if label not in classes:
-            raise DataError(f"{place}: {unknown_choice('label', label, classes)}")
-        stands_for = label
-    else:
-        stands_for = meaning.setdefault(label, folder)
-    if stands_for != folder:
-        raise DataError(f"{place}: label {label!r} stands for class {stands_for!r}, but the video is in {folder!r}")
+def _rows(lines: list[tuple[int, str]], index: VideoIndex) -> list[list[str]]:
+    """Take lines apart."""
+    sign = separator(lines)
+    return [columns(line, sign) if sign else _words(line, index) for _, line in lines]
+
+
+def _words(line: str, index: VideoIndex) -> list[str]:
+    """Take a line apart at blanks; the longest run of words that names a video stays together."""
+    words = list(re.finditer(r"\S+", line))
+    for length in range(len(words) if len(words) <= MAX_WORDS else 0, 1, -1):
+        for first in range(len(words) - length + 1):
+            start, end = words[first].start(), words[first + length - 1].end()
+            if index.candidates(line[start:end]):
+                return [*line[:start].split(), line[start:end], *line[end:].split()]
+    return [word[0] for word in words]
+
+
+def _header(row: list[str], index: VideoIndex) -> dict[str, int]:
+    """The columns of path, label and split that a header names; empty where the first line is none."""
+    names = [field.casefold().replace(" ", "_") for field in row]
+    if any(index.candidates(field) for field in row):
+        return {}
+    kinds = {"path": PATH_HEADS, "label": LABEL_HEADS, "split": SPLIT_HEADS}
+    found = {kind: next((head for head in known if head in names), None) for kind, known in kinds.items()}
+    return {kind: names.index(head) for kind, head in found.items() if head} if found["path"] else {}
+
+
+def _by_header(row: list[str], heads: dict[str, int], place: str, index: VideoIndex, file: ListFile) -> Entry:
+    if len(row) <= max(heads.values()):
+        raise DataError(f"{place} has {len(row)} columns, fewer than the header")
+    text, split = row[heads["path"]], file.split
+    if "split" in heads:
+        split = split_of(row[heads["split"]])
+        if split is None:
+            raise DataError(f"{place}: {row[heads['split']]!r} is no split; write train, val or test")
+    return _entry(text, row[heads["label"]] if "label" in heads else "", place, index, file, split)
+
+
+def _by_content(rows: list[list[str]], places: list[str], index: VideoIndex, file: ListFile) -> list[Entry]:
+    """Tell path, running number and label by what stands in the columns."""
+    usual = _path_column(rows, index)
+    others = []
+    for row in rows:
+        column = min(usual, len(row) - 1)
+        others.append((row[column], row[:column] + row[column + 1 :]))
+    running = _running_column([rest for _, rest in others])
+    entries = []
+    for (text, rest), place in zip(others, places, strict=True):
+        labels = rest[:running] + rest[running + 1 :] if running is not None else rest
+        names = [label for label in labels if label and not is_number(label)]
+        label = " ".join(names) or (labels[-1] if labels else "")
+        entries.append(_entry(text, label, place, index, file, file.split))
+    return entries
+
+
+def _entry(text: str, label: str, place: str, index: VideoIndex, file: ListFile, split: str | None) -> Entry:
+    if file.name is not None:
+        label, split = file.name, _HMDB51_SPLITS.get(label)
+    try:
+        return Entry(place, index.find(text, split), text, label, split)
+    except DataError as error:
+        raise DataError(f"{place}: {error}") from error
+
+
+def _path_column(rows: list[list[str]], index: VideoIndex) -> int:
+    """The column that names videos; where none does, the one that looks most like paths."""
+
+    def score(column: int) -> tuple[int, int, int]:
+        fields = [row[column] for row in rows if column < len(row)]
+        hits = [field for field in fields if index.candidates(field)]
+        likely = sum("/" in field or "\\" in field or has_suffix(field) for field in fields)
+        return len([field for field in hits if not is_number(field)]), likely, len(hits)
+
+    return max(range(max(map(len, rows), default=1)), key=score)
+
+
+def _running_column(others: list[list[str]]) -> int | None:
+    """The column beside a label that only counts the lines, from 0 or 1."""
+    for column in range(min(map(len, others), default=0)):
+        numbers = [rest[column] for rest in others]
+        if len(others[0]) > 1 and any(numbers == [str(n + start) for n in range(len(numbers))] for start in (0, 1)):
+            return column
+    return None

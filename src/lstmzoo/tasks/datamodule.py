@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from lstmzoo.data.kth import KTH
 from lstmzoo.data.kth_files import read_sequences
 from lstmzoo.data.kth_protocols import split_persons
 from lstmzoo.data.simulate.checks import check_whole
+from lstmzoo.data.video_division import divide
 from lstmzoo.data.video_folder import VideoFolder
-from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.tasks.base_data import BaseDataModule
 
 DATASETS: dict[str, type[ClipDataset]] = {"kth": KTH, "kth_simulated": KTH, "video_folder": VideoFolder}
@@ -82,6 +84,20 @@ class ClipDataModule(BaseDataModule):
         if stage == "test" and self.test_dataset is None:
             self.test_dataset = self._open(self.test_split, train=False, num_clips=self.test_clips, **self._known_fps())
 
+    def check_test(self) -> None:
+        """Complain of a test split that is not there.
+
+        Raises:
+            DataError: the videos cannot be divided into splits, or none is to be tested on.
+        """
+        if self.source == "video_folder":
+            known = inspect.signature(divide).parameters
+            options = {key: value for key, value in self.arguments.items() if key in known}
+            if not divide(self.root, **options).of(self.test_split):
+                raise DataError(
+                    f"{self.root} has no {self.test_split} split; add one, or train without: test_after_fit=false"
+                )
+
     @property
     def labels(self) -> list[str]:
         return (self.train_dataset or self.test_dataset).classes
@@ -93,7 +109,10 @@ class ClipDataModule(BaseDataModule):
 
     @property
     def sizes(self) -> str:
-        return f"sequences: {', '.join(f'{len(data.segments)} {split}' for split, data in self.datasets().items())}"
+        opened = self.datasets()
+        numbers = f"sequences: {', '.join(f'{len(data.segments)} {split}' for split, data in opened.items())}"
+        divisions = [data.division for data in opened.values() if isinstance(data, VideoFolder)]
+        return f"{numbers}; {divisions[0]}" if divisions else numbers
 
     def _known_fps(self) -> dict[str, float]:
         return {"fps": self.fps} if self.fps else {}

@@ -1,0 +1,135 @@
+"""Finding videos in folders: files that are videos by their suffix, and folders of frames."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from lstmzoo.data.video import is_frame_folder, is_video
+from lstmzoo.data.wording import listed
+from lstmzoo.errors import DataError
+
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validate": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""Names of folders and lists that stand for a split, in lower case."""
+
+DEPTH = 5
+"""Folders inside each other that are looked into for the videos of lists."""
+
+
+def visible_folders(root: Path) -> list[Path]:
+    """List the folders of a folder by name, without hidden ones and those that begin with an underscore."""
+    return sorted(child for child in root.iterdir() if child.name[0] not in "._" and child.is_dir())
+
+
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{2,5}$")
+
+
+class Contents(NamedTuple):
+    """What lies directly in a folder: videos, and whatever else is not hidden."""
+
+    videos: list[Path]
+    others: list[Path]
+
+
+def look_into(folder: Path) -> Contents:
+    """List what lies directly in a folder, by name; a folder of frames is a video."""
+    visible = [path for path in sorted(folder.iterdir()) if path.name[0] != "."]
+    videos = [path for path in visible if (is_video(path) and path.is_file()) or is_frame_folder(path)]
+    return Contents(videos, [path for path in visible if path not in set(videos)])
+
+
+def all_videos(root: Path, depth: int = DEPTH) -> Iterator[Path]:
+    """Find the videos of a folder and of the folders in it."""
+    yield from look_into(root).videos
+    if depth > 1:
+        for folder in visible_folders(root):
+            if not is_frame_folder(folder):
+                yield from all_videos(folder, depth - 1)
+
+
+class VideoIndex:
+    """Finds the videos that lists of other people name.
+
+    Lists are written beside one copy of a data set. Here the same videos may lie in another folder, in a folder for
+    each split, under names in other case, or in another format. So a video is also known by the last parts of its
+    path, whatever the case and the suffix, as long as only one answers to them.
+
+    Args:
+        root: folder of the data set.
+        videos: the videos there are in it.
+    """
+
+    def __init__(self, root: Path, videos: Iterable[Path]) -> None:
+        self.root = root
+        self.exact: dict[str, Path] = {}
+        self._loose: dict[str, list[Path]] = {}
+        for path in videos:
+            name = path.relative_to(root).as_posix()
+            self.exact[name] = path
+            parts = _without_suffix(name).casefold().split("/")
+            for first in range(len(parts)):
+                self._loose.setdefault("/".join(parts[first:]), []).append(path)
+
+    def find(self, name: str, split: str | None = None) -> Path | None:
+        """Find a video.
+
+        Args:
+            name: as in a list: a path in the data set, or an absolute one, perhaps on another machine.
+            split: train, val or test; where several answer to the name, the one in the folder of the split is taken.
+
+        Returns:
+            The video, or None where there is none.
+
+        Raises:
+            DataError: several answer to the name.
+        """
+        found = self.candidates(name, split)
+        if len(found) > 1:
+            raise DataError(f"{name!r} may be any of {listed(found)}; write the path within {self.root}")
+        return found[0] if found else None
+
+    def candidates(self, name: str, split: str | None = None) -> list[Path]:
+        """List the videos that answer to a name; see `find`."""
+        name = name.replace("\\", "/").removeprefix("./")
+        if name in self.exact:
+            return [self.exact[name]]
+        for candidate in self._shortened(name):
+            for key in (candidate, _without_suffix(candidate)):
+                found = self._loose.get(key.casefold(), [])
+                of_split = [path for path in found if split in map(split_of, path.relative_to(self.root).parts)]
+                if found:
+                    return of_split or found
+        return []
+
+    def _shortened(self, name: str) -> list[str]:
+        """The name; of an absolute one all ends of at least two parts, the longest first."""
+        if not re.match(r"/|[A-Za-z]:/", name):
+            return [name]
+        parts = PurePosixPath(name).parts
+        return ["/".join(parts[first:]) for first in range(1, max(len(parts) - 1, 2))]
+
+
+def split_of(name: str) -> str | None:
+    """Say which split a name stands for; None where it stands for none."""
+    return SPLIT_NAMES.get(name.casefold())
+
+
+def has_suffix(name: str) -> bool:
+    """Tell whether a name ends like that of a file, in a dot and two to five letters or digits."""
+    return _SUFFIX.search(name) is not None
+
+
+def _without_suffix(name: str) -> str:
+    return _SUFFIX.sub("", name)
