@@ -105,10 +105,10 @@ def find_lists(folder: Path, fold: int = 1) -> list[ListFile]:
 def read_list(file: ListFile, index: VideoIndex) -> list[Entry]:
     """Read a list.
 
-    A line holds the path of a video, and perhaps a label, a running number or the number of frames, in any order, with
-    tabs, commas, semicolons or blanks between them. Paths may hold blanks. Lines that are blank or begin with ``#`` are
-    skipped; a first line may be a header. Without one, the path is what names a video, and the label what is no
-    number, or else the last number that does not just count the lines.
+    A line holds the path of a video, and perhaps a label and the number of frames, in any order, with tabs, commas,
+    semicolons or blanks between them; a number before them that counts the lines does not matter. Paths may hold
+    blanks. Lines that are blank or begin with ``#`` are skipped; a first line may be a header. Without one, the path is
+    what names a video, and the label what is no number, or else the last number.
 
     Raises:
         DataError: no such file, it is no text, or a name that several videos answer to.
@@ -166,18 +166,20 @@ def _by_header(row: list[str], heads: dict[str, int], place: str, index: VideoIn
 def _by_content(rows: list[list[str]], places: list[str], index: VideoIndex, file: ListFile) -> list[Entry]:
     """Tell path, running number and label by what stands in the columns."""
     usual = _path_column(rows, index)
-    others = []
-    for row in rows:
-        column = min(usual, len(row) - 1)
-        others.append((row[column], row[:column] + row[column + 1 :]))
-    running = _running_column([rest for _, rest in others])
+    counted = usual > 0 and all(len(row) > 2 for row in rows) and _counts([row[0] for row in rows])
     entries = []
-    for (text, rest), place in zip(others, places, strict=True):
-        labels = rest[:running] + rest[running + 1 :] if running is not None else rest
-        names = [label for label in labels if label and not is_number(label)]
-        label = " ".join(names) or (labels[-1] if labels else "")
-        entries.append(_entry(text, label, place, index, file, file.split))
+    for row, place in zip(rows, places, strict=True):
+        column = min(usual, len(row) - 1)
+        others = [field for other, field in enumerate(row) if other != column][counted:]
+        names = [field for field in others if field and not is_number(field)]
+        label = " ".join(names) or (others[-1] if others else "")
+        entries.append(_entry(row[column], label, place, index, file, file.split))
     return entries
+
+
+def _counts(fields: list[str]) -> bool:
+    """Tell whether a column only counts the lines, from 0 or 1."""
+    return any(fields == [str(number + start) for number in range(len(fields))] for start in (0, 1))
 
 
 def _entry(text: str, label: str, place: str, index: VideoIndex, file: ListFile, split: str | None) -> Entry:
@@ -199,12 +201,3 @@ def _path_column(rows: list[list[str]], index: VideoIndex) -> int:
         return len([field for field in hits if not is_number(field)]), likely, len(hits)
 
     return max(range(max(map(len, rows), default=1)), key=score)
-
-
-def _running_column(others: list[list[str]]) -> int | None:
-    """The column beside a label that only counts the lines, from 0 or 1."""
-    for column in range(min(map(len, others), default=0)):
-        numbers = [rest[column] for rest in others]
-        if len(others[0]) > 1 and any(numbers == [str(n + start) for n in range(len(numbers))] for start in (0, 1)):
-            return column
-    return None
