@@ -96,16 +96,39 @@ def test_simulated_kth_is_said_to_be_simulated(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_check_video_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_video(tmp_path / "walk" / "a.avi", 7)
-    write_video(tmp_path / "walk" / "b.avi", 9)
-    write_video(tmp_path / "run" / "a.avi", 5)
+    for number, frames in enumerate((7, 9, 8)):
+        write_video(tmp_path / "walk" / f"walk_{number}_1.avi", frames)
+        write_video(tmp_path / "run" / f"run_{number}_1.avi", 5, fps=60 if number else 25)
     command.run(["check", "video_folder", f"root={tmp_path}"])
-    rows = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
-    assert ["walk", "2", "16", "7", "9"] in rows
-    (tmp_path / "run" / "b.avi").write_bytes(b"x")
+    out = capsys.readouterr().out
+    rows = [line.replace("│", " ").split() for line in out.splitlines()]
+    assert ["walk", "3", "24", "7", "9", "1", "1", "1"] in rows
+    assert "Mixed frame rates: 25 (4 videos), 60 (2 videos)" in out
+    assert "train: 1 groups, 1; val: 1 groups, 0; test: 1 groups, 2" in out
+    assert r"data.group_pattern='[-_ ](\d+)[-_ ]\d+[^-_ ]*$'" in out
+    assert out.rstrip().endswith("Complete.")
+    (tmp_path / "run" / "notes.pdf").write_bytes(b"x")
+    (tmp_path / "run" / "run_3_1.avi").write_bytes(b"x")
+    with pytest.raises(SystemExit):
+        command.run(["check", "video_folder", f"root={tmp_path}", "data.group_pattern=_([0-9])_"])
+    out = capsys.readouterr().out
+    assert "Cannot be decoded" in out
+    assert "notes.pdf" in out
+    assert out.rstrip().endswith("Not complete.")
+
+
+def test_check_video_folder_is_not_content_with_what_cannot_be_trained_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_video(tmp_path / "walk" / "a.avi", 7)
+    write_video(tmp_path / "run" / "[red]b.avi", 5)
     with pytest.raises(SystemExit):
         command.run(["check", "video_folder", f"root={tmp_path}"])
-    assert "Cannot be decoded" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert ["walk", "1", "7", "7", "7"] in [line.replace("│", " ").split()[:5] for line in out.splitlines()]
+    assert "Cannot be split: class 'run' has 1 group(s) left to deal, " in out
+    assert "[red]b.avi" in out
+    assert out.rstrip().endswith("Not complete.")
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

@@ -19,7 +19,7 @@ from lstmzoo.data import KTH, download
 from lstmzoo.data.download import extract_zip, fetch, open_url
 from lstmzoo.data.kth_files import ACTIONS
 from lstmzoo.data.kth_prepare import BASE_URL, prepare
-from lstmzoo.errors import DataError
+from lstmzoo.errors import DataError, LstmzooError
 from tiny_data import KTH_HEADER, write_video
 
 URL = "https://example.org/file.bin"
@@ -198,6 +198,59 @@ def test_a_lie_about_the_size_is_caught(tmp_path: Path) -> None:
     with pytest.raises(DataError):
         extract_zip(archive, tmp_path / "out", progress=False)
     assert visible(tmp_path) == {"x.zip"}
+
+
+def flagged_utf8(path: Path, name: bytes) -> Path:
+    """An archive with a member whose name is these bytes, said to be UTF-8."""
+    make_zip(path, {"good": b"good", "ü" * (len(name) // 2) + "x" * (len(name) % 2): b"evil"})
+    old = ("ü" * (len(name) // 2) + "x" * (len(name) % 2)).encode()
+    path.write_bytes(path.read_bytes().replace(old, name))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([""], "outside the folder"),
+        (["a", "a/b"], "both a file and a folder"),
+        (["a/b/c", "A/B"], "both a file and a folder"),
+        (["a", "a/"], "both a file and a folder"),
+        (["x" * 256], "too long a name"),
+        (["é" * 128], "too long a name"),
+        (["/".join(["folder"] * 900)], "too long a name"),
+        (["a/../../b/"], "outside the folder"),
+    ],
+)
+def test_names_that_no_folder_can_hold_are_refused_before_anything_is_written(
+    tmp_path: Path, names: list[str], message: str
+) -> None:
+    archive = make_zip(tmp_path / "x.zip", {"good": b"good", **dict.fromkeys(names, b"")})
+    with pytest.raises(DataError, match=rf"x\.zip holds .*{message}"):
+        extract_zip(archive, tmp_path / "out", progress=False)
+    assert visible(tmp_path) == {"x.zip"}
+
+
+def test_a_name_that_is_no_utf8_though_it_says_so(tmp_path: Path) -> None:
+    archive = flagged_utf8(tmp_path / "x.zip", b"\xff\xfe\xff\xfe")
+    with pytest.raises(DataError, match=r"x\.zip is not a zip archive that can be unpacked"):
+        extract_zip(archive, tmp_path / "out", progress=False)
+    assert visible(tmp_path) == {"x.zip"}
+
+
+def test_long_names_and_folders_are_unpacked(tmp_path: Path) -> None:
+    members = {"sub/": b"", "x" * 255: b"1", "é" * 127: b"2", "sub/" + "y" * 250 + ".avi": b"3"}
+    files = extract_zip(make_zip(tmp_path / "x.zip", members), tmp_path / "out", progress=False)
+    assert [path.read_bytes() for path in files] == [b"1", b"2", b"3"]
+
+
+def test_a_full_disk_is_not_taken_for_no_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(Response):
+        def read(self, *_: object) -> bytes:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(LstmzooError, match=r"cannot write .*x: No space left on device; make room"):
+        fetch(URL, tmp_path / "x", opener=lambda url: Full(b"x", 1), progress=False)
+    assert visible(tmp_path) == set()
 
 
 def test_same_name_twice(tmp_path: Path) -> None:

@@ -407,6 +407,28 @@ def test_check_of_the_published_list(real_data: Path, tmp_path: Path) -> None:
         assert (count.videos_published, count.sequences_published) == numbers
 
 
+def test_complete_is_never_said_of_damaged_videos_but_of_what_was_published_short(tmp_path: Path) -> None:
+    """The published person01_boxing_d4 declares 370 frames, of which about 304 decode; its last range ends at 370."""
+    ranges = {"person01_boxing_d4": [(1, 8), (9, 24)], "person02_boxing_d4": [(1, 20)]}
+    report = kth.check(write_kth(tmp_path / "published", ranges), progress=False)
+    assert list(report.as_published) == ["person01_boxing_d4"]
+    assert report.damaged == {}
+    assert report.complete
+    (tmp_path / "published" / "simulated.json").write_text("{}")  # a simulated one is whole
+    assert list(kth.check(tmp_path / "published", progress=False).damaged) == ["person01_boxing_d4"]
+    ranges = {"person01_boxing_d4": [(1, 8), (21, 24)], "person02_boxing_d4": [(1, 20)]}  # more is missing
+    report = kth.check(write_kth(tmp_path / "worse", ranges), progress=False)
+    assert list(report.damaged) == ["person01_boxing_d4"]
+    assert not report.complete
+    assert report.remedy
+
+
+def test_one_person_is_not_complete(tmp_path: Path) -> None:
+    report = kth.check(write_kth(tmp_path, {"person01_boxing_d1": [(1, 20)]}), progress=False)
+    assert not report.complete
+    assert report.remedy
+
+
 def test_check_accepts_a_complete_folder(tmp_path: Path) -> None:
     report = kth.check(write_kth(tmp_path, SMALL), progress=False)
     assert report.complete

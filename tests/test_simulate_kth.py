@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import combinations, pairwise, product
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import cv2
@@ -169,6 +175,58 @@ def test_an_interrupted_call_leaves_only_whole_videos(tmp_path: Path, monkeypatc
     assert not (tmp_path / "00sequences.txt").exists()
     simulate_kth(tmp_path, **options)
     assert len(decode(video(tmp_path, 1, "running", 2))) == len(film.write_script(1, "running", 2, 0).x)
+
+
+@contextmanager
+def little_room(limit: int) -> Iterator[None]:
+    """Let no file grow beyond `limit` bytes, which programs meet like a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("limit", [0, 4096, 100_000])
+def test_a_full_disk_leaves_no_broken_video(tmp_path: Path, limit: int) -> None:
+    options: dict[str, Any] = {"persons": 1, "actions": ["running"], "scenarios": 1, "workers": 1, "progress": False}
+    root = tmp_path / "kth"
+    with little_room(limit), pytest.raises(LstmzooError, match=f"cannot write .*{root.name}.*room"):
+        simulate_kth(root, **options)
+    assert not list(root.rglob("*.avi"))
+    assert not (root / "00sequences.txt").exists()
+    simulate_kth(root, **options)  # as soon as there is room
+    assert check(root, progress=False).damaged == {}
+
+
+def test_videos_that_an_earlier_full_disk_cut_short_are_made_again(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"persons": 2, "actions": ["running"], "scenarios": 1, "workers": 1, "progress": False}
+    root = simulate_kth(tmp_path / "kth", **options)
+    before = files(root)
+    assert check(root, progress=False).complete
+    first, second = (video(root, person, "running") for person in (1, 2))
+    first.write_bytes(b"")
+    second.write_bytes(second.read_bytes()[:60_000])  # some frames decode
+    report = check(root, progress=False)
+    assert (list(report.damaged), list(report.undecodable)) == (["person02_running_d1"], ["person01_running_d1"])
+    assert not report.complete
+    simulate_kth(root, **options)
+    assert files(root) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path, number: signal.Signals) -> None:
+    """Those of `concurrent.futures` wait for ever (https://github.com/python/cpython/issues/111873)."""
+    words = ["data", "simulate", "kth", f"root={tmp_path}/kth", "persons=6", "scenarios=1", "workers=2"]
+    process = subprocess.Popen([sys.executable, "-m", "lstmzoo", *words], stdout=PIPE, stderr=PIPE)
+    while process.poll() is None and not list(tmp_path.glob("kth/.partial/*.avi")):
+        time.sleep(0.05)
+    process.send_signal(number)
+    process.communicate(timeout=100)  # returns when nobody holds its standard output any more
+    assert process.returncode == (-9 if number == signal.SIGKILL else 143)
 
 
 @pytest.mark.parametrize(

@@ -40,15 +40,13 @@ def check(root: str, **options: Any) -> None:
 
 
 def _print(report: VideoFolderReport) -> None:
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from lstmzoo.data.group_splits import SPLITS
-    from lstmzoo.errors import printable
+    from lstmzoo.data.terminal import PlainConsole
 
     division = report.division
-    table = Table(title=Text(f"Videos in {printable(report.root)}"), title_justify="left")
+    table = Table(title=f"Videos in {report.root}", title_justify="left")
     table.add_column("class")
     for head in ("videos", "frames", "shortest", "longest", *SPLITS):
         table.add_column(head, justify="right")
@@ -57,11 +55,11 @@ def _print(report: VideoFolderReport) -> None:
         frames = [report.frames[path] for path in paths if path in report.frames]
         parts = [sum(video.label == label for video in division.of(split)) for split in SPLITS]
         row = (len(paths), sum(frames), min(frames, default=0), max(frames, default=0), *parts)
-        table.add_row(Text(printable(name)), *map(str, row))
-    console = Console()
+        table.add_row(name, *map(str, row))
+    console = PlainConsole()
     console.print(table)
     for line in _remarks(report):
-        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _remarks(report: VideoFolderReport) -> Iterator[str]:
