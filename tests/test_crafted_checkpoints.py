@@ -21,6 +21,7 @@ from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import create_model, registry
 from lstmzoo.models.checkpoint import open_checkpoint
 from lstmzoo.nn import list_cells
+from segmentation.tiny_segments import save_checkpoint, write_film
 from tiny_runs import write_tiny_kth
 
 CHOSEN = re.compile(
@@ -190,6 +191,21 @@ def test_a_model_of_ones_own_that_looks_at_its_numbers_is_loaded(
         lstmzoo.load(tmp_path / "own.ckpt")
 
 
+@pytest.mark.parametrize("transform", [{}, {"size": [1, 1]}])
+@pytest.mark.parametrize("command", ["predict", "inspect"])
+def test_a_segmenter_without_a_size(
+    command: str, transform: dict[str, Any], place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = save_checkpoint(place / "s.ckpt", "segment_recurrent")
+    checkpoint = torch.load(file, weights_only=True)
+    for task in ("segmentation", "recognition"):
+        put(checkpoint["lstmzoo"], "config.task.name", task)
+        put(checkpoint["lstmzoo"], "transform", transform)
+        file.write_bytes(saved(checkpoint))
+        assert main([command, f"ckpt_path={file}", f"input={write_film(place / 'film.avi')}"]) == 2
+        assert "s.ckpt" in capsys.readouterr().err
+
+
 # run folders
 
 
@@ -220,7 +236,7 @@ def run(place: Path, base: Checkpoint) -> Path:
         ("hydra", {"run": {"dir": "x"}}, "hydra"),
         ("seed", "x", "seed"),
         ("task", None, "task"),
-        ("data.root", "/nowhere", "data.root=FOLDER"),
+        ("data.root", "/nowhere", "/nowhere"),
     ],
 )
 def test_a_strangers_run_is_not_obeyed(

@@ -35,6 +35,12 @@ NOT_TAKEN = {
 SAID = ("data.cache_dir", "task.ensemble")
 """Those of them that are missed, where they were set."""
 
+SEEN_BY = {"recognition": ("size", "clip_len", "frame_interval"), "segmentation": ("size",), "captioning": ()}
+"""What the transform of a task's models says."""
+
+LEAST_FRAME = 33
+"""Longer side of a segmenter's frames, in pixels: of 32, its coarsest maps would be single numbers."""
+
 FROM_DATA = ("num_classes", "vocab_size")
 """Arguments of models that follow from the data."""
 
@@ -128,6 +134,12 @@ def task_name(contract: Mapping[str, Any], origin: str) -> str:
     if (name == "captioning") != ("vocabulary" in contract):
         raise CheckpointError(
             f"{origin} contradicts itself: only captioners have a vocabulary, and its task is {name!r}"
+        )
+    transform = contract["transform"]
+    lacking = [key for key in SEEN_BY[name] if key not in transform]
+    if lacking or (name == "segmentation" and max(transform["size"]) < LEAST_FRAME):
+        raise CheckpointError(
+            f"{origin} is of the task {name!r}, but its transform lacks {', '.join(lacking) or 'a size of frames'}"
         )
     return name
 
