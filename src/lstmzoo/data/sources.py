@@ -6,7 +6,6 @@ interlaced video (https://github.com/vllm-project/vllm/pull/47853), and older on
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,8 +18,9 @@ import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from lstmzoo.data.alike import Alike
 from lstmzoo.data.images import list_images, read_rgb
-from lstmzoo.errors import DataError, DataWarning
+from lstmzoo.errors import DataError
 
 FALLBACK_FPS = 25.0
 """Frames per second assumed where a file, folder or camera does not say; the rate of KTH."""
@@ -30,9 +30,6 @@ MAX_PIXELS = 2**26
 
 MAX_FPS = 1000.0
 """More frames per second are a slip of the header."""
-
-FEW = 5
-"""So many frames may be exactly alike without anything being wrong."""
 
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 # These name other files, or make a video out of text and single images.
@@ -160,7 +157,7 @@ class FileSource(Source):
         Raises:
             DataError: nothing that comes out can be what the file shows.
         """
-        alike = _Alike(self.name)
+        alike = Alike(self.name)
         size: tuple[int, int] | None = None
         start, previous = 0.0, -1 / self.rate
         for number, frame in enumerate(islice(self._decoded(), max_frames)):
@@ -180,7 +177,7 @@ class FileSource(Source):
         Raises:
             DataError: as `frames`.
         """
-        alike, count = _Alike(self.name), 0
+        alike, count = Alike(self.name), 0
         for frame in self._decoded():
             if alike.so_far:
                 alike.see(self._image(frame, (frame.height, frame.width)), frame.interlaced_frame)
@@ -277,39 +274,6 @@ class CameraSource(Source):
 
     def close(self) -> None:
         self.capture.release()
-
-
-class _Alike:
-    """Notices a video whose frames are all exactly alike, as no camera's are."""
-
-    def __init__(self, name: str) -> None:
-        self.name, self.count, self.so_far, self.interlaced = name, 0, True, False
-        self.first: np.ndarray | None = None
-
-    def see(self, image: np.ndarray, interlaced: bool) -> None:
-        """Look at the next frame."""
-        if not self.so_far:
-            return
-        self.count += 1
-        self.interlaced |= interlaced
-        self.first = image if self.first is None else self.first
-        self.so_far = bool(np.array_equal(image, self.first))
-        if not self.so_far:
-            self.first = None
-
-    def check(self) -> None:
-        """Refuse what was not decoded rightly; where nothing hints at that, a still video is possible.
-
-        Raises:
-            DataError: the frames are alike although they are interlaced, which decoders get wrong.
-        """
-        if not self.so_far or self.count <= FEW:
-            return
-        text = f"all {self.count} frames of {self.name} are exactly alike"
-        remedy = f"convert it: ffmpeg -i {Path(self.name).name} -vf yadif NEW.mp4"
-        if self.interlaced:
-            raise DataError(f"{text}: it is interlaced and not decoded rightly; {remedy}")
-        warnings.warn(f"{text}; if a player shows something moving, {remedy}", DataWarning, stacklevel=3)
 
 
 def _usable(rate: Any) -> float | None:
