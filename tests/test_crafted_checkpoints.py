@@ -215,7 +215,7 @@ def run(place: Path, base: Checkpoint) -> Path:
     """A run folder that can be resumed."""
     folder = place / "run"
     (folder / "checkpoints").mkdir(parents=True)
-    (folder / "checkpoints" / "last.ckpt").write_bytes(saved(base | dict.fromkeys(TRAINING, {})))
+    (folder / "checkpoints" / "last.ckpt").write_bytes(saved({key: {} for key in TRAINING} | base))
     (folder / "config.yaml").write_text(yaml.safe_dump(base["lstmzoo"]["config"]))
     return folder
 
