@@ -296,3 +296,27 @@ def test_a_pattern_from_a_file_cannot_search_for_ever(
             with pytest.raises(LstmzooError, match="group_pattern"):
                 take_contract(checkpoint, "x")
         assert take_contract(checkpoint, "x", {"data.group_pattern"})[0].data.group_pattern is None
+
+
+def test_every_key_that_may_be_null_is_taken_from_a_file_with_a_value() -> None:
+    """A setting that is null by default says nothing of its kind; the reader of stored settings must know it."""
+    from omegaconf import DictConfig, OmegaConf
+
+    from lstmzoo.cli.compose import all_keys
+    from lstmzoo.cli.configs import config_dir
+    from lstmzoo.cli.stored import EXAMPLES, take_group
+
+    nullable = set()
+    for group in ("data", "task", "callbacks"):
+        for file in sorted((config_dir() / group).glob("*.yaml")):
+            config = OmegaConf.load(file)
+            assert isinstance(config, DictConfig)
+            empty = [key for key in all_keys(config) if OmegaConf.select(config, key, default="x") is None]
+            default: Any = OmegaConf.to_container(config)
+            default.update({key: "x" for key, value in default.items() if value == "???"})
+            for key in (key for key in empty if "." not in key):
+                value = EXAMPLES[f"{group}.{key}"]
+                assert take_group({**default, key: value}, default, group, "a file")[key] == value
+            nullable |= {f"{group}.{key}" for key in empty}
+    assert nullable <= EXAMPLES.keys()
+    assert len(nullable) > 10

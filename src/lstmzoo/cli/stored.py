@@ -47,9 +47,13 @@ FROM_DATA = ("num_classes", "vocab_size")
 EXAMPLES: dict[str, Any] = {
     "callbacks.patience": 1,
     "data.cache_dir": "x",
+    "data.class_file": "x",
+    "data.classes": ["x"],
     "data.group_pattern": "x",
     "data.image_dir": "x",
+    "data.label_file": "x",
     "data.split_dir": "x",
+    "data.splits": "x",
     "data.test_groups": ["x"],
     "data.val_groups": ["x"],
     "data.year": 2017,
