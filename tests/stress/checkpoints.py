@@ -43,6 +43,6 @@ def outcomes(command: str, folder: Path, every: int = 1) -> Iterator[tuple[str, 
         wrong = ["it ran a stranger's code"] if ran.exists() else []
         wrong += ["it wrote outside of its output"] if any(here.rglob("OUTSIDE*")) else []
         wrong += ["it sent escape codes"] if "\x1b" in outcome.text else []
-        wrong += [f"{outcome.survivors} processes are left"] if outcome.survivors else []
+        wrong += outcome.faults
         yield "; ".join(f"{name}: {what}" for what in wrong), outcome
     sys.path.remove(str(here))

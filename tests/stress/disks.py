@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import tiny_captions
+import tiny_segments
 import torch
 from PIL import Image
 
@@ -33,6 +34,7 @@ class Writer:
         prepare: makes what the command needs in a folder on a disk with room.
         command: its arguments, given that folder and one on the full disk.
         sizes: bytes of room to try.
+        survives: whether it is done all the same, since what it writes goes elsewhere.
         repeatable: whether the same command, given room, completes what the full disk has stopped.
     """
 
@@ -40,11 +42,22 @@ class Writer:
     prepare: Callable[[Path], object]
     command: Callable[[Path, Path], list[str]]
     sizes: tuple[int, ...]
+    survives: bool = False
     repeatable: bool = True
 
 
 def _captions(folder: Path) -> None:
     tiny_captions.write_captions(folder / "captions")
+
+
+def _predict_captions(folder: Path) -> None:
+    tiny_captions.write_captions(folder / "captions")
+    samples.caption_checkpoint(folder / "c.ckpt")
+
+
+def _predict_masks(folder: Path) -> None:
+    tiny_segments.write_film(folder / "v.avi")
+    tiny_segments.save_checkpoint(folder / "s.ckpt", "segment_framewise")
 
 
 def _predict_action(folder: Path) -> None:
@@ -117,6 +130,32 @@ WRITERS = [
         repeatable=False,
     ),
     Writer(
+        "train (folder for temporary files)",
+        lambda folder: tiny_runs.write_tiny_kth(folder / "data"),
+        lambda folder, full: [
+            *("train", *tiny_runs.settings(folder / "data"), "data.num_workers=0", "test_after_fit=false"),
+            *(f"data.cache_dir={folder}/cache", f"hydra.run.dir={folder}/run"),
+        ],
+        (8_000,),
+        survives=True,
+        repeatable=False,
+    ),
+    Writer(
+        "predict (captions)",
+        _predict_captions,
+        lambda folder, full: [
+            "predict",
+            *(f"ckpt_path={folder}/c.ckpt", f"input={folder}/captions/Images", f"output={full}/out"),
+        ],
+        (1_000, 8_000),
+    ),
+    Writer(
+        "predict (masks)",
+        _predict_masks,
+        lambda folder, full: ["predict", f"ckpt_path={folder}/s.ckpt", f"input={folder}/v.avi", f"output={full}/out"],
+        (1_000, 8_000, 16_000),
+    ),
+    Writer(
         "predict (actions)",
         _predict_action,
         lambda folder, full: [
@@ -149,6 +188,13 @@ def full_disk(folder: Path, size: int) -> Iterator[int | None]:
             subprocess.run(["umount", "-l", str(folder)], check=True, capture_output=True)
 
 
+@contextmanager
+def other_disk(folder: Path) -> Iterator[None]:
+    """Put a folder on a disk of its own, with room, where that is allowed: moving a file there takes a copy."""
+    with full_disk(folder, 100 << 20):
+        yield
+
+
 def make_room(folder: Path, limit: int | None) -> None:
     """Give the disk that `full_disk` has mounted room for everything."""
     if limit is None:
@@ -173,8 +219,11 @@ def outcomes(writer: Writer, folder: Path, sizes: tuple[int, ...] | None = None)
         writer.prepare(here)
         with full_disk(here / "full", size) as limit:
             command = writer.command(here, here / "full")
-            outcome = trial.run(command, here, file_size=limit, timeout=120)
-            wrong = broken_files(here / "full")
+            places = {"TMPDIR": str(here / "full")} if writer.survives and limit is None else {}
+            outcome = trial.run(command, here, file_size=limit, timeout=120, environment=places)
+            wrong = outcome.faults + broken_files(here / "full")
+            if (outcome.kind == "read") != writer.survives:
+                wrong.append(f"exit code {outcome.code} on a full disk")
             if writer.repeatable:
                 make_room(here / "full", limit)
                 again = trial.run(command, here, timeout=120)

@@ -296,7 +296,7 @@ TARGETS = [
 TOTAL = sum(target.share for target in TARGETS)
 
 
-def outcomes(target: Target, folder: Path, count: int, seed: int = 0) -> Iterator[tuple[bytes, trial.Outcome]]:
+def outcomes(target: Target, folder: Path, count: int, seed: int = 0) -> Iterator[tuple[str, trial.Outcome]]:
     """Change files of a kind and give each to its command.
 
     Args:
@@ -306,7 +306,7 @@ def outcomes(target: Target, folder: Path, count: int, seed: int = 0) -> Iterato
         seed: every seed gives other inputs.
 
     Yields:
-        The changed file, and what became of the command.
+        What no command may do (empty where it did nothing of the kind), and what became of the command.
     """
     pristine, work = folder / "pristine", folder / "work"
     pristine.mkdir(parents=True)
@@ -319,6 +319,6 @@ def outcomes(target: Target, folder: Path, count: int, seed: int = 0) -> Iterato
         shutil.rmtree(work, ignore_errors=True)
         shutil.copytree(pristine, work)
         file = work / seeds[number % len(seeds)].relative_to(pristine)
-        content = changed(file.read_bytes(), rng, target.text)
-        file.write_bytes(content)
-        yield content, trial.run(target.command(file, work), work)
+        file.write_bytes(changed(file.read_bytes(), rng, target.text))
+        outcome = trial.run(target.command(file, work), work)
+        yield "; ".join(outcome.faults), outcome

@@ -41,15 +41,16 @@ def _simulate(folder: Path) -> list[str]:
 
 def _train(folder: Path) -> list[str]:
     return [
-        *("train", *tiny_runs.settings(folder / "data"), "trainer.max_epochs=60", "test_after_fit=false"),
-        *(f"data.cache_dir={folder}/cache", f"hydra.run.dir={folder}/run", "data.num_workers=0"),
+        *("train", *tiny_runs.settings(folder / "data"), "trainer.max_epochs=20", "test_after_fit=false"),
+        *(f"data.cache_dir={folder}/cache", f"hydra.run.dir={folder}/disk/run", "data.num_workers=0"),
+        "model.hidden_size=512",  # so that checkpoints of megabytes are written for a good part of the time
     ]
 
 
 def _go_on(folder: Path) -> list[str]:
-    checkpoints = folder / "run" / "checkpoints"
+    checkpoints = folder / "disk" / "run" / "checkpoints"
     begun = any((checkpoints / name).exists() for name in ("last.ckpt", "best.ckpt"))
-    return ["train", f"resume={folder}/run"] if begun else _train(folder)
+    return ["train", f"resume={folder}/disk/run"] if begun else _train(folder)
 
 
 def _predict(folder: Path) -> list[str]:
@@ -82,32 +83,41 @@ def outcomes(work: Work, number: int, folder: Path, count: int, seed: int = 0) -
         What is wrong afterwards (empty where nothing is), and what became of the command that was interrupted.
     """
     rng = random.Random(f"{seed} {work.name} {number}")
-    whole = folder / "whole"
-    whole.mkdir(parents=True)
-    work.prepare(whole)
-    started = time.monotonic()
-    done = trial.run(work.command(whole), whole, timeout=300)
-    seconds = time.monotonic() - started
+    with disks.other_disk(folder / "whole" / "disk"):
+        work.prepare(folder / "whole")
+        started = time.monotonic()
+        done = trial.run(work.command(folder / "whole"), folder / "whole", timeout=300)
+        seconds = time.monotonic() - started
     assert done.kind == "read", done.text
     for repeat in range(count):
         here = folder / str(repeat)
-        here.mkdir()
-        work.prepare(here)
-        delay = rng.uniform(0.05, 1.0) * seconds
+        with disks.other_disk(here / "disk"):
+            work.prepare(here)
+            delay = rng.uniform(0.05, 1.0) * seconds
 
-        def interrupt(pid: int, delay: float = delay) -> None:
-            time.sleep(delay)
-            os.kill(pid, number)
+            def interrupt(pid: int, delay: float = delay, here: Path = here) -> None:
+                wait_for_a_half_written_file(here / "disk", delay)
+                os.kill(pid, number)
 
-        outcome = trial.run(work.command(here), here, timeout=delay + 60, during=interrupt)
-        # Nobody can tidy up after SIGKILL; what is unfinished has a name that says so.
-        wrong = disks.broken_files(here, unfinished=number != signal.SIGKILL)
-        if outcome.survivors:
-            wrong.append(f"{outcome.survivors} processes are left")
-        if outcome.kind == "hang":
-            wrong.append("it did not end")
-        again = trial.run(work.again(here), here, timeout=300)
-        if again.kind != "read":
-            wrong.append(f"the next run: {again.text[-300:]}")
-        wrong += disks.broken_files(here, unfinished=number != signal.SIGKILL)
+            outcome = trial.run(work.command(here), here, timeout=delay + 60, during=interrupt)
+            wrong = [] if outcome.code == -number == -signal.SIGKILL and not outcome.survivors else outcome.faults
+            # Nobody can tidy up after SIGKILL; what is unfinished has a name that says so.
+            wrong += disks.broken_files(here, unfinished=number != signal.SIGKILL)
+            again = trial.run(work.again(here), here, timeout=300)
+            if again.kind != "read":
+                wrong.append(f"the next run: {again.text[-300:]}")
+            wrong += disks.broken_files(here, unfinished=number != signal.SIGKILL)
         yield "; ".join(wrong), outcome
+
+
+def wait_for_a_half_written_file(folder: Path, seconds: float) -> None:
+    """Wait for the worst moment, at which a checkpoint is shorter than it was; if none comes, for some seconds."""
+    largest: dict[Path, int] = {}
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for path in folder.glob("*/checkpoints/[!.]*.ckpt"):
+            size = path.stat().st_size
+            if size < largest.get(path, 0):
+                return
+            largest[path] = size
+        time.sleep(0.0002)

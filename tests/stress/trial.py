@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,14 @@ class Outcome:
         """Whether it took more memory than a small file is worth."""
         return self.memory > LARGE_MEMORY
 
+    @property
+    def faults(self) -> list[str]:
+        """What no command may do, whatever it is given; empty where it did nothing of the kind."""
+        found = [f"{self.survivors} processes are left"] if self.survivors else []
+        if self.kind in ("traceback", "crash", "hang") or self.slow or self.greedy:
+            found.append(f"{self.kind} ({self.cpu:.0f} s, {self.memory >> 20} MiB): {self.text.strip()[-300:]}")
+        return found
+
 
 def warm_up() -> None:
     """Import what every command needs once, so that each trial is only a fork away."""
@@ -65,11 +73,12 @@ def warm_up() -> None:
 
 
 def run(
-    argv: Sequence[str],
+    argv: list[str],
     cwd: Path,
     *,
     timeout: float = 60.0,
     file_size: int | None = None,
+    environment: Mapping[str, str] | None = None,
     during: Callable[[int], None] | None = None,
 ) -> Outcome:
     """Run ``lstmzoo`` with arguments in a forked process.
@@ -79,12 +88,13 @@ def run(
         cwd: the folder to run in.
         timeout: seconds after which it counts as hanging and is killed.
         file_size: bytes to which a file can grow; beyond them the system says what it says of a full disk.
+        environment: variables to set.
         during: called with the process id while the command runs, e.g. to send a signal.
     """
     with tempfile.TemporaryFile() as output:
         pid = os.fork()
         if pid == 0:
-            _be_the_command(argv, cwd, output.fileno(), file_size)
+            _be_the_command(argv, cwd, output.fileno(), file_size, environment or {})
         if during is not None:
             during(pid)
         code, usage, hangs = _wait(pid, timeout)
@@ -92,10 +102,13 @@ def run(
         output.seek(0)
         text = output.read().decode(errors="replace")
     cpu, memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10
-    return Outcome(_kind(code, text, hangs), text, code, cpu, memory, survivors)
+    checked = argv[:2] == ["data", "check"]
+    return Outcome(_kind(code, text, hangs, checked), text, code, cpu, memory, survivors)
 
 
-def _be_the_command(argv: Sequence[str], cwd: Path, output: int, file_size: int | None) -> None:
+def _be_the_command(
+    argv: list[str], cwd: Path, output: int, file_size: int | None, environment: Mapping[str, str]
+) -> None:
     """The rest of the forked process's life."""
     code = 1
     try:
@@ -106,6 +119,8 @@ def _be_the_command(argv: Sequence[str], cwd: Path, output: int, file_size: int 
         os.dup2(output, 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
         os.chdir(cwd)
+        os.environ.update(environment)
+        tempfile.tempdir = None  # look where it is again
         if file_size is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
         from lstmzoo.cli import main
@@ -154,7 +169,7 @@ def _processes(session: int) -> int:
     return count
 
 
-def _kind(code: int, text: str, hangs: bool) -> str:
+def _kind(code: int, text: str, hangs: bool, checked: bool) -> str:
     if hangs:
         return "hang"
     if code < 0:
@@ -164,4 +179,4 @@ def _kind(code: int, text: str, hangs: bool) -> str:
     if code == 0:
         return "read"
     own = any(line.startswith("lstmzoo: ") for line in text.splitlines())
-    return "refused" if own or code == 1 else "traceback"  # `data check` reports what is wrong and leaves with 1
+    return "refused" if own or (checked and code == 1) else "traceback"  # a check reports what is wrong
