@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from abc import ABC
 from typing import Any
@@ -129,6 +130,30 @@ def test_cells_with_settings_are_saved_with_them() -> None:
         assert repr(loaded) == repr(module)
         assert loaded.cell.gates == module.cell.gates
         assert vars(loaded.cell).keys() == vars(module.cell).keys()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [zoo.LSTM(3, 4, zoneout={"h": 0.1}), zoo.Recurrent("mgu", 3, 4, weight_drop=0.5), zoo.ConvGRU(3, 4, 3)],
+    ids=lambda module: type(module).__name__,
+)
+def test_whole_modules_that_were_saved_with_their_objects_can_be_read(
+    module: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As files had it before cell and regularisation were put down in plain values."""
+    file = io.BytesIO()
+    with monkeypatch.context() as before:
+        before.setattr(zoo.Recurrent, "__getstate__", lambda self: dict(vars(self)))
+        torch.save(module, file)
+    file.seek(0)
+    assert any("Regularisation" in name for name in torch.serialization.get_unsafe_globals_in_checkpoint(file))
+    file.seek(0)
+    loaded = torch.load(file, weights_only=False).eval()
+    assert repr(loaded) == repr(module)
+    x = torch.randn((5, 2, 3, 4, 4) if isinstance(module, zoo.ConvRecurrent) else (5, 2, 3))
+    torch.testing.assert_close(loaded(x), module.eval()(x))
+    copied = copy.deepcopy(loaded)
+    torch.testing.assert_close(copied(x), loaded(x))
 
 
 def test_a_name_in_a_strangers_file_imports_nothing() -> None:
