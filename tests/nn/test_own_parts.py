@@ -11,6 +11,7 @@ from every_cell import network, sequences
 from torch import nn
 
 import lstmzoo.nn as zoo
+from lstmzoo.nn.engine.native import build
 
 
 def own(step, **attributes):
@@ -135,6 +136,36 @@ def test_a_state_of_another_shape_is_refused_by_every_engine(wrong, engine, give
     module = network(own(lambda self, z, s, gate, p: self.State(h=SHAPES[wrong](gate.n(z.n)))), engine=engine)
     with pytest.raises(ValueError, match=r"step must return 'h' as \((2, 4|B, H)\)|can't run .*(can't be traced|know)"):
         module(sequences(module, 3, 2), **given)
+
+
+WITHOUT_A_BATCH = {
+    "a vector": lambda z, p: p.u,
+    "of a vector": lambda z, p: torch.sigmoid(p.u) * 2,
+    "of a constant": lambda z, p: 1 - p.k,
+    "zeros": lambda z, p: torch.zeros_like(p.u),
+    "a number": lambda z, p: 0.0,
+}
+
+
+@pytest.mark.parametrize("compiler", [True, False])
+@pytest.mark.parametrize("engine", ["auto", "reference", "native"])
+@pytest.mark.parametrize("state", ["h", "c"])
+@pytest.mark.parametrize("wrong", WITHOUT_A_BATCH)
+def test_a_state_without_a_batch_is_refused_by_every_engine(wrong, state, engine, compiler, cold, monkeypatch):
+    def step(self, z, s, gate, p):
+        return self.State(**{"h": gate.n(z.n), "c": s.c + z.n, state: WITHOUT_A_BATCH[wrong](z, p)})
+
+    def none():
+        raise build.BuildError("no C compiler was found")
+
+    if not compiler:
+        monkeypatch.setattr(build, "_compilers", none)
+    constants = {"constants": ("k",), "make_constants": lambda self, units: {"k": torch.ones(units)}}
+    module = network(own(step, state=("h", "c"), vectors=("u",), **constants), engine=engine)
+    with pytest.raises(
+        ValueError, match=rf"step must return '{state}' as \((2|B), .*; got (\((4|7),\)|a float|\(B, f)"
+    ):
+        module(sequences(module, 3, 2))
 
 
 def test_a_state_that_only_the_compiler_takes_for_narrow_is_right():

@@ -20,6 +20,7 @@ from lstmzoo.nn.engine.native.passes import Pass, backward_pass, forward_pass
 from lstmzoo.nn.engine.native.program import Program, make_program
 from lstmzoo.nn.engine.native.symbol import UntraceableError
 from lstmzoo.nn.engine.native.tracing import trace_step
+from lstmzoo.nn.engine.native.trial import try_step
 from lstmzoo.nn.layer import Step
 
 log = logging.getLogger(__name__)
@@ -109,7 +110,9 @@ def _make(
     step: Step, settings: Any, bias: bool, bias_in_steps: bool, graded: Any, dtype: torch.dtype, per_row: Any
 ) -> Kernel | str:
     try:
-        program = make_program(trace_step(step, bias, bias_in_steps, per_row), graded)
+        traced = trace_step(step, bias, bias_in_steps, per_row)
+        try_step(step)
+        program = make_program(traced, graded)
         forward, backward = forward_pass(program), backward_pass(program)
         source = emit(forward) + emit(backward)
         library = build.load(DTYPES[dtype] + _runtime() + PRELUDE + source)
