@@ -89,7 +89,7 @@ def find_or_explain(
 @functools.lru_cache(maxsize=512)
 def _find(*described: Any) -> Kernel | str:
     with _lock:  # threads that need a kernel at the same time compile it once, and symbols are made by one at a time
-        return _make(*described)
+        return _make(*described)  # which is looked up again: another thread may have made it while this one waited
 
 
 _lock = threading.RLock()
@@ -105,6 +105,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
+@functools.lru_cache(maxsize=512)
 @torch.enable_grad()  # a kernel is made for training, too: a step that switches gradients off is refused
 def _make(
     step: Step, settings: Any, bias: bool, bias_in_steps: bool, graded: Any, dtype: torch.dtype, per_row: Any
