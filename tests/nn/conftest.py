@@ -15,9 +15,11 @@ def cold():
 
     def forget():
         kernel._find.cache_clear()
+        kernel._make.cache_clear()
         kernel._said.clear()
         build._cache_folder.cache_clear()
         build._compilers.cache_clear()
+        build._failed.clear()
 
     forget()
     yield

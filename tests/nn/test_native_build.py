@@ -25,10 +25,16 @@ def native(name="indrnn"):
     return module(sequences(module))[0]
 
 
+def forget_kernels():
+    """As in a new process: what has been compiled lies in the cache of libraries only."""
+    kernel._find.cache_clear()
+    kernel._make.cache_clear()
+
+
 def test_libraries_lie_where_the_environment_says_and_are_made_once(cache, monkeypatch):
     expected = native()
     assert len(list(cache.glob(LIBRARY))) == len(list(cache.iterdir())) == 1
-    kernel._find.cache_clear()
+    forget_kernels()
     monkeypatch.setattr(build.subprocess, "run", lambda *args, **options: pytest.fail("compiled again"))
     assert native().equal(expected)
 
@@ -36,7 +42,7 @@ def test_libraries_lie_where_the_environment_says_and_are_made_once(cache, monke
 def test_a_cache_that_goes_away_is_made_again(cache):
     expected = native()
     shutil.rmtree(cache)
-    kernel._find.cache_clear()
+    forget_kernels()
     assert native().equal(expected)
     assert list(cache.glob(LIBRARY))
 
@@ -85,7 +91,7 @@ def broken_compiler(folder: Path) -> Path:
 def test_where_the_compiler_asked_for_fails_the_next_is_taken(cache, tmp_path, monkeypatch):
     expected = native()
     monkeypatch.setenv("CC", str(broken_compiler(tmp_path)))
-    kernel._find.cache_clear()
+    forget_kernels()
     build._compilers.cache_clear()
     assert native().equal(expected)
 
@@ -113,7 +119,7 @@ def test_what_is_damaged_is_replaced_and_does_not_pile_up(cache, damage, tmp_pat
             library.symlink_to(tmp_path, target_is_directory=True)
         else:
             library.write_bytes(whole[: 0 if damage == "empty" else len(whole) // 2])
-        kernel._find.cache_clear()
+        forget_kernels()
         assert native().equal(expected)
         assert list(cache.iterdir()) == [library]
         assert library.read_bytes() == whole
@@ -131,20 +137,66 @@ def test_folders_of_killed_processes_are_removed(cache):
     assert new.exists()
 
 
-def test_threads_that_need_a_cell_at_the_same_time_compile_it_once(cache, monkeypatch):
-    expected = native()
-    shutil.rmtree(cache)
-    kernel._find.cache_clear()
-    commands, run = [], subprocess.run
-    monkeypatch.setattr(
-        build.subprocess, "run", lambda *args, **options: [commands.append(args), run(*args, **options)]
-    )
-    modules = [network("indrnn", engine="native") for _ in range(4)]
-    found: list[object] = []
-    threads = [threading.Thread(target=lambda m=m: found.append(m(sequences(m))[0])) for m in modules]
+@pytest.fixture
+def commands(cache, monkeypatch):
+    """What is run from now on, in processes that know no kernel."""
+    found, run = [], subprocess.run
+
+    def noting(command, **options):
+        found.append(command[0])
+        return run(command, **options)
+
+    monkeypatch.setattr(build.subprocess, "run", noting)
+    return found
+
+
+def run_in_threads(*names, engine="native"):
+    """What networks of these cells give, each in a thread of its own, all at the same time."""
+    modules = [network(name, engine=engine) for name in names]
+    found: list[object] = [None] * len(modules)
+    start = threading.Barrier(len(modules))
+
+    def work(k):
+        start.wait()
+        found[k] = modules[k](sequences(modules[k]))[0]
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(len(modules))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    return found
+
+
+def test_threads_that_need_a_cell_at_the_same_time_compile_it_once(commands):
+    found = run_in_threads(*["indrnn"] * 4)
     assert len(commands) == 2, "compiled and linked more than once"
-    assert [output.equal(expected) for output in found] == [True] * 4
+    assert native().equal(found[0])
+    assert [output.equal(found[0]) for output in found] == [True] * 4
+
+
+def test_a_compiler_that_fails_is_asked_once_per_process(commands, tmp_path, monkeypatch):
+    broken = str(broken_compiler(tmp_path))
+    monkeypatch.setenv("CC", broken)
+    found = run_in_threads(*["indrnn"] * 4, "gru")
+    assert all(output is not None for output in found)
+    assert commands.count(broken) == len(build.TARGETS)
+    assert len(commands) == len(build.TARGETS) + 2 * 2, "each cell is compiled and linked once"
+    forget_kernels()
+    assert native().equal(found[0])
+    assert len(commands) == len(build.TARGETS) + 2 * 2, "what the next compiler made is found again"
+
+
+def test_a_step_that_no_compiler_takes_leaves_them_for_others(commands):
+    compilers = list(build._compilers())
+    with pytest.raises(build.BuildError):
+        build.load("this is no C")
+    assert build._compilers() == compilers
+    assert native() is not None
+
+
+def test_threads_without_a_working_compiler_ask_it_once(commands, tmp_path, monkeypatch):
+    broken = str(broken_compiler(tmp_path))
+    monkeypatch.setattr(build, "_compilers", lambda: [broken])
+    run_in_threads(*["indrnn"] * 4, engine="auto")
+    assert commands == [broken] * len(build.TARGETS)

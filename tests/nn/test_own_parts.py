@@ -11,6 +11,7 @@ from every_cell import network, sequences
 from torch import nn
 
 import lstmzoo.nn as zoo
+from lstmzoo.nn.engine.native import build
 
 
 def own(step, **attributes):
@@ -101,6 +102,37 @@ def test_modules_inside_follow_train_and_eval_and_are_exported():
     torch.testing.assert_close(torch.export.export(module, (x,)).module()(x)[0], module(x)[0])
 
 
+def test_what_takes_the_place_of_something_learned_is_what_the_cell_has():
+    cell = Gained()
+    cell.gain = 3.0
+    del cell.map
+    assert (cell.gain, hasattr(cell, "map"), dict(cell.learned.named_parameters())) == (3.0, False, {})
+    cell.gain, cell.map = nn.Parameter(torch.ones(4)), nn.Linear(4, 4, bias=False)
+    assert {name for name, _ in zoo.Recurrent(cell, 3, 4).named_parameters()} >= {"learned.gain", "learned.map.weight"}
+    assert isinstance(cell.gain, nn.Parameter)
+    cell.rounds = 2
+    del cell.rounds
+    with pytest.raises(AttributeError, match="rounds"):
+        del cell.rounds
+
+
+def test_what_a_property_misses_is_named():
+    class Missing(Gained):
+        @property
+        def weight(self):
+            return self.nowhere
+
+    for read in (lambda cell: cell.weight, lambda cell: cell.nowhere):
+        with pytest.raises(AttributeError, match="'Missing' object has no attribute 'nowhere'"):
+            read(Missing())
+
+
+@pytest.mark.parametrize("gates", [{"n": torch.relu}, ["hard"], None, torch.relu])
+def test_gates_are_a_kind_not_functions(gates):
+    with pytest.raises(ValueError, match=r"unknown kind of gates .*Valid: binary, hard, soft"):
+        zoo.Recurrent("gru", 3, 4, gates=gates)
+
+
 def identity(self, z, s, gate, p):
     return self.State(h=gate.n(z.n))
 
@@ -112,6 +144,9 @@ def identity(self, z, s, gate, p):
         {"map": nn.Linear(4, 4)},  # of the class: all objects would share it
         {"__init__": lambda self: setattr(self, "maps", [nn.Linear(4, 4)])},
         {"__init__": lambda self: setattr(self, "maps", {"a": (nn.Parameter(torch.ones(4)),)})},
+        {"__init__": lambda self: setattr(self, "gain", torch.ones(4, requires_grad=True))},
+        {"__init__": lambda self: setattr(self, "gains", [torch.ones(4, requires_grad=True)])},
+        {"__init__": lambda self: setattr(self, "gain", 2 * nn.Parameter(torch.ones(4)))},
     ],
 )
 def test_parameters_where_nobody_would_find_them_are_refused(attributes):
@@ -135,6 +170,36 @@ def test_a_state_of_another_shape_is_refused_by_every_engine(wrong, engine, give
     module = network(own(lambda self, z, s, gate, p: self.State(h=SHAPES[wrong](gate.n(z.n)))), engine=engine)
     with pytest.raises(ValueError, match=r"step must return 'h' as \((2, 4|B, H)\)|can't run .*(can't be traced|know)"):
         module(sequences(module, 3, 2), **given)
+
+
+WITHOUT_A_BATCH = {
+    "a vector": lambda z, p: p.u,
+    "of a vector": lambda z, p: torch.sigmoid(p.u) * 2,
+    "of a constant": lambda z, p: 1 - p.k,
+    "zeros": lambda z, p: torch.zeros_like(p.u),
+    "a number": lambda z, p: 0.0,
+}
+
+
+@pytest.mark.parametrize("compiler", [True, False])
+@pytest.mark.parametrize("engine", ["auto", "reference", "native"])
+@pytest.mark.parametrize("state", ["h", "c"])
+@pytest.mark.parametrize("wrong", WITHOUT_A_BATCH)
+def test_a_state_without_a_batch_is_refused_by_every_engine(wrong, state, engine, compiler, cold, monkeypatch):
+    def step(self, z, s, gate, p):
+        return self.State(**{"h": gate.n(z.n), "c": s.c + z.n, state: WITHOUT_A_BATCH[wrong](z, p)})
+
+    def none():
+        raise build.BuildError("no C compiler was found")
+
+    if not compiler:
+        monkeypatch.setattr(build, "_compilers", none)
+    constants = {"constants": ("k",), "make_constants": lambda self, units: {"k": torch.ones(units)}}
+    module = network(own(step, state=("h", "c"), vectors=("u",), **constants), engine=engine)
+    with pytest.raises(
+        ValueError, match=rf"step must return '{state}' as \((2|B), .*; got (\((4|7),\)|a float|\(B, f)"
+    ):
+        module(sequences(module, 3, 2))
 
 
 def test_a_state_that_only_the_compiler_takes_for_narrow_is_right():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from abc import ABC
 from typing import Any
@@ -58,6 +59,49 @@ def test_an_fx_graph_passes_states_and_options_on() -> None:
     assert torch.fx.symbolic_trace(module)(*given).equal(module(*given))
 
 
+def changed(cls: type) -> type:
+    """A subclass with a forward of its own, around that of its base."""
+
+    def forward(self: Any, x: Tensor, hx: Any = None) -> Any:
+        first, *more = super(subclass, self).forward(x * 2, hx)
+        return (first * 3, *more)
+
+    subclass = type(cls.__name__, (cls,), {"forward": forward})
+    return subclass
+
+
+@pytest.mark.parametrize("name", [*NAMES, "ConvLSTM", "Recurrent"])
+@pytest.mark.parametrize("around", ["nothing", "subclass", "hooks", "parametrisation", "subclass of a subclass"])
+def test_what_lies_around_a_modules_forward_runs_once_in_a_graph(name: str, around: str) -> None:
+    cls = getattr(zoo, name)
+    for _ in range(around.count("subclass")):
+        cls = changed(cls)
+    core = {"ConvLSTM": lambda: cls(3, 4, 3), "Recurrent": lambda: cls("mgu", 3, 4)}.get(name, lambda: cls(3, 4))()
+    if around == "hooks":
+        core.register_forward_pre_hook(lambda module, given: (given[0] * 2,))
+        core.register_forward_hook(lambda module, given, output: (output[0] * 3, *output[1:]))
+    if around == "parametrisation":
+        nn.utils.parametrizations.weight_norm(core, next(iter(dict(core.named_parameters()))))
+    module = Around(core)
+    x = torch.randn((2, 3) if name.endswith("Cell") else (5, 2, 3, 4, 4) if name == "ConvLSTM" else (5, 2, 3))
+    graph = torch.fx.symbolic_trace(module)
+    torch.testing.assert_close(graph(x), module(x))
+    assert [node.target for node in graph.graph.nodes if node.op == "call_module"] == ["core"]
+
+
+@pytest.mark.parametrize("cls", [*(getattr(zoo, name) for name in NAMES), changed(zoo.GRU)])
+def test_fx_is_told_that_it_cannot_look_inside(cls: type) -> None:
+    """As for torch's modules, traced by themselves or through their forward."""
+
+    class Direct(Around):
+        def forward(self, x: Tensor) -> Any:
+            return self.core.forward(x)[0]
+
+    for module in (cls(3, 4), Direct(cls(3, 4))):
+        with pytest.raises(torch.fx.proxy.TraceError, match="trace the model"):
+            torch.fx.symbolic_trace(module)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_whole_module_in_a_file_names_one_class_as_torchs_does(name: str) -> None:
     """As in pytorch/examples, word_language_model/main.py, which lists the safe globals of its checkpoint."""
@@ -86,6 +130,30 @@ def test_cells_with_settings_are_saved_with_them() -> None:
         assert repr(loaded) == repr(module)
         assert loaded.cell.gates == module.cell.gates
         assert vars(loaded.cell).keys() == vars(module.cell).keys()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [zoo.LSTM(3, 4, zoneout={"h": 0.1}), zoo.Recurrent("mgu", 3, 4, weight_drop=0.5), zoo.ConvGRU(3, 4, 3)],
+    ids=lambda module: type(module).__name__,
+)
+def test_whole_modules_that_were_saved_with_their_objects_can_be_read(
+    module: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As files had it before cell and regularisation were put down in plain values."""
+    file = io.BytesIO()
+    with monkeypatch.context() as before:
+        before.setattr(zoo.Recurrent, "__getstate__", lambda self: dict(vars(self)))
+        torch.save(module, file)
+    file.seek(0)
+    assert any("Regularisation" in name for name in torch.serialization.get_unsafe_globals_in_checkpoint(file))
+    file.seek(0)
+    loaded = torch.load(file, weights_only=False).eval()
+    assert repr(loaded) == repr(module)
+    x = torch.randn((5, 2, 3, 4, 4) if isinstance(module, zoo.ConvRecurrent) else (5, 2, 3))
+    torch.testing.assert_close(loaded(x), module.eval()(x))
+    copied = copy.deepcopy(loaded)
+    torch.testing.assert_close(copied(x), loaded(x))
 
 
 def test_a_name_in_a_strangers_file_imports_nothing() -> None:

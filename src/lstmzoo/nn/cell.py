@@ -155,16 +155,26 @@ class Cell:
     def __setattr__(self, name: str, value: Any) -> None:
         """Keep modules and parameters in a module of their own, which `Recurrent` takes for a part of itself."""
         if not isinstance(value, Module | Parameter) or name == "learned":
+            if self._has_learned(name):
+                delattr(self.learned, name)
             object.__setattr__(self, name, value)
             return
+        vars(self).pop(name, None)  # it would hide what is learned
         if self.learned is None:
             self.learned = Module()
         setattr(self.learned, name, value)
 
+    def __delattr__(self, name: str) -> None:
+        delattr(self.learned, name) if self._has_learned(name) else object.__delattr__(self, name)
+
+    def _has_learned(self, name: str) -> bool:
+        learned = vars(self).get("learned")
+        return learned is not None and (name in learned._parameters or name in learned._modules)
+
     def __getattr__(self, name: str) -> Any:
         learned = vars(self).get("learned")
-        if learned is None or name.startswith("__"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if learned is None or name.startswith("__") or hasattr(type(self), name) or not hasattr(learned, name):
+            return object.__getattribute__(self, name)  # it says what is missing, and a property what it missed
         return getattr(learned, name)
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
 from torch.nn import Module, Parameter
 
 if TYPE_CHECKING:
@@ -100,13 +101,13 @@ def check_object(cell: Cell, hidden_size: int, output_size: int) -> None:
             if name != "learned" and _is_learned(value):
                 raise TypeError(
                     f"{cell!r}: the parameters in {name!r} would never be trained or saved; in __init__, set every "
-                    "parameter or module as an attribute of its own (self.map = torch.nn.Linear(8, 8)), several as a "
-                    "torch.nn.ModuleList or ParameterList"
+                    "parameter or module as an attribute of its own (self.map = torch.nn.Linear(8, 8)), a tensor "
+                    "as a torch.nn.Parameter, several as a torch.nn.ModuleList or ParameterList"
                 )
 
 
 def _is_learned(value: Any) -> bool:
-    """Whether there are parameters in a module, a container or a function with arguments."""
+    """Whether there is something that asks for a gradient in a module, a container or a function with arguments."""
     if isinstance(value, Module):
         return next(value.parameters(), None) is not None
     if isinstance(value, partial):
@@ -115,4 +116,4 @@ def _is_learned(value: Any) -> bool:
         value = tuple(value.values())
     if isinstance(value, list | tuple | set):
         return any(map(_is_learned, value))
-    return isinstance(value, Parameter)
+    return isinstance(value, Parameter) or (isinstance(value, Tensor) and value.requires_grad)

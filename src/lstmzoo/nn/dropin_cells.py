@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 from torch import _VF, Tensor
-from torch.nn import Module, Parameter
+from torch.nn import Parameter
 
-from lstmzoo.nn.torch_names import call_in_graph
+from lstmzoo.nn.graph_leaf import GraphLeaf, refuse_tracing
 
 
-class RNNCellBase(Module):
+class RNNCellBase(GraphLeaf):
     """What the three share, in place of ``torch.nn.RNNCellBase``: parameters, and input with or without a batch.
 
     Args:
@@ -56,8 +56,7 @@ class RNNCellBase(Module):
 
     def _run(self, input: Tensor, hx: Any) -> Any:
         """Check dimensions, add the batch dimension if there is none, and call torch's kernel."""
-        if isinstance(input, torch.fx.Proxy):
-            return call_in_graph(self, input, hx)
+        refuse_tracing(self, input, hx)
         if input.dim() not in (1, 2):
             raise ValueError(f"{self.title}: Expected input to be 1D or 2D, got {input.dim()}D instead")
         states = () if hx is None else tuple(hx) if self.num_states > 1 else (hx,)

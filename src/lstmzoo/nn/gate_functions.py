@@ -68,7 +68,7 @@ def with_gate_functions(cell: Cell, kind: str) -> Cell:
     Raises:
         ValueError: for another kind, or if the cell has no σ gates.
     """
-    if kind not in GATE_FUNCTIONS:
+    if not isinstance(kind, str) or kind not in GATE_FUNCTIONS:
         raise ValueError(unknown_choice("kind of gates", kind, GATE_FUNCTIONS))
     if kind == "soft":
         return cell

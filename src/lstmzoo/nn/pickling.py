@@ -15,5 +15,9 @@ def plain(state: dict[str, Any]) -> dict[str, Any]:
 
 def restored(state: dict[str, Any]) -> dict[str, Any]:
     """What `plain` was given. The name may come from a stranger's file: nothing is imported to find it."""
-    cell = registered(state["cell"]) if isinstance(state["cell"], str) else state["cell"]
-    return state | {"cell": cell, "regularisation": Regularisation(**state["regularisation"])}
+    cell, dropped = state["cell"], state["regularisation"]
+    cell = registered(cell) if isinstance(cell, str) else cell
+    dropped = (
+        dropped if isinstance(dropped, Regularisation) else Regularisation(**dropped)
+    )  # files held the object once
+    return state | {"cell": cell, "regularisation": dropped}

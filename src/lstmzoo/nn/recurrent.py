@@ -23,13 +23,13 @@ from lstmzoo.nn.checks import (
 from lstmzoo.nn.declaration import check_object
 from lstmzoo.nn.engine.native.operator import number_of
 from lstmzoo.nn.gate_functions import with_gate_functions
+from lstmzoo.nn.graph_leaf import refuse_tracing
 from lstmzoo.nn.layer_parameters import LayerParameters, States
 from lstmzoo.nn.packing import mask_of, pack_like, unpack
 from lstmzoo.nn.pickling import plain, restored
 from lstmzoo.nn.probe import Probe
 from lstmzoo.nn.registry import get_cell
 from lstmzoo.nn.regularise import Regularisation
-from lstmzoo.nn.torch_names import call_in_graph
 
 
 class Sequences(NamedTuple):
@@ -189,8 +189,7 @@ class Recurrent(LayerParameters):
         Raises:
             RuntimeError, ValueError: with torch.nn's wording, if sizes, dimensions or types don't fit.
         """
-        if isinstance(input, torch.fx.Proxy):
-            return call_in_graph(self, input, hx, lengths=lengths, reset=reset, return_states=return_states)
+        refuse_tracing(self, input, hx)
         state = None if hx is None else self._state_tuple(hx)
         if isinstance(input, PackedSequence):
             output, last, states = self._run_packed(input, state, lengths, reset, return_states)

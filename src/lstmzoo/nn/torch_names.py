@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.nn import Module
+
+from lstmzoo.nn.graph_leaf import GraphLeaf
 
 if TYPE_CHECKING:
     from lstmzoo.nn.cell import Cell
 
 
-class TorchNames(Module):
+class TorchNames(GraphLeaf):
     """Names of torch.nn.RNNBase beyond the constructor and forward: weights in lists, cuDNN's memory layout."""
 
     cell: Cell
@@ -70,18 +71,3 @@ class TorchNames(Module):
         module = super()._apply(fn, recurse)
         self.flatten_parameters()
         return module
-
-
-def call_in_graph(module: Module, input: Any, hx: Any, **options: Any) -> Any:
-    """Stand in a torch.fx graph as one node, as torch.nn's recurrent modules do, which torch.fx knows by their package.
-
-    Args:
-        module: the module.
-        input: a proxy of the graph that is being traced.
-        hx: the first state, or None.
-        **options: keyword arguments; those that are None or False are left out.
-    """
-    positional = (input,) if hx is None else (input, hx)
-    given = {name: value for name, value in options.items() if value is not None and value is not False}
-    tracer = input.tracer
-    return tracer.create_proxy("call_module", tracer.path_of_module(module), positional, given)

@@ -31,23 +31,27 @@ def load(source: str) -> ctypes.CDLL:
 
     The library lies in ``$LSTMZOO_CACHE``, else in the user's cache folder, under a name that tells code, compiler and
     processor, and the library's own digest; it is put there in one move, so that processes which start together don't
-    disturb each other. Where a compiler fails, the next one is tried.
+    disturb each other. Where a compiler fails, the next one is tried, and taken for good if it does better.
 
     Raises:
         BuildError: if there is no compiler, all failed, or there is no place to put the library.
     """
-    failures = []
+    failures: dict[str, str] = {}
     for compiler in _compilers():
         try:
             cache = _cache_folder()
             made_of = "\0".join([source, *FLAGS, str(TARGETS), compiler, _stamp(compiler), _processor()])
             key = hashlib.sha256(made_of.encode()).hexdigest()[:32]
-            return _known(cache, key) or _build(source, compiler, cache, key)
+            library = _known(cache, key) or _build(source, compiler, cache, key)
         except BuildError as error:
-            failures.append(str(error))
+            failures[compiler] = str(error)
         except OSError as error:
-            failures.append(f"{compiler} could not be used: {error}")
-    raise BuildError("; ".join(failures))
+            failures[compiler] = f"{compiler} could not be used: {error}"
+        else:
+            for worse in failures:  # it is not the code that they fail on: this process asks them no more
+                _compilers().remove(worse)
+            return library
+    raise BuildError("; ".join(failures.values()))
 
 
 def _known(cache: Path, key: str) -> ctypes.CDLL | None:
@@ -73,7 +77,12 @@ def _name(key: str, library: Path) -> str:
     return f"{key}-{hashlib.sha256(library.read_bytes()).hexdigest()[:16]}.so"
 
 
+_failed: dict[str, str] = {}  # what did not compile in this process, by key, and why
+
+
 def _build(source: str, compiler: str, cache: Path, key: str) -> ctypes.CDLL:
+    if key in _failed:
+        raise BuildError(_failed[key])
     failure = ""
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have emptied the user's cache meanwhile
     for left in cache.glob("build-*"):  # of a process that was killed
@@ -100,7 +109,8 @@ def _build(source: str, compiler: str, cache: Path, key: str) -> ctypes.CDLL:
             with contextlib.suppress(OSError):  # it is loaded; the next process makes it again
                 os.replace(library, cache / _name(key, library))
             return loaded
-    raise BuildError(f"{compiler} failed: {failure[-2000:]}")
+    _failed[key] = f"{compiler} failed: {failure[-2000:]}"
+    raise BuildError(_failed[key])
 
 
 _LINK = ["-undefined", "dynamic_lookup"] if platform.system() == "Darwin" else []

@@ -20,6 +20,7 @@ from lstmzoo.nn.engine.native.passes import Pass, backward_pass, forward_pass
 from lstmzoo.nn.engine.native.program import Program, make_program
 from lstmzoo.nn.engine.native.symbol import UntraceableError
 from lstmzoo.nn.engine.native.tracing import trace_step
+from lstmzoo.nn.engine.native.trial import try_step
 from lstmzoo.nn.layer import Step
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ def find_or_explain(
 @functools.lru_cache(maxsize=512)
 def _find(*described: Any) -> Kernel | str:
     with _lock:  # threads that need a kernel at the same time compile it once, and symbols are made by one at a time
-        return _make(*described)
+        return _make(*described)  # which is looked up again: another thread may have made it while this one waited
 
 
 _lock = threading.RLock()
@@ -104,12 +105,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
+@functools.lru_cache(maxsize=512)
 @torch.enable_grad()  # a kernel is made for training, too: a step that switches gradients off is refused
 def _make(
     step: Step, settings: Any, bias: bool, bias_in_steps: bool, graded: Any, dtype: torch.dtype, per_row: Any
 ) -> Kernel | str:
     try:
-        program = make_program(trace_step(step, bias, bias_in_steps, per_row), graded)
+        traced = trace_step(step, bias, bias_in_steps, per_row)
+        try_step(step)
+        program = make_program(traced, graded)
         forward, backward = forward_pass(program), backward_pass(program)
         source = emit(forward) + emit(backward)
         library = build.load(DTYPES[dtype] + _runtime() + PRELUDE + source)
