@@ -19,6 +19,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from lstmzoo.data.alike import Alike
+from lstmzoo.data.containers import open_video
 from lstmzoo.data.images import list_images, read_rgb
 from lstmzoo.errors import DataError
 
@@ -32,8 +33,6 @@ MAX_FPS = 1000.0
 """More frames per second are a slip of the header."""
 
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
-# These name other files, or make a video out of text and single images.
-_NO_VIDEOS = {"hls", "applehttp", "concat", "dash", "sdp", "image2", "tty", "lavfi"}
 
 _Self = TypeVar("_Self", bound="Source")
 
@@ -100,18 +99,10 @@ class FileSource(Source):
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, str(path)
+        self.container, self.stream = open_video(path)
         try:
-            # As a file, whatever its name looks like; and nothing in it may fetch anything over the network.
-            self.container = av.open(
-                f"file:{path.resolve()}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
-            )
-        except PermissionError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}") from error
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise self._no_video() from error
-        try:
-            self.stream = self._find_stream()
-        except BaseException:
+            self._check_size(self.stream.codec_context.width, self.stream.codec_context.height)
+        except DataError:
             self.container.close()
             raise
         # One thread per file: small frames decode faster so, and many files are decoded side by side.
@@ -120,18 +111,6 @@ class FileSource(Source):
         rate = _usable(self.stream.average_rate) or _usable(self.stream.guessed_rate)
         self.rate, self.says_rate = rate or FALLBACK_FPS, rate is not None
         self.declared = max(self.stream.frames, 0) or round(self.duration * self.rate)
-
-    def _find_stream(self) -> Any:
-        kinds = set(self.container.format.name.split(","))
-        stream: Any = self.container.streams.best("video")
-        if stream is None or kinds & _NO_VIDEOS or any(kind.endswith("_pipe") for kind in kinds):
-            raise self._no_video()
-        context = stream.codec_context
-        self._check_size(context.width, context.height)
-        return stream
-
-    def _no_video(self) -> DataError:
-        return DataError(f"{self.name} is not a video that can be decoded ({self.path.stat().st_size} bytes)")
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > MAX_PIXELS:

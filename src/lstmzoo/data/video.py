@@ -39,18 +39,21 @@ VIDEO_SUFFIXES = frozenset(
 )
 """Suffixes (lower case) of the files taken for videos; others are if they can be decoded."""
 
+_TEXTS = frozenset({".csv", ".htm", ".html", ".json", ".log", ".md", ".srt", ".tsv", ".txt", ".vtt", ".xml", ".yaml"})
+
 _Found = TypeVar("_Found")
 
 
 def is_video(path: Path) -> bool:
-    """Tell whether a path is a video file: by its suffix, or where that is unknown, by trying to decode a frame."""
-    if path.name.startswith(".") or not path.is_file():
+    """Tell whether a path is a video file: by its suffix, or where that is unknown, by decoding two frames."""
+    suffix = path.suffix.lower()
+    if path.name.startswith(".") or suffix in _TEXTS or not path.is_file():
         return False
-    if path.suffix.lower() in VIDEO_SUFFIXES or is_image(path):
-        return path.suffix.lower() in VIDEO_SUFFIXES
+    if suffix != ".gif" and (suffix in VIDEO_SUFFIXES or is_image(path)):
+        return suffix in VIDEO_SUFFIXES
     try:
         with FileSource(path) as source:
-            return next(source.frames(1), None) is not None
+            return len(list(source.frames(2))) == 2  # one is an image
     except DataError:
         return False
 
@@ -60,7 +63,7 @@ def is_frame_folder(path: Path) -> bool:
     if not path.is_dir():
         return False
     files = [file for file in path.iterdir() if file.name[0] != "."]
-    return sum(map(is_image, files)) > 1 and not any(file.suffix.lower() in VIDEO_SUFFIXES for file in files)
+    return sum(map(is_image, files)) > 1 and not any(map(is_video, files))
 
 
 def warn_of_others(folder: Path, others: Sequence[Path]) -> None:
