@@ -113,35 +113,48 @@ def test_files_that_were_joined_have_one_clock(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.diff(times), 0.04, atol=1e-3)
 
 
-@pytest.mark.parametrize("interlaced", [True, False])
-def test_frames_that_are_all_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interlaced: bool) -> None:
-    """What a decoder makes of an interlaced file when it refuses it is an error; a still video is not."""
-    options = INTERLACED["mpeg2.mpg"] if interlaced else {"codec": "mpeg2video"}
-    path = encode(tmp_path / "a.mpg", **options)
-    monkeypatch.setattr(FileSource, "_image", lambda *_: np.full((48, 64, 3), 190, np.uint8))
+def as_data(path: Path) -> dict[str, str]:
+    """Why a video is refused as data, by where it would be used."""
+    failed = FrameCache(path.parent / "cache", size=(8, 8)).build([path], progress=False)
+    return {"training": failed.get(path, ""), "check": video.count_all([path], progress=False)[1].get(path, "")}
 
-    def in_cache() -> None:
-        if failed := FrameCache(tmp_path / "cache", size=(8, 8)).build([path], progress=False):
-            raise DataError(failed[path])
 
-    def in_check() -> None:
-        counts, failed = video.count_all([path], progress=False)
-        if failed:
-            raise DataError(failed[path])
-        assert counts == {path: 12}
+def watched(path: Path) -> int:
+    with Stream(path, max_frames=8) as stream:
+        return len(list(stream))
 
-    def in_stream() -> None:
-        with Stream(path, max_frames=8) as stream:
-            assert len(list(stream)) == 8
 
-    ways: list[Callable[[], Any]] = [lambda: video.read_frames(path), in_cache, in_check, in_stream]
-    for way in ways:
-        if interlaced:
-            with pytest.raises(DataError, match=r"a\.mpg.*yadif"):
-                way()
-        else:
-            with pytest.warns(DataWarning, match=r"a\.mpg.*alike"):
-                way()
+@pytest.mark.parametrize("options", [{"codec": "mpeg2video"}, INTERLACED["mpeg2.mpg"]])
+@pytest.mark.parametrize("garbage", [True, False])
+def test_frames_that_are_all_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], garbage: bool
+) -> None:
+    """Nobody learns from them, nor is measured by them; who only looks is told.
+
+    What a decoder makes of an interlaced file when it refuses it, and recordings that froze, interlaced or not.
+    """
+    path = encode(tmp_path / "a.mpg", shades=SHADES if garbage else [16] * 12, **options)
+    if garbage:
+        monkeypatch.setattr(FileSource, "_image", lambda *_: np.full((48, 64, 3), 190, np.uint8))
+    for reason in as_data(path).values():
+        assert "all 12 frames" in reason
+        assert "a.mpg" in reason
+        assert "interlaced" not in reason
+    with pytest.warns(DataWarning, match=r"all 12 .*a\.mpg.*alike"):
+        assert len(video.read_frames(path)) == 12
+    with pytest.warns(DataWarning, match=r"all 8 .*a\.mpg.*alike"):
+        assert watched(path) == 8
+
+
+def test_a_folder_with_one_image_again_and_again(tmp_path: Path) -> None:
+    folder = tmp_path / "v"
+    write_frames(folder, [f"{k}.png" for k in range(7)])
+    assert set(as_data(folder).values()) == {""}
+    for k in range(1, 7):
+        (folder / f"{k}.png").write_bytes((folder / "0.png").read_bytes())
+    assert all("all 7 frames" in reason for reason in as_data(folder).values())
+    with pytest.warns(DataWarning, match="alike"):
+        watched(folder)
 
 
 def test_a_still_beginning_is_nothing_to_speak_of(tmp_path: Path) -> None:
@@ -152,6 +165,7 @@ def test_a_still_beginning_is_nothing_to_speak_of(tmp_path: Path) -> None:
         warnings.simplefilter("error")
         np.testing.assert_allclose(video.read_frames(path).mean(axis=(1, 2, 3)), shades, atol=3)
         assert len(video.read_frames(few)) == 3
+    assert {*as_data(path).values(), *as_data(few).values()} == {""}
 
 
 STRANGERS: dict[str, Callable[[Path], bytes]] = {

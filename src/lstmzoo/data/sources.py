@@ -52,12 +52,14 @@ class Source(ABC):
         rate: frames per second, on average; `FALLBACK_FPS` where nothing says it.
         says_rate: whether it is known.
         declared: how many frames it says to have, which need not be true; 0 where it says nothing.
+        fault: once it was read, what is wrong with all its frames, though they decode; None where nothing is.
     """
 
     name: str
     rate: float = FALLBACK_FPS
     says_rate: bool = False
     declared: int = 0
+    fault: str | None = None
 
     @abstractmethod
     def frames(self, max_frames: int | None = None) -> Iterator[TimedFrame]:
@@ -131,37 +133,29 @@ class FileSource(Source):
         return guessed if guessed is not None and self.rate <= guessed <= 120 else self.rate
 
     def frames(self, max_frames: int | None = None) -> Iterator[TimedFrame]:
-        """Read the frames.
-
-        Raises:
-            DataError: nothing that comes out can be what the file shows.
-        """
+        """Read the frames; `fault` then tells whether they can be what the file shows."""
         alike = Alike(self.name)
         size: tuple[int, int] | None = None
         start, previous = 0.0, -1 / self.rate
         for number, frame in enumerate(islice(self._decoded(), max_frames)):
             size = size or (frame.height, frame.width)
             image = self._image(frame, size)
-            alike.see(image, frame.interlaced_frame)
+            alike.see(image)
             time = previous + 1 / self.rate if frame.time is None else float(frame.time) - start
             if number == 0 or time <= previous:  # time stamps that begin anew, as where files were joined
                 start, time = start + time - (previous + 1 / self.rate), previous + 1 / self.rate
             previous = time
             yield TimedFrame(image, time)
-        alike.check()
+        self.fault = alike.fault()
 
     def count(self) -> int:
-        """Count the frames by decoding them.
-
-        Raises:
-            DataError: as `frames`.
-        """
+        """Count the frames by decoding them; see `frames`."""
         alike, count = Alike(self.name), 0
         for frame in self._decoded():
             if alike.so_far:
-                alike.see(self._image(frame, (frame.height, frame.width)), frame.interlaced_frame)
+                alike.see(self._image(frame, (frame.height, frame.width)))
             count += 1
-        alike.check()
+        self.fault = alike.fault()
         return count
 
     def count_packets(self) -> int:
@@ -208,6 +202,7 @@ class FolderSource(Source):
         Raises:
             DataError: one cannot be read, or has another size than the first.
         """
+        alike = Alike(self.name)
         size: tuple[int, ...] | None = None
         for number, path in enumerate(self.files[:max_frames]):
             image = cv2.cvtColor(read_rgb(path), cv2.COLOR_RGB2BGR)
@@ -217,7 +212,9 @@ class FolderSource(Source):
                     f"{path} has {image.shape[1]}×{image.shape[0]} pixels, the first frame {size[1]}×{size[0]}; "
                     "bring all frames to one size"
                 )
+            alike.see(image)
             yield TimedFrame(image, number / self.rate)
+        self.fault = alike.fault()
 
     def close(self) -> None:
         pass

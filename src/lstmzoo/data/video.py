@@ -113,6 +113,22 @@ def open_source(source: str | os.PathLike[str] | int) -> Source:
     return FileSource(path)
 
 
+def warn_of_fault(source: Source) -> None:
+    """Warn of what is wrong with the frames of a source that was read."""
+    if source.fault is not None:
+        warnings.warn(source.fault, DataWarning, stacklevel=3)
+
+
+def refuse_fault(source: Source) -> None:
+    """Refuse a source that was read as data to train on or to measure with, where its frames cannot be what it shows.
+
+    Raises:
+        DataError: all its frames are exactly alike.
+    """
+    if source.fault is not None:
+        raise DataError(source.fault)
+
+
 def iter_frames(
     path: str | os.PathLike[str],
     *,
@@ -133,11 +149,12 @@ def iter_frames(
         Frames, uint8 (H, W, C). They end where decoding ends, which may be before the declared number.
 
     Raises:
-        DataError: the file is missing, cannot be opened, or what comes out cannot be what it shows.
+        DataError: the file is missing or cannot be opened.
     """
     with open_source(Path(path)) as source:
         for image, _ in source.frames(max_frames):
             yield convert(image, size=size, grey=grey)
+        warn_of_fault(source)
 
 
 def convert(image: np.ndarray, *, size: tuple[int, int] | None, grey: bool) -> np.ndarray:
@@ -193,10 +210,12 @@ def count_frames(path: str | os.PathLike[str]) -> int:
     """Count the frames of a file by decoding them; 0 where it opens but nothing decodes.
 
     Raises:
-        DataError: the file is missing, cannot be opened, or what comes out cannot be what it shows.
+        DataError: the file is missing, cannot be opened, or all its frames are exactly alike.
     """
     with open_source(Path(path)) as source:
-        return source.count()
+        count = source.count()
+        refuse_fault(source)
+        return count
 
 
 def count_all(
