@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Callable
 from fractions import Fraction
@@ -12,11 +13,16 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
+from PIL import Image
 
+from lstmzoo.cli.predict_videos import find_sources
 from lstmzoo.data import video
 from lstmzoo.data.cache import FrameCache
 from lstmzoo.data.sources import FileSource
+from lstmzoo.data.video_files import look_into
 from lstmzoo.errors import DataError, DataWarning
+from lstmzoo.inference.footage import find_footage, open_footage
 from lstmzoo.inference.stream import Stream
 from tiny_data import write_video
 
@@ -107,35 +113,48 @@ def test_files_that_were_joined_have_one_clock(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.diff(times), 0.04, atol=1e-3)
 
 
-@pytest.mark.parametrize("interlaced", [True, False])
-def test_frames_that_are_all_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interlaced: bool) -> None:
-    """What a decoder makes of an interlaced file when it refuses it is an error; a still video is not."""
-    options = INTERLACED["mpeg2.mpg"] if interlaced else {"codec": "mpeg2video"}
-    path = encode(tmp_path / "a.mpg", **options)
-    monkeypatch.setattr(FileSource, "_image", lambda *_: np.full((48, 64, 3), 190, np.uint8))
+def as_data(path: Path) -> dict[str, str]:
+    """Why a video is refused as data, by where it would be used."""
+    failed = FrameCache(path.parent / "cache", size=(8, 8)).build([path], progress=False)
+    return {"training": failed.get(path, ""), "check": video.count_all([path], progress=False)[1].get(path, "")}
 
-    def in_cache() -> None:
-        if failed := FrameCache(tmp_path / "cache", size=(8, 8)).build([path], progress=False):
-            raise DataError(failed[path])
 
-    def in_check() -> None:
-        counts, failed = video.count_all([path], progress=False)
-        if failed:
-            raise DataError(failed[path])
-        assert counts == {path: 12}
+def watched(path: Path) -> int:
+    with Stream(path, max_frames=8) as stream:
+        return len(list(stream))
 
-    def in_stream() -> None:
-        with Stream(path, max_frames=8) as stream:
-            assert len(list(stream)) == 8
 
-    ways: list[Callable[[], Any]] = [lambda: video.read_frames(path), in_cache, in_check, in_stream]
-    for way in ways:
-        if interlaced:
-            with pytest.raises(DataError, match=r"a\.mpg.*yadif"):
-                way()
-        else:
-            with pytest.warns(DataWarning, match=r"a\.mpg.*alike"):
-                way()
+@pytest.mark.parametrize("options", [{"codec": "mpeg2video"}, INTERLACED["mpeg2.mpg"]])
+@pytest.mark.parametrize("garbage", [True, False])
+def test_frames_that_are_all_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], garbage: bool
+) -> None:
+    """Nobody learns from them, nor is measured by them; who only looks is told.
+
+    What a decoder makes of an interlaced file when it refuses it, and recordings that froze, interlaced or not.
+    """
+    path = encode(tmp_path / "a.mpg", shades=SHADES if garbage else [16] * 12, **options)
+    if garbage:
+        monkeypatch.setattr(FileSource, "_image", lambda *_: np.full((48, 64, 3), 190, np.uint8))
+    for reason in as_data(path).values():
+        assert "all 12 frames" in reason
+        assert "a.mpg" in reason
+        assert "interlaced" not in reason
+    with pytest.warns(DataWarning, match=r"all 12 .*a\.mpg.*alike"):
+        assert len(video.read_frames(path)) == 12
+    with pytest.warns(DataWarning, match=r"all 8 .*a\.mpg.*alike"):
+        assert watched(path) == 8
+
+
+def test_a_folder_with_one_image_again_and_again(tmp_path: Path) -> None:
+    folder = tmp_path / "v"
+    write_frames(folder, [f"{k}.png" for k in range(7)])
+    assert set(as_data(folder).values()) == {""}
+    for k in range(1, 7):
+        (folder / f"{k}.png").write_bytes((folder / "0.png").read_bytes())
+    assert all("all 7 frames" in reason for reason in as_data(folder).values())
+    with pytest.warns(DataWarning, match="alike"):
+        watched(folder)
 
 
 def test_a_still_beginning_is_nothing_to_speak_of(tmp_path: Path) -> None:
@@ -146,6 +165,7 @@ def test_a_still_beginning_is_nothing_to_speak_of(tmp_path: Path) -> None:
         warnings.simplefilter("error")
         np.testing.assert_allclose(video.read_frames(path).mean(axis=(1, 2, 3)), shades, atol=3)
         assert len(video.read_frames(few)) == 3
+    assert {*as_data(path).values(), *as_data(few).values()} == {""}
 
 
 STRANGERS: dict[str, Callable[[Path], bytes]] = {
@@ -177,6 +197,113 @@ def test_videos_are_known_by_suffix_or_content(tmp_path: Path) -> None:
     (tmp_path / "folder.avi").mkdir()
     found = {path.name for path in tmp_path.iterdir() if video.is_video(path)}
     assert found == {"a.avi", "none", "old.001", *(path.name for path in known)}
+
+
+def saved(image_format: str, frames: int = 1) -> bytes:
+    stream = io.BytesIO()
+    first, *others = (Image.new("RGB", (64, 64), (20 * k, 90, 0)) for k in range(frames))
+    first.save(stream, image_format, **({"save_all": True, "append_images": others} if others else {}))
+    return stream.getvalue()
+
+
+def song(folder: Path, container_format: str, codec: str) -> bytes:
+    """A second of silence with a cover."""
+    path = folder / f"made.{container_format}"
+    with av.open(str(path), "w") as container:
+        audio: Any = container.add_stream(codec, rate=44100)
+        cover: Any = container.add_stream("mjpeg", rate=1)
+        cover.width = cover.height = 64
+        cover.pix_fmt = "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        image = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8), format="bgr24")
+        container.mux([*cover.encode(image), *cover.encode()])
+        for k in range(40):
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            silence.sample_rate, silence.pts = 44100, 1024 * k
+            container.mux(audio.encode(silence))
+        container.mux(audio.encode())
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
+NO_VIDEOS: dict[str, Callable[[Path], bytes]] = {
+    "scan.pdf": lambda _: b"%PDF-1.4\n1 0 obj stream\n" + b"\nendstream\n".join([saved("JPEG")] * 4) + b"\n%%EOF",
+    "favicon.ico": lambda _: saved("ICO"),
+    "texture.tga": lambda _: saved("TGA"),
+    "drawing.svg": lambda _: b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+    "image": lambda _: saved("PNG"),
+    "photo.heif": lambda _: saved("AVIF"),
+    "sticker.001": lambda _: saved("WEBP", 4),
+    "song.mp3": lambda folder: song(folder, "mp3", "libmp3lame"),
+    "song.m4a": lambda folder: song(folder, "mp4", "aac"),
+    "words.srt": lambda _: b"1\n00:00:00,000 --> 00:00:02,000\nHello\n\n",
+    "garbage.bin": lambda _: np.random.default_rng(0).bytes(30000),
+}
+
+
+@pytest.mark.parametrize("name", NO_VIDEOS)
+def test_images_documents_and_songs_are_no_videos(tmp_path: Path, name: str) -> None:
+    """FFmpeg opens all of these, and decodes an image."""
+    path = tmp_path / name
+    path.write_bytes(NO_VIDEOS[name](tmp_path))
+    write_video(tmp_path / "walk.avi", 2)
+    assert not video.is_video(path)
+    assert look_into(tmp_path).videos == [tmp_path / "walk.avi"]
+    with pytest.warns(DataWarning, match=name):
+        assert find_sources(str(tmp_path), tmp_path / "out") == {"walk": tmp_path / "walk.avi"}
+    with pytest.warns(DataWarning, match=name):
+        assert [one.name for one in find_footage(tmp_path)] == ["walk"]
+    for suffix in ("", ".avi"):
+        renamed = path.rename(f"{path}{suffix}")
+        with pytest.raises(DataError, match=path.stem) as caught:
+            open_footage(renamed)
+        assert "\n" not in str(caught.value)
+        assert "moov" not in str(caught.value)
+        path = renamed
+
+
+def test_texts_are_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "FileSource", lambda path: pytest.fail(f"{path} opened"))
+    for name in ("notes.txt", "a.JSON", "list.csv", "words.srt", "a.png"):
+        (tmp_path / name).write_bytes(b"RIFF")
+        assert not video.is_video(tmp_path / name)
+
+
+def test_a_cover_beside_a_video_is_not_the_video(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        streams: list[Any] = [container.add_stream("mjpeg", rate=25) for _ in range(2)]
+        for stream, size in zip(streams, (128, 64), strict=True):
+            stream.width = stream.height = size
+            stream.pix_fmt = "yuvj420p"
+        streams[0].disposition = Disposition.attached_pic
+        for k in range(9):
+            stream, size = (streams[0], 128) if k == 0 else (streams[1], 64)
+            image = np.full((size, size, 3), SHADES[k], np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+    assert video.read_frames(tmp_path / "a.mp4").shape == (8, 64, 64, 1)
+
+
+def test_gifs_are_videos_where_they_move(tmp_path: Path) -> None:
+    for name, frames in (("moving.gif", 3), ("still.gif", 1), ("moving", 3)):
+        (tmp_path / name).write_bytes(saved("GIF", frames))
+    assert {path.name for path in tmp_path.iterdir() if video.is_video(path)} == {"moving.gif", "moving"}
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for name in ("1.gif", "2.gif"):
+        (folder / name).write_bytes(saved("GIF"))
+    assert video.is_frame_folder(folder)
+    (folder / "3.gif").write_bytes(saved("GIF", 3))
+    assert not video.is_frame_folder(folder)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "phone"])
+def test_unfinished_recordings_are_named_as_such(tmp_path: Path, name: str) -> None:
+    content = encode(tmp_path / "whole.mp4", "mpeg4").read_bytes()
+    for end in (content.index(b"moov"), content.index(b"moov") + 200):
+        (tmp_path / name).write_bytes(content[:end])
+        with pytest.raises(DataError, match=r"moov.*copy it again"):
+            video.read_frames(tmp_path / name)
 
 
 def test_names_that_look_like_addresses_are_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,16 +48,53 @@ def half_size(t: int) -> np.ndarray:
     return cv2.resize(large, LARGE[::-1], interpolation=cv2.INTER_AREA)
 
 
-@pytest.mark.parametrize("of", [smoothed, half_size, lambda t: cv2.GaussianBlur(disc(t), (9, 9), 3)])
-def test_soft_edges_are_no_objects(tmp_path, of):
+def dimmer(t: int) -> np.ndarray:
+    return smoothed(t) // 255 * 200 + smoothed(t) % 255 // 2
+
+
+@pytest.mark.parametrize("grey", [True, False])
+@pytest.mark.parametrize("of", [smoothed, half_size, dimmer, lambda t: cv2.GaussianBlur(disc(t), (9, 9), 3)])
+def test_soft_edges_are_no_objects(tmp_path, of, grey):
     """The commonest question about masks of one's own: https://github.com/hkchengrex/XMem/issues/64."""
-    report = check(write_set(tmp_path, [of(t) for t in range(4)]), progress=False)
+    report = check(write_set(tmp_path, [of(t) for t in range(4)], grey=grey), progress=False)
     assert not report.complete
     assert len(report.faults) == 1
     assert report.faults[0].startswith("a: ")
     assert "edges" in report.faults[0]
-    with pytest.warns(DataWarning, match=r"a: the grey values .* edges only"):
+    with pytest.warns(DataWarning, match=r"a: the .* edges only"):
         DAVIS(tmp_path, "all")
+
+
+@pytest.mark.parametrize("width", [2, 6])
+@pytest.mark.parametrize("step", [1, 12])
+def test_twenty_objects_are_complete(tmp_path, width, step):
+    """As DAVIS 2017 has them, and numbered by a tracker; tiny, or large and touching each other."""
+    masks = [np.zeros(LARGE, np.uint8) for _ in range(4)]
+    for t, mask in enumerate(masks):
+        for k in range(20):
+            top, left = k // 5 * 6 + 2 * t, k % 5 * 6 + t
+            mask[top : top + width, left : left + width] = (k * 7 % 20 + 1) * step
+        mask[40:50, 60:70] = 255
+    assert check(write_set(tmp_path, masks, grey=False), progress=False).faults == []
+    assert not doubtful_masks(DAVIS(tmp_path, "all").sequences[0])
+
+
+@pytest.mark.parametrize("shades", [(128,), (85, 170), (127,), (100, 200)])
+def test_white_beside_other_shades_is_void_which_is_named(tmp_path, shades):
+    masks = [disc(t, radius=8) for t in range(4)]
+    for k, shade in enumerate(shades):
+        for mask in masks:
+            mask[12 * k : 12 * k + 9, 60:69] = shade
+    report = check(write_set(tmp_path / "grey", masks), progress=False)
+    assert not report.complete
+    assert len(report.faults) == 1
+    assert all(str(value) in report.faults[0] for value in (255, *shades))
+    with pytest.warns(DataWarning, match=r"a: 255 counts as void"):
+        DAVIS(tmp_path / "grey", "all")
+    assert check(write_set(tmp_path / "palette", masks, grey=False), progress=False).complete
+    counts = {0: 0, 255: 255, **{shade: k for k, shade in enumerate(shades, 1)}}
+    numbered = [np.vectorize(counts.get)(mask).astype(np.uint8) for mask in masks]
+    assert check(write_set(tmp_path / "numbered", numbered), progress=False).complete
 
 
 @pytest.mark.parametrize("grey", [True, False])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from pathlib import Path
 
@@ -117,6 +118,22 @@ def test_results_with_more_objects_than_the_truth_are_told_of_binary(tmp_path, y
     with pytest.raises(DataError, match=r"a 00001: the result holds the number 3.*data\.binary=true"):
         evaluate(results, root, workers=1)
     assert evaluate(results, root, workers=1, binary=True).summary()["J-Mean"] < 1
+
+
+def test_all_sequences_are_scored_where_there_are_no_lists(tmp_path, capsys):
+    root = write_set(tmp_path / "set", scene({1: 0}))
+    results = write(tmp_path / "results", scene({1: 0}))
+    arguments = ["eval", f"results={results}", "data=mask_folder", f"data.root={root}"]
+    assert main(arguments) == 0
+    assert "no lists" not in capsys.readouterr().out
+    assert (results / "global_results-val.csv").is_file()
+    shutil.rmtree(root / "ImageSets")
+    assert main(arguments) == 0
+    assert "all sequences are scored" in " ".join(capsys.readouterr().out.split())
+    assert (results / "global_results-all.csv").is_file()
+    assert json.loads((results / "metrics.json").read_text())["split"] == "all"
+    assert main([*arguments, "split=val"]) == 2
+    assert "unknown split 'val'" in capsys.readouterr().err
 
 
 def test_tables_of_objects_that_enter_late(tmp_path):

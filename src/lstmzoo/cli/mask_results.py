@@ -9,7 +9,8 @@ from lstmzoo.cli.compose import compose
 from lstmzoo.cli.measured import stamp
 from lstmzoo.cli.run_folder import write_json
 from lstmzoo.data.atomic import making_folder
-from lstmzoo.data.terminal import wide_console
+from lstmzoo.data.davis.lists import default_split
+from lstmzoo.data.terminal import print_plain, wide_console
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.inference.davis_tables import scores_table, write_official_tables
 from lstmzoo.metrics.davis import PROTOCOLS, evaluate
@@ -31,12 +32,13 @@ def score_folder(argv: list[str]) -> None:
     if "resolution" not in config.data:
         raise LstmzooError(f"data={config.data.name} has no masks; choose e.g. data=davis data.root=FOLDER")
     results, root = (Path(str(path)).expanduser() for path in (config.results, config.data.root))
+    split = config.split or default_split(root)
     folder = results if config.output is None else Path(str(config.output)).expanduser()
     with making_folder(folder):  # to know before the work is done that its outcome can be written
         scores = evaluate(
             results,
             root,
-            split=config.split,
+            split=split,
             year=config.data.year,
             resolution=config.data.resolution,
             protocol=config.protocol,
@@ -45,12 +47,12 @@ def score_folder(argv: list[str]) -> None:
             workers=config.workers,
             progress=sys.stderr.isatty(),
         )
+    if config.split is None and split == "all":
+        print_plain(f"There are no lists in {root / 'ImageSets'}: all sequences are scored")
     console = wide_console()
-    console.print(f"{results} on {root}, {config.split}, {config.protocol}", soft_wrap=True)
+    console.print(f"{results} on {root}, {split}, {config.protocol}", soft_wrap=True)
     console.print(scores_table(scores))
-    files = [*write_official_tables(scores, folder, config.split), folder / "metrics.json"]
-    measured = {"results": str(results), "root": str(root), "split": config.split, **stamp()}
-    write_json(
-        files[-1], {"protocol": config.protocol, "split": config.split, **scores.as_dict(), "measured": measured}
-    )
+    files = [*write_official_tables(scores, folder, split), folder / "metrics.json"]
+    measured = {"results": str(results), "root": str(root), "split": split, **stamp()}
+    write_json(files[-1], {"protocol": config.protocol, "split": split, **scores.as_dict(), "measured": measured})
     print(f"Written to {folder}: {', '.join(path.name for path in files)}")

@@ -250,6 +250,7 @@ class FrameCache:
                         frame = video.convert(image, size=self.size, grey=self.grey)
                         stream.write(np.ascontiguousarray(frame).data)
                         count, last = count + 1, time
+                    video.refuse_fault(source)
                     rate = _measured_rate(source, count, last)
                 if count == 0:
                     raise video.nothing_decodes(path)

@@ -19,6 +19,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from lstmzoo.data.alike import Alike
+from lstmzoo.data.containers import open_video
 from lstmzoo.data.images import list_images, read_rgb
 from lstmzoo.errors import DataError
 
@@ -32,8 +33,6 @@ MAX_FPS = 1000.0
 """More frames per second are a slip of the header."""
 
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
-# These name other files, or make a video out of text and single images.
-_NO_VIDEOS = {"hls", "applehttp", "concat", "dash", "sdp", "image2", "tty", "lavfi"}
 
 _Self = TypeVar("_Self", bound="Source")
 
@@ -53,12 +52,14 @@ class Source(ABC):
         rate: frames per second, on average; `FALLBACK_FPS` where nothing says it.
         says_rate: whether it is known.
         declared: how many frames it says to have, which need not be true; 0 where it says nothing.
+        fault: once it was read, what is wrong with all its frames, though they decode; None where nothing is.
     """
 
     name: str
     rate: float = FALLBACK_FPS
     says_rate: bool = False
     declared: int = 0
+    fault: str | None = None
 
     @abstractmethod
     def frames(self, max_frames: int | None = None) -> Iterator[TimedFrame]:
@@ -100,18 +101,10 @@ class FileSource(Source):
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, str(path)
+        self.container, self.stream = open_video(path)
         try:
-            # As a file, whatever its name looks like; and nothing in it may fetch anything over the network.
-            self.container = av.open(
-                f"file:{path.resolve()}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
-            )
-        except PermissionError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}") from error
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise self._no_video() from error
-        try:
-            self.stream = self._find_stream()
-        except BaseException:
+            self._check_size(self.stream.codec_context.width, self.stream.codec_context.height)
+        except DataError:
             self.container.close()
             raise
         # One thread per file: small frames decode faster so, and many files are decoded side by side.
@@ -120,18 +113,6 @@ class FileSource(Source):
         rate = _usable(self.stream.average_rate) or _usable(self.stream.guessed_rate)
         self.rate, self.says_rate = rate or FALLBACK_FPS, rate is not None
         self.declared = max(self.stream.frames, 0) or round(self.duration * self.rate)
-
-    def _find_stream(self) -> Any:
-        kinds = set(self.container.format.name.split(","))
-        stream: Any = self.container.streams.best("video")
-        if stream is None or kinds & _NO_VIDEOS or any(kind.endswith("_pipe") for kind in kinds):
-            raise self._no_video()
-        context = stream.codec_context
-        self._check_size(context.width, context.height)
-        return stream
-
-    def _no_video(self) -> DataError:
-        return DataError(f"{self.name} is not a video that can be decoded ({self.path.stat().st_size} bytes)")
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > MAX_PIXELS:
@@ -152,37 +133,29 @@ class FileSource(Source):
         return guessed if guessed is not None and self.rate <= guessed <= 120 else self.rate
 
     def frames(self, max_frames: int | None = None) -> Iterator[TimedFrame]:
-        """Read the frames.
-
-        Raises:
-            DataError: nothing that comes out can be what the file shows.
-        """
+        """Read the frames; `fault` then tells whether they can be what the file shows."""
         alike = Alike(self.name)
         size: tuple[int, int] | None = None
         start, previous = 0.0, -1 / self.rate
         for number, frame in enumerate(islice(self._decoded(), max_frames)):
             size = size or (frame.height, frame.width)
             image = self._image(frame, size)
-            alike.see(image, frame.interlaced_frame)
+            alike.see(image)
             time = previous + 1 / self.rate if frame.time is None else float(frame.time) - start
             if number == 0 or time <= previous:  # time stamps that begin anew, as where files were joined
                 start, time = start + time - (previous + 1 / self.rate), previous + 1 / self.rate
             previous = time
             yield TimedFrame(image, time)
-        alike.check()
+        self.fault = alike.fault()
 
     def count(self) -> int:
-        """Count the frames by decoding them.
-
-        Raises:
-            DataError: as `frames`.
-        """
+        """Count the frames by decoding them; see `frames`."""
         alike, count = Alike(self.name), 0
         for frame in self._decoded():
             if alike.so_far:
-                alike.see(self._image(frame, (frame.height, frame.width)), frame.interlaced_frame)
+                alike.see(self._image(frame, (frame.height, frame.width)))
             count += 1
-        alike.check()
+        self.fault = alike.fault()
         return count
 
     def count_packets(self) -> int:
@@ -229,6 +202,7 @@ class FolderSource(Source):
         Raises:
             DataError: one cannot be read, or has another size than the first.
         """
+        alike = Alike(self.name)
         size: tuple[int, ...] | None = None
         for number, path in enumerate(self.files[:max_frames]):
             image = cv2.cvtColor(read_rgb(path), cv2.COLOR_RGB2BGR)
@@ -238,7 +212,9 @@ class FolderSource(Source):
                     f"{path} has {image.shape[1]}×{image.shape[0]} pixels, the first frame {size[1]}×{size[0]}; "
                     "bring all frames to one size"
                 )
+            alike.see(image)
             yield TimedFrame(image, number / self.rate)
+        self.fault = alike.fault()
 
     def close(self) -> None:
         pass

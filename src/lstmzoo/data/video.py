@@ -39,18 +39,21 @@ VIDEO_SUFFIXES = frozenset(
 )
 """Suffixes (lower case) of the files taken for videos; others are if they can be decoded."""
 
+_TEXTS = frozenset({".csv", ".htm", ".html", ".json", ".log", ".md", ".srt", ".tsv", ".txt", ".vtt", ".xml", ".yaml"})
+
 _Found = TypeVar("_Found")
 
 
 def is_video(path: Path) -> bool:
-    """Tell whether a path is a video file: by its suffix, or where that is unknown, by trying to decode a frame."""
-    if path.name.startswith(".") or not path.is_file():
+    """Tell whether a path is a video file: by its suffix, or where that is unknown, by decoding two frames."""
+    suffix = path.suffix.lower()
+    if path.name.startswith(".") or suffix in _TEXTS or not path.is_file():
         return False
-    if path.suffix.lower() in VIDEO_SUFFIXES or is_image(path):
-        return path.suffix.lower() in VIDEO_SUFFIXES
+    if suffix != ".gif" and (suffix in VIDEO_SUFFIXES or is_image(path)):
+        return suffix in VIDEO_SUFFIXES
     try:
         with FileSource(path) as source:
-            return next(source.frames(1), None) is not None
+            return len(list(source.frames(2))) == 2  # one is an image
     except DataError:
         return False
 
@@ -60,7 +63,7 @@ def is_frame_folder(path: Path) -> bool:
     if not path.is_dir():
         return False
     files = [file for file in path.iterdir() if file.name[0] != "."]
-    return sum(map(is_image, files)) > 1 and not any(file.suffix.lower() in VIDEO_SUFFIXES for file in files)
+    return sum(map(is_image, files)) > 1 and not any(map(is_video, files))
 
 
 def warn_of_others(folder: Path, others: Sequence[Path]) -> None:
@@ -110,6 +113,22 @@ def open_source(source: str | os.PathLike[str] | int) -> Source:
     return FileSource(path)
 
 
+def warn_of_fault(source: Source) -> None:
+    """Warn of what is wrong with the frames of a source that was read."""
+    if source.fault is not None:
+        warnings.warn(source.fault, DataWarning, stacklevel=3)
+
+
+def refuse_fault(source: Source) -> None:
+    """Refuse a source that was read as data to train on or to measure with, where its frames cannot be what it shows.
+
+    Raises:
+        DataError: all its frames are exactly alike.
+    """
+    if source.fault is not None:
+        raise DataError(source.fault)
+
+
 def iter_frames(
     path: str | os.PathLike[str],
     *,
@@ -130,11 +149,12 @@ def iter_frames(
         Frames, uint8 (H, W, C). They end where decoding ends, which may be before the declared number.
 
     Raises:
-        DataError: the file is missing, cannot be opened, or what comes out cannot be what it shows.
+        DataError: the file is missing or cannot be opened.
     """
     with open_source(Path(path)) as source:
         for image, _ in source.frames(max_frames):
             yield convert(image, size=size, grey=grey)
+        warn_of_fault(source)
 
 
 def convert(image: np.ndarray, *, size: tuple[int, int] | None, grey: bool) -> np.ndarray:
@@ -190,10 +210,12 @@ def count_frames(path: str | os.PathLike[str]) -> int:
     """Count the frames of a file by decoding them; 0 where it opens but nothing decodes.
 
     Raises:
-        DataError: the file is missing, cannot be opened, or what comes out cannot be what it shows.
+        DataError: the file is missing, cannot be opened, or all its frames are exactly alike.
     """
     with open_source(Path(path)) as source:
-        return source.count()
+        count = source.count()
+        refuse_fault(source)
+        return count
 
 
 def count_all(

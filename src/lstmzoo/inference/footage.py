@@ -168,7 +168,7 @@ def _holds_frames(folder: Path) -> bool:
     """Tell whether a folder holds images and no videos, as which animated GIFs count."""
     if not folder.is_dir() or not list_images(folder):
         return False
-    return not any(path.suffix.lower() in VIDEO_SUFFIXES for path in folder.iterdir() if path.name[0] != ".")
+    return not any(map(is_video, folder.iterdir()))
 
 
 def _of_files(name: str, path: Path, files: tuple[Path, ...], max_frames: int | None) -> Footage:

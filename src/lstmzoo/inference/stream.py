@@ -51,7 +51,7 @@ class Stream:
         """Yield the frames, (H, W, 3) uint8 BGR, each with its time in seconds from the first.
 
         Raises:
-            DataError: not one frame can be decoded, or what comes out cannot be what the file shows.
+            DataError: not one frame can be decoded.
         """
         count, time_s = 0, 0.0
         for frame in self.source.frames(self.max_frames):
@@ -59,6 +59,7 @@ class Stream:
             yield frame
         if not count:
             raise DataError(f"no frame of {self.name} can be decoded, although it opens")
+        video.warn_of_fault(self.source)
         # Containers may be off by a frame or two; more than that, in number and time, is a file that was cut short.
         declared, seconds = self.source.declared, self.source.duration
         is_short = count < 0.99 * declared - 2 and time_s < 0.99 * seconds - 3 / self.rate

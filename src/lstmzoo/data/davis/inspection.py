@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lstmzoo.data.davis.layout import MaskedVideo
 from lstmzoo.data.davis.mask_findings import MaskFindings
-from lstmzoo.data.davis.masks import GREY_MODES, WIDE_MODES, check_kind, decode_mask, read_mask
+from lstmzoo.data.davis.masks import WIDE_MODES, check_kind, decode_mask, read_mask
 from lstmzoo.data.images import read_header
 from lstmzoo.errors import DataError
 
@@ -40,7 +40,7 @@ def check_files(video: MaskedVideo) -> None:
 
 
 def doubtful_masks(video: MaskedVideo) -> list[str]:
-    """Say what of the first, the middle and the last mask is hardly meant, where they are grey; `data check` reads all.
+    """Say what of the first, the middle and the last mask is hardly meant; `data check` reads all.
 
     Raises:
         DataError: one of them cannot be decoded.
@@ -48,6 +48,5 @@ def doubtful_masks(video: MaskedVideo) -> list[str]:
     masks = [path for path in video.masks if path is not None]
     findings = MaskFindings()
     for path in sorted({masks[0], masks[len(masks) // 2], masks[-1]}) if masks else ():
-        if read_header(path).mode in GREY_MODES:
-            findings.add(path, decode_mask(path))
+        findings.add(path, decode_mask(path))
     return list(findings.faults())

@@ -62,6 +62,11 @@ def find_list(root: Path, split: str, year: int | None, resolution: str) -> tupl
     return next(((path, of) for path, of in places if year in (None, of) and path.is_file()), None)
 
 
+def default_split(root: Path) -> str:
+    """Name the split to be scored where nobody says which: val, or, where there are no lists at all, all."""
+    return "val" if any((root / "ImageSets").rglob("*.txt")) else "all"
+
+
 def read_list(path: Path, year: int | None) -> SequenceList:
     """Read a list of either form, told apart line by line.
 
