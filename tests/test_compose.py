@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from lstmzoo.cli import build, main
-from lstmzoo.cli.compose import compose, compose_sweep, override_stored
+from lstmzoo.cli.compose import compose, override_stored, parse
 from lstmzoo.cli.configs import config_dir, groups
+from lstmzoo.cli.run_folder import read_config
+from lstmzoo.cli.sweeps import compose_sweep
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models import list_models
 from lstmzoo.tasks.callbacks import Timing
@@ -117,9 +120,36 @@ def test_what_is_missing_is_shown_in_a_command_that_exists(name: str) -> None:
         compose(name, [])
 
 
-@pytest.mark.parametrize("path", ["/my data/kth (1)", "runs/a=b,c", r"C:\videos\it's", "~/kth"])
+@pytest.mark.parametrize("path", ["/my data/kth (1)", "runs/a=b,c", r"C:\videos\it's", "~/kth", "/data/a,b", "glob(*)"])
 def test_paths_may_hold_any_character(path: str) -> None:
     assert compose("train", [f"data.root={path}"]).data.root == path
+    assert override_stored(train_config(), [f"data.root={path}"], "a run").data.root == path
+
+
+def test_commas_part_paths_in_sweeps_only() -> None:
+    (several,) = parse(["data.root=/data/a,b"], sweep=True)
+    assert [*several.sweep_string_iterator()] == ["/data/a", "b"]
+    with pytest.raises(LstmzooError, match="add -m"):
+        compose("train", ["seed=1,2"])
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [("task.lr=${eval:1}", "task.lr"), ("seed=${nothere}", "nothere"), ("hydra/launcher=joblib", "Valid: basic")],
+)
+def test_what_hydra_refuses_is_said_in_one_line(override: str, named: str) -> None:
+    with pytest.raises(LstmzooError, match=named) as caught:
+        compose("train", [override])
+    assert "\n" not in str(caught.value)
+    assert "object_type" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"seed: \xff", b"seed: " + b"9" * 5000, b"seed: [", b"[" * 5000, b""])
+def test_broken_configurations_of_runs_are_explained_in_plain_words(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_bytes(content)
+    with pytest.raises(LstmzooError, match=r"config\.yaml") as caught:
+        read_config(tmp_path)
+    assert not re.search(r"\n|codec|sys\.|recursion", str(caught.value))
 
 
 def test_numbers_may_be_whole_where_shares_are_expected() -> None:
@@ -172,8 +202,13 @@ def test_wrong_values_of_the_task_are_explained() -> None:
 
 def test_wrong_values_of_the_trainer_are_explained(tmp_path: Path) -> None:
     task = build.build_task(train_config(), CLASSES)
-    for override in ("trainer.accelerator=abacus", "trainer.precision=7", "+trainer.no_such_argument=1"):
-        with pytest.raises(LstmzooError, match="the trainer cannot be set up like this"):
+    for override, said in (
+        ("trainer.accelerator=abacus", "the trainer cannot be set up like this"),
+        ("trainer.precision=7", "the trainer cannot be set up like this"),
+        ("+trainer.max_epoch=1", "did you mean 'max_epochs'"),
+        ("+trainer.callbacks=[]", "trainer.callbacks"),
+    ):
+        with pytest.raises(LstmzooError, match=said):
             build.build_trainer(train_config(override), tmp_path, task, True, Timing())
 
 

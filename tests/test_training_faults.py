@@ -163,6 +163,8 @@ DAMAGED = [
     b"epoch,step\n0,8\x00\n",
     b'epoch,step\n"0,8\n',
     b"epoch\n0\n",
+    b"\0" * 64,
+    b"\xff\xfe",
     "epoch,step\n\u2028\n".encode(),
 ]
 
@@ -172,7 +174,7 @@ def test_damaged_metrics_are_kept_aside(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     path.write_bytes(content)
     if content:
-        with pytest.warns(DataWarning, match="damaged"):
+        with pytest.warns(DataWarning, match=r"damaged in line [1-9]"):
             log = RunLog(tmp_path, resumed=True)
         assert (tmp_path / "metrics-damaged-1.csv").read_bytes() == content
     else:

@@ -78,7 +78,7 @@ def test_what_is_wrong_shows_before_features_are_computed(tmp_path: Path) -> Non
     with pytest.raises(
         DataError, match=r"no image in split 'test'; it has train, val.*split=val.*test_after_fit=false"
     ):
-        module(root, encoder).check_test()
+        module(root, encoder).check(test=True)
     with (root / "val.txt").open("a") as file:
         file.write("stranger\n")
     with pytest.raises(DataError, match=r"val.txt, line 5 names 'stranger'"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import warnings
 from collections.abc import Callable
@@ -109,6 +110,41 @@ def test_sets_that_failed(failing, tmp_path, capsys, name):
     assert remedies[name] in capsys.readouterr().out.splitlines()[-1]
 
 
+@pytest.mark.parametrize("name", ["val", "valid", "Validation", "dev", "eval"])
+@pytest.mark.parametrize("form", ["annotations/{}.json", "captions_{}.json", "annotations/captions_{}2020.json"])
+def test_splits_by_their_usual_names(tmp_path, capsys, name, form):
+    coco(tmp_path / form.format("train"), "a.jpg")
+    coco(tmp_path / form.format(name), "b.jpg")
+    coco(tmp_path / "annotations" / "mine.json", "c.jpg")
+    coco(tmp_path / "annotations" / "instances_train2017.json", "a.jpg")
+    files = read_captions(tmp_path)
+    assert [[record.path.name for record in files.of(split)] for split in ("train", "val")] == [["a.jpg"], ["b.jpg"]]
+    assert [*files.oddities.found.values()] == [["mine.json"]]
+    write_images(tmp_path, "a.jpg", "b.jpg")
+    with pytest.raises(SystemExit):
+        command.run(["check", "captions", f"root={tmp_path}"])
+    said = capsys.readouterr().out
+    assert "mine.json" in said
+    assert "1 caption per image" in said
+    shutil.rmtree(tmp_path / "annotations")
+    for old in tmp_path.glob("*.json"):
+        old.unlink()
+    (tmp_path / "captions.csv").write_text("image,caption\na.jpg,a dog\nb.jpg,two cats\n")
+    (tmp_path / "train.txt").write_text("a\n")
+    (tmp_path / f"{name}.txt").write_text("b\n")
+    assert [record.path.name for record in read_captions(tmp_path).of("val")] == ["b.jpg"]
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"[" + b"9" * 5000 + b"]", b"\xff[]", b"[{"])
+def test_broken_results_are_explained_in_plain_words(tmp_path, content):
+    (tmp_path / "results.json").write_bytes(content)
+    (tmp_path / "dataset.json").write_bytes(content)
+    for name, read in (("results.json", load_results), ("dataset.json", read_captions)):
+        with pytest.raises(DataError, match=name) as caught:
+            read(tmp_path / name)
+        assert not re.search(r"\n|codec|sys\.|recursion", str(caught.value))
+
+
 def coco(path: Path, *names: str, captions: bool = True) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     content: dict[str, Any] = {"images": [{"id": number, "file_name": name} for number, name in enumerate(names)]}
@@ -199,6 +235,9 @@ def test_no_words_of_flickr8k_have_changed(real_data):
     [
         (["一只狗在草地上奔跑", "两个人在海边散步"], False),
         (["一只 狗 在 草地 上 奔跑", "两个 人 在 海边 散步"], True),
+        (["狗跑", "猫睡", "两只狗"], False),
+        (["狗 跑", "猫 睡", "两 只 狗"], True),
+        (["a dog called 小狗", "a cat called 小猫"], True),
         (["犬が草の上を走っている", "二人の男"], False),
         (["犬 が 草 の 上 を 走っ て いる"], True),
         (["สุนัขวิ่งบนหญ้า"], False),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich import get_console
 
 from lstmzoo.cli import tasks
-from lstmzoo.errors import LstmzooError, Terminated, printable
+from lstmzoo.errors import LstmzooError, Terminated, printable, unknown_choice
 from lstmzoo.tasks.base import BaseTask
 from lstmzoo.tasks.base_data import BaseDataModule
 from lstmzoo.tasks.callbacks import Checkpoints, PatientStopping, Timing
@@ -92,19 +93,31 @@ def build_trainer(
     loggers: list[Logger] = [log]
     if config.logger.tensorboard:
         loggers.append(_tensorboard(folder))
+    ours: dict[str, Any] = {
+        "callbacks": callbacks,
+        "logger": loggers,
+        "plugins": [WholeFiles()],
+        "enable_progress_bar": bar,
+        "enable_model_summary": False,
+        "default_root_dir": folder,
+        "use_distributed_sampler": False,
+    }
+    asked = to_dict(config.trainer)
+    _check_arguments(asked, ours)
     with setting_errors("the trainer"):
-        trainer = Trainer(
-            **to_dict(config.trainer),
-            callbacks=callbacks,
-            logger=loggers,
-            plugins=[WholeFiles()],
-            enable_progress_bar=bar,
-            enable_model_summary=False,
-            default_root_dir=folder,
-            use_distributed_sampler=False,
-        )
+        trainer = Trainer(**asked, **ours)
     log.max_epochs = trainer.max_epochs or 0
     return trainer
+
+
+def _check_arguments(asked: Iterable[str], ours: Collection[str]) -> None:
+    """Complain of keys that are no arguments of Lightning's Trainer, or that are not for a configuration to set."""
+    free = inspect.signature(Trainer).parameters.keys() - ours
+    for key in asked:
+        if key in ours:
+            raise LstmzooError(f"trainer.{key} is set by lstmzoo itself; leave it out")
+        if key not in free:
+            raise LstmzooError(unknown_choice("argument of Lightning's Trainer", key, free))
 
 
 @contextmanager

@@ -36,6 +36,9 @@ ANY_TYPE = {"trainer.devices", "trainer.strategy", "trainer.profiler"}
 LITERAL = {"root", "ckpt_path", "output", "input", "resume", "cache_dir", "split_dir", "dir", "group_pattern"}
 LITERAL |= {"image_dir", "label_file", "class_file", "start_from", "results", "caption", "first_mask"}
 
+_INTERNAL = re.compile(r"\s*(full_key|object_type|reference_type)\b")
+_NOT_FOUND = re.compile(r"Could not find '([^']+)/([^/']+)'\s+Available options in '[^']*':((?:\n\t\S+)*)")
+
 
 def compose(config_name: str, overrides: Sequence[str], *, complete: bool = True) -> DictConfig:
     """Compose ``configs/<config_name>.yaml`` with command-line overrides.
@@ -68,7 +71,7 @@ def compose(config_name: str, overrides: Sequence[str], *, complete: bool = True
     try:
         OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
-        raise LstmzooError(f"the configuration cannot be composed: {error}") from error
+        raise LstmzooError(f"the configuration cannot be composed: {in_one_line(error)}") from error
     for override in values:
         _check_type(base, config, override)
     if complete:  # a command's configurations for single tasks begin with its name
@@ -84,26 +87,6 @@ def compose_unset(config_name: str, choices: Sequence[str]) -> DictConfig:
         return _hydra_compose(config_name, parse(choices))
     finally:
         GlobalHydra.instance().hydra = running
-
-
-def compose_sweep(config_name: str, overrides: Sequence[str]) -> list[tuple[list[str], DictConfig]]:
-    """Compose every choice of a sweep once, so that its mistakes show before the first run starts.
-
-    Not every combination: each value of each swept key, with the first of the others.
-
-    Returns:
-        The overrides of each, and what they make.
-    """
-    parsed = parse(overrides)
-    fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
-    swept = [
-        [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
-        for override in parsed
-        if override.is_discrete_sweep()
-    ]
-    first = [values[0] for values in swept]
-    chosen = [[*first[:i], value, *first[i + 1 :]] for i, values in enumerate(swept) for value in values] or [[]]
-    return [([*fixed, *one], compose(config_name, [*fixed, *one])) for one in chosen]
 
 
 def override_stored(stored: DictConfig, overrides: Sequence[str], origin: str) -> DictConfig:
@@ -139,17 +122,26 @@ def override_stored(stored: DictConfig, overrides: Sequence[str], origin: str) -
     return config
 
 
-def parse(overrides: Sequence[str]) -> list[Override]:
-    """Parse overrides in Hydra's syntax; the values of `LITERAL` keys may hold any character."""
+def parse(overrides: Sequence[str], *, sweep: bool = False) -> list[Override]:
+    """Parse overrides in Hydra's syntax; the values of `LITERAL` keys may hold any character.
+
+    Args:
+        overrides: the overrides.
+        sweep: whether keys may have several values; in those of `LITERAL` keys, a comma is one like any other if not.
+    """
     parser = OverridesParser.create()
     parsed = []
     for text in overrides:
+        key, equals, value = text.partition("=")
+        literal = [f"{key}={quoted(value)}"] if equals and key.rpartition(".")[2] in LITERAL else []
         try:
-            parsed += parser.parse_overrides([text])
+            (found,) = parser.parse_overrides([text])
+            if literal and found.is_sweep_override() and not sweep:
+                (found,) = parser.parse_overrides(literal)
+            parsed.append(found)
         except (OverrideParseException, ValueError) as error:  # ValueError: a number of thousands of digits
-            key, equals, value = text.partition("=")
-            if equals and key.rpartition(".")[2] in LITERAL:
-                parsed += parser.parse_overrides([f"{key}={quoted(value)}"])
+            if literal:
+                parsed += parser.parse_overrides(literal)
                 continue
             remedy = "write key=value, e.g. model.cell=gru; put values with special characters in quotes"
             raise LstmzooError(f"cannot read '{text if len(text) < 300 else text[:300] + '...'}': {remedy}") from error
@@ -197,8 +189,23 @@ def _searched(overrides: Sequence[Override]) -> list[Path]:
     return folders
 
 
+def choices_of(overrides: Sequence[Override]) -> dict[str, list[str]]:
+    """The groups and their choices, those in the folders that overrides name among them."""
+    return groups(_searched(overrides))
+
+
+def in_one_line(error: Exception) -> str:
+    """Word an error of Hydra or OmegaConf in one line, with the key that it is about."""
+    unknown = _NOT_FOUND.search(str(error))
+    if unknown:
+        return unknown_choice(unknown[1], unknown[2], unknown[3].split())
+    message = " ".join(line.strip() for line in str(error).splitlines() if not _INTERNAL.match(line))
+    key = getattr(error, "full_key", None)
+    return f"{key}: {message}" if key else message
+
+
 def _hydra_compose(config_name: str, overrides: Sequence[Override]) -> DictConfig:
-    choices = groups(_searched(overrides))
+    choices = choices_of(overrides)
     for override in overrides:
         if override.key_or_group in choices and not override.is_delete():
             valid = choices[override.key_or_group]
@@ -208,8 +215,8 @@ def _hydra_compose(config_name: str, overrides: Sequence[Override]) -> DictConfi
     try:
         with initialize_config_dir(str(config_dir()), version_base=VERSION_BASE, job_name=config_name):
             return hydra_compose(config_name, [str(override.input_line) for override in overrides])
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise LstmzooError(f"the configuration cannot be composed: {error}") from error
+    except (HydraException, OmegaConfBaseException, ValueError, AssertionError) as error:
+        raise LstmzooError(f"the configuration cannot be composed: {in_one_line(error)}") from error
 
 
 def _check_key(base: DictConfig, override: Override) -> None:

@@ -81,7 +81,7 @@ def _remarks(report: CaptionsReport) -> Iterator[str]:
     each = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     yield f"Read from {report.source}, layout {report.layout}."
     yield (
-        f"{each} captions per image; {report.words} different words in training, "
+        f"{each} {'caption' if most == 1 else 'captions'} per image; {report.words} different words in training, "
         f"{report.frequent_words} of them five times or more."
     )
     if report.simulated:

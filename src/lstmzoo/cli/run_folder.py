@@ -13,6 +13,7 @@ import yaml  # type: ignore[import-untyped]
 from omegaconf import DictConfig, OmegaConf
 
 from lstmzoo.data.atomic import write_atomically
+from lstmzoo.data.wording import why_unreadable
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.contract import check_plain
 
@@ -41,8 +42,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             raise ValueError(f"it is larger than {LARGEST_CONFIG:,} bytes")
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:  # not UTF-8, an endless number, too deep
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
-        raise LstmzooError(f"{path} cannot be read: {reason[:300]}") from error
+        raise LstmzooError(f"{path} cannot be read: {why_unreadable(error)}") from error
     if not isinstance(config, dict):
         raise LstmzooError(f"{path} is not the configuration of a run")
     check_plain(config, str(path))

@@ -27,7 +27,8 @@ def run(argv: list[str]) -> None:
     from hydra._internal.utils import get_args_parser
     from omegaconf import OmegaConf
 
-    from lstmzoo.cli.compose import compose, compose_sweep, parse, quoted
+    from lstmzoo.cli.compose import compose, parse, quoted
+    from lstmzoo.cli.sweeps import compose_sweep
 
     parser = get_args_parser()
     parser.prog = "lstmzoo train"
@@ -35,15 +36,17 @@ def run(argv: list[str]) -> None:
     if args.config_dir is not None:  # another way to say it
         place, args.config_dir = Path(args.config_dir).resolve(), None
         args.overrides.insert(0, f"hydra.searchpath=[{quoted(f'file://{place}')}]")
-    args.overrides = [override.input_line for override in parse(args.overrides)]
-    resume = [override for override in parse(args.overrides) if override.key_or_group == "resume"]
+    args.overrides = [override.input_line for override in parse(args.overrides, sweep=args.multirun)]
+    resume = [override for override in parse(args.overrides, sweep=args.multirun) if override.key_or_group == "resume"]
     if resume and resume[-1].value() is not None:
         others = [text for text in args.overrides if text.partition("=")[0] != "resume"]
         _resume(Path(str(resume[-1].value())), others, sweep=args.multirun)
     elif args.multirun:
+        data: list[DictConfig] = []
         for overrides, config in compose_sweep("train", args.overrides):
             _refuse_subprocesses(config)
             _rehearse(config, overrides)
+            _check_data(config, data)
         _launch(args)
     else:
         printed = args.cfg is not None or args.info is not None  # Hydra shows the configuration, complete or not
@@ -64,6 +67,17 @@ def _rehearse(config: DictConfig, overrides: Sequence[str]) -> None:
     rehearse(config, Path.cwd())
 
 
+def _check_data(config: DictConfig, checked: list[DictConfig]) -> None:
+    """Build the data of a configuration that does not run at once; equal ones of a sweep are looked at once."""
+    from lstmzoo.cli import build
+
+    build.absolute_paths(config)
+    data = build.build_datamodule(config, simulate=True)
+    if config.data not in checked:
+        data.check(test=config.test_after_fit)
+        checked.append(config.data)
+
+
 def _launch(args: Any) -> None:
     """Hand over to Hydra, which makes the run folder and calls back, once or for each job of a sweep."""
     from hydra import version as hydra_version
@@ -72,9 +86,10 @@ def _launch(args: Any) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from lstmzoo.cli.compose import VERSION_BASE
+    from lstmzoo.cli.compose import VERSION_BASE, in_one_line
 
     failed: list[tuple[str, Exception]] = []
+    started: list[Path] = []
     process = os.getpid()
 
     def job(config: DictConfig) -> float | None:
@@ -82,16 +97,18 @@ def _launch(args: Any) -> None:
         from lstmzoo.cli.training import train
 
         folder, overrides = Path(HydraConfig.get().runtime.output_dir), [*HydraConfig.get().overrides.task]
+        searching = args.multirun and not HydraConfig.get().sweeper._target_.endswith(".BasicSweeper")
+        started.append(folder)
         try:
             take_over(config, overrides)
             best = train(config, folder)
-            if best is None and not HydraConfig.get().sweeper._target_.endswith(".BasicSweeper"):
+            if best is None and searching:
                 raise LstmzooError("there is no validation result for the sweeper to search by")
         except (LstmzooError, OSError, MemoryError) as error:
             _remove_if_unused(folder)
+            if searching or os.getpid() != process:
+                raise  # the sweeper has to hear of it; a launcher may have put the job elsewhere
             failed.append((f"{folder.name} ({' '.join(overrides)})", error))
-            if args.multirun or os.getpid() != process:
-                raise  # the sweeper decides whether the others go on; a launcher may have put the job elsewhere
             return None  # Hydra would name all overrides before the message
         return best  # what sweepers search by
 
@@ -99,14 +116,16 @@ def _launch(args: Any) -> None:
     try:
         with _raising():
             _run_hydra(args, get_args_parser(), job, config_path=str(config_dir()), config_name="train")
-    except (HydraException, OmegaConfBaseException) as error:
-        raise LstmzooError(f"Hydra cannot start this: {error}") from error
-    except (LstmzooError, OSError, MemoryError) as error:
-        if len(failed) < 2:
+    except (LstmzooError, OSError, MemoryError):
+        raise
+    except Exception as error:  # also what a launcher or sweeper may raise that cannot be set up, before any run
+        if started and not isinstance(error, HydraException | OmegaConfBaseException):
             raise
-        raise LstmzooError("\n".join([f"{len(failed)} runs failed", *(f"{run}: {e}" for run, e in failed)])) from error
-    if failed and not args.multirun:
+        raise LstmzooError(f"Hydra cannot start this: {in_one_line(error)}") from error
+    if len(failed) == 1:
         raise failed[0][1]
+    if failed:
+        raise LstmzooError("\n".join([f"{len(failed)} runs failed", *(f"{run}: {error}" for run, error in failed)]))
 
 
 @contextmanager

@@ -59,9 +59,8 @@ def _train(config: DictConfig, folder: Path, resume: Path | None) -> float | Non
     started = time.monotonic()
     seed_everything(config.seed, verbose=False)
     data = build.build_datamodule(config, simulate=True)
+    data.check(test=config.test_after_fit)
     data.prepare_data()
-    if config.test_after_fit:
-        data.check_test()
     data.setup("fit")
     if config.test_after_fit:
         data.setup("test")  # what is wrong with the test split shows now, not after the training

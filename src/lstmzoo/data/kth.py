@@ -93,18 +93,30 @@ class KTH(ClipDataset):
         self.split = split
         self.protocol = protocol
         sampler = ClipSampler(clip_len, frame_interval, num_clips)
-        sequences = read_sequences(self.root)
         cache = FrameCache(cache_dir or default_cache_dir(self.root), size=size, grey=grey)
-        names = {name: parse_name(name) for name in sequences}
-        everyone = {name.person for name in names.values()}
-        tested = split_persons(protocol, persons=everyone, fold=fold, folds=folds, seed=split_seed)
-        persons = tested.of(split)
-        chosen = {name: sequences[name] for name in sequences if names[name].person in persons}
-        if not any(chosen.values()):
-            _explain_empty(self.root, split, protocol, everyone)
+        chosen = choose_sequences(self.root, split, protocol=protocol, fold=fold, folds=folds, split_seed=split_seed)
         segments = _segments(self.root, chosen, cache, progress)
         train = split == "train" if train is None else train
         super().__init__(segments, ACTIONS, cache, sampler, train=train, seed=seed, augment=augment, fps=fps)
+
+
+def choose_sequences(
+    root: Path, split: str, *, protocol: str = "official", fold: int = 0, folds: int = 5, split_seed: int = 0
+) -> dict[str, list[Range]]:
+    """Return the frame ranges of the videos of a split; see `KTH` for the arguments.
+
+    Raises:
+        DataError: there is no data set, a broken 00sequences.txt, or no person in this split.
+        LstmzooError: an unknown split or protocol, or a fold that the protocol does not have.
+    """
+    sequences = read_sequences(root)
+    names = {name: parse_name(name) for name in sequences}
+    everyone = {name.person for name in names.values()}
+    persons = split_persons(protocol, persons=everyone, fold=fold, folds=folds, seed=split_seed).of(split)
+    chosen = {name: sequences[name] for name in sequences if names[name].person in persons}
+    if not any(chosen.values()):
+        _explain_empty(root, split, protocol, everyone)
+    return chosen
 
 
 def _explain_empty(root: Path, split: str, protocol: str, everyone: set[int]) -> None:
@@ -117,7 +129,7 @@ def _explain_empty(root: Path, split: str, protocol: str, everyone: set[int]) ->
     )
     if split != "val":
         raise DataError(message)
-    warnings.warn(message, DataWarning, stacklevel=3)
+    warnings.warn(message, DataWarning, stacklevel=4)
 
 
 def _segments(root: Path, sequences: dict[str, list[Range]], cache: FrameCache, progress: bool) -> list[Segment]:

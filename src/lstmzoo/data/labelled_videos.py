@@ -11,8 +11,9 @@ from lstmzoo.data.class_table import read_class_table
 from lstmzoo.data.images import is_image
 from lstmzoo.data.list_labels import name_classes
 from lstmzoo.data.split_lists import Entry, ListFile, find_lists, read_list
+from lstmzoo.data.split_names import split_of
 from lstmzoo.data.video import VIDEO_SUFFIXES
-from lstmzoo.data.video_files import VideoIndex, all_videos, look_into, split_of, visible_folders
+from lstmzoo.data.video_files import VideoIndex, all_videos, look_into, visible_folders
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lstmzoo.data.class_table import is_number, plain
 from lstmzoo.data.split_lists import Entry
-from lstmzoo.data.video_files import split_of
+from lstmzoo.data.split_names import split_of
 from lstmzoo.errors import DataError, unknown_choice
 
 

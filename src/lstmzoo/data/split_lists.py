@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from lstmzoo.data.class_table import is_number
 from lstmzoo.data.group_splits import SPLITS
+from lstmzoo.data.split_names import split_of
 from lstmzoo.data.text_files import columns, read_lines, separator
-from lstmzoo.data.video_files import VideoIndex, has_suffix, split_of
+from lstmzoo.data.video_files import VideoIndex, has_suffix
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError
 

@@ -7,22 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from lstmzoo.data.split_names import split_of
 from lstmzoo.data.video import is_frame_folder, is_video
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError
-
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validate": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
-"""Names of folders and lists that stand for a split, in lower case."""
 
 DEPTH = 5
 """Folders inside each other that are looked into for the videos of lists."""
@@ -119,11 +107,6 @@ class VideoIndex:
             return [name]
         parts = PurePosixPath(name).parts
         return ["/".join(parts[first:]) for first in range(1, max(len(parts) - 1, 2))]
-
-
-def split_of(name: str) -> str | None:
-    """Say which split a name stands for; None where it stands for none."""
-    return SPLIT_NAMES.get(name.casefold())
 
 
 def has_suffix(name: str) -> bool:

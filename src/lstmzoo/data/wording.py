@@ -18,3 +18,22 @@ def listed(names: Iterable[object], limit: int = 6) -> str:
     words = [str(name) for name in names]
     shown = ", ".join(words[:limit]) or "(none)"
     return shown if len(words) <= limit else f"{shown} and {len(words) - limit} more"
+
+
+def why_unreadable(error: Exception) -> str:
+    """Say in plain words why a text file, JSON or YAML, cannot be read.
+
+    Args:
+        error: what reading it raised.
+
+    Returns:
+        One line, e.g. ``it is not UTF-8``.
+    """
+    if isinstance(error, UnicodeError):
+        return "it is not UTF-8"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    message = " ".join(str(error).split())
+    if "integer string conversion" in message:
+        return "it holds a number of thousands of digits"
+    return message[:300]

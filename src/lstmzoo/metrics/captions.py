@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
-from lstmzoo.data.wording import listed
+from lstmzoo.data.wording import listed, why_unreadable
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.metrics import java, ptb
 from lstmzoo.metrics.meteor import meteor
@@ -112,7 +112,7 @@ def load_results(path: str | os.PathLike[str]) -> dict[ImageId, str]:
     except OSError as error:
         raise DataError(f"cannot read the results {path} ({error.strerror or error})") from error
     except (ValueError, RecursionError) as error:  # the latter where lists are nested without end
-        raise DataError(f"{path} is not JSON ({error})") from error
+        raise DataError(f"{path} is not JSON ({why_unreadable(error)})") from error
     if not isinstance(entries, list):
         raise DataError(f'{path} must hold a list [{{"image_id": ..., "caption": "..."}}, ...], not {_kind(entries)}')
     results: dict[ImageId, str] = {}

@@ -53,12 +53,17 @@ class BaseDataModule(LightningDataModule):
         """What a model needs to know of the data: class names, or a vocabulary; `setup` must have been called."""
         raise NotImplementedError
 
-    def check_test(self) -> None:
-        """Complain of a test split that is not there, before `setup` spends time on the data.
+    def check(self, *, test: bool) -> None:
+        """Complain of settings and files that are wrong, before anything is simulated, decoded or trained.
+
+        Args:
+            test: whether there is to be a test, too.
 
         Raises:
-            DataError: there is nothing to test on.
+            DataError: no data set, or a split that is not there.
+            LstmzooError: settings that make no sense.
         """
+        raise NotImplementedError
 
     def datasets(self) -> dict[str, Any]:
         """The data sets that are open, by split."""

@@ -12,7 +12,9 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from lstmzoo.data.captions import Captions, EmptySplit, Vocabulary
+from lstmzoo.data.captions.layouts import check_layout
 from lstmzoo.data.simulate.checks import check_whole
+from lstmzoo.data.simulate.folder import is_ours
 from lstmzoo.errors import LstmzooError
 from lstmzoo.tasks.base_data import BaseDataModule
 
@@ -120,8 +122,8 @@ class CaptionDataModule(BaseDataModule):
         **dataset: Any,
     ) -> None:
         super().__init__(batch_size=batch_size, num_workers=num_workers, test_split=test_split, seed=seed)
-        if captions_per_picture < 1 or max_words < 1:
-            raise LstmzooError("data.captions_per_picture and data.max_words must be 1 or more")
+        if min(captions_per_picture, max_words, min_count) < 1:
+            raise LstmzooError("data.captions_per_picture, data.max_words and data.min_count must be 1 or more")
         self.source, self.root = name, Path(root)
         self.encoder, self.image_size = encoder, image_size
         self.vocabulary = None if vocabulary is None else Vocabulary.from_dict(vocabulary)
@@ -138,24 +140,26 @@ class CaptionDataModule(BaseDataModule):
             simulate_missing(self.root, self.simulate)
             self._made = True  # the trainer asks again, for the fit and for the test
 
-    def check_test(self) -> None:
-        try:
-            self._read(self.test_split)
-        except EmptySplit as error:
-            raise EmptySplit(
-                f"{error}. Evaluate on one that is there (split=val); train without a test (test_after_fit=false)"
-            ) from error
+    def check(self, *, test: bool) -> None:
+        from lstmzoo.data.simulate import captions
+
+        check_layout(self.arguments.get("layout", "auto"))
+        if self.simulate is not None and is_ours(self.root, captions.MARKER):
+            check_simulation(self.simulate)
+            return
+        self._read_fit()
+        if test:
+            self._read_test()
 
     def setup(self, stage: str | None = None) -> None:
         """Open the data sets of a stage; features are computed into the cache at the first time."""
         if stage == "fit" and self.train_dataset is None:
-            with suppress(EmptySplit):
-                self._read("val")  # what is wrong with it shows now, not after the features of the others
+            self._read_fit()
             self.train_dataset = self._open("train", flip=self.flip)
             with suppress(EmptySplit):
                 self.val_dataset = self._open("val")
         if stage == "test" and self.test_dataset is None:
-            self.check_test()
+            self._read_test()
             self.test_dataset = self._open(self.test_split)
 
     @property
@@ -175,6 +179,22 @@ class CaptionDataModule(BaseDataModule):
             self._captions[split] = Captions(self.root, split, size=size, **self.arguments)
         return self._captions[split]
 
+    def _read_fit(self) -> None:
+        """Read what is trained on: what is wrong with it shows now, not after features were computed."""
+        if self.vocabulary is None:
+            self.vocabulary = Vocabulary.build(self._read("train").sentences(), self.min_count)
+        self._read("train")
+        with suppress(EmptySplit):
+            self._read("val")
+
+    def _read_test(self) -> None:
+        try:
+            self._read(self.test_split)
+        except EmptySplit as error:
+            raise EmptySplit(
+                f"{error}. Evaluate on one that is there (split=val); train without a test (test_after_fit=false)"
+            ) from error
+
     def _open(self, split: str, flip: bool = False) -> Sentences:
         captions = self._read(split)
         if self.vocabulary is None:
@@ -192,6 +212,14 @@ def _choose(available: int, wanted: int, random: np.random.Generator) -> list[in
     return np.concatenate([random.permutation(available) for _ in range(rounds)])[:wanted].tolist()
 
 
+def check_simulation(arguments: dict[str, Any]) -> None:
+    """Complain of numbers that `simulate_captions` cannot work with, by the names that they have in a configuration."""
+    from lstmzoo.data.simulate import captions
+
+    check_whole("data.pictures", arguments["pictures"], captions.LEAST)
+    check_whole("data.simulation_seed", arguments["seed"], 0)
+
+
 def simulate_missing(root: Path, arguments: dict[str, Any]) -> None:
     """Make or complete a simulated data set in `root`; a finished one, or one that is none of ours, is left as it is.
 
@@ -204,12 +232,11 @@ def simulate_missing(root: Path, arguments: dict[str, Any]) -> None:
     """
     from lstmzoo.data.simulate import captions
 
-    if root.is_dir() and any(root.iterdir()) and not (root / captions.MARKER).is_file():
+    if not is_ours(root, captions.MARKER):
         return
     found = captions.contents(root)
     if found is None:
-        check_whole("data.pictures", arguments["pictures"], captions.LEAST)
-        check_whole("data.simulation_seed", arguments["seed"], 0)
+        check_simulation(arguments)
         print(f"There is no data in {root} yet: simulating {arguments['pictures']} pictures with captions")
         captions.simulate_captions(root, **arguments)
         return

@@ -8,10 +8,12 @@ from typing import Any
 
 from lstmzoo.data.augment import Augment
 from lstmzoo.data.clip_dataset import ClipDataset
-from lstmzoo.data.kth import KTH
+from lstmzoo.data.clips import ClipSampler
+from lstmzoo.data.kth import KTH, choose_sequences
 from lstmzoo.data.kth_files import read_sequences
 from lstmzoo.data.kth_protocols import split_persons
 from lstmzoo.data.simulate.checks import check_whole
+from lstmzoo.data.simulate.folder import is_ours
 from lstmzoo.data.video_division import divide
 from lstmzoo.data.video_folder import VideoFolder
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
@@ -84,19 +86,28 @@ class ClipDataModule(BaseDataModule):
         if stage == "test" and self.test_dataset is None:
             self.test_dataset = self._open(self.test_split, train=False, num_clips=self.test_clips, **self._known_fps())
 
-    def check_test(self) -> None:
-        """Complain of a test split that is not there.
+    def check(self, *, test: bool) -> None:
+        from lstmzoo.data.simulate import kth
 
-        Raises:
-            DataError: the videos cannot be divided into splits, or none is to be tested on.
-        """
+        ClipSampler(**self._known_by(ClipSampler))
         if self.source == "video_folder":
-            known = inspect.signature(divide).parameters
-            options = {key: value for key, value in self.arguments.items() if key in known}
-            if not divide(self.root, **options).of(self.test_split):
+            division = divide(self.root, **self._known_by(divide))
+            if not division.of("train"):
+                raise DataError(f"{self.root} has no video in split 'train'")
+            if test and not division.of(self.test_split):
                 raise DataError(
                     f"{self.root} has no {self.test_split} split; add one, or train without: test_after_fit=false"
                 )
+        elif self.simulate is not None and is_ours(self.root, kth.MARKER):
+            if kth.contents(self.root) is None:
+                _check_simulation(self.simulate, self.arguments)
+        else:
+            for split in ("train", self.test_split) if test else ("train",):
+                choose_sequences(self.root, split, **self._known_by(choose_sequences))
+
+    def _known_by(self, function: Any) -> dict[str, Any]:
+        known = inspect.signature(function).parameters
+        return {key: value for key, value in self.arguments.items() if key in known}
 
     @property
     def labels(self) -> list[str]:
@@ -154,7 +165,7 @@ def simulate_missing(root: Path, arguments: dict[str, Any], protocol: dict[str, 
     """
     from lstmzoo.data.simulate import kth
 
-    if root.is_dir() and any(root.iterdir()) and not (root / kth.MARKER).is_file():
+    if not is_ours(root, kth.MARKER):
         return
     found = kth.contents(root)
     if found is None:

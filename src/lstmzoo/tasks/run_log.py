@@ -82,23 +82,25 @@ def _rows_so_far(path: Path) -> dict[int, dict[str, float]]:
 
 
 def read_rows(path: Path) -> dict[int, dict[str, float]]:
-    """Return the rows of a metrics.csv by epoch; none if there is no such file.
+    """Return the rows of a metrics.csv by epoch; none if there is no such file, or nothing in it.
 
     Raises:
         DataError: it is damaged.
     """
-    if not path.is_file():
+    if not path.is_file() or not path.stat().st_size:
         return {}
     rows: dict[int, dict[str, float]] = {}
     with open(path, newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         try:
+            if not {"epoch", "step"} <= {*(reader.fieldnames or ())}:
+                raise KeyError
             for found in reader:
                 row = {name: float(value) for name, value in found.items() if value}
                 epoch, step = int(row["epoch"]), int(row["step"])
                 rows[epoch] = {**row, "epoch": epoch, "step": step}
         except (ValueError, TypeError, KeyError, OverflowError, csv.Error) as error:
-            raise DataError(f"{path} is damaged in line {reader.line_num}") from error
+            raise DataError(f"{path} is damaged in line {max(reader.line_num, 1)}") from error
     return rows
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from lstmzoo.data.davis import DAVIS, SegmentationClips, read_mask
 from lstmzoo.data.davis.inspection import LEAST_MASKS
-from lstmzoo.data.davis.layout import SIMULATED_MARKER
+from lstmzoo.data.davis.layout import SIMULATED_MARKER, MaskedVideo, find_layout, find_lists, find_sequences
 from lstmzoo.data.davis.masks import shows_object
-from lstmzoo.data.simulate.folder import read_marker
+from lstmzoo.data.simulate.folder import is_ours, read_marker
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.tasks.base_data import BaseDataModule
 
@@ -24,6 +24,14 @@ SIMULATION_KEYS = {
     "seed": "data.simulation_seed",
 }
 """Arguments of `simulate_davis`, and their keys in a configuration."""
+
+
+class _NoVideos:
+    """What `SegmentationClips` checks its options on, where there are no videos yet."""
+
+    def __init__(self) -> None:
+        self.sequences: list[MaskedVideo] = []
+        self.binary = False
 
 
 class SegmentationDataModule(BaseDataModule):
@@ -93,6 +101,16 @@ class SegmentationDataModule(BaseDataModule):
         if self.simulate is not None:
             simulate_missing(self.root, self.simulate)
 
+    def check(self, *, test: bool) -> None:
+        SegmentationClips(_NoVideos(), seed=self.seed, **self.clips)
+        year, resolution, unsupervised = (self.files[key] for key in ("year", "resolution", "unsupervised"))
+        if self.simulate is not None and is_ours(self.root, SIMULATED_MARKER):
+            check_simulation(self.root, self.simulate)
+            return
+        layout = find_layout(self.root, resolution, unsupervised=unsupervised)
+        for split in ("train", "val", self.test_split) if test else ("train", "val"):
+            find_sequences(layout, find_lists(layout, self.lists[split], year=year, resolution=resolution))
+
     def setup(self, stage: str | None = None) -> None:
         """Open the data sets of a stage."""
         if stage == "fit" and self.train_dataset is None:
@@ -149,18 +167,23 @@ def simulate_missing(root: Path, arguments: dict[str, Any]) -> None:
         LstmzooError: a number out of its range, by the name that it has in a configuration.
         DataError: the folder holds a simulated set of other sequences.
     """
-    from lstmzoo.data.simulate.davis import check_numbers, simulate_davis
+    from lstmzoo.data.simulate.davis import simulate_davis
 
-    marker = root / SIMULATED_MARKER
-    empty = not root.is_dir() or not any(root.iterdir())
-    if not empty and not marker.is_file():
+    if not is_ours(root, SIMULATED_MARKER):
         return
-    check_numbers(SIMULATION_KEYS, **arguments)
-    if empty:
+    check_simulation(root, arguments)
+    if not (root / SIMULATED_MARKER).is_file():
         print(f"There is no data in {root} yet: simulating DAVIS")
-    else:
-        _check_same(root, read_marker(marker), arguments)
     simulate_davis(root, **arguments)
+
+
+def check_simulation(root: Path, arguments: dict[str, Any]) -> None:
+    """Complain of what `simulate_missing` cannot make, or not there."""
+    from lstmzoo.data.simulate.davis import check_numbers
+
+    check_numbers(SIMULATION_KEYS, **arguments)
+    if (root / SIMULATED_MARKER).is_file():
+        _check_same(root, read_marker(root / SIMULATED_MARKER), arguments)
 
 
 def _check_same(root: Path, found: dict[str, Any], arguments: dict[str, Any]) -> None:

@@ -23,18 +23,32 @@ from lstmzoo.data.captions.records import (
     read_json,
 )
 from lstmzoo.data.captions.text import Oddities
+from lstmzoo.data.split_names import SPLIT_NAMES, split_of
 from lstmzoo.errors import DataError
 
-_NAME = re.compile(r"captions_((train|val|test)(?:\d{4})?)\.json")
-_OTHER_NAME = re.compile(r"(?<![a-z])(train|val|test)(?![a-z])")
+_NAME = re.compile(rf"captions_(({'|'.join(SPLIT_NAMES)})(?:\d{{4}})?)\.json", re.IGNORECASE)
+_OTHER_NAME = re.compile(rf"(?<![a-z])({'|'.join(SPLIT_NAMES)})(?![a-z])")
+_OTHER_TASKS = re.compile(r"(instances|person_keypoints|stuff|panoptic|image_info)_.*\.json")
 _PUBLISHED_IMAGE = re.compile(r"(?:COCO_(?:train|val)2014_)?\d{12}\.jpg")
 
 
 def find(root: Path) -> list[Path]:
     """List the caption files in a folder or in its ``annotations``; there, they may also be called ``train.json``."""
-    files = [path for folder in (root, root / "annotations") for path in sorted(folder.glob("captions_*.json"))]
+    files = _json_files(root)
     named = [path for path in files if _NAME.fullmatch(path.name)]
-    return named or [path for split in SPLITS if (path := root / "annotations" / f"{split}.json").is_file()]
+    plain = [path for path in files if path.parent != root and split_of(path.stem)]
+    return named or sorted(plain, key=lambda path: SPLITS.index(split_of(path.stem) or ""))
+
+
+def note_others(root: Path, read: list[Path], oddities: Oddities) -> None:
+    """Note the JSON files of a folder that are not read; those of COCO's other tasks are known to hold no captions."""
+    for path in _json_files(root):
+        if path not in read and not _OTHER_TASKS.fullmatch(path.name):
+            oddities.note("JSON file whose name says no split, left out", path.name)
+
+
+def _json_files(root: Path) -> list[Path]:
+    return [path for folder in (root, root / "annotations") for path in sorted(folder.glob("*.json"))]
 
 
 def read(paths: list[Path], image_dir: Path | None = None) -> CaptionFiles:
@@ -58,15 +72,12 @@ def read(paths: list[Path], image_dir: Path | None = None) -> CaptionFiles:
     for path in paths:
         folder, split = _folder_and_split(path)
         if split in files:
-            raise DataError(f"{files[split]} and {path} are both for {split!r}; keep those of one year in one folder")
+            raise DataError(f"{files[split]} and {path} are both for {split!r}; keep one of them in the folder")
         files[split] = path
         root = path.parent.parent if path.parent.name == "annotations" else path.parent
         base = root if image_dir is None else image_dir
         images = find_folder(base, filter(None, (folder, f"images/{folder}", split, f"images/{split}", "images")))
         records += _read_one(path, split, images, oddities)
-    for path in sorted(paths[0].parent.glob("captions_*.json")):
-        if path not in paths and not _NAME.fullmatch(path.name):
-            oddities.note("file of captions whose name says no split, left out", path.name)
     source = paths[0] if len(paths) == 1 else paths[0].parent
     published = all(_PUBLISHED_IMAGE.fullmatch(record.path.name) for record in records)
     return CaptionFiles("coco", "coco" if published else "", source, records, oddities)
@@ -75,8 +86,8 @@ def read(paths: list[Path], image_dir: Path | None = None) -> CaptionFiles:
 def _folder_and_split(path: Path) -> tuple[str, str]:
     """Tell by the name of a caption file what the folder of its images is called, and which split it is of."""
     if match := _NAME.fullmatch(path.name):
-        return match[1], match[2]
-    splits = set(_OTHER_NAME.findall(path.stem.lower()))
+        return match[1], SPLIT_NAMES[match[2].lower()]
+    splits = {SPLIT_NAMES[name] for name in _OTHER_NAME.findall(path.stem.lower())}
     return path.stem, splits.pop() if len(splits) == 1 else ""
 
 

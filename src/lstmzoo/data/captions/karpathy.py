@@ -21,6 +21,7 @@ from lstmzoo.data.captions.records import (
     read_json,
 )
 from lstmzoo.data.captions.text import Oddities
+from lstmzoo.data.split_names import split_of
 from lstmzoo.errors import DataError, unknown_choice
 
 IMAGE_FOLDERS = (
@@ -64,9 +65,10 @@ def read(path: Path, image_dir: Path | None = None) -> CaptionFiles:
 
 def _record(image: Any, folder: Path, place: str, oddities: Oddities) -> CaptionRecord | None:
     name = entry(image, "filename", place, str)
-    split = entry(image, "split", place, str)
-    if split not in (*SPLITS, "restval"):
-        raise DataError(f"{place}: {unknown_choice('split', split, (*SPLITS, 'restval'))}")
+    named = entry(image, "split", place, str)
+    split = named if named == "restval" else split_of(named)
+    if split is None:
+        raise DataError(f"{place}: {unknown_choice('split', named, (*SPLITS, 'restval'))}")
     sentences = [
         (entry(sentence, "raw", where), sentence.get("tokens"), where)
         for number, sentence in enumerate(entry(image, "sentences", place, list))

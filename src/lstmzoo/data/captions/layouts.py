@@ -47,8 +47,7 @@ def read_captions(
         LstmzooError: an unknown layout.
     """
     root = Path(root)
-    if layout not in ("auto", *LAYOUTS):
-        raise LstmzooError(unknown_choice("layout", layout, ("auto", *LAYOUTS)))
+    check_layout(layout)
     found = {name: files for name in LAYOUTS if (files := _FINDERS[name](root))}
     chosen = next(iter(found), None) if layout == "auto" else layout
     if chosen not in found:
@@ -56,12 +55,21 @@ def read_captions(
     files = found[chosen]
     images = None if image_dir is None else Path(image_dir)
     if chosen == "coco":
-        return coco.read(files, images)
+        read = coco.read(files, images)
+        if root.is_dir():
+            coco.note_others(root, files, read.oddities)
+        return read
     if len(files) > 1:
         raise DataError(f"{root} holds {listed(files)}; name the one that is meant as root=FILE")
     if chosen == "karpathy":
         return karpathy.read(files[0], images)
     return flickr.read(files[0], chosen, images, None if split_dir is None else Path(split_dir))
+
+
+def check_layout(layout: str) -> None:
+    """Raise `LstmzooError` where there is no such layout."""
+    if layout not in ("auto", *LAYOUTS):
+        raise LstmzooError(unknown_choice("layout", layout, ("auto", *LAYOUTS)))
 
 
 def _how_to_get_one(root: Path) -> str:
@@ -138,7 +146,7 @@ def _is_named_csv(root: Path) -> bool:
 def _has_flickr8k_lists(root: Path) -> bool:
     """Whether the split lists are those of Flickr8k, which tell its csv from any other."""
     folder = root.parent if root.is_file() else root
-    return any((folder / names[0]).is_file() for names in LIST_NAMES.values())
+    return any((folder / name).is_file() for name in LIST_NAMES.values())
 
 
 _FINDERS: dict[str, Callable[[Path], list[Path]]] = {

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.data.captions.text import Oddities, clean, plain, tokenize
+from lstmzoo.data.wording import why_unreadable
 from lstmzoo.errors import DataError
 
 ImageId = int | str
@@ -184,7 +185,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:  # the latter where lists are nested without end
-        raise DataError(f"{path} is not JSON ({error}); it may be incomplete, fetch it again") from error
+        raise DataError(
+            f"{path} is not JSON ({why_unreadable(error)}); it may be incomplete, fetch it again"
+        ) from error
     if not isinstance(found, dict):
         raise DataError(f"{path} holds a {type(found).__name__}, not an object with 'images'")
     return found

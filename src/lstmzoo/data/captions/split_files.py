@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lstmzoo.data.captions.records import SPLITS, read_text
+from lstmzoo.data.split_names import split_of
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError
 
 LIST_NAMES = {
-    "train": ("Flickr_8k.trainImages.txt", "train.txt"),
-    "val": ("Flickr_8k.devImages.txt", "val.txt", "dev.txt"),
-    "test": ("Flickr_8k.testImages.txt", "test.txt"),
+    "train": "Flickr_8k.trainImages.txt",
+    "val": "Flickr_8k.devImages.txt",
+    "test": "Flickr_8k.testImages.txt",
 }
-"""File names of the lists of each split."""
+"""File names of Flickr8k's lists; those of other sets are called ``train.txt``, ``valid.txt`` and the like."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,9 @@ def find_lists(folder: Path) -> dict[str, Path]:
         DataError: two lists for one split.
     """
     lists = {}
+    files = [path for path in sorted(folder.glob("*.txt")) if path.is_file()]
     for split in SPLITS:
-        found = [folder / name for name in LIST_NAMES[split] if (folder / name).is_file()]
+        found = [path for path in files if path.name == LIST_NAMES[split] or split_of(path.stem) == split]
         if len(found) > 1:
             raise DataError(f"{listed(found)} are both lists of {split!r}; keep one")
         if found:
@@ -68,7 +70,7 @@ def read_lists(lists: Mapping[str, Path], images: Mapping[str, object], source: 
     """
     stems = Counter(name.rpartition(".")[0] for name in images)
     by_stem = {stem: name for name in images if stems[stem := name.rpartition(".")[0]] == 1}
-    split_of: dict[str, str] = {}
+    splits: dict[str, str] = {}
     places: dict[str, str] = {}
     unmatched: dict[str, list[str]] = {}
     for split, path in lists.items():
@@ -83,5 +85,5 @@ def read_lists(lists: Mapping[str, Path], images: Mapping[str, object], source: 
                 continue
             if name in places:
                 raise DataError(f"{path}, line {number}: {text!r} is listed already in {places[name]}; list it once")
-            split_of[name], places[name] = split, place
-    return SplitLists(split_of, places, unmatched)
+            splits[name], places[name] = split, place
+    return SplitLists(splits, places, unmatched)

@@ -155,10 +155,12 @@ def unsegmented(sentences: Iterable[Sequence[str]]) -> str:
     Returns:
         What the captions are; empty where their words are parted.
     """
-    words = [word for sentence in sentences for word in sentence if not word.isascii()]
+    said = [words for words in sentences if not all(map(str.isascii, words))]
     for name, letters, longest in _UNSPACED:
-        found = [number for word in words if (number := len(letters.findall(word)))]
-        if found and sum(found) > longest * len(found):
+        counts = [[len(letters.findall(word)) for word in words] for words in said]
+        found = [number for numbers in counts for number in numbers if number]
+        whole = sum(len(numbers) == 1 and numbers[0] > 1 for numbers in counts)  # said in one word, as no caption is
+        if found and (sum(found) > longest * len(found) or whole > sum(map(any, counts)) / 2):
             return name
     return ""
 

@@ -10,6 +10,11 @@ from lstmzoo.data.atomic import write_atomically
 from lstmzoo.errors import DataError
 
 
+def is_ours(root: Path, marker: str) -> bool:
+    """Tell whether a folder is a simulated set, or may become one because nothing is in it."""
+    return not root.is_dir() or not any(root.iterdir()) or (root / marker).is_file()
+
+
 def claim(root: Path, marker: str, mine: dict[str, Any], what: str) -> None:
     """Mark a folder as a simulated set, or make sure that it is this one.
 
