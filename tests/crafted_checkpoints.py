@@ -59,6 +59,13 @@ def sound(root: Path) -> Checkpoint:
     return {"state_dict": {f"model.{key}": value for key, value in model.state_dict().items()}, "lstmzoo": contract}
 
 
+def resumable(base: Checkpoint) -> Checkpoint:
+    """A checkpoint with all that a training that goes on needs, as far as that is looked at before it starts."""
+    from lstmzoo.tasks.checkpoint_io import TRAINING
+
+    return {key: {} for key in TRAINING} | base
+
+
 def crafted(base: Checkpoint) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of every crafted file."""
     for name, change in {**places(base), **weights(), **whole()}.items():

@@ -15,13 +15,12 @@ import torch
 import yaml  # type: ignore[import-untyped]
 
 import lstmzoo
-from crafted_checkpoints import STRANGER, Checkpoint, crafted, put, saved, sound, write_stranger
+from crafted_checkpoints import STRANGER, Checkpoint, crafted, put, resumable, saved, sound, write_stranger
 from lstmzoo.cli import evaluation, main
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import create_model, registry
 from lstmzoo.models.checkpoint import open_checkpoint
 from lstmzoo.nn import list_cells
-from lstmzoo.tasks.checkpoint_io import TRAINING
 from segmentation.tiny_segments import save_checkpoint, write_film
 from tiny_runs import write_tiny_kth
 
@@ -215,7 +214,7 @@ def run(place: Path, base: Checkpoint) -> Path:
     """A run folder that can be resumed."""
     folder = place / "run"
     (folder / "checkpoints").mkdir(parents=True)
-    (folder / "checkpoints" / "last.ckpt").write_bytes(saved({key: {} for key in TRAINING} | base))
+    (folder / "checkpoints" / "last.ckpt").write_bytes(saved(resumable(base)))
     (folder / "config.yaml").write_text(yaml.safe_dump(base["lstmzoo"]["config"]))
     return folder
 
