@@ -59,11 +59,20 @@ def sound(root: Path) -> Checkpoint:
     return {"state_dict": {f"model.{key}": value for key, value in model.state_dict().items()}, "lstmzoo": contract}
 
 
-def resumable(base: Checkpoint) -> Checkpoint:
-    """A checkpoint with all that a training that goes on needs, as far as that is looked at before it starts."""
-    from lstmzoo.tasks.checkpoint_io import TRAINING
-
-    return {key: {} for key in TRAINING} | base
+def resumable(base: Checkpoint, step: int = 0) -> Checkpoint:
+    """A checkpoint with all that a training that goes on needs, as far as a file alone can tell."""
+    progress = {part: dict.fromkeys(("ready", "started", "processed", "completed"), 0) for part in ("total", "current")}
+    loop = {"epoch_progress": progress, "epoch_loop.batch_progress": progress, "epoch_loop.state_dict": {}}
+    moments = {0: {"step": torch.tensor(1.0), "exp_avg": torch.zeros(2), "exp_avg_sq": torch.zeros(2)}}
+    return base | {
+        "epoch": 0,
+        "global_step": step,
+        "pytorch-lightning_version": "2.6.0",
+        "loops": {"fit_loop": loop},
+        "callbacks": {"Checkpoints": {"best_score": None, "best_epoch": None}},
+        "optimizer_states": [{"state": moments, "param_groups": [{"params": [0]}]}],
+        "lr_schedulers": [],
+    }
 
 
 def crafted(base: Checkpoint) -> Iterator[tuple[str, bytes]]:

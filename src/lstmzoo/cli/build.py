@@ -29,6 +29,7 @@ from lstmzoo.tasks.callbacks import Checkpoints, PatientStopping, Timing
 from lstmzoo.tasks.checkpoint_io import WholeFiles
 from lstmzoo.tasks.ending import Diverged, SigtermFlag
 from lstmzoo.tasks.run_log import RunLog
+from lstmzoo.tasks.training_state import Restoring
 
 PATHS = {"data": ("root", "cache_dir", "split_dir", "image_dir", "label_file", "class_file"), "task": ("start_from",)}
 
@@ -103,6 +104,7 @@ def build_trainer(
             default_root_dir=folder,
             use_distributed_sampler=False,
         )
+    trainer._checkpoint_connector = Restoring(trainer)
     log.max_epochs = trainer.max_epochs or 0
     return trainer
 
