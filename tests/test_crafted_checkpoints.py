@@ -17,6 +17,7 @@ import yaml  # type: ignore[import-untyped]
 import lstmzoo
 from crafted_checkpoints import STRANGER, Checkpoint, crafted, put, resumable, saved, sound, write_stranger
 from lstmzoo.cli import evaluation, main
+from lstmzoo.cli.stored_run import read_run
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import create_model, registry
 from lstmzoo.models.checkpoint import open_checkpoint
@@ -226,12 +227,17 @@ def run(place: Path, base: Checkpoint) -> Path:
         ("data.root", "${oc.env:HOME}", r"\$\{oc\.env:HOME\}"),
         ("data.size", [10**6, 10**6], "data.size"),
         ("data.foo", 1, "foo"),
-        ("data.num_workers", 100_000, "data.num_workers"),
-        ("trainer.devices", 4096, "trainer.devices"),
-        ("trainer.devices", [0] * 4096, "trainer.devices"),
-        ("trainer.num_nodes", 64, "trainer.num_nodes"),
-        ("trainer.default_root_dir", "x", "default_root_dir"),
-        ("trainer.profiler", "a/b", "trainer.profiler"),
+        ("trainer", None, "trainer"),
+        ("trainer.accumulate_grad_batches", 0, "trainer.accumulate_grad_batches"),
+        ("trainer.check_val_every_n_epoch", 0, "trainer.check_val_every_n_epoch"),
+        ("trainer.val_check_interval", 0, "trainer.val_check_interval"),
+        ("trainer.val_check_interval", "00:00:01", "trainer.val_check_interval"),
+        ("trainer.precision", "transformer-engine", "trainer.precision"),
+        ("trainer.limit_train_batches", float("nan"), "trainer.limit_train_batches"),
+        ("trainer.limit_val_batches", 2.5, "trainer.limit_val_batches"),
+        ("trainer.max_steps", -5, "trainer.max_steps"),
+        ("trainer.max_epochs", "\u00b2", "trainer.max_epochs"),
+        ("trainer.deterministic", "x", "trainer.deterministic"),
         ("callbacks.mine", {"_target_": f"{STRANGER}:MyCell"}, "mine"),
         ("hydra", {"run": {"dir": "x"}}, "hydra"),
         ("seed", "x", "seed"),
@@ -249,6 +255,37 @@ def test_a_strangers_run_is_not_obeyed(
     message = capsys.readouterr().err
     assert re.search(said, message), message
     assert message.count("\n") <= 2
+
+
+def test_what_a_run_says_of_its_machine_is_not_taken(
+    run: Path, base: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = copy.deepcopy(base["lstmzoo"]["config"])
+    usual = read_run(run, run / "checkpoints" / "last.ckpt", set())
+    capsys.readouterr()
+    machine: dict[str, Any] = {
+        "trainer.accelerator": "tpu",
+        "trainer.devices": "\u00b2",
+        "trainer.num_nodes": 64,
+        "trainer.strategy": "xla",
+        "trainer.profiler": 5,
+        "trainer.default_root_dir": "x",
+        "trainer.plugins": "x",
+        "trainer.max_time": "x",
+        "trainer.fast_dev_run": True,
+        "data.num_workers": 100_000,
+    }
+    for key, value in machine.items():
+        put(config, key, value)
+    recipe = {"max_epochs": 7, "precision": "bf16-mixed", "limit_train_batches": 0.5, "sync_batchnorm": True}
+    config["trainer"].update(recipe)
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    found = read_run(run, run / "checkpoints" / "last.ckpt", set())
+    assert found.trainer == {**usual.trainer, **recipe}
+    assert found.data == usual.data
+    said = capsys.readouterr().out
+    assert all(f"{key}=" in said for key in machine if key != "data.num_workers")
+    assert said.count("\n") == 1
 
 
 def test_resuming_does_not_import_what_a_run_names(
