@@ -59,9 +59,25 @@ def sound(root: Path) -> Checkpoint:
     return {"state_dict": {f"model.{key}": value for key, value in model.state_dict().items()}, "lstmzoo": contract}
 
 
+def resumable(base: Checkpoint, step: int = 0) -> Checkpoint:
+    """A checkpoint with all that a training that goes on needs, as far as a file alone can tell."""
+    progress = {part: dict.fromkeys(("ready", "started", "processed", "completed"), 0) for part in ("total", "current")}
+    loop = {"epoch_progress": progress, "epoch_loop.batch_progress": progress, "epoch_loop.state_dict": {}}
+    moments = {0: {"step": torch.tensor(1.0), "exp_avg": torch.zeros(2), "exp_avg_sq": torch.zeros(2)}}
+    return base | {
+        "epoch": 0,
+        "global_step": step,
+        "pytorch-lightning_version": "2.6.0",
+        "loops": {"fit_loop": loop},
+        "callbacks": {"Checkpoints": {"best_score": None, "best_epoch": None}},
+        "optimizer_states": [{"state": moments, "param_groups": [{"params": [0]}]}],
+        "lr_schedulers": [],
+    }
+
+
 def crafted(base: Checkpoint) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of every crafted file."""
-    for name, change in {**places(base), **weights(), **whole()}.items():
+    for name, change in {**places(base), **weights(base), **whole()}.items():
         changed = copy.deepcopy(base)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -116,6 +132,7 @@ def places(base: Checkpoint) -> dict[str, Callable[[Checkpoint], Any]]:
         "config.data.num_workers": [100_000, -1, "x"],
         "config.data.batch_size": ["x", 0, -1, 10**12, 2.5],
         "config.data.size": [None, [0, 0], [32], "x", [32.5, 32], [10**6, 10**6], deep],
+        "config.data.group_pattern": [".?" * 26 + "(\\0)", "(a+)+b"],
         "config.data.frame_interval": [0, -5, 10**9],
         "config.data.clip_len": [0, 10**9],
         "config.data.test_clips": [0, 10**9],
@@ -131,6 +148,7 @@ def places(base: Checkpoint) -> dict[str, Callable[[Checkpoint], Any]]:
         "transform.clip_len": [10**9, 0, None, "x"],
         "transform.frame_interval": [10**9, 0, None],
         "transform.grey": [None, "x", 5, False],
+        "transform.fps": ["x", [25], 0, -25, 1e-9, 1e12, float("nan"), True, None],
         "model": [None, "action_rnn", {}],
         "model.args": [None, {}, {1: 2}],
         "model.args.num_layers": [10**6, 10**4, 0, -1, 2.5, "x", None, float("nan"), True],
@@ -143,6 +161,7 @@ def places(base: Checkpoint) -> dict[str, Callable[[Checkpoint], Any]]:
         "model.args.readout": ["nothing", None],
         "model.args.input": ["nothing", 5, "rgb"],
         "model.args.forget_bias": [float("nan"), "x", [1]],
+        "model.args.pyramid": [[0], [2000], "x"],
         "model.args.foo": [1, deep, wide],
         "classes": [None, [], ["a"], [1, 2, 3, 4, 5, 6], [["a"]] * 6, ["a"] * 6, deep, wide],
         "format": [-5, 0, 99, True, "1", None, 1.5],
@@ -156,10 +175,11 @@ def places(base: Checkpoint) -> dict[str, Callable[[Checkpoint], Any]]:
     lacking = ["config.model", "config.task", "config.trainer", "config.seed", "config.data.name", "config.data.root"]
     lacking += ["config.data.size", "config.data.frame_interval", "config.model.name", "config.task.name"]
     lacking += ["transform.size", "transform.clip_len", "transform.grey", "transform.frame_interval"]
-    for place in [*lacking, *base["lstmzoo"]]:
+    for place in [*(place for place in lacking if there(base["lstmzoo"], place)), *base["lstmzoo"]]:
         changes[f"without {place}"] = lambda c, place=place: put(c["lstmzoo"], place, None, remove=True)
     for number, text in enumerate(TEXTS):
         changes[f"class-{number}"] = lambda c, text=text: put(c["lstmzoo"], "classes", [text, *"abcde"])
+    changes["clips of 10 GB"] = lambda c: c["lstmzoo"]["transform"].update(size=[4096, 4096], clip_len=16)
     changes["cycle"] = lambda c: put(c["lstmzoo"], "config.task.cycle", c["lstmzoo"]["config"])
     return changes
 
@@ -191,8 +211,19 @@ def put(tree: Any, place: str, value: Any, remove: bool = False) -> None:
         tree[last] = value
 
 
-def weights() -> dict[str, Callable[[Checkpoint], Any]]:
+def there(tree: Any, place: str) -> bool:
+    """Whether there is a value at ``a.b.c``."""
+    for key in place.split("."):
+        if not isinstance(tree, dict) or key not in tree:
+            return False
+        tree = tree[key]
+    return True
+
+
+def weights(base: Checkpoint) -> dict[str, Callable[[Checkpoint], Any]]:
     """The weights are of another kind, shape or number."""
+
+    names = [key for key, weight in base["state_dict"].items() if weight.ndim > 1]
 
     def each(of: Callable[[torch.Tensor], Any]) -> Callable[[Checkpoint], Any]:
         def change(c: Checkpoint) -> None:
@@ -200,11 +231,17 @@ def weights() -> dict[str, Callable[[Checkpoint], Any]]:
 
         return change
 
-    def one(of: Callable[[torch.Tensor], Any], key: str = "model.classifier.weight") -> Callable[[Checkpoint], Any]:
+    def one(of: Callable[[torch.Tensor], Any], key: str = names[-1]) -> Callable[[Checkpoint], Any]:
         return lambda c: c["state_dict"].update({key: of(c["state_dict"][key])})
 
     def one_less(c: Checkpoint) -> None:
-        del c["state_dict"]["model.classifier.weight"]
+        del c["state_dict"][names[-1]]
+
+    def variances(c: Checkpoint) -> None:
+        c["state_dict"].update(
+            {key: weight - 5 for key, weight in c["state_dict"].items() if key.endswith("running_var")}
+            or {"model.running_var": torch.tensor([-1.0])}
+        )
 
     return {
         "complex": each(lambda w: w.to(torch.complex64)),
@@ -212,14 +249,15 @@ def weights() -> dict[str, Callable[[Checkpoint], Any]]:
         "booleans": each(lambda w: w.bool()),
         "float8": one(lambda w: w.to(torch.float8_e4m3fn)),
         "nan": one(lambda w: w * float("nan")),
-        "infinity": one(lambda w: w + float("inf"), "model.rnn.weight_hh_l0"),
+        "infinity": one(lambda w: w + float("inf"), names[0]),
+        "negative variances": variances,
         "all nan": each(lambda w: w * float("nan") if w.is_floating_point() else w),
         "sparse": one(lambda w: w.to_sparse()),
         "meta": one(lambda w: w.to("meta")),
         "expanded": one(lambda w: w[:1, :1].expand(w.shape)),
-        "endless": one(lambda w: w[:1, :1].expand(10**6, 10**6)),
+        "endless": one(lambda w: w.flatten()[:1].expand(10**12)),
         "quantised": one(lambda w: torch.quantize_per_tensor(w, 0.1, 0, torch.qint8)),
-        "transposed": one(lambda w: w.T),
+        "transposed": one(lambda w: w.transpose(0, 1)),
         "a number": one(lambda w: 5),
         "a list": one(lambda w: w.tolist()),
         "no weights": lambda c: c["state_dict"].clear(),
@@ -262,6 +300,19 @@ class Reduced:
         return self.call
 
 
+NUMBERS = {
+    "8 GB": b"cbuiltins\nbytearray\n\x8a\x05\x00\x00\x00\x00\x02\x85R",
+    "a counter": b"ccollections\nCounter\n)R",
+    "a tensor of 40 GB": b"ctorch\nTensor\n\x8a\x05\x00\xe4\x0b\x54\x02\x85R",
+    "a storage of 40 GB": b"ctorch\nFloatStorage\n\x8a\x05\x00\xe4\x0b\x54\x02\x85R",
+    "a new storage": b"ctorch\nFloatStorage\n\x8a\x05\x00\xe4\x0b\x54\x02\x85\x81",
+    "a storage from the memo": b"ctorch\nFloatStorage\nq\x000h\x00\x8a\x05\x00\xe4\x0b\x54\x02\x85R",
+    "a codec": b"c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00utf-8\x86R",
+    "a name from the stack": b"X\x08\x00\x00\x00builtinsX\x04\x00\x00\x00eval\x93",
+}
+"""Pickles of a few bytes that torch would load, and make gigabytes of a number, or that it should never see."""
+
+
 def files(good: bytes) -> Iterator[tuple[str, bytes]]:
     """The file is damaged, of another kind, or packed so that it holds more than it seems to."""
     middle = bytearray(good)
@@ -277,13 +328,15 @@ def files(good: bytes) -> Iterator[tuple[str, bytes]]:
     yield "legacy with code", _legacy({"a": Reduced(os.system, "touch OUTSIDE")})
     yield "TorchScript", _script()
     yield "deflated", packed(good, compression=zipfile.ZIP_DEFLATED)
-    yield "bomb", packed(good, {"data/0": bytes(2**28)}, compression=zipfile.ZIP_DEFLATED)
+    yield "bomb", packed(good, {"data/0": bytes(2**25)}, compression=zipfile.ZIP_DEFLATED)
     yield "no pickle", packed(good, {"data.pkl": None})
     yield "broken pickle", packed(good, {"data.pkl": b"\x80\x02}q\x00."[:-1]})
     yield "tuples in tuples", packed(good, {"data.pkl": b"\x80\x02})q\x00" + b"h\x00h\x00\x86q\x00" * 60 + b"K\x01s."})
     yield "lists in lists", packed(good, {"data.pkl": b"\x80\x02" + b"]" * 5000 + b"a" * 4999 + b"."})
     yield "endless number", packed(good, {"data.pkl": b"\x80\x02\x8a\xff" + b"\x7f" * 255 + b"."})
     yield "a storage larger than its file", packed(good, {"data/0": b"1234"})
+    for name, code in NUMBERS.items():
+        yield name, packed(good, {"data.pkl": b"\x80\x02" + code + b"."})
     yield "many files", packed(good, {f"data/x{i}": b"" for i in range(5000)})
 
 

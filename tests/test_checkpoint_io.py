@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from crafted_checkpoints import resumable
 from lstmzoo.errors import CheckpointError, DataWarning, LstmzooError
 from lstmzoo.models import create_model, save_contract
 from lstmzoo.tasks.checkpoint_io import WholeFiles, newest_checkpoint
@@ -22,14 +23,9 @@ TRANSFORM = {"size": [32, 32], "grey": True, "clip_len": 4, "frame_interval": 1}
 def content(step: int) -> dict[str, Any]:
     """What training saves, with a step by which it can be told from others."""
     model: Any = create_model("action_rnn", **ARGS)
-    return {
-        "state_dict": {f"model.{name}": weight for name, weight in model.state_dict().items()},
-        "lstmzoo": save_contract("action_rnn", model.model_args, ["a", "b"], TRANSFORM),
-        "optimizer_states": [],
-        "loops": {},
-        "epoch": 1,
-        "global_step": step,
-    }
+    weights = {f"model.{name}": weight for name, weight in model.state_dict().items()}
+    contract = save_contract("action_rnn", model.model_args, ["a", "b"], TRANSFORM)
+    return resumable({"state_dict": weights, "lstmzoo": contract}, step)
 
 
 def write(run: Path, name: str, step: int) -> Path:

@@ -172,6 +172,7 @@ def test_stored_configurations_take_keys_but_no_groups() -> None:
     stored = train_config()
     changed = override_stored(stored, ["data.root=elsewhere", "trainer.max_epochs=7"], "resume=run")
     assert (changed.data.root, changed.trainer.max_epochs) == ("elsewhere", 7)
+    assert override_stored(stored, ["+trainer.profiler=simple"], "resume=run").trainer.profiler == "simple"
     assert stored.data.root == "data/kth_simulated"
     for override, said in [
         ("model=action_meanpool", "cannot be combined with resume=run"),
@@ -179,6 +180,8 @@ def test_stored_configurations_take_keys_but_no_groups() -> None:
         ("data.rot=x", "did you mean data.root"),
         ("trainer.max_epochs=many", "whole number"),
         ("+data.more=1", "only key=value"),
+        ("+trainer.limit_test_batches=1", "drop the '+'"),
+        ("++trainer.limit_test_batches=1", "drop the '+'"),
         ("~data.root", "only key=value"),
         ("seed=1,2", "only key=value"),
     ]:

@@ -15,20 +15,23 @@ import torch
 import yaml  # type: ignore[import-untyped]
 
 import lstmzoo
-from crafted_checkpoints import STRANGER, Checkpoint, crafted, put, saved, sound, write_stranger
+from crafted_checkpoints import NUMBERS, STRANGER, Checkpoint, crafted, put, resumable, saved, sound, write_stranger
 from lstmzoo.cli import evaluation, main
+from lstmzoo.cli.stored import take_contract
+from lstmzoo.cli.stored_run import read_run
+from lstmzoo.data.pattern_cost import is_quick
+from lstmzoo.data.video_groups import LIKELY, TELLING
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import create_model, registry
 from lstmzoo.models.checkpoint import open_checkpoint
 from lstmzoo.nn import list_cells
-from lstmzoo.tasks.checkpoint_io import TRAINING
 from segmentation.tiny_segments import save_checkpoint, write_film
 from tiny_runs import write_tiny_kth
 
 CHOSEN = re.compile(
-    r"config\.model\.cell-0|model\.args\.cell-0|config\.data\.root-[37]|config\.data-3"
-    r"|config\.data\.test_clips-1|config\.task-0|config\.task\.name-2|model\.args\.(dropout-0|num_layers-8)"
-    r"|transform\.size-6|class-[03]|without transform\.size|system beside|bomb"
+    r"config\.model\.cell-0|model\.args\.cell-0|config\.data\.root-3"
+    r"|config\.data\.test_clips-1|config\.task\.name-2|model\.args\.(dropout-0|num_layers-8)"
+    r"|transform\.size-6|class-0|without transform\.size|system beside|bomb"
 )
 """Files on which every command is tried: one of each kind; the others are only loaded."""
 
@@ -95,9 +98,11 @@ def test_crafted_files_get_one_message(
             assert "\x1b" not in said.out + said.err, (name, command)
         shutil.rmtree(place / "out", ignore_errors=True)
     assert len(names) > 150
+    expected = [f"transform.fps-{number}" for number in range(9)] + ["negative variances", "clips of 10 GB"]
+    assert not [name for name in expected if name not in names]
     assert not [name for name, message in names.items() if "best.ckpt" not in message or "\n" in message]
     objects = ["a module", "system", "popen", "eval", "partial", "system beside", "a pickle", "legacy with code"]
-    for name in [*objects, "a pickle of protocol 0"]:
+    for name in [*objects, *NUMBERS, "a pickle of protocol 0"]:
         assert "pickled Python objects, which are not loaded" in names[name], name
     assert "TorchScript" in names["TorchScript"]
     assert not [warning for warning in recwarn if issubclass(warning.category, UserWarning)]
@@ -215,7 +220,7 @@ def run(place: Path, base: Checkpoint) -> Path:
     """A run folder that can be resumed."""
     folder = place / "run"
     (folder / "checkpoints").mkdir(parents=True)
-    (folder / "checkpoints" / "last.ckpt").write_bytes(saved({key: {} for key in TRAINING} | base))
+    (folder / "checkpoints" / "last.ckpt").write_bytes(saved(resumable(base)))
     (folder / "config.yaml").write_text(yaml.safe_dump(base["lstmzoo"]["config"]))
     return folder
 
@@ -227,12 +232,17 @@ def run(place: Path, base: Checkpoint) -> Path:
         ("data.root", "${oc.env:HOME}", r"\$\{oc\.env:HOME\}"),
         ("data.size", [10**6, 10**6], "data.size"),
         ("data.foo", 1, "foo"),
-        ("data.num_workers", 100_000, "data.num_workers"),
-        ("trainer.devices", 4096, "trainer.devices"),
-        ("trainer.devices", [0] * 4096, "trainer.devices"),
-        ("trainer.num_nodes", 64, "trainer.num_nodes"),
-        ("trainer.default_root_dir", "x", "default_root_dir"),
-        ("trainer.profiler", "a/b", "trainer.profiler"),
+        ("trainer", None, "trainer"),
+        ("trainer.accumulate_grad_batches", 0, "trainer.accumulate_grad_batches"),
+        ("trainer.check_val_every_n_epoch", 0, "trainer.check_val_every_n_epoch"),
+        ("trainer.val_check_interval", 0, "trainer.val_check_interval"),
+        ("trainer.val_check_interval", "00:00:01", "trainer.val_check_interval"),
+        ("trainer.precision", "transformer-engine", "trainer.precision"),
+        ("trainer.limit_train_batches", float("nan"), "trainer.limit_train_batches"),
+        ("trainer.limit_val_batches", 2.5, "trainer.limit_val_batches"),
+        ("trainer.max_steps", -5, "trainer.max_steps"),
+        ("trainer.max_epochs", "\u00b2", "trainer.max_epochs"),
+        ("trainer.deterministic", "x", "trainer.deterministic"),
         ("callbacks.mine", {"_target_": f"{STRANGER}:MyCell"}, "mine"),
         ("hydra", {"run": {"dir": "x"}}, "hydra"),
         ("seed", "x", "seed"),
@@ -250,6 +260,37 @@ def test_a_strangers_run_is_not_obeyed(
     message = capsys.readouterr().err
     assert re.search(said, message), message
     assert message.count("\n") <= 2
+
+
+def test_what_a_run_says_of_its_machine_is_not_taken(
+    run: Path, base: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = copy.deepcopy(base["lstmzoo"]["config"])
+    usual = read_run(run, run / "checkpoints" / "last.ckpt", set())
+    capsys.readouterr()
+    machine: dict[str, Any] = {
+        "trainer.accelerator": "tpu",
+        "trainer.devices": "\u00b2",
+        "trainer.num_nodes": 64,
+        "trainer.strategy": "xla",
+        "trainer.profiler": 5,
+        "trainer.default_root_dir": "x",
+        "trainer.plugins": "x",
+        "trainer.max_time": "x",
+        "trainer.fast_dev_run": True,
+        "data.num_workers": 100_000,
+    }
+    for key, value in machine.items():
+        put(config, key, value)
+    recipe = {"max_epochs": 7, "precision": "bf16-mixed", "limit_train_batches": 0.5, "sync_batchnorm": True}
+    config["trainer"].update(recipe)
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    found = read_run(run, run / "checkpoints" / "last.ckpt", set())
+    assert found.trainer == {**usual.trainer, **recipe}
+    assert found.data == usual.data
+    said = capsys.readouterr().out
+    assert all(f"{key}=" in said for key in machine if key != "data.num_workers")
+    assert said.count("\n") == 1
 
 
 def test_resuming_does_not_import_what_a_run_names(
@@ -282,20 +323,21 @@ def test_yaml_that_is_no_configuration(text: str, run: Path, capsys: pytest.Capt
     assert "config.yaml" in capsys.readouterr().err
 
 
-def test_a_pattern_from_a_file_cannot_search_for_ever(
-    place: Path, root: Path, base: Checkpoint, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from lstmzoo.cli.stored import take_contract
-
+def test_a_pattern_from_a_file_cannot_search_for_ever(root: Path, base: Checkpoint) -> None:
+    quick = [r"_g(\d+)_", r"^[^_]+_([^_]+)_.*", "(?:a|b|c)(d)", r"(\w{3})", "(ab)?(c)", "(", *TELLING]
+    slow = [r"^(a+)+$", r"(a|aa)*b", "a*a*a*a*b", ".?" * 26 + r"(\0)", "(?:a|a|a)" * 20 + "(x)", "(a)" * 80]
+    slow += ["(?:.|.|.|.)" * 14 + r"(\0)", "(?:(?:a|a){9}){9}(b)", "(" * 99 + ")" * 99 + ".*" * 9, "(?=(a+)+b)(c)"]
+    assert [pattern for pattern in quick if not is_quick(pattern)] == []
+    assert [pattern for pattern in slow if is_quick(pattern)] == []
     checkpoint = copy.deepcopy(base["lstmzoo"])
-    for pattern, fine in {r"_g(\d+)_": True, r"^(a+)+$": False, r"(a|aa)*b": False, "a*a*a*a*b": False}.items():
+    for pattern, fine in {LIKELY[0]: True, quick[0]: True, slow[3]: False}.items():
         checkpoint["config"]["data"] = {"name": "video_folder", "root": str(root), "group_pattern": pattern}
         if fine:
             assert take_contract(checkpoint, "x")[0].data.group_pattern == pattern
         else:
             with pytest.raises(LstmzooError, match="group_pattern"):
                 take_contract(checkpoint, "x")
-        assert take_contract(checkpoint, "x", {"data.group_pattern"})[0].data.group_pattern is None
+    assert take_contract(checkpoint, "x", {"data.group_pattern"})[0].data.group_pattern is None
 
 
 def test_every_key_that_may_be_null_is_taken_from_a_file_with_a_value() -> None:

@@ -93,6 +93,13 @@ def test_what_diverges_is_never_the_best(train: Callable[..., int], said: Callab
     assert not [*tmp_path.rglob("*.ckpt")]
 
 
+def test_settings_that_lightning_refuses_late_are_one_message(
+    train: Callable[..., int], said: Callable[[], str], tmp_path: Path
+) -> None:
+    assert train("trainer.val_check_interval=1000", f"hydra.run.dir={tmp_path}") == 2
+    assert "val_check_interval" in said()
+
+
 # --- run folders -------------------------------------------------------------------------------------------------
 
 

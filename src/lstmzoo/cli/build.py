@@ -30,6 +30,7 @@ from lstmzoo.tasks.callbacks import Checkpoints, PatientStopping, Timing
 from lstmzoo.tasks.checkpoint_io import WholeFiles
 from lstmzoo.tasks.ending import Diverged, SigtermFlag
 from lstmzoo.tasks.run_log import RunLog
+from lstmzoo.tasks.training_state import Restoring
 
 PATHS = {"data": ("root", "cache_dir", "split_dir", "image_dir", "label_file", "class_file"), "task": ("start_from",)}
 
@@ -106,6 +107,7 @@ def build_trainer(
     _check_arguments(asked, ours)
     with setting_errors("the trainer"):
         trainer = Trainer(**asked, **ours)
+    trainer._checkpoint_connector = Restoring(trainer)
     log.max_epochs = trainer.max_epochs or 0
     return trainer
 
@@ -157,9 +159,17 @@ def exit_codes(trainer: Trainer) -> Iterator[None]:
         launcher = trainer.strategy.launcher
         if isinstance(launcher, _SubprocessScriptLauncher):
             launcher.kill(signal.SIGKILL)  # they wait for this one
-        if isinstance(error, MisconfigurationException):
-            raise LstmzooError(f"the trainer cannot work like this: {error}") from error
+        if isinstance(error, MisconfigurationException) or (isinstance(error, ValueError) and _is_lightnings(error)):
+            raise LstmzooError(f"the trainer cannot work like this: {' '.join(str(error).split())}") from error
         raise
+
+
+def _is_lightnings(error: BaseException) -> bool:
+    """Whether it was Lightning that raised an error, e.g. about a setting that does not fit the number of batches."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place is not None and place.tb_frame.f_globals.get("__name__", "").startswith("lightning.")
 
 
 def quiet() -> None:

@@ -94,7 +94,8 @@ def override_stored(stored: DictConfig, overrides: Sequence[str], origin: str) -
 
     Args:
         stored: the configuration of a run or a checkpoint.
-        overrides: ``key=value`` for keys that it has; group choices are refused.
+        overrides: ``key=value`` for keys that it has, ``+trainer.key=value`` for further arguments of Lightning's
+            Trainer; group choices are refused.
         origin: what the configuration belongs to, for messages.
 
     Returns:
@@ -114,10 +115,14 @@ def override_stored(stored: DictConfig, overrides: Sequence[str], origin: str) -
                 f"'{override.input_line}' cannot be combined with {origin}: the choice of a group would replace what "
                 f"it was made with. Change single keys ('{key}.<key>=value') or start a new run"
             )
-        if not override.type.name == "CHANGE" or override.is_sweep_override():
+        added = override.is_add() or override.is_force_add()
+        if added and key in set(all_keys(base)):
+            raise LstmzooError(f"'{override.input_line}': {key} is there already, drop the '+'")
+        trainers = added and key.startswith("trainer.")
+        if not (trainers or override.type.name == "CHANGE") or override.is_sweep_override():
             raise LstmzooError(f"'{override.input_line}': with {origin} only key=value is possible")
         _check_key(base, override)
-        OmegaConf.update(config, key, override.value(), merge=False)
+        OmegaConf.update(config, key, override.value(), merge=False, force_add=trainers)
         _check_type(base, config, override)
     return config
 

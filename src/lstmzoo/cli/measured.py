@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,12 +13,15 @@ from typing import Any
 import torch
 
 from lstmzoo import __version__
+from lstmzoo.cli.inside import check_inside
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checkpoint_file import find
 
 SAME = ("sha256", "split", "overrides")
 """Results that agree in these may replace each other."""
 
+LARGEST = 100_000_000
+"""Bytes of a metrics.json that may be ours."""
 
 OWN_TEST = "eval_test"
 """The folder in which training leaves its own test."""
@@ -69,7 +73,7 @@ def results_folder(asked: Path | None, usual: Path, measured: Measured) -> Path:
         measured: what is going to be measured.
 
     Raises:
-        LstmzooError: the folder asked for holds results of other options.
+        LstmzooError: the folder asked for holds results of other options, or the usual one leads out of the run.
     """
     wanted = measured.as_dict()
     if asked is not None:
@@ -80,17 +84,21 @@ def results_folder(asked: Path | None, usual: Path, measured: Measured) -> Path:
             "choose another folder, or delete that one"
         )
     folder, number = usual, 2
+    check_inside(folder, folder.parent)
     while (folder.name == OWN_TEST and measured.overrides) or not _may_be_written(folder, wanted):
         folder, number = usual.with_name(f"{usual.name}_{number}"), number + 1
+        check_inside(folder, folder.parent)
     return folder
 
 
 def _may_be_written(folder: Path, wanted: dict[str, Any]) -> bool:
     """Whether a folder holds no results, or results of the same options."""
     file = folder / "metrics.json"
-    if not file.exists():
-        return True
+    if not file.is_file():
+        return not os.path.lexists(file)
     try:
+        if file.stat().st_size > LARGEST:
+            return False
         found = json.loads(file.read_text(encoding="utf-8"))["measured"]
         return all(found[key] == wanted[key] for key in SAME)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):  # of another version, or something else

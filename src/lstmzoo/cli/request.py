@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lstmzoo.cli.compose import check_complete, compose, override_stored, parse
 from lstmzoo.cli.configs import config_dir
+from lstmzoo.cli.inside import check_inside
 from lstmzoo.cli.measured import Measured, results_folder
 from lstmzoo.cli.stored import settle_places, take_contract
 from lstmzoo.errors import LstmzooError, printable, unknown_choice
@@ -88,7 +89,7 @@ def measured_folder(request: Request, name: str) -> Path:
     """Return the folder of a measurement: the one that was asked for, else ``name`` or ``name_2``, ... in the run.
 
     Raises:
-        LstmzooError: the one that was asked for holds other results.
+        LstmzooError: the one that was asked for holds other results, or the one in the run leads out of it.
     """
     asked = request.options.output
     asked = None if asked is None else Path(str(asked)).expanduser()
@@ -96,10 +97,16 @@ def measured_folder(request: Request, name: str) -> Path:
 
 
 def output_folder(options: DictConfig, name: str) -> Path:
-    """Return the folder of the results: the one that was asked for, else ``name`` in the checkpoint's run folder."""
+    """Return the folder of the results: the one that was asked for, else ``name`` in the checkpoint's run folder.
+
+    Raises:
+        LstmzooError: that in the run leads out of it.
+    """
     if options.output is not None:
         return Path(str(options.output)).expanduser()
-    return _beside(options, name)
+    folder = _beside(options, name)
+    check_inside(folder, folder.parent)
+    return folder
 
 
 def _beside(options: DictConfig, name: str) -> Path:

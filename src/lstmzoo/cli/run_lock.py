@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import errno
+import os
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
+from lstmzoo.cli.inside import check_inside
 from lstmzoo.data.atomic import make_folder
 from lstmzoo.errors import LstmzooError
 
 _NAME = ".lock"
+
+FILES = ("config.yaml", "versions.json", "metrics.csv", "metrics.json", "curves.png")
+WRITTEN = (_NAME, *FILES, "checkpoints", "eval_test", "tensorboard")
+"""What training reads, writes and deletes in its folder."""
 
 
 @contextmanager
@@ -25,12 +30,15 @@ def owned(folder: Path, *, new: bool) -> Iterator[None]:
         new: whether the run starts, rather than goes on; then nothing that was trained may lie there.
 
     Raises:
-        LstmzooError: the folder holds a run already, another process trains in it, or it cannot be written.
+        LstmzooError: the folder holds a run already, another process trains in it, it cannot be written, or something
+            in it leads out of it.
     """
     make_folder(folder)
+    for name in WRITTEN:
+        check_inside(folder / name, folder)
     path = folder / _NAME
-    with open(path, "w") as file:
-        if not _lock(file):
+    with os.fdopen(_open(path), "w") as file:
+        if not _lock(file.fileno()):
             raise LstmzooError(f"another process trains in {folder}: wait for it, or start in another folder")
         try:
             if new and has_checkpoint(folder):
@@ -50,7 +58,16 @@ def has_checkpoint(folder: Path) -> bool:
     return any(folder.glob("checkpoints/[!.]*.ckpt"))
 
 
-def _lock(file: IO[str]) -> bool:
+def _open(path: Path) -> int:
+    """Open a file, or make it; nothing is cut off, no link is followed, and no pipe is waited for."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        return os.open(path, flags, 0o666)
+    except OSError as error:
+        raise LstmzooError(f"cannot lock {path}: {error.strerror}; delete it where no other process trains") from error
+
+
+def _lock(file: int) -> bool:
     """Lock a file for this process, not for those it starts; False: another one has it. Killing releases it."""
     if sys.platform == "win32":
         return True

@@ -9,10 +9,11 @@ from __future__ import annotations
 import io
 import os
 import pickletools
+import re
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,7 +26,28 @@ MOST_MEMBERS = 100_000
 MOST_VALUES = 5_000_000
 """Values in the tuples of a pickle, counted as often as they are reached: keys made of tuples are gone through so."""
 
+CALLED = ("collections OrderedDict", "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter")
+"""What torch calls to make dense tensors and dictionaries of them."""
+
+NAMED = re.compile(rf"{'|'.join(map(re.escape, CALLED))}|torch \w+Storage|torch\.storage \w+Storage")
+"""What may be named in a pickle; of what torch would take beyond, some makes gigabytes of a number."""
+
 WEIGHT_TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+CALLING = ("REDUCE", "NEWOBJ", "NEWOBJ_EX", "INST", "OBJ", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4")
+"""Operations of pickles that call or find something; those that torch does not write have no name to be called by."""
+
+
+class Value(NamedTuple):
+    """What is known of a value on a pickle's stack: how many values its tuples hold, and its name if it has one."""
+
+    held: int
+    name: str
+
+
+class Refused(Exception):
+    """A pickle names or calls what no checkpoint needs."""
 
 
 def find(path: Path) -> Path:
@@ -70,13 +92,18 @@ def read(file: Path) -> Any:
         raise
     except PermissionError as error:
         raise CheckpointError(f"cannot read {file}: {error.strerror}") from error
+    except Refused as error:
+        raise _strange(file, ".".join(str(error).split())) from error
     except Exception as error:  # on bytes that are no checkpoint, unpickling fails in any way it likes
         if (strange := _first_object(pickled)) is not None:
-            raise CheckpointError(
-                f"{file} is not an lstmzoo checkpoint: it holds pickled Python objects, which are not loaded: "
-                f"{strange[:200]}"
-            ) from error
+            raise _strange(file, strange) from error
         raise CheckpointError(f"{damaged} ({type(error).__name__})") from error
+
+
+def _strange(file: Path, what: str) -> CheckpointError:
+    return CheckpointError(
+        f"{file} is not an lstmzoo checkpoint: it holds pickled Python objects, which are not loaded: {what[:200]}"
+    )
 
 
 def check_weights(weights: dict[Any, Any], file: Path) -> None:
@@ -92,6 +119,11 @@ def check_weights(weights: dict[Any, Any], file: Path) -> None:
         room -= weight.numel() * weight.element_size()
         if weight.device.type != "cpu" or room < 0:
             raise CheckpointError(f"{file}: the weight {name[:80]!r} is larger than the file")
+    negative = [name for name, weight in weights.items() if name.endswith(".running_var") and bool((weight < 0).any())]
+    if negative:
+        raise CheckpointError(
+            f"{file} holds negative numbers in {negative[0][:80]}, which are variances; it is damaged"
+        )
     broken = [name for name, weight in weights.items() if not _finite(weight)]
     if broken:
         raise CheckpointError(
@@ -124,18 +156,21 @@ def _look_through(file: Path, damaged: str) -> bytes:
         if broken is not None:
             raise CheckpointError(f"{damaged} (wrong checksum of {broken})")
         pickled = b"".join(archive.read(member) for member in members if member.filename.endswith("/data.pkl"))
-    _check_tuples(pickled)
+    _check_pickle(pickled)
     return pickled
 
 
-def _check_tuples(pickled: bytes) -> None:
-    """Refuse a pickle of a few bytes whose tuples hold each other so often that to hash one would never end.
+def _check_pickle(pickled: bytes) -> None:
+    """Refuse a pickle that names or calls more than tensors need, or whose tuples hold each other without an end.
+
+    To hash such a tuple, of a few bytes, would never end.
 
     Raises:
-        ValueError: it does.
+        Refused: it names or calls something else.
+        ValueError: tuples in tuples.
     """
-    stack: list[int | None] = []  # of every value: how many values its tuples hold; None: a mark
-    memo: dict[Any, int | None] = {}
+    stack: list[Value | None] = []  # None: a mark
+    memo: dict[Any, Value | None] = {}
     for opcode, argument, _ in pickletools.genops(pickled):
         if opcode.name in ("BINPUT", "LONG_BINPUT", "PUT", "MEMOIZE"):
             memo[len(memo) if opcode.name == "MEMOIZE" else argument] = stack[-1]
@@ -145,20 +180,25 @@ def _check_tuples(pickled: bytes) -> None:
             stack.append(None)
         else:
             taken = _take(stack, opcode)
-            held = 1 + sum(one or 0 for one in taken) if "TUPLE" in opcode.name else 0
+            name = str(argument) if opcode.name == "GLOBAL" else ""
+            if name and not NAMED.fullmatch(name):
+                raise Refused(name)
+            if opcode.name in CALLING and not (taken and taken[-1].name in CALLED):
+                raise Refused(taken[-1].name if taken and taken[-1].name else opcode.name)
+            held = 1 + sum(one.held for one in taken) if "TUPLE" in opcode.name else 0
             if held > MOST_VALUES:
                 raise ValueError("tuples in tuples")
-            stack += [held] * len(opcode.stack_after)
+            stack += [Value(held, name)] * len(opcode.stack_after)
 
 
-def _take(stack: list[int | None], opcode: pickletools.OpcodeInfo) -> list[int | None]:
+def _take(stack: list[Value | None], opcode: pickletools.OpcodeInfo) -> list[Value]:
     """Take what an operation consumes off the stack."""
     before, taken = list(opcode.stack_before), []
     if pickletools.markobject in before:
         while (one := stack.pop()) is not None:
             taken.append(one)
         before = before[: before.index(pickletools.markobject)]
-    return taken + [stack.pop() for _ in before]
+    return taken + [one for one in (stack.pop() for _ in before) if one is not None]
 
 
 def _first_object(pickled: bytes) -> str | None:

@@ -26,8 +26,12 @@ DEEPEST = 16
 MOST_TEXT = 100_000
 LONGEST_CLIP = 10_000
 LARGEST_SIDE = 4096
-MOST_PIXELS = 2**28
-"""Pixels of a whole clip: 64 frames in full HD are half as many."""
+MOST_NUMBERS = 64 * 512 * 512 * 3
+"""Numbers of a clip, which a video model sees at once: frames x height x width x channels. The features that a network
+makes of them take some fifty times as many bytes; beyond that, a few numbers in a file would take the machine."""
+
+RATES = (0.1, 1000.0)
+"""Frames per second that a model may be meant for."""
 
 
 def check_contract(contract: dict[str, Any], file: Path) -> None:
@@ -53,7 +57,7 @@ def check_contract(contract: dict[str, Any], file: Path) -> None:
     origin = f"{file}: its entry {KEY!r}"
     check_plain(contract, origin)
     _check_parts(contract, origin)
-    _check_transform(contract["transform"], origin)
+    check_transform(contract["transform"], origin)
     check_finite([contract["model"]["args"], contract["transform"]], origin)
     check_modules([contract["model"], contract["config"].get("model")], str(file))
 
@@ -154,9 +158,17 @@ def _check_parts(contract: dict[str, Any], origin: str) -> None:
         )
 
 
-def _check_transform(transform: dict[str, Any], origin: str) -> None:
-    """Check the sizes by which videos and pictures are cut: a few bytes must not ask for terabytes."""
-    size, length = transform.get("size", [1, 1]), transform.get("clip_len", 1)
+def check_transform(transform: dict[str, Any], origin: str) -> None:
+    """Check how videos and pictures are cut: a few bytes must not ask for terabytes.
+
+    Args:
+        transform: that of a model.
+        origin: what holds it, for messages.
+
+    Raises:
+        CheckpointError: a size, length or rate that no network is trained on.
+    """
+    size, length, grey = transform.get("size", [1, 1]), transform.get("clip_len", 1), transform.get("grey", False)
     sides = isinstance(size, list | tuple) and len(size) == 2 and all(_counts(side, LARGEST_SIDE) for side in size)
     if not sides:
         raise CheckpointError(
@@ -168,10 +180,18 @@ def _check_transform(transform: dict[str, Any], origin: str) -> None:
                 f"{origin} has the transform {key}={brief(transform[key])}; it is a number of frames, "
                 f"1 to {LONGEST_CLIP}"
             )
-    if length * size[0] * size[1] > MOST_PIXELS or not isinstance(transform.get("grey", True), bool):
+    numbers = length * size[0] * size[1] * (1 if grey is True else 3)
+    if numbers > MOST_NUMBERS or not isinstance(grey, bool):
         raise CheckpointError(
-            f"{origin} has a transform of clips that no network is trained on: {length} frames of "
-            f"{size[0]} x {size[1]}, grey={brief(transform.get('grey'))}"
+            f"{origin} has a transform of larger clips than a model sees at once: {length} frames of "
+            f"{size[0]} x {size[1]}, grey={brief(grey)}; {MOST_NUMBERS:,} numbers are the most, which are 64 frames of "
+            "512 x 512 in colour"
+        )
+    fps = transform.get("fps", RATES[0])
+    if type(fps) not in (int, float) or not RATES[0] <= fps <= RATES[1]:
+        raise CheckpointError(
+            f"{origin} has the transform fps={brief(fps)}; it is a number of frames per second, "
+            f"{RATES[0]:g} to {RATES[1]:g}"
         )
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models import create_model, save_contract
+from lstmzoo.models.contract import check_transform
 from lstmzoo.tasks.schedule import SCHEDULES, learning_rate
 
 Item = TypeVar("Item")
@@ -75,6 +76,7 @@ class BaseTask(LightningModule):
             raise LstmzooError(unknown_choice("task.schedule", schedule, SCHEDULES))
         if tbptt_window is not None and (type(tbptt_window) is not int or tbptt_window < 1):
             raise LstmzooError(f"task.tbptt_window must be a number of frames or null, not {tbptt_window!r}")
+        check_transform(transform, "data")  # what is trained can be loaded
         self.model: Any = create_model(model, **model_args)
         self.classes = classes
         self.vocabulary = vocabulary

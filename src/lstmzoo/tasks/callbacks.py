@@ -11,6 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 
 from lstmzoo.tasks.ending import agree, diverged, is_finite
+from lstmzoo.tasks.training_state import optimizers_finite
 
 
 class Checkpoints(Checkpoint):
@@ -80,10 +81,10 @@ class Checkpoints(Checkpoint):
         return self.best_score is None or self.sign * score > self.sign * self.best_score
 
     def _check_weights(self, trainer: Trainer, pl_module: LightningModule) -> bool:
-        """Raise `Diverged` where weights are not finite; say whether any process got SIGTERM."""
-        sound, terminated = agree(trainer, is_finite(pl_module))
+        """Raise `Diverged` where weights or moments are not finite; say whether any process got SIGTERM."""
+        sound, terminated = agree(trainer, is_finite(pl_module) and optimizers_finite(trainer.optimizers))
         if not sound:
-            raise diverged("a weight", trainer, self.last_path)
+            raise diverged("a weight, or a moment of the optimizer,", trainer, self.last_path)
         return terminated
 
 

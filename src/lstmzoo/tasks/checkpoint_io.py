@@ -13,9 +13,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from lstmzoo.data.atomic import write_atomically
 from lstmzoo.errors import CheckpointError, DataWarning
 from lstmzoo.models.checkpoint import open_checkpoint
-
-TRAINING = ("state_dict", "optimizer_states", "loops", "epoch", "global_step")
-"""What a checkpoint holds from which a training can go on; weights alone are not enough."""
+from lstmzoo.tasks.training_state import check_training_state
 
 
 class WholeFiles(CheckpointIO):
@@ -52,7 +50,7 @@ def newest_checkpoint(folder: Path) -> Path:
             reasons.append(f"{path} is missing")
             continue
         try:
-            _check_training(path)
+            check_training_state(open_checkpoint(path), path)
         except CheckpointError as error:
             reasons.append(str(error))
             continue
@@ -62,9 +60,3 @@ def newest_checkpoint(folder: Path) -> Path:
     if all(reason.endswith("is missing") for reason in reasons):
         raise CheckpointError(f"resume: {folder} has no checkpoint: the run ended before its first one; start it again")
     raise CheckpointError(f"resume: {' and '.join(reasons)}: there is nothing to go on from; start the run again")
-
-
-def _check_training(path: Path) -> None:
-    content = open_checkpoint(path)
-    if missing := [key for key in TRAINING if key not in content]:
-        raise CheckpointError(f"{path} lacks {', '.join(missing)}, which a training that goes on needs")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.metrics import recognition as metrics
+from lstmzoo.models.contract import RATES
 from lstmzoo.tasks.base import BaseTask, State
 
 
@@ -73,7 +74,7 @@ class RecognitionTask(BaseTask):
     def setup(self, stage: str) -> None:
         """Keep the frame rate of the training videos, by which other videos are stepped through."""
         if stage == "fit" and (fps := getattr(self.trainer.datamodule, "fps", None)):  # type: ignore[attr-defined]
-            self.transform["fps"] = fps
+            self.transform["fps"] = min(max(fps, RATES[0]), RATES[1])
 
     def window_loss(self, batch: dict[str, Any], frames: slice, state: State) -> tuple[Tensor, State]:
         logits, state = self.model.supervised_logits(batch["video"][:, frames], state)  # (B, S, K)

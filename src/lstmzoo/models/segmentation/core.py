@@ -15,6 +15,9 @@ from lstmzoo.nn import ConvRecurrent, init
 
 State = Any
 
+MOST_DILATION = 64
+"""A map is padded to a multiple of the dilation in both directions, however small it is."""
+
 
 class Memory(nn.Module):
     """x_t → x_t + P [h¹_t, h²_t, ...], where h^d is the output of a cell with convolutions of dilation d over x_1..x_t.
@@ -48,8 +51,10 @@ class Memory(nn.Module):
     ) -> None:
         super().__init__()
         self.pyramid = tuple(pyramid)
-        if not self.pyramid or any(type(d) is not int or d < 1 for d in self.pyramid):
-            raise LstmzooError(f"pyramid lists dilations, whole numbers of at least 1, e.g. [1, 2, 4]; got {pyramid!r}")
+        if not self.pyramid or any(type(d) is not int or not 1 <= d <= MOST_DILATION for d in self.pyramid):
+            raise LstmzooError(
+                f"pyramid lists dilations, whole numbers from 1 to {MOST_DILATION}, e.g. [1, 2, 4]; got {pyramid!r}"
+            )
         try:
             self.rnns = nn.ModuleList(
                 ConvRecurrent(
