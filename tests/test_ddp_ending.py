@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from pathlib import Path
@@ -89,3 +90,21 @@ def test_two_processes_end_together(tmp_path: Path) -> None:
         assert f"train resume={tmp_path / name}" in said[0] or f"train resume={name}" in said[0]
         done = torch.load(last, weights_only=True)["global_step"]
         assert done == (2 if step == "training_step" else 3), "the batch in work is finished, validation too"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
+def test_forked_processes_hand_back_what_they_found(tmp_path: Path) -> None:
+    """Lightning passes bare weights from forked and spawned processes through the reader of checkpoints."""
+    data = tiny_runs.write_tiny_kth(tmp_path / "kth")
+    settings = [*tiny_runs.settings(data), "data.num_workers=0", "trainer.max_epochs=2"]
+    forked = ["trainer.devices=2", "trainer.strategy=ddp_fork", "hydra.run.dir=run"]
+    ended = tiny_runs.run("train", *settings, *forked, cwd=tmp_path)
+    assert ended.code == 0, ended.err
+    run = tmp_path / "run"
+    found = json.loads((run / "metrics.json").read_text())
+    assert found["test"] == tiny_runs.numbers(run / "eval_test")
+    with (run / "metrics.csv").open(newline="") as file:
+        accuracies = [float(row["val/accuracy"]) for row in csv.DictReader(file) if row["val/accuracy"]]
+    assert found["best"] == pytest.approx(max(accuracies), abs=1e-4)
+    assert found["best_epoch"] == torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["epoch"]
+    assert found["epochs"] == len(accuracies) == 2
