@@ -24,7 +24,7 @@ from lstmzoo.errors import DataWarning
 from lstmzoo.inference.predict import classify_video
 from lstmzoo.models import load
 from tiny_data import write_video
-from tiny_runs import run, settings, write_tiny_kth
+from tiny_runs import overflowing, run, settings, write_tiny_kth
 
 
 def save_checkpoint(path: Path, root: Path, *overrides: str) -> Path:
@@ -157,6 +157,23 @@ def test_a_folder_of_frames_is_predicted_as_its_video(workplace: Path, tmp_path:
     with pytest.warns(DataWarning, match=r"left out.*notes\.txt"):
         assert main(["predict", checkpoint, *arguments]) == 0
     assert names_in(tmp_path / "all") == {*(f"{n}_labels.csv" for n in ("frames", "noext", "b")), "summary.csv"}
+
+
+def test_outputs_that_are_not_finite_are_no_results(workplace: Path, tmp_path: Path, capsys: Any) -> None:
+    broken = overflowing(workplace / "run" / "checkpoints" / "best.ckpt", tmp_path / "broken.ckpt")
+    video, output = write_video(tmp_path / "in" / "a.avi", 9), tmp_path / "out"
+    for command in (["predict", f"input={video}"], ["inspect", f"input={video}"], ["eval"], ["inspect"]):
+        assert main([*command, f"ckpt_path={broken}", f"output={output}"]) == 2
+        said = capsys.readouterr().err
+        assert str(broken) in said
+        assert "not finite" in said
+        assert not output.exists()
+    write_video(video.with_name("b.avi"), 9)
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", f"ckpt_path={broken}", f"input={video.parent}", f"output={output}"])
+    assert ended.value.code == 1
+    assert names_in(output) == {"summary.csv"}
+    assert [str(broken) in row["error"] for row in rows_of(output / "summary.csv")] == [True, True]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
