@@ -247,7 +247,7 @@ def test_a_broken_frame_leaves_the_earlier_result_whole(place: Path, tmp_path: P
     assert names_in(tmp_path / "out") == before
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_interrupt_keeps_what_was_done(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, number: int, code: int
 ) -> None:
