@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+import pty
 import resource
 import shutil
 import signal
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +24,11 @@ from lstmzoo.cli.compose import compose
 from lstmzoo.data.kth import ACTIONS
 from lstmzoo.data.sources import FileSource, TimedFrame
 from lstmzoo.errors import DataWarning
+from lstmzoo.inference import film
 from lstmzoo.inference.predict import classify_video
 from lstmzoo.models import load
 from tiny_data import write_video
-from tiny_runs import run, settings, write_tiny_kth
+from tiny_runs import SOURCE, overflowing, run, settings, write_tiny_kth
 
 
 def save_checkpoint(path: Path, root: Path, *overrides: str) -> Path:
@@ -159,7 +163,24 @@ def test_a_folder_of_frames_is_predicted_as_its_video(workplace: Path, tmp_path:
     assert names_in(tmp_path / "all") == {*(f"{n}_labels.csv" for n in ("frames", "noext", "b")), "summary.csv"}
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_outputs_that_are_not_finite_are_no_results(workplace: Path, tmp_path: Path, capsys: Any) -> None:
+    broken = overflowing(workplace / "run" / "checkpoints" / "best.ckpt", tmp_path / "broken.ckpt")
+    video, output = write_video(tmp_path / "in" / "a.avi", 9), tmp_path / "out"
+    for command in (["predict", f"input={video}"], ["inspect", f"input={video}"], ["eval"], ["inspect"]):
+        assert main([*command, f"ckpt_path={broken}", f"output={output}"]) == 2
+        said = capsys.readouterr().err
+        assert str(broken) in said
+        assert "not finite" in said
+        assert not output.exists()
+    write_video(video.with_name("b.avi"), 9)
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", f"ckpt_path={broken}", f"input={video.parent}", f"output={output}"])
+    assert ended.value.code == 1
+    assert names_in(output) == {"summary.csv"}
+    assert [str(broken) in row["error"] for row in rows_of(output / "summary.csv")] == [True, True]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_interrupt_keeps_what_was_seen(
     workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, number: int, code: int
 ) -> None:
@@ -189,6 +210,90 @@ def test_an_interrupt_keeps_what_was_seen(
     assert main(["predict", checkpoint, f"input={videos}", f"output={output}"]) == code
     assert names_in(output) == {*(f"{name}_{end}" for name in "ab" for end in RESULTS), "summary.csv"}
     assert [row["frames"] for row in rows_of(output / "summary.csv")] == ["20", "11"]
+
+
+def test_a_second_signal_does_not_disturb_the_first(
+    workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`timeout` sends SIGTERM to its process and then to the group; some managers send SIGHUP after SIGTERM."""
+    video = write_video(tmp_path / "in" / "a.avi", 12)
+    frames, check = FileSource.frames, film._check_whole
+
+    def interrupted(self: FileSource, max_frames: int | None = None) -> Iterator[TimedFrame]:
+        for count, frame in enumerate(frames(self, max_frames)):
+            if count == 10:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield frame
+
+    def interrupted_again(*arguments: Any) -> None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            os.kill(os.getpid(), number)
+        check(*arguments)
+
+    monkeypatch.setattr(FileSource, "frames", interrupted)
+    monkeypatch.setattr(film, "_check_whole", interrupted_again)
+    output = tmp_path / "out"
+    assert main(["predict", f"ckpt_path={workplace / 'run'}", f"input={video}", f"output={output}"]) == 143
+    assert names_in(output) == {f"a_{end}" for end in RESULTS}
+
+
+def test_a_signal_that_is_ignored_stays_so(workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under `nohup`."""
+    video = write_video(tmp_path / "in" / "a.avi", 8)
+    check = film._check_whole
+
+    def interrupted(*arguments: Any) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        check(*arguments)
+
+    monkeypatch.setattr(film, "_check_whole", interrupted)
+    usual = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert main(["predict", f"ckpt_path={workplace / 'run'}", f"input={video}", f"output={tmp_path / 'out'}"]) == 0
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, usual)
+    assert frames_in(tmp_path / "out" / "a_predicted.mp4") == 8
+
+
+# lstmzoo that stands still at the sixth frame.
+WAITING = """
+import sys, time
+from pathlib import Path
+from lstmzoo.cli import main
+from lstmzoo.data.sources import FileSource
+
+usual = FileSource.frames
+
+def waiting(self, max_frames=None):
+    for count, frame in enumerate(usual(self, max_frames)):
+        if count == 6:
+            Path("ready").touch()
+            time.sleep(60)
+        yield frame
+
+FileSource.frames = waiting
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_what_was_seen_is_kept_when_the_terminal_is_closed(workplace: Path, tmp_path: Path) -> None:
+    """There is nothing to print to then: that is no reason to lose what is to be written."""
+    video = write_video(tmp_path / "in" / "a.avi", 12)
+    arguments = ["predict", f"ckpt_path={workplace / 'run'}", f"input={video}", f"output={tmp_path / 'out'}"]
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(tmp_path)
+        os.environ.update(PYTHONPATH=str(SOURCE), OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="")
+        os.execv(sys.executable, [sys.executable, "-c", WAITING, *arguments])
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "ready").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 129
+    assert names_in(tmp_path / "out") == {f"a_{end}" for end in RESULTS}
+    assert frames_in(tmp_path / "out" / "a_predicted.mp4") == 5
 
 
 def test_what_is_in_the_way_of_the_output_is_said_first(workplace: Path, tmp_path: Path, capsys: Any) -> None:

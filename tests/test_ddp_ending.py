@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 import tiny_runs
 
 # Each case in two forked processes that lstmzoo takes for those of one run; imports are paid for once. At the second
-# call of a step of the task, some processes get SIGTERM, or see a loss that is not a number.
+# call of a step of the task, some processes get a signal, or see a loss that is not a number.
 FORKED = """
 import json, os, signal, socket, sys
 import torch
@@ -25,8 +26,8 @@ def break_at(step, what, mine):
     def outer(self, *arguments):
         nonlocal calls
         calls += 1
-        if mine and calls == 2 and what == "sigterm":
-            os.kill(os.getpid(), signal.SIGTERM)
+        if mine and calls == 2 and what != "nan":
+            os.kill(os.getpid(), getattr(signal, what))
         found = inner(self, *arguments)
         return found * torch.nan if mine and calls == 2 and what == "nan" else found
     setattr(Task, step, outer)
@@ -57,10 +58,10 @@ cases, arguments = json.loads(sys.argv[1]), sys.argv[2:]
 print(json.dumps({name: run(name, *case, arguments) for name, case in cases.items()}))
 """
 CASES = {
-    "first": ("training_step", "sigterm", [0]),
-    "second": ("training_step", "sigterm", [1]),
-    "both": ("training_step", "sigterm", [0, 1]),
-    "validation": ("validation_step", "sigterm", [1]),
+    "first": ("training_step", "SIGHUP", [0]),
+    "second": ("training_step", "SIGTERM", [1]),
+    "both": ("training_step", "SIGTERM", [0, 1]),
+    "validation": ("validation_step", "SIGTERM", [1]),
     "nan": ("training_step", "nan", [1]),
 }
 
@@ -79,7 +80,7 @@ def test_two_processes_end_together(tmp_path: Path) -> None:
         said = [(tmp_path / f"{name}.{rank}.txt").read_text() for rank in (0, 1)]
         assert "Traceback" not in "".join(said)
         assert ["batch norm" in text for text in said] == [True, False]  # its statistics are those of one process
-        assert codes[name] == [143 if what == "sigterm" else 2, 0], (name, said)
+        assert codes[name] == [{"SIGTERM": 143, "SIGHUP": 129, "nan": 2}[what], 0], (name, said)
         last = tmp_path / name / "checkpoints" / "last.ckpt"
         if what == "nan":
             assert not last.exists()
@@ -89,3 +90,21 @@ def test_two_processes_end_together(tmp_path: Path) -> None:
         assert f"train resume={tmp_path / name}" in said[0] or f"train resume={name}" in said[0]
         done = torch.load(last, weights_only=True)["global_step"]
         assert done == (2 if step == "training_step" else 3), "the batch in work is finished, validation too"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
+def test_forked_processes_hand_back_what_they_found(tmp_path: Path) -> None:
+    """Lightning passes bare weights from forked and spawned processes through the reader of checkpoints."""
+    data = tiny_runs.write_tiny_kth(tmp_path / "kth")
+    settings = [*tiny_runs.settings(data), "data.num_workers=0", "trainer.max_epochs=2"]
+    forked = ["trainer.devices=2", "trainer.strategy=ddp_fork", "hydra.run.dir=run"]
+    ended = tiny_runs.run("train", *settings, *forked, cwd=tmp_path)
+    assert ended.code == 0, ended.err
+    run = tmp_path / "run"
+    found = json.loads((run / "metrics.json").read_text())
+    assert found["test"] == tiny_runs.numbers(run / "eval_test")
+    with (run / "metrics.csv").open(newline="") as file:
+        accuracies = [float(row["val/accuracy"]) for row in csv.DictReader(file) if row["val/accuracy"]]
+    assert found["best"] == pytest.approx(max(accuracies), abs=1e-4)
+    assert found["best_epoch"] == torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["epoch"]
+    assert found["epochs"] == len(accuracies) == 2

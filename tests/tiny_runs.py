@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from lstmzoo.data.kth import ACTIONS
 from tiny_data import write_kth
 
@@ -43,6 +45,16 @@ def numbers(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
     del found["measured"]
     return found
+
+
+def overflowing(checkpoint: Path, path: Path) -> Path:
+    """The same network with weights that are finite, but whose outputs are not."""
+    content = torch.load(checkpoint, weights_only=True)
+    for weight in content["state_dict"].values():
+        if weight.is_floating_point():
+            weight *= 1e30
+    torch.save(content, path)
+    return path
 
 
 class Ended(NamedTuple):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import signal
 from collections.abc import Iterable
 
 
@@ -23,7 +25,28 @@ class DataWarning(UserWarning):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: what Ctrl-C cleans up and keeps, it cleans up and keeps, too."""
+    """SIGTERM or SIGHUP: what Ctrl-C cleans up and keeps, they clean up and keep, too.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__(number)
+        self.number = int(number)
+
+
+ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""The signals that end a program in good order; SIGHUP comes when the terminal is closed."""
+
+
+def leave_closed_terminal() -> None:
+    """Print to nowhere, if it was to a terminal that is closed: what is done is to be kept, not to end at a line."""
+    for stream in (1, 2):
+        try:
+            os.write(stream, b"")
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
 def printable(text: object) -> str:

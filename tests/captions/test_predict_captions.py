@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 from tiny_captions import write_captions, write_checkpoint
 
 from lstmzoo.cli import main, predict_captions
+from lstmzoo.cli.compose import compose
 from lstmzoo.inference.captions import caption_files
+from tiny_runs import overflowing
 
 
 @pytest.fixture
@@ -71,3 +74,28 @@ def test_what_was_captioned_before_a_stop_is_kept(
     with pytest.raises(KeyboardInterrupt):
         predict_captions.run([f"ckpt_path={speaker}", f"input={data / 'Images'}", f"output={tmp_path}", "device=cpu"])
     assert len(json.loads((tmp_path / "captions.json").read_text())) == 3
+
+
+@pytest.mark.parametrize("method", ["beam", "sample"])
+def test_outputs_that_are_not_finite_are_no_captions(
+    speaker: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
+) -> None:
+    settings = ["experiment=captions_nic", "data=captions", f"data.root={data}", "data.min_count=1"]
+    config = OmegaConf.to_container(compose("train", [*settings, "data.num_workers=0"]), resolve=True)
+    sound = write_checkpoint(tmp_path / "sound.ckpt", "nic", config=config)
+    broken, output = overflowing(sound, tmp_path / "broken.ckpt"), tmp_path / "out"
+    image = data / "Images" / "00.png"
+    for command in ("predict", "inspect"):
+        given = [f"ckpt_path={broken}", f"input={image}", f"output={output}", f"method={method}"]
+        assert main([command, *given]) == 2
+        said = capsys.readouterr().err
+        assert f"{image}: the outputs of the network of {broken} are not finite" in said
+        assert not output.exists()
+    assert main(["inspect", f"ckpt_path={broken}", f"input={image}", f"output={output}", "caption=a red field"]) == 2
+    assert main(["eval", f"ckpt_path={broken}", f"output={output}", f"task.decoding.method={method}"]) == 2
+    assert f"the network of {broken} are not finite" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", f"ckpt_path={broken}", f"input={image.parent}", f"output={output}", f"method={method}"])
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert all(str(path) in said for path in image.parent.iterdir())

@@ -39,6 +39,7 @@ from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.inference.footage import Footage, find_footage, open_footage, read_first_mask
 from lstmzoo.inference.segments import segment_frames
 from lstmzoo.models.segmentation import soft_aggregate
+from tiny_runs import overflowing
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +247,7 @@ def test_a_broken_frame_leaves_the_earlier_result_whole(place: Path, tmp_path: P
     assert names_in(tmp_path / "out") == before
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_interrupt_keeps_what_was_done(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, number: int, code: int
 ) -> None:
@@ -269,6 +270,17 @@ def test_an_interrupt_keeps_what_was_done(
     assert len(decode(tmp_path / "out" / "square_overlay.mp4")[0]) == len(masks)
     assert [path.name for path in (tmp_path / "out").iterdir() if path.name[0] == "."] == []
     assert f"square ends after {len(masks)} frames" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["recurrent/checkpoints/best.ckpt", "guided.ckpt"])
+def test_outputs_that_are_not_finite_are_no_masks(place: Path, tmp_path: Path, capsys: Any, name: str) -> None:
+    broken = overflowing(place / name, tmp_path / "broken.ckpt")
+    output = tmp_path / "out"
+    for command in ("predict", "inspect"):
+        assert main([command, f"ckpt_path={broken}", f"input={place / 'square'}", f"output={output}"]) == 2
+        said = capsys.readouterr().err
+        assert f"square: the outputs of the network of {broken} are not finite" in said
+        assert not output.exists()
 
 
 def test_one_of_several_that_cannot_be_read_does_not_stop_the_others(place: Path, tmp_path: Path, capsys: Any) -> None:

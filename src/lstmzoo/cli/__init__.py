@@ -12,7 +12,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from lstmzoo.errors import DataWarning, LstmzooError, Terminated, printable, unknown_choice
+from lstmzoo.errors import (
+    ENDINGS,
+    DataWarning,
+    LstmzooError,
+    Terminated,
+    leave_closed_terminal,
+    printable,
+    unknown_choice,
+)
 
 COMMANDS = {
     "train": "train a model; without arguments: an LSTM on simulated KTH",
@@ -43,7 +51,6 @@ Examples
 
 EXIT_WRONG_USE = 2
 EXIT_INTERRUPTED = 128 + signal.SIGINT
-EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after ``lstmzoo``; None for those of the process.
 
     Returns:
-        The exit code: 0, 2 for a mistake in what was asked for, 130 after Ctrl-C, 143 after SIGTERM.
+        The exit code: 0, 2 for a mistake in what was asked for, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
     arguments = [*(sys.argv[1:] if argv is None else argv)]  # the command `list` hides the builtin in this package
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -67,11 +74,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments[0] not in COMMANDS:
             raise LstmzooError(unknown_choice("command", arguments[0], COMMANDS))
-        with _plain_warnings(), _sigterm_unwinds():
+        with _plain_warnings(), _signals_unwind():
             importlib.import_module(f"lstmzoo.cli.{arguments[0]}").run(arguments[1:])
-    except Terminated:
+    except Terminated as error:
         print("lstmzoo: terminated", file=sys.stderr)
-        return EXIT_TERMINATED
+        return 128 + error.number
     except KeyboardInterrupt:
         print("lstmzoo: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -96,20 +103,33 @@ def _in_words(error: Exception) -> str:
 
 
 @contextmanager
-def _sigterm_unwinds() -> Iterator[None]:
-    """Turn SIGTERM (`kill`, `timeout`, `docker stop`, batch systems) into an exception, so that files are tidied up."""
+def _signals_unwind() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into an exception, so that files are tidied up, and what is done is kept.
+
+    SIGTERM comes from `kill`, `timeout`, `docker stop` and batch systems, SIGHUP when the terminal is closed. A second
+    one does not disturb that: `timeout` sends SIGTERM to the process and to its group. A signal that is ignored, as by
+    `nohup`, stays so.
+    """
+    received: list[int] = []
 
     def terminate(number: int, frame: object) -> None:
-        raise Terminated
+        if not received:
+            received.append(number)
+            leave_closed_terminal()
+            raise Terminated(number)
 
     if threading.current_thread() is not threading.main_thread():  # only that one may set handlers
         yield
         return
-    usual = signal.signal(signal.SIGTERM, terminate)
+    usual = {number: signal.getsignal(number) for number in ENDINGS}
+    heeded = [number for number, handler in usual.items() if handler != signal.SIG_IGN]
+    for number in heeded:
+        signal.signal(number, terminate)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, usual)
+        for number in heeded:
+            signal.signal(number, usual[number])
 
 
 @contextmanager

@@ -139,17 +139,17 @@ def exit_codes(trainer: Trainer) -> Iterator[None]:
 
     Raises:
         KeyboardInterrupt: after Ctrl-C.
-        Terminated: after SIGTERM.
+        Terminated: after SIGTERM or SIGHUP.
         SystemExit: in the other processes, where the first one reports.
         LstmzooError: settings that do not go together, or numbers that are not finite.
     """
-    trainer._signal_connector = SigtermFlag(trainer)
+    trainer._signal_connector = connector = SigtermFlag(trainer)
     try:
         yield
     except (SIGTERMException, Diverged) as error:
         if not trainer.is_global_zero:
             raise SystemExit(0) from None  # another code would make Lightning kill the first process
-        raise (error if isinstance(error, Diverged) else Terminated) from None
+        raise (error if isinstance(error, Diverged) else Terminated(connector.asked or signal.SIGTERM)) from None
     except SystemExit as error:  # after Ctrl-C: Lightning has killed the others
         if trainer.state.status == TrainerStatus.INTERRUPTED:
             cause = error.__context__

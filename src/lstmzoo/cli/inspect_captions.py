@@ -15,6 +15,7 @@ from lstmzoo.inference.captions import encode_files, file_key, replay, sentence_
 from lstmzoo.inference.gates import check_layer, has_memory, layer_names
 from lstmzoo.models.captioning.decode import decode
 from lstmzoo.models.captioning.ensemble import Ensemble
+from lstmzoo.models.outputs import check_said
 
 
 def run(argv: list[str]) -> None:
@@ -35,7 +36,9 @@ def run(argv: list[str]) -> None:
         check_layer(model, config.layer)
     features = encode_files(speaker, [path])
     if config.caption is None:
-        sentence = decode(speaker, features, decoding, [file_key(path)])[0][0]
+        (said,) = decode(speaker, features, decoding, [file_key(path)])
+        check_said(said, speaker, path)
+        sentence = said[0]
     else:
         sentence = sentence_of(str(config.caption), speaker.words)
     text, spoken = text_of(sentence, speaker.words), replay(speaker, features, sentence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,13 @@ class SaveResults(Callback):
             save, show = _TASKS[type(results)]
             save(results, self.folder, {"measured": self.measured.as_dict()})
             show(results, self.title, self.details)
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """Read the numbers that `SaveResults` wrote, perhaps in another process, without what they were measured on."""
+    numbers: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    del numbers["measured"]
+    return numbers
 
 
 def save_recognition(results: RecognitionResults, folder: Path, about: dict[str, Any]) -> None:

@@ -10,14 +10,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from omegaconf import DictConfig
 
 from lstmzoo.cli import build, tasks
 from lstmzoo.cli.measured import OWN_TEST, Measured
-from lstmzoo.cli.results import SaveResults
+from lstmzoo.cli.results import SaveResults, read_results
 from lstmzoo.cli.run_folder import write_config, write_json, write_versions
 from lstmzoo.cli.run_lock import has_checkpoint, owned
 from lstmzoo.errors import DataWarning, LstmzooError
@@ -78,11 +80,15 @@ def _train(config: DictConfig, folder: Path, resume: Path | None) -> float | Non
     with build.exit_codes(trainer):
         trainer.fit(task, data, ckpt_path=resume and str(resume), weights_only=True)
     best = _best(trainer)
-    if config.test_after_fit and best.best_path.is_file():
+    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher) and best.last_path.is_file():
+        best.take_over()
+    tested = config.test_after_fit and best.best_path.is_file()
+    if tested:
         with build.exit_codes(trainer):
             trainer.test(task, data, ckpt_path=str(best.best_path), weights_only=True, verbose=False)
     if trainer.is_global_zero:
-        _finish(trainer, task, folder, _title(config), time.monotonic() - started)
+        test = read_results(folder / OWN_TEST) if tested else None
+        _finish(trainer, task, folder, _title(config), time.monotonic() - started, test)
     return best.best_score
 
 
@@ -153,11 +159,12 @@ def _warn_of_batch_norm(config: DictConfig, task: BaseTask, processes: int) -> N
         )
 
 
-def _finish(trainer: Trainer, task: BaseTask, folder: Path, title: str, seconds: float) -> None:
+def _finish(
+    trainer: Trainer, task: BaseTask, folder: Path, title: str, seconds: float, test: dict[str, Any] | None
+) -> None:
     """Write metrics.json and curves.png, and say where everything is."""
     best = _best(trainer)
     rows = read_rows(folder / "metrics.csv")
-    results = task.results
     epochs = sorted(rows)
     waits = [rows[epoch]["data_wait"] for epoch in epochs if "data_wait" in rows[epoch]]
     write_json(
@@ -171,7 +178,7 @@ def _finish(trainer: Trainer, task: BaseTask, folder: Path, title: str, seconds:
             "parameters": sum(p.numel() for p in task.parameters()),
             "seconds": round(seconds, 1),
             "validation": rows.get(best.best_epoch) if best.best_epoch is not None else None,
-            "test": results.as_dict() if results else None,
+            "test": test,
         },
     )
     if epochs:

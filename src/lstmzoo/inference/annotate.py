@@ -70,7 +70,7 @@ def annotate(
         The summary.
 
     Raises:
-        DataError: not one frame of it decodes; nothing is written then.
+        DataError: not one frame of it decodes, or the model's outputs are not finite; nothing is written then.
         KeyboardInterrupt: an interrupt before the first prediction; nothing is written then.
     """
     started, number, time_s = time.perf_counter(), -1, 0.0

@@ -25,6 +25,7 @@ from lstmzoo.inference.gates import has_memory
 from lstmzoo.models.captioning.base import BOS, EOS
 from lstmzoo.models.captioning.decode import Decoding, Sentence, decode
 from lstmzoo.models.captioning.ensemble import Ensemble
+from lstmzoo.models.outputs import check_finite, check_said
 
 PICTURE = "(picture)"
 """The step at which a model reads the picture as its first word."""
@@ -110,13 +111,13 @@ def caption_files(
         paths: the files, or one.
         decoding: how; the default is beam search with 3.
         batch_size: pictures at a time.
-        failures: takes the errors of files that cannot be read, which are left out then.
+        failures: takes the errors of files that cannot be read or put into words, which are left out then.
 
     Yields:
         Every path with its sentences, the best first.
 
     Raises:
-        DataError: a file cannot be read, and there is no list `failures`.
+        DataError: a file cannot be read, or the model's outputs are not finite, and there is no list `failures`.
     """
     waiting = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     for start in range(0, len(waiting), batch_size):
@@ -130,7 +131,16 @@ def caption_files(
             if not batch:
                 continue
             features = encode_files(model, batch)
-        yield from zip(batch, decode(model, features, decoding, [file_key(path) for path in batch]), strict=True)
+        said = decode(model, features, decoding, [file_key(path) for path in batch])
+        for path, sentences in zip(batch, said, strict=True):
+            try:
+                check_said(sentences, model, path)
+            except DataError as error:
+                if failures is None:
+                    raise
+                failures.append(error)
+            else:
+                yield path, sentences
 
 
 @torch.no_grad()
@@ -182,6 +192,9 @@ def replay(model: Any, features: Any, sentence: Sentence) -> Spoken:
         model: a captioner from ``lstmzoo.load``, or an `Ensemble` of some.
         features: of one picture, (1, N, C); for an ensemble those of every member.
         sentence: what it said about it.
+
+    Raises:
+        DataError: the model's outputs are not finite.
     """
     if isinstance(model, Ensemble):
         members: Any = model.members
@@ -196,6 +209,7 @@ def replay(model: Any, features: Any, sentence: Sentence) -> Spoken:
             probabilities.append(float(log_p[0, after].exp()))
             if attention is not None:
                 seen.append(attention[0].float().cpu().numpy())
+    check_finite(torch.tensor(probabilities), model)
     steps = ["." if word == EOS else model.words[word] for word in said]
     recorded = 0 if trace is None else len(next(iter(trace.states.values()))[0])
     if recorded == len(said) + 1:  # the picture itself was the first word

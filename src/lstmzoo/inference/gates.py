@@ -16,6 +16,7 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.inference.gate_plot import gate_traces
 from lstmzoo.inference.predict import source_rate
 from lstmzoo.inference.stream import Stream
+from lstmzoo.models.outputs import check_finite
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ def watch_frames(model: Any, frames: np.ndarray, rate: float) -> Watched:
 
     Returns:
         What happened.
+
+    Raises:
+        DataError: the model's outputs are not finite.
     """
     device = next(model.parameters()).device
     clip = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)[None].to(device)  # (1, T, C, H, W)
@@ -54,8 +58,9 @@ def watch_frames(model: Any, frames: np.ndarray, rate: float) -> Watched:
                 logits, _ = model.forward_frames(clip)
         else:
             trace, (logits, _) = None, model.forward_frames(clip)
-    probabilities = logits.float().softmax(-1)[0].cpu().numpy()  # (T, K)
-    return Watched(frames, np.arange(len(frames)) / rate, probabilities, trace)
+    probabilities = logits.float().softmax(-1)[0].cpu()  # (T, K)
+    check_finite(probabilities, model)
+    return Watched(frames, np.arange(len(frames)) / rate, probabilities.numpy(), trace)
 
 
 def read_spaced(model: Any, path: str | Path, max_frames: int | None = None) -> tuple[np.ndarray, float]:

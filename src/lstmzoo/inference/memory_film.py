@@ -149,7 +149,7 @@ def watch(model: Any, footage: Footage, first_mask: np.ndarray | None, layer: Me
         height, width = (-(-side // coarsest) * coarsest // layer.stride for side in model.transform["size"])
         grid = (height, width)
     steps: deque[tuple[dict[str, Tensor], dict[str, Tensor]]] = deque()
-    results = segment_with(model, ((frame, frame.image) for frame in footage), first_mask)
+    results = segment_with(model, ((frame, frame.image) for frame in footage), first_mask, name=footage.name)
     while True:
         with nullcontext() if layer is None else nn.trace(layer.module) as trace:
             result = next(results, None)  # one step, or, of a network that runs both ways, all of them at once

@@ -20,6 +20,7 @@ from lstmzoo.data.resampling import Resampler
 from lstmzoo.data.sources import TimedFrame
 from lstmzoo.errors import CheckpointError, DataWarning, LstmzooError
 from lstmzoo.inference.stream import Stream
+from lstmzoo.models.outputs import check_finite
 
 
 class Prediction(NamedTuple):
@@ -48,10 +49,11 @@ class SlidingWindow:
     Args:
         model: from ``lstmzoo.load``: ``classes`` and ``transform`` say what it needs.
         rate: frames per second of the stream, on average; None takes the frames as they come.
+        name: of the stream, for errors.
     """
 
-    def __init__(self, model: Any, rate: float | None = None) -> None:
-        self.model = model
+    def __init__(self, model: Any, rate: float | None = None, name: str = "") -> None:
+        self.model, self.name = model, name
         transform = model.transform
         lacking = {"size", "grey", "clip_len", "frame_interval"} - transform.keys()
         if lacking:
@@ -71,12 +73,18 @@ class SlidingWindow:
 
     @torch.inference_mode()
     def classify(self) -> np.ndarray:
-        """Return the class probabilities (K,) of the newest clip."""
+        """Return the class probabilities (K,) of the newest clip.
+
+        Raises:
+            DataError: they are not finite.
+        """
         offsets = self.sampler.even(len(self.frames))[0]
         clip = np.stack([self.frames[offset] for offset in offsets])  # (T, H, W, C)
         device = next(self.model.parameters()).device
         batch = torch.from_numpy(clip).permute(0, 3, 1, 2)[None].to(device)  # (1, T, C, H, W)
-        return self.model(batch).float().softmax(dim=-1)[0].cpu().numpy()
+        probabilities = self.model(batch).float().softmax(dim=-1)[0].cpu()
+        check_finite(probabilities, self.model, self.name)
+        return probabilities.numpy()
 
 
 def source_rate(model: Any, stream: Stream) -> float | None:
@@ -118,12 +126,12 @@ def watch(model: Any, stream: Stream, *, stride: int = 4) -> Iterator[tuple[Time
         Every frame, (H, W, 3) uint8 BGR with its time, and the prediction made at it or None.
 
     Raises:
-        DataError: not one frame can be decoded.
+        DataError: not one frame can be decoded, or the model's outputs are not finite.
         LstmzooError: the stride is no positive number.
     """
     if stride < 1:
         raise LstmzooError(f"stride must be at least 1, not {stride}")
-    window = SlidingWindow(model, source_rate(model, stream))
+    window = SlidingWindow(model, source_rate(model, stream), stream.name)
     for number, (frame, last) in enumerate(_mark_last(stream.timed())):
         window.push(*frame)
         prediction = None
@@ -149,7 +157,7 @@ def classify_video(
         One :class:`Prediction` (frame, time_s, label, probabilities) for every ``stride`` frames, in order.
 
     Raises:
-        DataError: no such file or camera, or not one frame of it decodes.
+        DataError: no such file or camera, not one frame of it decodes, or the model's outputs are not finite.
         LstmzooError: stride or max_frames is no positive number.
     """
     with Stream(source, max_frames=max_frames) as stream:

@@ -114,7 +114,8 @@ def segment_to_files(
         What was done.
 
     Raises:
-        DataError: a frame cannot be read, or the first mask is of another size; nothing is written then.
+        DataError: a frame cannot be read, the first mask is of another size, or the model's outputs are not finite;
+            nothing is written then.
         LstmzooError: the model cannot do it, or the folder cannot be written.
         KeyboardInterrupt: an interrupt before the first mask; nothing is written then.
     """
@@ -128,7 +129,7 @@ def segment_to_files(
         folder = stack.enter_context(replacing_folder(masks))
         video = stack.enter_context(video_file(film, footage.rate)) if film else None
         try:
-            for frame, probabilities in segment_with(model, source, first_mask, flip=flip):
+            for frame, probabilities in segment_with(model, source, first_mask, flip=flip, name=footage.name):
                 found = label_map(probabilities, ids).cpu().numpy()
                 begun = time.perf_counter()
                 write_mask(folder / f"{frame.name}.png", found)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.models.outputs import check_finite
 from lstmzoo.models.segmentation import label_map, object_ids, segment_video
 
 
@@ -32,7 +33,7 @@ def segment_frames(
 
     Raises:
         LstmzooError: the model is no segmenter, takes no first mask, or needs one.
-        DataError: the first mask has another size than the first frame.
+        DataError: the first mask has another size than the first frame, or the model's outputs are not finite.
         ValueError: the first mask holds no object.
     """
     ids = objects_of(first_mask)
@@ -41,7 +42,12 @@ def segment_frames(
 
 
 def segment_with(
-    model: Any, frames: Iterable[tuple[Any, np.ndarray]], first_mask: np.ndarray | None = None, *, flip: bool = False
+    model: Any,
+    frames: Iterable[tuple[Any, np.ndarray]],
+    first_mask: np.ndarray | None = None,
+    *,
+    flip: bool = False,
+    name: str = "",
 ) -> Iterator[tuple[Any, torch.Tensor]]:
     """Segment frames that something goes along with.
 
@@ -50,6 +56,7 @@ def segment_with(
         frames: anything, and the frame it belongs to.
         first_mask: see `segment_frames`.
         flip: see `segment_frames`.
+        name: of the video, for errors.
 
     Yields:
         What went along with the frame, and probabilities (K + 1, H, W), the background first.
@@ -73,6 +80,7 @@ def segment_with(
 
     size = tuple(model.transform["size"])
     for probabilities in segment_video(model, pictures(), size, mask, flip):
+        check_finite(probabilities, model, name)
         yield waiting.popleft(), probabilities
 
 

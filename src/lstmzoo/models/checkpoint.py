@@ -99,7 +99,8 @@ def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu")
 
     Returns:
         The model in evaluation mode, with attributes ``classes`` (list of names) or ``words`` (a captioner's
-        vocabulary, in the order of ids), ``transform`` (dict, see `save_contract`) and ``contract`` (all of it).
+        vocabulary, in the order of ids), ``transform`` (dict, see `save_contract`), ``contract`` (all of it) and
+        ``checkpoint`` (the path).
 
     Raises:
         CheckpointError: missing, damaged, not an lstmzoo checkpoint, of a newer format, of a model that is not
@@ -121,6 +122,7 @@ def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu")
     model.classes = contract["classes"]
     model.transform = contract["transform"]
     model.contract = contract  # type: ignore[assignment]
+    model.checkpoint = str(path)
     if "vocabulary" in contract:
         model.words = words_of(contract["vocabulary"])  # type: ignore[assignment]
     return model.eval()

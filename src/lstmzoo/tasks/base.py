@@ -210,6 +210,7 @@ class BaseTask(LightningModule):
             RuntimeError: they do not fit.
         """
         self.model.load_state_dict(model.state_dict())
+        self.model.checkpoint = getattr(model, "checkpoint", None)
 
     # --- checkpoints ---------------------------------------------------------------------------------------------
 

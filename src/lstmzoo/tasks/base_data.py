@@ -10,10 +10,10 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.accelerators import CUDAAccelerator
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
-from lstmzoo.errors import LstmzooError
+from lstmzoo.errors import ENDINGS, LstmzooError
 from lstmzoo.tasks.sampler import EpochSampler
 
-_GRACE = 30  # seconds from SIGTERM to the end of a worker that is not sent home before
+_GRACE = 30  # seconds from the signal to the end of a worker that is not sent home before
 
 
 class BaseDataModule(LightningDataModule):
@@ -130,15 +130,17 @@ class BaseDataModule(LightningDataModule):
             collate_fn=self.collate,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
-            worker_init_fn=_outlive_sigterm,
+            worker_init_fn=_outlive_signals,
             pin_memory=self.trainer is not None and isinstance(self.trainer.accelerator, CUDAAccelerator),
         )
 
 
-def _outlive_sigterm(worker: int) -> None:
-    """Let a worker that gets SIGTERM serve on for a while: batch systems send it to all processes of a run at once.
+def _outlive_signals(worker: int) -> None:
+    """Let a worker that gets SIGTERM or SIGHUP serve on for a while: all processes of a run may get it at once.
 
     The training process ends the batch in work, writes its checkpoint and then sends its workers home.
     """
     if hasattr(signal, "alarm"):
-        signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE))
+        for number in ENDINGS:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, lambda *_: signal.alarm(_GRACE))

@@ -10,6 +10,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 
+from lstmzoo.models.checkpoint import open_checkpoint
 from lstmzoo.tasks.ending import agree, diverged, is_finite
 from lstmzoo.tasks.training_state import optimizers_finite
 
@@ -73,6 +74,10 @@ class Checkpoints(Checkpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
+
+    def take_over(self) -> None:
+        """Take over what forked or spawned processes found best: Lightning hands back only their weights."""
+        self.load_state_dict(open_checkpoint(self.last_path)["callbacks"][self.state_key])
 
     def _is_best(self, trainer: Trainer, monitor: str) -> bool:
         score = float(trainer.callback_metrics[monitor])

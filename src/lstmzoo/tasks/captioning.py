@@ -20,6 +20,7 @@ from lstmzoo.metrics.captions import Scores, evaluate
 from lstmzoo.models.captioning.base import real_steps
 from lstmzoo.models.captioning.decode import Decoding, Sentence, decode
 from lstmzoo.models.captioning.ensemble import Ensemble
+from lstmzoo.models.outputs import check_said
 from lstmzoo.tasks.base import BaseTask, encoder_groups, step_seed
 from lstmzoo.tasks.scst import BASELINES, Reward, self_critical_loss
 
@@ -256,7 +257,11 @@ class CaptioningTask(BaseTask):
 
     def _say(self, speaker: Any, features: Tensor, batch: dict[str, Any]) -> None:
         index = batch["index"].tolist()
-        self._said += zip(index, decode(speaker, features, self.decoding, index), strict=True)
+        found = decode(speaker, features, self.decoding, index)
+        if self.trainer.testing:  # in training, the loss tells
+            for sentences in found:
+                check_said(sentences, self.model)
+        self._said += zip(index, found, strict=True)
 
     def _collect(self, dataset: Any) -> list[Caption]:
         """Gather what all processes said, each picture once."""

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from lstmzoo.data.atomic import write_atomically
 from lstmzoo.errors import CheckpointError, DataWarning
 from lstmzoo.models.checkpoint import open_checkpoint
+from lstmzoo.models.checkpoint_file import read
 from lstmzoo.tasks.training_state import check_training_state
 
 
@@ -29,6 +30,8 @@ class WholeFiles(CheckpointIO):
         write_atomically(Path(path), buffer.getbuffer())
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        if weights_only is None:  # Lightning fetches the last weights of processes that it forked or spawned itself
+            return read(Path(path))
         return open_checkpoint(path)
 
     def remove_checkpoint(self, path: Any) -> None:

@@ -1,4 +1,4 @@
-"""What ends a training before its time: SIGTERM to any of its processes, or numbers that are not finite."""
+"""What ends a training before its time: SIGTERM or SIGHUP to any of its processes, or numbers that are not finite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.trainer.connectors.signal_connector import _SignalConnector
 from torch import Tensor, nn
 
-from lstmzoo.errors import LstmzooError
+from lstmzoo.errors import ENDINGS, LstmzooError, leave_closed_terminal
 
 
 class Diverged(LstmzooError):
@@ -21,23 +21,27 @@ class Diverged(LstmzooError):
 
 
 class SigtermFlag(_SignalConnector):
-    """In place of Lightning's handlers: SIGTERM during training sets a flag, which is shared after every batch.
+    """In place of Lightning's handlers: SIGTERM or SIGHUP in training sets a flag, which is shared after every batch.
 
     Lightning's handler broadcasts in the middle of whatever is under way; processes that then wait in different
     collectives wait for ever (https://github.com/Lightning-AI/pytorch-lightning/issues/20806). Outside of training the
     handler of the command line stays in place, and the process ends at once.
     """
 
-    asked = False
+    asked = 0
+    """Number of the signal that came first."""
 
     def register_signal_handlers(self) -> None:
-        self.received_sigterm = self.asked = False
+        self.received_sigterm, self.asked = False, 0
         if self.trainer.state.fn == "fit":
-            self._original_handlers = {signal.SIGTERM: signal.getsignal(signal.SIGTERM)}
-            self._register_signal(signal.SIGTERM, self._ask)
+            handlers = {number: signal.getsignal(number) for number in ENDINGS}
+            self._original_handlers = {number: one for number, one in handlers.items() if one != signal.SIG_IGN}
+            for number in self._original_handlers:
+                self._register_signal(number, self._ask)
 
-    def _ask(self, signum: Any, frame: Any) -> None:
-        self.asked = True
+    def _ask(self, signum: int, frame: Any) -> None:
+        leave_closed_terminal()
+        self.asked = self.asked or signum
 
 
 def agree(trainer: Trainer, sound: Tensor | bool) -> tuple[bool, bool]:
@@ -48,7 +52,7 @@ def agree(trainer: Trainer, sound: Tensor | bool) -> tuple[bool, bool]:
         sound: whether this process's numbers are finite.
 
     Returns:
-        Whether the numbers of all processes are finite, and whether any of them got SIGTERM.
+        Whether the numbers of all processes are finite, and whether any of them got SIGTERM or SIGHUP.
     """
     asked = bool(getattr(trainer._signal_connector, "asked", False))
     device = trainer.strategy.root_device

@@ -14,6 +14,7 @@ from torch import Tensor
 from lstmzoo.errors import LstmzooError
 from lstmzoo.metrics import recognition as metrics
 from lstmzoo.models.contract import RATES
+from lstmzoo.models.outputs import check_finite
 from lstmzoo.tasks.base import BaseTask, State
 
 
@@ -104,7 +105,10 @@ class RecognitionTask(BaseTask):
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         video = batch["video"]
         shuffled = shuffle_frames(video, batch["index"])
-        self._add(batch, self.model(video), self.model(shuffled))
+        logits = self.model(video), self.model(shuffled)
+        for one in logits:
+            check_finite(one, self.model)
+        self._add(batch, *logits)
 
     def on_test_epoch_end(self) -> None:
         _, segments, probabilities = self._gather()

@@ -16,6 +16,7 @@ from lstmzoo.data.simulate.davis import read_occlusions
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataWarning, LstmzooError, unknown_choice
 from lstmzoo.metrics.davis import PROTOCOLS, DavisScores, score_sequence
+from lstmzoo.models.outputs import check_finite
 from lstmzoo.models.segmentation import label_map, object_ids, resize_frame, segment_video
 from lstmzoo.models.segmentation.guided import Truth
 from lstmzoo.tasks.base import BaseTask, State, encoder_groups
@@ -210,8 +211,12 @@ class SegmentationTask(BaseTask):
             first_mask = truth[begin]
         ids = [1] if first_mask is None else object_ids(first_mask)
         frames = (frame if full_size else resize_frame(frame, size) for frame in video[begin:])
-        probabilities = segment_video(self.model, frames, size, first_mask, flip)
-        predicted = np.stack([label_map(one, ids).cpu().numpy() for one in probabilities])
+        predictions = []
+        for probabilities in segment_video(self.model, frames, size, first_mask, flip):
+            if self.trainer.testing:  # in training, the loss tells
+                check_finite(probabilities, self.model, item["name"])
+            predictions.append(label_map(probabilities, ids).cpu().numpy())
+        predicted = np.stack(predictions)
         scored = [t for t in range(begin, len(video)) if annotated[t]]
         predicted = predicted[[t - begin for t in scored]]
         true = truth[scored].cpu().numpy()

@@ -9,6 +9,8 @@ import threading
 
 import cv2
 
+from lstmzoo.errors import ENDINGS
+
 
 def start_worker() -> None:
     """Set up a process of a pool; it ends with the process that started it, however that one ends.
@@ -18,7 +20,8 @@ def start_worker() -> None:
     (https://github.com/python/cpython/issues/111873).
     """
     cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends its workers
+    for number in (signal.SIGINT, *ENDINGS):  # they may reach all processes; the parent ends its workers
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

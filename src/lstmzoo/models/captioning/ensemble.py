@@ -57,6 +57,7 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
         self.keys = [member.encoder.key for member in members]
         self.words: list[str] = getattr(members[0], "words", [])
+        self.checkpoint = " and ".join(str(getattr(member, "checkpoint", "?")) for member in members)
 
     def encode(self, pictures: Callable[[int], Tensor], known: Mapping[str, Tensor] | None = None) -> Features:
         """Encode pictures, once for all members that have the same encoder.

@@ -1,0 +1,53 @@
+"""What a network puts out is refused where it is no number: nobody is to take nan for a result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from lstmzoo.errors import DataError
+
+if TYPE_CHECKING:
+    from lstmzoo.models.captioning.decode import Sentence
+
+
+def check_finite(outputs: Tensor, model: Any, about: object = "") -> None:
+    """Make sure that the outputs of a network are finite.
+
+    Args:
+        outputs: logits, probabilities or the like, of any shape.
+        model: the network; one from ``lstmzoo.load`` knows its checkpoint.
+        about: what they are about, e.g. the name of a video.
+
+    Raises:
+        DataError: a number is not finite.
+    """
+    if not bool(outputs.isfinite().all()):
+        raise _not_finite(model, about)
+
+
+def check_said(sentences: Sequence[Sentence], model: Any, about: object = "") -> None:
+    """Make sure that a captioner's numbers were finite when it put a picture into words.
+
+    Args:
+        sentences: what it said of the picture; of numbers that are not finite, nothing can be said.
+        model: see `check_finite`.
+        about: the picture.
+
+    Raises:
+        DataError: they were not.
+    """
+    if not sentences or not all(math.isfinite(sentence.score) for sentence in sentences):
+        raise _not_finite(model, about)
+
+
+def _not_finite(model: Any, about: object) -> DataError:
+    checkpoint = getattr(model, "checkpoint", None)
+    network = f"the network of {checkpoint}" if checkpoint else "the network"
+    return DataError(
+        f"{f'{about}: ' if about else ''}the outputs of {network} are not finite: its weights are so large that they "
+        "overflow (take a checkpoint from before the training diverged), or the precision is too low (take 32 bits)"
+    )
