@@ -112,7 +112,7 @@ def test_check_video_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit):
         command.run(["check", "video_folder", f"root={tmp_path}", "data.group_pattern=_([0-9])_"])
     out = capsys.readouterr().out
-    assert "Cannot be decoded" in out
+    assert "Cannot be used" in out
     assert "notes.pdf" in out
     assert out.rstrip().endswith("Not complete.")
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import av
 import cv2
 import numpy as np
 
 BITS = 10
+SHADES = [20 * k for k in range(12)]
 
 
 def numbered_frame(number: int, height: int = 48, width: int = 96) -> np.ndarray:
@@ -41,6 +45,29 @@ def write_video(
     writer.release()
     if declared is not None:
         declare_frames(path, declared)
+    return path
+
+
+def encode(
+    path: Path,
+    codec: str,
+    *,
+    shades: list[int] = SHADES,
+    times: list[float] | None = None,
+    size: tuple[int, int] = (48, 64),
+    pixels: str = "yuv420p",
+    **options: str,
+) -> Path:
+    """Write plain frames of these shades, 25 per second, or at these times."""
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=25, options=options)
+        (stream.height, stream.width), stream.pix_fmt = size, pixels
+        for k, shade in enumerate(shades):
+            frame = av.VideoFrame.from_ndarray(np.full((*size, 3), shade, np.uint8), format="bgr24")
+            if times is not None:
+                frame.pts, frame.time_base = round(times[k] * 1000), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
     return path
 
 

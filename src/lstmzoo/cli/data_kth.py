@@ -83,7 +83,7 @@ def _remarks(report: KTHReport) -> Iterator[str]:
         yield f"Missing: {len(report.missing)} video(s): {listed(report.missing)}"
     yield from (f"Damaged: {name}: {what}" for name, what in report.damaged.items())
     yield from (f"Cut short, as it was published: {name}: {what}" for name, what in report.as_published.items())
-    yield from (f"Cannot be decoded: {reason}" for reason in report.undecodable.values())
+    yield from (f"Cannot be used: {reason}" for reason in report.undecodable.values())
     yield from (f"Found more than once: {name}; not used: {listed(paths)}" for name, paths in report.duplicates.items())
     if report.unlisted:
         yield f"Not used, because 00sequences.txt has no frame ranges for them: {listed(report.unlisted)}"

@@ -79,7 +79,7 @@ def _remarks(report: VideoFolderReport) -> Iterator[str]:
             f"Note: by their names, videos of one person or place are trained on and tested on: "
             f"{listed(report.shared_groups)}"
         )
-    yield from (f"Cannot be decoded: {reason}" for reason in report.undecodable)
+    yield from (f"Cannot be used: {reason}" for reason in report.undecodable)
     if report.obstacle:
         yield f"Cannot be split: {report.obstacle}"
     elif not report.division.of("test"):
