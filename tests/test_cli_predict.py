@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -23,7 +24,7 @@ from lstmzoo.cli import build, main
 from lstmzoo.cli.compose import compose
 from lstmzoo.data.kth import ACTIONS
 from lstmzoo.data.sources import FileSource, TimedFrame
-from lstmzoo.errors import DataWarning
+from lstmzoo.errors import DataWarning, LstmzooError
 from lstmzoo.inference import film
 from lstmzoo.inference.predict import classify_video
 from lstmzoo.models import load
@@ -321,6 +322,22 @@ def test_a_full_disk_leaves_no_broken_video(workplace: Path, tmp_path: Path, cap
     message = capsys.readouterr().err
     assert f"a_predicted.{suffix}" in message
     assert "room" in message
+    assert names_in(tmp_path) == set()
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "avi"])
+def test_a_disk_without_room_for_a_header_is_not_taken_for_an_opencv_without_codecs(
+    tmp_path: Path, suffix: str
+) -> None:
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, usual[1]))
+    try:
+        with pytest.raises(LstmzooError) as error, film.video_file(tmp_path / f"a.{suffix}", 25.0) as file:
+            file.write(np.zeros((32, 48, 3), np.uint8))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert "room" in str(error.value)
+    assert "OpenCV" not in str(error.value)
     assert names_in(tmp_path) == set()
 
 

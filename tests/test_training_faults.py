@@ -214,7 +214,9 @@ def test_errors_of_the_system_are_one_line(
 ) -> None:
     (tmp_path / "file").touch()
     assert train(f"hydra.run.dir={tmp_path}/file/run") == 2
-    assert str(tmp_path / "file") in said()
+    message = said()
+    assert str(tmp_path / "file") in message
+    assert "hydra.run.dir=" in message
     for error, text in (
         (OSError(24, "Too many open files"), "Too many open files"),
         (PermissionError(13, "Permission denied", "/run/x"), "/run/x"),

@@ -116,7 +116,14 @@ def _launch(args: Any) -> None:
     try:
         with _raising():
             _run_hydra(args, get_args_parser(), job, config_path=str(config_dir()), config_name="train")
-    except (LstmzooError, OSError, MemoryError):
+    except OSError as error:
+        if started:
+            raise
+        raise LstmzooError(
+            f"cannot make the run folder {error.filename}: {error.strerror}; choose another place with "
+            f"hydra.{'sweep' if args.multirun else 'run'}.dir=FOLDER"
+        ) from error
+    except (LstmzooError, MemoryError):
         raise
     except Exception as error:  # also what a launcher or sweeper may raise that cannot be set up, before any run
         if started and not isinstance(error, HydraException | OmegaConfBaseException):

@@ -14,6 +14,7 @@ from lstmzoo.data.atomic import replacing
 from lstmzoo.data.sources import FileSource
 from lstmzoo.errors import DataError, LstmzooError
 
+PROBE = 1 << 16  # bytes that are written to learn why a video cannot be
 LONGEST_S = 10.0  # how long a frame is shown at most, however long nothing follows
 
 
@@ -38,7 +39,8 @@ class VideoFile:
             time_s: when it is to be shown, in seconds; the frame before is shown until then. None shows it as the next.
 
         Raises:
-            LstmzooError: the file cannot be written.
+            LstmzooError: OpenCV cannot write such videos.
+            OSError: the file cannot be written.
         """
         if time_s is not None and self._newest is not None:
             waiting = round(time_s * self.rate) - self._skipped - self.frames
@@ -56,6 +58,7 @@ class VideoFile:
             code = cv2.VideoWriter.fourcc(*("mp4v" if self.path.suffix == ".mp4" else "XVID"))
             self.writer = cv2.VideoWriter(str(self.path), code, self.rate, (image.shape[1], image.shape[0]))
             if not self.writer.isOpened():
+                self.path.write_bytes(bytes(PROBE))  # where the disk is full, the system says so here
                 raise LstmzooError(f"this OpenCV cannot write {self.path.suffix} videos; try video=avi or video=none")
         self.writer.write(image)
         self.frames += 1
