@@ -119,11 +119,9 @@ def check_weights(weights: dict[Any, Any], file: Path) -> None:
         room -= weight.numel() * weight.element_size()
         if weight.device.type != "cpu" or room < 0:
             raise CheckpointError(f"{file}: the weight {name[:80]!r} is larger than the file")
-    negative = [name for name, weight in weights.items() if name.endswith(".running_var") and bool((weight < 0).any())]
+    negative = [name for name, weight in weights.items() if name.endswith(".running_var") and _negative(weight)]
     if negative:
-        raise CheckpointError(
-            f"{file} holds negative numbers in {negative[0][:80]}, which are variances; it is damaged"
-        )
+        raise CheckpointError(f"{file} holds negative variances in {negative[0][:80]}; it is damaged")
     broken = [name for name, weight in weights.items() if not _finite(weight)]
     if broken:
         raise CheckpointError(
@@ -134,6 +132,10 @@ def check_weights(weights: dict[Any, Any], file: Path) -> None:
 
 def _finite(weight: Tensor) -> bool:
     return weight.dtype not in WEIGHT_TYPES or bool(torch.isfinite(weight).all())
+
+
+def _negative(weight: Tensor) -> bool:
+    return weight.dtype in WEIGHT_TYPES and bool((weight < 0).any())
 
 
 def _look_through(file: Path, damaged: str) -> bytes:
