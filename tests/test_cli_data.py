@@ -104,7 +104,7 @@ def test_check_video_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     rows = [line.replace("│", " ").split() for line in out.splitlines()]
     assert ["walk", "3", "24", "7", "9", "1", "1", "1"] in rows
     assert "Mixed frame rates: 25 (4 videos), 60 (2 videos)" in out
-    assert "train: 1 groups, 1; val: 1 groups, 0; test: 1 groups, 2" in out
+    assert "train: 1 group, 1; val: 1 group, 0; test: 1 group, 2" in out
     assert r"data.group_pattern='[-_ ](\d+)[-_ ]\d+[^-_ ]*$'" in out
     assert out.rstrip().endswith("Complete.")
     (tmp_path / "run" / "notes.pdf").write_bytes(b"x")

@@ -76,7 +76,14 @@ def test_lines_of_every_kind(tmp_path: Path, train: str, test: str) -> None:
     assert divided(root, split_dir=folder) == EXPECTED
 
 
-@pytest.mark.parametrize("table", ["0 Jump\n1 Run\n2 Sit\n", "Jump\nRun\nSit\n", "id,name\n2,Sit\n0,Jump\n1,Run\n"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        *("0 Jump\n1 Run  # and away\n2 Sit\n", "Jump\nRun\nSit\n", "id,name\n2,Sit\n0,Jump\n1,Run\n"),
+        *("id,name,short\n0,Jump,j\n1,Run,r\n2,Sit,s\n", "group;Class;Label ID\na;Jump;0\na;Run;1\nb;Sit;2\n"),
+        *('{"0": "Jump", "1": "Run", "2": "Sit"}', '{\n "Sit": 2,\n "Jump": 0,\n "Run": 1}', '["Jump", "Run", "Sit"]'),
+    ],
+)
 def test_numbers_mean_what_the_table_says(tmp_path: Path, table: str) -> None:
     root = files(tmp_path / "set", "train/a.mp4", "train/b.mp4", "test/a.mp4")
     folder = lists(tmp_path / "lists", train="a.mp4 1\nb.mp4 0\n", test="a.mp4 2\n", names=table)
@@ -92,7 +99,14 @@ def test_names_that_are_numbers(tmp_path: Path) -> None:
     assert read_class_table(tmp_path / "names.txt") == {"1": "10", "2": "20"}
 
 
-@pytest.mark.parametrize("text", ["", "0 Jump\n0 Run\n", "0 Jump\n1 Jump\n", "0 Jump\nRun\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "0 Jump\n0 Run\n", "0 Jump\n1 Jump\n", "0 Jump\nRun\n"),
+        *("0,Jump,j\n1,Run,r\n", "a,b,c\n0,Jump,j\n", "id,name,n\n0,Jump,5\n", "Jump,j\nRun,r\n"),
+        *('{"0": "Jump"', '{"0": "Jump", "0": "Run"}', '{"classes": ["Jump"]}', "[[" * 9999, "{}"),
+    ],
+)
 def test_broken_tables(tmp_path: Path, text: str) -> None:
     (tmp_path / "names.txt").write_text(text)
     with pytest.raises(DataError, match=r"names\.txt"):
@@ -161,7 +175,7 @@ def test_split_folders_above_the_classes(tmp_path: Path) -> None:
         "test": {("test/Run/d.avi", "Run")},
     }
     problems = divide(root).problems
-    assert any("1 videos in no class folder" in problem for problem in problems)
+    assert any("1 video in no class folder" in problem for problem in problems)
     assert any("no video of class Run is in the val split" in problem for problem in problems)
     files(root, "bus/a.avi")  # then train is a class like any other
     with pytest.raises(DataError, match="class folder"):

@@ -255,7 +255,7 @@ def test_a_video_in_two_lists(root: Path) -> None:
 def test_a_video_in_no_list(root: Path) -> None:
     options = write_lists(root, test=["walk/walk_1_1.avi", "run/run_1_1.avi"])
     write_video(root / "walk" / "new.avi", 3)
-    with pytest.warns(DataWarning, match=r"1 video\(s\) are in none of the lists, .*: walk/new\.avi"):
+    with pytest.warns(DataWarning, match=r"1 video in none of the lists, .*: walk/new\.avi"):
         assert len(VideoFolder(root, progress=False, **options)) == 12
     (root / "lists" / "train.txt").unlink()
     with pytest.raises(DataError, match=r"no such list: .*train\.txt"):

@@ -33,7 +33,13 @@ NAMES = {
     "KTH": {f"person0{g}_{c}_d{n}": f"person0{g}" for c in ("boxing", "running") for g in (1, 2, 3) for n in (1, 2)},
     "who first": {f"{g}_{c}": g for c in ("walk", "bend") for g in ("daria", "ido", "moshe")},
     "who second": {f"{c}-{g}-{n}": g for c in ("walk", "run") for g in ("anna", "ben", "chris") for n in (1, 2)},
-    "who and number": {f"{g}{n}": g for g in ("walkanna", "walkben", "runanna", "runben") for n in (1, 2, 3)},
+    "class, who, number": {f"{c}{g}{n}": g for c in ("walk", "run") for g in ("anna", "ben") for n in (1, 2, 3)},
+    "class_who1": {f"{c}_{g}{n}": g for c in ("wave_hands", "bend") for g in ("anna", "ben") for n in (1, 2)},
+    "class1_who": {f"{c}{n}_{g}": g for c in ("walk", "run") for g in ("anna", "ben") for n in (1, 2)},
+    "class of two words": {f"WaveHands{n}-{g}": g for g in ("anna", "ben") for n in (1, 2)},
+    "class1_2": {f"{c}{g}_{n}": str(g) for c in ("walk", "run") for g in (1, 2) for n in (1, 2)},
+    "who before class": {f"{g}{c}{n}": g for c in ("walk", "run") for g in ("anna", "ben") for n in (1, 2)},
+    "class, room a": {f"{c}_room_{g}_{n}": f"room_{g}" for c in ("walk", "run") for g in "ab" for n in (1, 2)},
     "day and time": {f"VID_2024010{g}_12000{n}": f"2024010{g}" for g in (1, 2, 3) for n in (1, 2)},
     "Kinetics": {f"{g * 11}_00000{n}_00001{n}": g * 11 for g in "abc" for n in (1, 2)},
 }
@@ -45,14 +51,15 @@ def test_the_usual_names_tell_who_and_where(kind: str) -> None:
     groups = NAMES[kind]
 
     def label(name: str) -> str:
-        classes = ("Jump", "Run", "Biking", "Diving", "boxing", "running", "walk", "bend", "run")
+        classes = ("Jump", "Run", "Biking", "Diving", "boxing", "running", "walk", "bend", "run", "wave_hands")
+        name = name.replace("WaveHands", "wave_hands")
         return next((c for c in classes if c in name), name[-1])
 
     videos = [(Path(f"{name}{suffix}"), label(name)) for name in groups for suffix in (".avi", ".mp4", "")]
     pattern = guess_pattern(videos)
     assert pattern is not None
     find = group_finder(pattern, "global")
-    assert {path.stem: find(path, "") for path, _ in videos} == groups
+    assert {path.stem: find(path, name) for path, name in videos} == groups
 
 
 @pytest.mark.parametrize(
@@ -61,7 +68,7 @@ def test_the_usual_names_tell_who_and_where(kind: str) -> None:
         ["walk_1", "walk_2", "run_1", "run_2"],  # a number of its own for each
         ["f3a1", "b77c", "09de", "aa10"],
         ["IMG_0001", "IMG_0002", "IMG_0003", "IMG_0004"],
-        ["walk_a_1", "walk_b_1", "run_a", "run_b_1"],  # one does not fit
+        ["walk_1_1", "walk_2_1", "run_1", "run_2_1"],  # one does not fit
     ],
 )
 def test_other_names_tell_nothing(names: list[str]) -> None:
@@ -80,7 +87,7 @@ def test_guessed_groups_are_kept_together_and_named(tmp_path: Path) -> None:
     assert division.problems == []
     pattern = str(division).partition("data.group_pattern='")[2].partition("'")[0]
     assert split(tmp_path / "set", group_pattern=pattern)[1] == parts  # what is shown can be pasted
-    assert "test: 1 groups" in str(division)
+    assert "test: 1 group, " in str(division)
 
 
 def test_too_few_groups_for_three_splits_leave_validation_out(tmp_path: Path) -> None:
@@ -106,6 +113,32 @@ def test_where_names_tell_nothing_it_is_said_once_and_can_be_confirmed(tmp_path:
     confirmed, same = split(root, group_pattern="(.+)")
     assert [len(part) for part in same.values()] == [6, 2, 2]
     assert confirmed.problems == []
+
+
+def test_one_file_with_another_name_does_not_end_the_guess(tmp_path: Path) -> None:
+    names = {c: [f"{c}_{g}_{n}" for g in range(1, 6) for n in (1, 2)] for c in ("Jump", "Run")}
+    names["Run"].append("bonus")
+    division, parts = split(make(tmp_path / "one", names))
+    scenes = [{name.split("_")[1] for name in part - {"bonus"}} for part in parts.values()]
+    assert sum(map(len, scenes)) == len(set().union(*scenes)) == 5
+    assert sum(map(len, parts.values())) == 21
+    assert any("bonus.avi" in problem for problem in division.problems)
+    names["Run"] += ["a", "b"]  # more than one in ten: then it was no pattern
+    assert any("bonus" not in p and "group_pattern" in p for p in split(make(tmp_path / "two", names))[0].problems)
+
+
+def test_a_guess_without_groups_in_two_classes_is_doubted(tmp_path: Path) -> None:
+    names = {c: [f"at {g} {n}" for g in c for n in (1, 2)] for c in ("xyz", "uvw")}
+    division, parts = split(make(tmp_path, names))
+    assert all(parts.values())
+    assert any("two classes" in problem for problem in division.problems)
+
+
+def test_a_pattern_can_name_the_class(tmp_path: Path) -> None:
+    root = make(tmp_path, {c: [f"{c}{g}{n}" for g in "abc" for n in (1, 2)] for c in ("walk", "run")})
+    division, parts = split(root, group_pattern="^<class>(.)")
+    assert {video.group for video in division.videos} == set("abc")
+    assert [len(part) for part in parts.values()] == [4, 4, 4]
 
 
 def test_groups_that_are_numbers(tmp_path: Path) -> None:

@@ -64,9 +64,9 @@ def _print(report: VideoFolderReport) -> None:
 
 def _remarks(report: VideoFolderReport) -> Iterator[str]:
     """Word what the table does not show."""
-    from lstmzoo.data.wording import listed
+    from lstmzoo.data.wording import counted, listed
 
-    rates = [f"{rate:g} ({number} videos)" for rate, number in report.rates.items()]
+    rates = [f"{rate:g} ({counted(number, 'video')})" for rate, number in report.rates.items()]
     if report.mixed_rates:
         yield f"Mixed frame rates: {listed(rates)}. Clips show the same span of time, but see less of slow ones"
     elif rates:
@@ -80,6 +80,8 @@ def _remarks(report: VideoFolderReport) -> Iterator[str]:
             f"{listed(report.shared_groups)}"
         )
     yield from (f"Cannot be used: {reason}" for reason in report.undecodable)
+    if report.division.too_few_classes:
+        yield f"Cannot be trained on: {report.division.too_few_classes}"
     if report.obstacle:
         yield f"Cannot be split: {report.obstacle}"
     elif not report.division.of("test"):

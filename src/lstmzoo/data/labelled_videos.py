@@ -10,11 +10,11 @@ from typing import NamedTuple
 from lstmzoo.data.class_table import read_class_table
 from lstmzoo.data.images import is_image
 from lstmzoo.data.list_labels import name_classes
-from lstmzoo.data.split_lists import Entry, ListFile, find_lists, read_list
+from lstmzoo.data.split_lists import Entry, ListFile, find_lists, read_lists
 from lstmzoo.data.split_names import split_of
 from lstmzoo.data.video import VIDEO_SUFFIXES
 from lstmzoo.data.video_files import VideoIndex, all_videos, look_into, visible_folders
-from lstmzoo.data.wording import listed
+from lstmzoo.data.wording import counted, listed
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 
 
@@ -58,8 +58,8 @@ def by_folders(root: Path, classes: Sequence[str] | None) -> Labelled:
     loose = [path for path in look_into(root).videos if path.is_file()]
     if not folders:
         raise DataError(
-            f"{root} holds no class folders and {len(loose)} videos; videos belong into {root}/<class>/<video>.avi, or "
-            "name a list of their classes: data.label_file=..."
+            f"{root} holds no class folders and {counted(len(loose), 'video')}; videos belong into "
+            f"{root}/<class>/<video>.avi, or name a list of their classes: data.label_file=..."
         )
     problems = [f"{root}: videos in no class folder, left out: {listed(path.name for path in loose)}"] if loose else []
     names = _chosen(root, list(folders), classes)
@@ -91,8 +91,8 @@ def by_split_folders(root: Path, classes: Sequence[str] | None) -> Labelled:
         loose = [path for path in look_into(top).videos if path.is_file()]
         if loose:
             problems.append(
-                f"{top}: {len(loose)} videos in no class folder, left out; where a list tells their classes, name its "
-                "folder: data.split_dir=..."
+                f"{top}: {counted(len(loose), 'video')} in no class folder, left out; where a list tells their "
+                "classes, name its folder: data.split_dir=..."
             )
         for folder in visible_folders(top):
             contents = look_into(folder)
@@ -100,7 +100,10 @@ def by_split_folders(root: Path, classes: Sequence[str] | None) -> Labelled:
             videos += [Sighted(path, folder.name, split) for path in contents.videos]
             problems += _left_out(folder, contents.others)
     if not names:
-        raise DataError(f"{root} holds no videos in {root}/<split>/<class>/<video>.avi with splits train, val and test")
+        raise DataError(
+            f"{root} holds no videos in {root}/<split>/<class>/<video>.avi with splits train, val and test; "
+            f"{listed(problems, 2)}"
+        )
     chosen = _chosen(root, sorted(names), classes)
     return Labelled(chosen, [video for video in videos if video.name in chosen], problems)
 
@@ -121,31 +124,32 @@ def by_lists(
         LstmzooError: a class that is not there.
     """
     index = VideoIndex(root, all_videos(root))
-    labels = [] if label_file is None else read_list(ListFile(label_file), index)
-    lists = [read_list(file, index) for file in find_lists(split_dir, fold)] if split_dir is not None else [labels]
-    problems = [problem for entries in lists for problem in _missing(entries, root)]
+    told_by, assumed = read_lists([ListFile(label_file)] if label_file else [], index)
+    lists, problems = read_lists(find_lists(split_dir, fold), index) if split_dir is not None else (told_by, [])
+    missing = [problem for entries in lists for problem in _missing(entries, root)]
     there = _once([entry for entries in lists for entry in entries])
     if not there:
         raise DataError(
-            f"no video of the lists in {split_dir or label_file} is in {root}, which holds {len(index.exact)} videos: "
-            f"{listed(index.exact, 3)}; {'; '.join(problems)}"
+            f"no video of the lists in {split_dir or label_file} is in {root}, which holds "
+            f"{counted(len(index.exact), 'video')}: {listed(index.exact, 3)}; name the folder of the videos with "
+            f"data.root=..., and let the lists name the paths in it; {listed(missing, 2)}"
         )
-    told = {entry.path: entry.label for entry in labels}
+    problems = [*assumed, *problems, *missing]
+    told = {entry.path: entry.label for entries in told_by for entry in entries}
     there = [entry._replace(label=entry.label or told.get(entry.path, "")) for entry in there]
     table = None if class_file is None else read_class_table(class_file)
     known, names = name_classes(there, root, table)
     used = {entry.path for entry in there}
     unlisted = [name for name, path in index.exact.items() if path not in used]
     if unlisted:
-        problems.append(f"{len(unlisted)} video(s) are in none of the lists, so they are not used: {listed(unlisted)}")
+        problems.append(f"{counted(len(unlisted), 'video')} in none of the lists, so not used: {listed(unlisted)}")
     chosen = _chosen(split_dir or label_file or root, known, classes)
     videos = [
         Sighted(entry.path, name, entry.split)
         for entry, name in zip(there, names, strict=True)
         if entry.path is not None and name in chosen
     ]
-    missing = sum(entry.path is None for entries in lists for entry in entries)
-    return Labelled(chosen, sorted(videos), problems, missing)
+    return Labelled(chosen, sorted(videos), problems, sum(entry.path is None for of in lists for entry in of))
 
 
 def _chosen(where: Path, names: list[str], classes: Sequence[str] | None) -> list[str]:
@@ -162,8 +166,8 @@ def _missing(entries: Sequence[Entry], root: Path) -> list[str]:
         return []
     first = missing[0]
     return [
-        f"{first.place}: no such video in {root}: {first.text!r}; {len(missing)} of the {len(entries)} videos of this "
-        "list are left out"
+        f"{first.place}: no such video in {root}: {first.text!r}; {len(missing)} of the "
+        f"{counted(len(entries), 'video')} of this list left out"
     ]
 
 
@@ -180,13 +184,31 @@ def _once(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _left_out(folder: Path, others: Sequence[Path]) -> list[str]:
-    return [f"{folder}: not videos, left out: {listed(path.name for path in others)}"] if others else []
+    """Say what in a class folder is not used."""
+    deep = [path for path in others if _holds_videos(path)]
+    rest = [path.name for path in others if path not in deep]
+    said = [f"{folder}: not videos, left out: {listed(rest)}"] if rest else []
+    return [*said, f"{_deeper(folder, deep)}; they are left out"] if deep else said
 
 
 def _no_videos(folder: Path, others: Sequence[Path]) -> str:
+    deep = [path for path in others if _holds_videos(path)]
+    if deep:
+        return _deeper(folder, deep)
     if any(is_image(path) for path in others):
         return f"class folder {folder} holds images; a video is a folder of frames: {folder}/<video>/00001.jpg"
     return (
         f"class folder {folder} holds no videos (files ending in {', '.join(sorted(VIDEO_SUFFIXES))}, or folders of "
         "frames); add some, remove the folder, or name the classes to use: data.classes=[...]"
+    )
+
+
+def _holds_videos(path: Path) -> bool:
+    return path.is_dir() and any(all_videos(path))
+
+
+def _deeper(folder: Path, deep: Sequence[Path]) -> str:
+    return (
+        f"subfolders of class folder {folder} hold videos, e.g. {next(all_videos(deep[0]))}, but a video belongs "
+        f"directly into {folder}; move them up, or name a list that says the class of each: data.label_file=..."
     )

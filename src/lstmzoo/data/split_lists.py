@@ -4,35 +4,41 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from lstmzoo.data.class_table import is_number
 from lstmzoo.data.group_splits import SPLITS
+from lstmzoo.data.list_columns import Row, is_path, labels_of, split_words, tell_columns
 from lstmzoo.data.split_names import split_of
 from lstmzoo.data.text_files import columns, read_lines, separator
-from lstmzoo.data.video_files import VideoIndex, has_suffix
+from lstmzoo.data.video_files import VideoIndex
 from lstmzoo.data.wording import listed
 from lstmzoo.errors import DataError
 
 SUFFIXES = (".txt", ".csv", ".tsv", ".lst", ".list")
 PATH_HEADS = (
     *("path", "video_path", "clip_path", "file_path", "filepath", "frame_dir", "video", "file", "filename"),
-    *("file_name", "video_name", "clip", "clip_name", "name", "video_id", "id"),
+    *("file_name", "video_name", "clip", "clip_name", "youtube_id", "name", "video_id", "id"),
 )
 LABEL_HEADS = (
     *("class", "class_name", "label_name", "action", "activity", "category", "label", "target"),
     *("class_id", "classid", "label_id", "class_index", "tag"),
 )
 SPLIT_HEADS = ("split", "set", "subset", "partition", "usage")
+HEADS = {
+    "path": PATH_HEADS,
+    "label": LABEL_HEADS,
+    "split": SPLIT_HEADS,
+    "start": ("time_start",),  # Kinetics: the seconds of the part, which its file is named by
+    "end": ("time_end",),
+}
 
 _NAME = re.compile(r"([a-z]+?)[-_ ]?(?:list|split|set|videos?|files?|labels?|annotations?)?[-_ ]?(\d+)?", re.IGNORECASE)
 _HMDB51 = re.compile(r"(.+)_test_split(\d+)", re.IGNORECASE)
 _HMDB51_SPLITS = {"1": "train", "2": "test"}  # 0: in neither
-
-MAX_WORDS = 20
-"""Words of a line in which a path with blanks is looked for."""
 
 
 @dataclass(frozen=True)
@@ -103,102 +109,80 @@ def find_lists(folder: Path, fold: int = 1) -> list[ListFile]:
     return [lists[split] for split in SPLITS if split in lists]
 
 
-def read_list(file: ListFile, index: VideoIndex) -> list[Entry]:
-    """Read a list.
+def read_lists(files: Sequence[ListFile], index: VideoIndex) -> tuple[list[list[Entry]], list[str]]:
+    """Read the lists of a data set.
 
-    A line holds the path of a video, and perhaps a label and the number of frames, in any order, with tabs, commas,
-    semicolons or blanks between them; a number before them that counts the lines does not matter. Paths may hold
-    blanks. Lines that are blank or begin with ``#`` are skipped; a first line may be a header. Without one, the path is
-    what names a video, and the label what is no number, or else the last number.
+    A line holds the path of a video, and perhaps a label and other numbers, in any order, with tabs, commas, semicolons
+    or blanks between them; a number before them that counts the lines does not matter. Paths may hold blanks. What
+    follows a ``#`` is a comment, unless it names a video. A first line may be a header. Without one, the path is what
+    names a video, and the label what is no number, or else the only number that can be one.
+
+    Returns:
+        The entries of each list, and what was assumed of the columns, in words.
 
     Raises:
-        DataError: no such file, it is no text, or a name that several videos answer to.
+        DataError: no such file, it is no text, columns that cannot be told, or a name that several videos answer to.
     """
-    lines = read_lines(file.path)
+    tables = [_rows(file, index) for file in files]
+    labels, assumed = labels_of([row for rows in tables for row in rows])
+    label = iter(labels)
+    lists = [[_entry(row, next(label), file, index) for row in rows] for file, rows in zip(files, tables, strict=True)]
+    return lists, assumed
+
+
+def _rows(file: ListFile, index: VideoIndex) -> list[Row]:
+    """Take a list apart."""
+    lines = read_lines(file.path, is_name=lambda word: bool(index.candidates(word)))
+    sign = separator(lines)
     try:
-        rows = _rows(lines, index)
+        rows = [columns(line, sign) if sign else split_words(line, index) for _, line in lines]
     except csv.Error as error:
         raise DataError(f"{file.path} cannot be taken apart: {error}") from error
     places = [f"{file.path}, line {number}" for number, _ in lines]
-    heads = _header(rows[0], index) if rows else {}
+    heads = _header(rows[0], places[0], index) if rows else {}
     if not heads:
-        return _by_content(rows, places, index, file)
-    return [_by_header(row, heads, place, index, file) for row, place in zip(rows[1:], places[1:], strict=True)]
+        return tell_columns(rows, places, index, blanks=sign is None)
+    return [_by_header(row, heads, place, index) for row, place in zip(rows[1:], places[1:], strict=True)]
 
 
-def _rows(lines: list[tuple[int, str]], index: VideoIndex) -> list[list[str]]:
-    """Take lines apart."""
-    sign = separator(lines)
-    return [columns(line, sign) if sign else _words(line, index) for _, line in lines]
+def _header(row: list[str], place: str, index: VideoIndex) -> dict[str, int]:
+    """The columns that a header names; empty where the first line is none.
 
-
-def _words(line: str, index: VideoIndex) -> list[str]:
-    """Take a line apart at blanks; the longest run of words that names a video stays together."""
-    words = list(re.finditer(r"\S+", line))
-    for length in range(len(words) if len(words) <= MAX_WORDS else 0, 1, -1):
-        for first in range(len(words) - length + 1):
-            start, end = words[first].start(), words[first + length - 1].end()
-            if index.candidates(line[start:end]):
-                return [*line[:start].split(), line[start:end], *line[end:].split()]
-    return [word[0] for word in words]
-
-
-def _header(row: list[str], index: VideoIndex) -> dict[str, int]:
-    """The columns of path, label and split that a header names; empty where the first line is none."""
+    Raises:
+        DataError: a header without a path.
+    """
     names = [field.casefold().replace(" ", "_") for field in row]
     if any(index.candidates(field) for field in row):
         return {}
-    kinds = {"path": PATH_HEADS, "label": LABEL_HEADS, "split": SPLIT_HEADS}
-    found = {kind: next((head for head in known if head in names), None) for kind, known in kinds.items()}
-    return {kind: names.index(head) for kind, head in found.items() if head} if found["path"] else {}
+    found = {kind: next((head for head in known if head in names), None) for kind, known in HEADS.items()}
+    heads = {kind: names.index(head) for kind, head in found.items() if head}
+    if len(row) > 1 and heads.keys() & {"label", "split"} and "path" not in heads and not any(map(is_path, row)):
+        raise DataError(
+            f"{place} seems to be a header, {listed(row)}, but names no column of paths; call it "
+            f"{', '.join(PATH_HEADS)} (known, too: for labels {', '.join(LABEL_HEADS)}; "
+            f"for splits {', '.join(SPLIT_HEADS)})"
+        )
+    return heads if "path" in heads else {}
 
 
-def _by_header(row: list[str], heads: dict[str, int], place: str, index: VideoIndex, file: ListFile) -> Entry:
+def _by_header(row: list[str], heads: dict[str, int], place: str, index: VideoIndex) -> Row:
     if len(row) <= max(heads.values()):
         raise DataError(f"{place} has {len(row)} columns, fewer than the header")
-    text, split = row[heads["path"]], file.split
-    if "split" in heads:
-        split = split_of(row[heads["split"]])
-        if split is None:
-            raise DataError(f"{place}: {row[heads['split']]!r} is no split; write train, val or test")
-    return _entry(text, row[heads["label"]] if "label" in heads else "", place, index, file, split)
+    field = {kind: row[column] for kind, column in heads.items()}
+    if "split" in field and split_of(field["split"]) is None:
+        raise DataError(f"{place}: {field['split']!r} is no split; write train, val or test")
+    text = field["path"]
+    if is_number(field.get("start", "")) and is_number(field.get("end", "")) and not index.whole(text):
+        text = f"{text}_{int(field['start']):06}_{int(field['end']):06}"
+    label = [field["label"]] if field.get("label") else []
+    return Row(place, text, label, [], there=True, split=split_of(field.get("split", "")))
 
 
-def _by_content(rows: list[list[str]], places: list[str], index: VideoIndex, file: ListFile) -> list[Entry]:
-    """Tell path, running number and label by what stands in the columns."""
-    usual = _path_column(rows, index)
-    counted = usual > 0 and all(len(row) > 2 for row in rows) and _counts([row[0] for row in rows])
-    entries = []
-    for row, place in zip(rows, places, strict=True):
-        column = min(usual, len(row) - 1)
-        others = [field for other, field in enumerate(row) if other != column][counted:]
-        names = [field for field in others if field and not is_number(field)]
-        label = " ".join(names) or (others[-1] if others else "")
-        entries.append(_entry(row[column], label, place, index, file, file.split))
-    return entries
-
-
-def _counts(fields: list[str]) -> bool:
-    """Tell whether a column only counts the lines, from 0 or 1."""
-    return any(fields == [str(number + start) for number in range(len(fields))] for start in (0, 1))
-
-
-def _entry(text: str, label: str, place: str, index: VideoIndex, file: ListFile, split: str | None) -> Entry:
+def _entry(row: Row, label: str, file: ListFile, index: VideoIndex) -> Entry:
+    split = row.split or file.split
     if file.name is not None:
         label, split = file.name, _HMDB51_SPLITS.get(label)
     try:
-        return Entry(place, index.find(text, split), text, label, split)
+        return Entry(row.place, index.find(row.text, split), row.text, label, split)
     except DataError as error:
-        raise DataError(f"{place}: {error}") from error
-
-
-def _path_column(rows: list[list[str]], index: VideoIndex) -> int:
-    """The column that names videos; where none does, the one that looks most like paths."""
-
-    def score(column: int) -> tuple[int, int, int]:
-        fields = [row[column] for row in rows if column < len(row)]
-        hits = [field for field in fields if index.candidates(field)]
-        likely = sum("/" in field or "\\" in field or has_suffix(field) for field in fields)
-        return len([field for field in hits if not is_number(field)]), likely, len(hits)
-
-    return max(range(max(map(len, rows), default=1)), key=score)
+        raise DataError(f"{row.place}: {error}") from error

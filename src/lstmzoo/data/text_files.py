@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 from lstmzoo.errors import DataError
@@ -10,14 +12,15 @@ from lstmzoo.errors import DataError
 SEPARATORS = ("\t", ",", ";")
 
 
-def read_lines(path: Path) -> list[tuple[int, str]]:
-    """Read the lines of a text file that are not blank and do not begin with ``#``.
+def read_lines(path: Path, is_name: Callable[[str], bool] = lambda word: False) -> list[tuple[int, str]]:
+    """Read the lines of a text file without comments: what follows a ``#`` at the beginning or after a blank.
 
     Args:
         path: a file in UTF-8, or in UTF-16 with its byte order mark, as spreadsheets write it.
+        is_name: tells of a word with ``#`` before it whether it is a name and no comment.
 
     Returns:
-        For each line its number, from 1, and its text without blanks around it.
+        For each line that is left its number, from 1, and its text without blanks around it.
 
     Raises:
         DataError: no such file, or it is no text; the message names the place.
@@ -31,8 +34,13 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise DataError(f"{path}, line {line} is not text in UTF-8; save the file as UTF-8") from error
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
-    return [(number, line) for number, line in lines if line and not line.startswith("#")]
+    lines = [(number, _uncommented(line, is_name)) for number, line in enumerate(text.splitlines(), start=1)]
+    return [(number, line) for number, line in lines if line]
+
+
+def _uncommented(line: str, is_name: Callable[[str], bool]) -> str:
+    comments = re.finditer(r"(?:^|\s)(#[^\s,;]*)", line)
+    return next((line[: found.start()] for found in comments if not is_name(found[1])), line).strip()
 
 
 def separator(lines: list[tuple[int, str]]) -> str | None:

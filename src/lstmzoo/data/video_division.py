@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,8 +11,8 @@ from typing import NamedTuple
 from lstmzoo.data.group_splits import SPLITS, deal_groups, named_groups
 from lstmzoo.data.images import natural_key
 from lstmzoo.data.labelled_videos import Labelled, by_folders, by_lists, by_split_folders, has_split_folders
-from lstmzoo.data.video_groups import ALONE, group_finder, guess_pattern
-from lstmzoo.data.wording import listed
+from lstmzoo.data.video_groups import ALONE, CLASS, TELLING, group_finder, guess_pattern, unfitting
+from lstmzoo.data.wording import counted, listed
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 
 KINDS = ("group", "folders", "files")
@@ -40,6 +40,11 @@ class Grouping:
     val_fraction: float = 0.2
     test_fraction: float = 0.2
     seed: int = 0
+    guessed: bool = False
+
+    def finder(self) -> Callable[[Path, str], str]:
+        """Make the function that finds the group of a video; see `group_finder`."""
+        return group_finder(self.pattern, self.scope, guessed=self.guessed)
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,9 @@ class Division:
         groups = {split: sorted({video.group for video in self.of(split)}, key=natural_key) for split in SPLITS}
         if sum(map(len, groups.values())) >= sum(len(self.of(split)) for split in SPLITS):
             return f"split {self.how}"
-        dealt = [f"{split}: {len(names)} groups, {listed(names, 8)}" for split, names in groups.items() if names]
+        dealt = [
+            f"{split}: {counted(len(names), 'group')}, {listed(names, 8)}" for split, names in groups.items() if names
+        ]
         return f"split {self.how}\n{'; '.join(dealt)}"
 
     def of(self, split: str) -> list[LabelledVideo]:
@@ -79,6 +86,16 @@ class Division:
         if split not in UNIONS:
             raise LstmzooError(unknown_choice("split", split, UNIONS))
         return [video for video in self.videos if self.split_of.get(video.path) in UNIONS[split]]
+
+    @property
+    def too_few_classes(self) -> str:
+        """Why nothing can be learnt from these videos, in words; empty where something can."""
+        if len(self.classes) > 1:
+            return ""
+        return (
+            f"there is no other class than {listed(self.classes)}, but two or more are needed to tell apart; add "
+            "videos of others, or name a table of the classes with data.class_file=..."
+        )
 
     def absent(self, split: str) -> list[str]:
         """List the classes of which a split has no video."""
@@ -148,9 +165,29 @@ def _deal(found: Labelled, grouping: Grouping) -> Division:
             f"data.group_pattern='_(\\d+)_\\d+\\.', or data.group_pattern='{ALONE}' where it is so"
         )
     else:
-        division = _by_guess(found, replace(grouping, pattern=pattern))
+        division = _by_guess(found, replace(grouping, pattern=pattern, guessed=True))
+        division.problems.extend(_doubts(division, pattern))
     _refuse_absent_classes(division)
     return division
+
+
+def _doubts(division: Division, pattern: str) -> Iterator[str]:
+    """Say where a guess may be wrong."""
+    named = [(video.path, division.classes[video.label]) for video in division.videos]
+    others = unfitting(pattern, named)
+    if others:
+        yield (
+            f"{counted(len(others), 'file name')} without data.group_pattern='{pattern}', which the others suggest; "
+            f"each counts as a group of its own: {listed(path.name for path in others)}"
+        )
+    find = group_finder(pattern, "global", guessed=True)
+    pairs = {(find(path, name), name) for path, name in named}
+    if pattern not in TELLING and len(division.classes) > 1 and len(pairs) == len({group for group, _ in pairs}):
+        yield (
+            f"no group that data.group_pattern='{pattern}' finds is in two classes; where a person or place is, say "
+            f"which part of the file names tells it ({CLASS} stands for the name of the class), or videos of one may "
+            "be trained on and tested on"
+        )
 
 
 def _by_guess(found: Labelled, grouping: Grouping) -> Division:
@@ -175,7 +212,7 @@ def _by_guess(found: Labelled, grouping: Grouping) -> Division:
 
 
 def _dealt(found: Labelled, grouping: Grouping, how: str) -> Division:
-    group = group_finder(grouping.pattern, grouping.scope)
+    group = grouping.finder()
     groups: dict[str, set[str]] = {}
     for video in found.videos:
         groups.setdefault(group(video.path, video.name), set()).add(video.name)
@@ -191,7 +228,7 @@ def _dealt(found: Labelled, grouping: Grouping, how: str) -> Division:
 
 
 def _division(found: Labelled, grouping: Grouping, split_of: Mapping[Path, str], how: str) -> Division:
-    group = group_finder(grouping.pattern, grouping.scope)
+    group = grouping.finder()
     labels = {name: label for label, name in enumerate(found.classes)}
     videos = [LabelledVideo(path, labels[name], group(path, name)) for path, name, _ in found.videos]
     return Division(found.classes, videos, split_of, how, list(found.problems), found.missing)

@@ -22,6 +22,7 @@ def visible_folders(root: Path) -> list[Path]:
 
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{2,5}$")
+_PART = re.compile(r"(.+)_[0-9]{6}_[0-9]{6}")  # Kinetics: the seconds of a part of a video
 
 
 class Contents(NamedTuple):
@@ -63,12 +64,16 @@ class VideoIndex:
         self.root = root
         self.exact: dict[str, Path] = {}
         self._loose: dict[str, list[Path]] = {}
+        self._parts: dict[str, list[Path]] = {}
         for path in videos:
             name = path.relative_to(root).as_posix()
             self.exact[name] = path
             parts = _without_suffix(name).casefold().split("/")
             for first in range(len(parts)):
                 self._loose.setdefault("/".join(parts[first:]), []).append(path)
+            if part := _PART.fullmatch(parts[-1]):
+                self._parts.setdefault(part[1], []).append(path)
+        self._in_one_folder = len({path.parent for path in self.exact.values()}) == 1
 
     def find(self, name: str, split: str | None = None) -> Path | None:
         """Find a video.
@@ -89,24 +94,34 @@ class VideoIndex:
         return found[0] if found else None
 
     def candidates(self, name: str, split: str | None = None) -> list[Path]:
-        """List the videos that answer to a name; see `find`."""
+        """List the videos that answer to a name, or else the parts that were cut out of it; see `find`."""
+        return self.whole(name, split) or self._parts.get(name.casefold(), [])
+
+    def whole(self, name: str, split: str | None = None) -> list[Path]:
+        """List the videos that answer to a name themselves."""
         name = name.replace("\\", "/").removeprefix("./")
         if name in self.exact:
             return [self.exact[name]]
         for candidate in self._shortened(name):
             for key in (candidate, _without_suffix(candidate)):
                 found = self._loose.get(key.casefold(), [])
+                if "/" not in candidate and candidate != name:
+                    found = [path for path in found if self._in_no_class(path)]
                 of_split = [path for path in found if split in map(split_of, path.relative_to(self.root).parts)]
                 if found:
                     return of_split or found
         return []
 
     def _shortened(self, name: str) -> list[str]:
-        """The name; of an absolute one all ends of at least two parts, the longest first."""
+        """The name; of an absolute one all its ends, the longest first."""
         if not re.match(r"/|[A-Za-z]:/", name):
             return [name]
         parts = PurePosixPath(name).parts
-        return ["/".join(parts[first:]) for first in range(1, max(len(parts) - 1, 2))]
+        return ["/".join(parts[first:]) for first in range(1, len(parts))]
+
+    def _in_no_class(self, path: Path) -> bool:
+        """Tell whether a video lies in no folder that could be another class than the list means."""
+        return self._in_one_folder or path.parent == self.root or split_of(path.parent.name) is not None
 
 
 def has_suffix(name: str) -> bool:

@@ -12,7 +12,7 @@ from lstmzoo.data.cache import FrameCache, default_cache_dir
 from lstmzoo.data.clip_dataset import ClipDataset, Segment
 from lstmzoo.data.clips import ClipSampler
 from lstmzoo.data.video_division import LabelledVideo, divide
-from lstmzoo.data.wording import listed
+from lstmzoo.data.wording import counted, listed
 from lstmzoo.errors import DataError, DataWarning
 
 
@@ -26,9 +26,10 @@ class VideoFolder(ClipDataset):
     ``splits="group"``
         By group: the person, scene or recording that the file name tells. `group_pattern` is a regular expression
         whose one group ``(...)`` finds it, e.g. ``_g(\\d+)_c\\d+$`` or ``_(\\d+)_\\d+\\.avi$``, searched in the file
-        name. Without one it is guessed from the names; where nothing in them looks like it, every video is its own
-        group, and a `DataWarning` says so. Groups are named for a split (`val_groups`, `test_groups`), or dealt at
-        random by share (`val_fraction`, `test_fraction`); the rest is trained on. A group is never in two splits.
+        name; ``<class>`` in it stands for the name of the class. Without one it is guessed from the names; where
+        nothing in them looks like it, every video is its own group, and a `DataWarning` says so. Groups are named for a
+        split (`val_groups`, `test_groups`), or dealt at random by share (`val_fraction`, `test_fraction`); the rest is
+        trained on. A group is never in two splits.
     ``splits="folders"``
         By the folders above the classes: train, val (valid, validate, validation, dev) and test.
     ``splits="files"``
@@ -68,7 +69,8 @@ class VideoFolder(ClipDataset):
         progress: show a progress bar while videos are decoded.
 
     Raises:
-        DataError: no videos, an empty class, a class with too few groups, a broken list, or nothing that decodes.
+        DataError: no videos, an empty class, a class with too few groups, a broken list, nothing that decodes, or one
+            class alone to train on.
         LstmzooError: an unknown split, class or group, or a group pattern that does not fit.
     """
 
@@ -121,6 +123,8 @@ class VideoFolder(ClipDataset):
             classes=classes,
             fold=fold,
         )
+        if split in ("train", "trainval") and self.division.too_few_classes:
+            raise DataError(f"{self.root} cannot be trained on: {self.division.too_few_classes}")
         videos = self.division.of(split)
         for problem in self.division.problems:
             warnings.warn(problem, DataWarning, stacklevel=2)
@@ -136,7 +140,7 @@ def _segments(videos: Sequence[LabelledVideo], cache: FrameCache, progress: bool
     """Decode videos; each becomes one segment."""
     failed = cache.build([video.path for video in videos], progress=progress)
     if failed:
-        message = f"{len(failed)} of {len(videos)} videos left out: {listed(failed.values())}"
+        message = f"{len(failed)} of {counted(len(videos), 'video')} left out: {listed(failed.values())}"
         if len(failed) == len(videos):
             raise DataError(message)
         warnings.warn(message, DataWarning, stacklevel=3)

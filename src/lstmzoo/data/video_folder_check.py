@@ -47,7 +47,8 @@ class VideoFolderReport:
     def complete(self) -> bool:
         """Whether every video is there and decodes, and every class can be trained on and measured."""
         lacking = self.division.absent("train") or not (self.division.of("test") or self.division.of("val"))
-        return not (self.undecodable or self.obstacle or lacking or self.division.missing)
+        failed = self.undecodable or self.obstacle or self.division.missing
+        return not (failed or lacking or self.division.too_few_classes)
 
 
 def check(root: Path, *, progress: bool = True, **options: Any) -> VideoFolderReport:
@@ -86,10 +87,10 @@ def check(root: Path, *, progress: bool = True, **options: Any) -> VideoFolderRe
 def _shared_groups(division: Division, pattern: str | None) -> list[str]:
     """The groups, given or guessed from file names, that are trained on and tested on, too."""
     named = [(video.path, division.classes[video.label]) for video in division.videos]
-    pattern = pattern or guess_pattern(named)
-    if pattern is None:
+    guess = pattern or guess_pattern(named)
+    if guess is None:
         return []
-    group = group_finder(pattern, "class")
+    group = group_finder(guess, "class", guessed=pattern is None)
     splits: dict[str, set[str | None]] = {}
     for path, name in named:
         splits.setdefault(group(path, name), set()).add(division.split_of.get(path))

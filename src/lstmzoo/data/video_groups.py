@@ -20,22 +20,35 @@ TELLING = (
 
 LIKELY = (
     r"[-_ ](\d+)[-_ ]\d+[^-_ ]*$",  # Jump_11_2.avi: scene 11, take 2
+    r"^<class>(\d+)[-_ ]\d+[^-_ ]*$",  # Jump11_2.avi
+    r"^<class>[-_ ]?\d*[-_ ]?([^\W\d_]+)",  # wave_anna1.avi, wave1_anna.avi
     r"^([^-_ ]+)[-_ ]",  # anna_walk_01.avi
     r"^[^-_ ]+[-_ ]([^-_ ]+)[-_ ]",  # walk_anna_01.avi
+    r"^([^.]+?)[-_ ]?<class>",  # annawave1.avi
+    r"^<class>[-_ ]?([^.]*?[^\W\d_][^.]*?)[-_ ]?\d+[^-_ ]*$",  # wave_room_b_1.avi
     r"^([^.]+?)[-_ ]?\d+[^-_ ]*$",  # party at home 3.avi
 )
 """Patterns that are believed where they put some videos together, and leave at least two groups in every class."""
+
+CLASS = "<class>"
+"""Stands in patterns for the name of the video's class; upper and lower case do not matter in it, nor what is between
+its words."""
+
+TOLERATED = 0.1
+"""Share of the videos whose names need not fit a guessed pattern; each of them is a group of its own."""
 
 ALONE = "(.+)"
 """The pattern that says that every video is a group of its own."""
 
 
-def group_finder(pattern: str | None, scope: str) -> Callable[[Path, str], str]:
+def group_finder(pattern: str | None, scope: str, *, guessed: bool = False) -> Callable[[Path, str], str]:
     """Make the function that finds a video's group.
 
     Args:
-        pattern: a regular expression with one group, searched in the file name; None: every video is its own group.
+        pattern: a regular expression with one group, searched in the file name, in which ``<class>`` stands for the
+            name of the class; None: every video is its own group.
         scope: global or class; see `lstmzoo.data.VideoFolder`.
+        guessed: a video whose name does not fit is a group of its own.
 
     Returns:
         A function of the video's path and its class.
@@ -49,22 +62,29 @@ def group_finder(pattern: str | None, scope: str) -> Callable[[Path, str], str]:
     if pattern is None:
         return lambda path, name: f"{path.parent.name}/{path.name}"
     try:
-        expression = re.compile(pattern)
+        groups = re.compile(pattern).groups
     except re.error as error:
         raise LstmzooError(f"group_pattern {pattern!r} is not a regular expression: {error}") from error
-    if expression.groups != 1:
+    if groups != 1:
         raise LstmzooError(
             f"group_pattern {pattern!r} must have one group (...), the part of the file name that tells the group; "
-            f"it has {expression.groups}"
+            f"it has {groups}"
         )
 
     def group(path: Path, name: str) -> str:
-        match = expression.search(path.name)
-        if match is None or match[1] is None:
+        found = _search(pattern, path, name)
+        if found is None and guessed:
+            return f"{path.parent.name}/{path.name}"
+        if found is None:
             raise LstmzooError(f"group_pattern {pattern!r} is not found in the file name {path.name!r} ({path})")
-        return f"{name}/{match[1]}" if scope == "class" else str(match[1])
+        return f"{name}/{found}" if scope == "class" else found
 
     return group
+
+
+def unfitting(pattern: str, videos: Sequence[tuple[Path, str]]) -> list[Path]:
+    """List the videos in whose names a pattern is not found."""
+    return [path for path, name in videos if _search(pattern, path, name) is None]
 
 
 def guess_pattern(videos: Sequence[tuple[Path, str]]) -> str | None:
@@ -80,12 +100,16 @@ def guess_pattern(videos: Sequence[tuple[Path, str]]) -> str | None:
 
 
 def _fits(pattern: str, videos: Sequence[tuple[Path, str]]) -> bool:
-    matches = [re.search(pattern, path.name) for path, _ in videos]
-    found = [match[1] for match in matches if match is not None]
-    if len(found) < len(videos):
+    if len(unfitting(pattern, videos)) > TOLERATED * len(videos):
         return False
-    groups_of_class = Counter(
-        name for name, _ in {(name, group) for (_, name), group in zip(videos, found, strict=True)}
-    )
-    apart = min(groups_of_class.values(), default=0) > 1
-    return apart and (pattern in TELLING or len(set(found)) < len(found))
+    find = group_finder(pattern, "global", guessed=True)
+    groups = [(name, find(path, name)) for path, name in videos]
+    apart = min(Counter(name for name, _ in set(groups)).values(), default=0) > 1
+    return apart and (pattern in TELLING or len({group for _, group in groups}) < len(groups))
+
+
+def _search(pattern: str, path: Path, name: str) -> str | None:
+    """Find the group in a file name."""
+    words = [re.escape(word) for word in re.split(r"[-_ ]+", name)]
+    match = re.search(pattern.replace(CLASS, f"(?i:{'[-_ ]?'.join(words)})"), path.name)
+    return match[1] if match is not None else None

@@ -37,3 +37,8 @@ def why_unreadable(error: Exception) -> str:
     if "integer string conversion" in message:
         return "it holds a number of thousands of digits"
     return message[:300]
+
+
+def counted(number: int, noun: str) -> str:
+    """Say how many there are: ``1 video``, ``2 videos``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
