@@ -120,6 +120,11 @@ class BaseTask(LightningModule):
         update = torch.stack([total, total.new_tensor(count)])
         self._totals[name] = self._totals[name] + update if name in self._totals else update
 
+    @property
+    def testing(self) -> bool:
+        """Whether a test is running, which a task without a trainer does not know of."""
+        return self._trainer is not None and self._trainer.testing
+
     def of_all_processes(self, found: list[Item]) -> list[Item]:
         """Gather lists of picklable things from all processes into one; processes repeat some to be equally many."""
         if self.trainer.world_size == 1:

@@ -258,7 +258,7 @@ class CaptioningTask(BaseTask):
     def _say(self, speaker: Any, features: Tensor, batch: dict[str, Any]) -> None:
         index = batch["index"].tolist()
         found = decode(speaker, features, self.decoding, index)
-        if self.trainer.testing:  # in training, the loss tells
+        if self.testing:  # in training, the loss tells
             for sentences in found:
                 check_said(sentences, self.model)
         self._said += zip(index, found, strict=True)

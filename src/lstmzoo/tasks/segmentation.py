@@ -213,7 +213,7 @@ class SegmentationTask(BaseTask):
         frames = (frame if full_size else resize_frame(frame, size) for frame in video[begin:])
         predictions = []
         for probabilities in segment_video(self.model, frames, size, first_mask, flip):
-            if self.trainer.testing:  # in training, the loss tells
+            if self.testing:  # in training, the loss tells
                 check_finite(probabilities, self.model, item["name"])
             predictions.append(label_map(probabilities, ids).cpu().numpy())
         predicted = np.stack(predictions)
