@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lstmzoo.metrics.davis import evaluate
+from lstmzoo.segmentation.metrics import evaluate
 
 
 def main() -> None:

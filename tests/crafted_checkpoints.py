@@ -46,7 +46,7 @@ def sound(root: Path) -> Checkpoint:
     """The checkpoint of an untrained network for the tiny KTH in `root`, with all that ``lstmzoo train`` writes."""
     from omegaconf import OmegaConf
 
-    from lstmzoo.data.kth import ACTIONS
+    from lstmzoo.actions.data.kth import ACTIONS
 
     config: Any = OmegaConf.to_container(compose("train", settings(root)), resolve=True)
     config["data"]["num_workers"] = 0

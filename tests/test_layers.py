@@ -9,25 +9,32 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "lstmzoo"
 
+BELOW_TASKS = {"errors", "discovery", "nn", "io", "models", "viz", "synthetic", "training"}
 # What each layer may import of the package besides itself, and which heavy packages it may import.
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
+    "discovery": set(),
     "nn": {"errors"},
-    "models": {"errors", "nn"},
-    "data": {"errors"},
-    "metrics": {"errors", "data"},
-    "tasks": {"errors", "nn", "models", "data", "metrics"},
-    "inference": {"errors", "nn", "models", "data", "metrics"},
-    "bench": {"errors", "nn", "models", "data", "inference"},
-    "cli": {"bench", "errors", "nn", "models", "data", "metrics", "tasks", "inference"},
+    "io": {"errors"},
+    "models": {"errors", "discovery", "nn"},
+    "viz": {"errors", "nn", "io", "models"},
+    "synthetic": {"errors", "io"},
+    "training": {"errors", "discovery", "nn", "models", "io"},
+    "actions": {*BELOW_TASKS},
+    "captioning": {*BELOW_TASKS},
+    "segmentation": {*BELOW_TASKS},
+    "data": {"actions", "captioning", "segmentation", "io"},
+    "metrics": {"captioning", "segmentation"},
+    "bench": {*BELOW_TASKS, "actions", "captioning", "segmentation"},
+    "cli": {*BELOW_TASKS, "actions", "captioning", "segmentation", "bench"},
 }
 HEAVY: dict[str, set[str]] = {
-    "lightning": {"tasks", "cli"},
+    "lightning": {"training", "actions", "captioning", "segmentation", "cli"},
     "hydra": {"cli"},
     "omegaconf": {"cli"},
-    "cv2": {"bench", "data", "metrics", "inference", "cli"},
-    "torchvision": {"models", "cli"},
-    "matplotlib": {"inference", "cli"},
+    "cv2": {"io", "viz", "synthetic", "actions", "captioning", "segmentation", "bench", "cli"},
+    "torchvision": {"models", "segmentation", "cli"},
+    "matplotlib": {"viz", "actions", "captioning", "segmentation", "cli"},
 }
 # The package's front door, src/lstmzoo/__init__.py, is no layer: it names every layer, lazily.
 FILES = [file for file in sorted(SOURCE.rglob("*.py")) if file not in (SOURCE / "__init__.py", SOURCE / "__main__.py")]
@@ -78,9 +85,9 @@ def test_imports_point_one_way(file):
         ("nn", "import torch, math\nfrom lstmzoo.errors import LstmzooError", []),
         ("nn", "import numpy as np", ["numpy"]),
         ("nn", "def f():\n    from ..models import registry", ["lstmzoo.models.registry"]),
-        ("models", "from lstmzoo import __version__, data", ["lstmzoo.data"]),
-        ("data", "import lightning.pytorch as pl", ["lightning.pytorch"]),
-        ("metrics", "from . import recognition", []),
+        ("models", "from lstmzoo import __version__, io", ["lstmzoo.io"]),
+        ("io", "import lightning.pytorch as pl", ["lightning.pytorch"]),
+        ("actions", "from lstmzoo.captioning import task", ["lstmzoo.captioning.task"]),
     ],
 )
 def test_the_check_finds_what_it_should(layer, source, wrong):
@@ -97,7 +104,10 @@ def test_the_check_finds_what_it_should(layer, source, wrong):
         ("import lstmzoo; lstmzoo.create_model('action_rnn')", ["lightning", "hydra", "torchvision"]),
         ("import lstmzoo.data", ["lightning", "hydra", "torchvision", "matplotlib"]),
         ("import lstmzoo.metrics", ["lightning", "hydra", "cv2", "torchvision", "matplotlib"]),
-        ("import lstmzoo.metrics.davis", ["torch", "lightning", "hydra", "scipy.optimize"]),  # it starts processes
+        (
+            "import lstmzoo.segmentation.metrics",
+            ["torch", "lightning", "hydra", "scipy.optimize"],
+        ),  # it starts processes
     ],
 )
 def test_importing_a_layer_loads_nothing_heavy(statement, absent):

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from lstmzoo import nn
-from lstmzoo.data.atomic import csv_file
 from lstmzoo.errors import DataError, LstmzooError
-from lstmzoo.inference import plots
-from lstmzoo.inference.style import class_colours, figure
+from lstmzoo.io.atomic import csv_file
+from lstmzoo.viz import plots
+from lstmzoo.viz.style import class_colours, figure
 
 CLASSES = ["dark", "middle", "bright"]
 

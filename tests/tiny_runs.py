@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from lstmzoo.data.kth import ACTIONS
+from lstmzoo.actions.data.kth import ACTIONS
 from tiny_data import write_kth
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"

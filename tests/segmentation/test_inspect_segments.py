@@ -18,11 +18,11 @@ import lstmzoo
 from lstmzoo import nn
 from lstmzoo.cli.inspect_segments import choose_object, run
 from lstmzoo.errors import LstmzooError
-from lstmzoo.inference.footage import open_footage
-from lstmzoo.inference.memory_film import film_memory, memory_layers
-from lstmzoo.inference.memory_plots import choose_frames
-from lstmzoo.inference.memory_rows import main_directions
-from lstmzoo.inference.retention import (
+from lstmzoo.segmentation.inference.footage import open_footage
+from lstmzoo.segmentation.inference.memory_film import film_memory, memory_layers
+from lstmzoo.segmentation.inference.memory_plots import choose_frames
+from lstmzoo.segmentation.inference.memory_rows import main_directions
+from lstmzoo.segmentation.inference.retention import (
     find_truth,
     hidden_frames,
     measure_retention,

@@ -34,11 +34,11 @@ from tiny_segments import (
 import lstmzoo
 from lstmzoo.cli import main
 from lstmzoo.cli.predict_segments import run
-from lstmzoo.data.atomic import making_folder, replacing, replacing_folder
 from lstmzoo.errors import DataError, LstmzooError
-from lstmzoo.inference.footage import Footage, find_footage, open_footage, read_first_mask
-from lstmzoo.inference.segments import segment_frames
-from lstmzoo.models.segmentation import soft_aggregate
+from lstmzoo.io.atomic import making_folder, replacing, replacing_folder
+from lstmzoo.segmentation.inference.footage import Footage, find_footage, open_footage, read_first_mask
+from lstmzoo.segmentation.inference.segments import segment_frames
+from lstmzoo.segmentation.models import soft_aggregate
 from tiny_runs import overflowing
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 import lstmzoo
-from lstmzoo.models.segmentation import SegmentStream, label_map, segment_video, soft_aggregate
+from lstmzoo.segmentation.models import SegmentStream, label_map, segment_video, soft_aggregate
 
 SIZE = (32, 48)
 

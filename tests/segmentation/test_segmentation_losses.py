@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lstmzoo.errors import LstmzooError
-from lstmzoo.tasks.segmentation_losses import LOSSES, build_loss
+from lstmzoo.segmentation.losses import LOSSES, build_loss
 
 
 def masks(seed: int = 0, count: int = 3) -> tuple[Tensor, Tensor, Tensor]:

@@ -16,7 +16,7 @@ import tiny_runs
 from lstmzoo.cli import main
 from lstmzoo.cli.compose import compose
 from lstmzoo.cli.segmentation import datamodule
-from lstmzoo.inference.mask_overlay import overlay_masks
+from lstmzoo.segmentation.inference.mask_overlay import overlay_masks
 
 TINY = [
     *("data.train_sequences=2", "data.val_sequences=1", "data.test_sequences=1", "data.simulated_frames=10"),

@@ -12,15 +12,15 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from lstmzoo.data.davis import DAVIS, write_mask
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
-from lstmzoo.metrics.davis import DavisScores, SequenceScores
 from lstmzoo.models import create_model, register_model
-from lstmzoo.tasks.base import windows
-from lstmzoo.tasks.segmentation import SegmentationTask
-from lstmzoo.tasks.segmentation_data import SegmentationDataModule
-from lstmzoo.tasks.segmentation_losses import LOSSES
-from lstmzoo.tasks.segmentation_results import occlusion_scores
+from lstmzoo.segmentation.data import DAVIS, write_mask
+from lstmzoo.segmentation.datamodule import SegmentationDataModule
+from lstmzoo.segmentation.losses import LOSSES
+from lstmzoo.segmentation.metrics import DavisScores, SequenceScores
+from lstmzoo.segmentation.results import occlusion_scores
+from lstmzoo.segmentation.task import SegmentationTask
+from lstmzoo.training.base import windows
 
 COMMON: dict[str, Any] = {"classes": [], "transform": {"size": [32, 48]}, "config": {}}
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 import lstmzoo
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models.segmentation import create_pyramid, soft_aggregate
-from lstmzoo.models.segmentation.core import Memory, join_grids, split_grids
-from lstmzoo.models.segmentation.guided import Truth
+from lstmzoo.segmentation.models import create_pyramid, soft_aggregate
+from lstmzoo.segmentation.models.core import Memory, join_grids, split_grids
+from lstmzoo.segmentation.models.guided import Truth
 
 VARIANTS: list[dict[str, Any]] = [
     {"name": "segment_framewise"},

@@ -4,4 +4,4 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path += [str(TESTS / part) for part in ("", "captions", "davis", "segmentation")]  # where the tests' writers are
+sys.path += [str(TESTS / part) for part in ("", "captioning", "segmentation")]  # where the tests' writers are

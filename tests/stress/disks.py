@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 import tiny_runs
-from lstmzoo.data.video import declared_frames, read_frames
+from lstmzoo.io.video import declared_frames, read_frames
 from stress import samples, trial
 
 UNFINISHED = "an unfinished file"

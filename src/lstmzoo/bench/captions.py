@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from lstmzoo.bench.timing import interleaved
+from lstmzoo.captioning.models.decode import Decoding, decode
 from lstmzoo.models import create_model
-from lstmzoo.models.captioning.decode import Decoding, decode
 
 CAPTIONERS = ("nic", "soft_attention", "att2in", "adaptive", "updown", "bag")
 CELLS, CHANNELS = 49, 1280  # of a picture's features, as EfficientNet-Lite0 gives them

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 
 from lstmzoo.bench.timing import interleaved
-from lstmzoo.data.cache import FrameCache
+from lstmzoo.io.cache import FrameCache
 
 SIZE = (64, 64)  # (height, width) of the frames in the cache
 

@@ -115,7 +115,7 @@ def _known(models: Sequence[str], known: Sequence[str]) -> list[str]:
 
 def _data(root: Path = Path("data/kth_simulated"), videos: int = 40) -> Iterable[dict[str, Any]]:
     from lstmzoo.bench.data import bench_data
-    from lstmzoo.data.video import VIDEO_SUFFIXES
+    from lstmzoo.io.video import VIDEO_SUFFIXES
 
     paths = sorted(path for path in root.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
     if not paths:
@@ -144,7 +144,7 @@ def _stream(
 ) -> Iterable[dict[str, Any]]:
     from lstmzoo.bench.stream import bench_stream
     from lstmzoo.models import list_models
-    from lstmzoo.models.segmentation import list_pyramids
+    from lstmzoo.segmentation.models import list_pyramids
 
     chosen = _known(models, list_models("segment_*"))
     if encoder not in list_pyramids():
@@ -198,7 +198,7 @@ def _conv_sizes(text: str) -> list[str]:
 
 def _measure(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Collect rows, and say on the terminal how many there are so far."""
-    from lstmzoo.data.terminal import PlainConsole
+    from lstmzoo.io.terminal import PlainConsole
 
     found: list[dict[str, Any]] = []
     with PlainConsole(stderr=True).status("measuring ...") as status:
@@ -212,7 +212,7 @@ def _show(rows: list[dict[str, Any]], title: str) -> None:
     """Print rows as a table."""
     from rich.table import Table
 
-    from lstmzoo.data.terminal import PlainConsole
+    from lstmzoo.io.terminal import PlainConsole
 
     columns = list(dict.fromkeys(column for row in rows for column in row))
     table = Table(title=title, title_justify="left")

@@ -24,13 +24,13 @@ from rich import get_console
 
 from lstmzoo.cli import tasks
 from lstmzoo.errors import LstmzooError, Terminated, printable, unknown_choice
-from lstmzoo.tasks.base import BaseTask
-from lstmzoo.tasks.base_data import BaseDataModule
-from lstmzoo.tasks.callbacks import Checkpoints, PatientStopping, Timing
-from lstmzoo.tasks.checkpoint_io import WholeFiles
-from lstmzoo.tasks.ending import Diverged, SigtermFlag
-from lstmzoo.tasks.run_log import RunLog
-from lstmzoo.tasks.training_state import Restoring
+from lstmzoo.training.base import BaseTask
+from lstmzoo.training.base_data import BaseDataModule
+from lstmzoo.training.callbacks import Checkpoints, PatientStopping, Timing
+from lstmzoo.training.checkpoint_io import WholeFiles
+from lstmzoo.training.ending import Diverged, SigtermFlag
+from lstmzoo.training.run_log import RunLog
+from lstmzoo.training.training_state import Restoring
 
 PATHS = {"data": ("root", "cache_dir", "split_dir", "image_dir", "label_file", "class_file"), "task": ("start_from",)}
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from lstmzoo.captioning.models.decode import Decoding
+from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.cli.device import load_model
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models.captioning.decode import Decoding
-from lstmzoo.models.captioning.ensemble import Ensemble
 
 
 def decoding_of(config: DictConfig) -> Decoding:

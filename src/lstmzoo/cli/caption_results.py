@@ -10,18 +10,18 @@ from typing import Any
 
 from rich.table import Table
 
+from lstmzoo.captioning.data import read_captions
+from lstmzoo.captioning.data.dataset import listed_records
+from lstmzoo.captioning.data.images import read_thumbnail
+from lstmzoo.captioning.data.text import plain
+from lstmzoo.captioning.metrics.scores import Scores, evaluate, load_results, match_ids
+from lstmzoo.captioning.plots import MOST, contact_sheet
+from lstmzoo.captioning.task import CaptionResults
 from lstmzoo.cli.measured import stamp
 from lstmzoo.cli.run_folder import write_json
-from lstmzoo.data.atomic import replacing
-from lstmzoo.data.captions import read_captions
-from lstmzoo.data.captions.dataset import listed_records
-from lstmzoo.data.captions.images import read_thumbnail
-from lstmzoo.data.captions.text import plain
-from lstmzoo.data.terminal import wide_console
 from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.inference.caption_plots import MOST, contact_sheet
-from lstmzoo.metrics.captions import Scores, evaluate, load_results, match_ids
-from lstmzoo.tasks.captioning import CaptionResults
+from lstmzoo.io.atomic import replacing
+from lstmzoo.io.terminal import wide_console
 
 EXAMPLES = 5
 """Captions shown on the terminal."""

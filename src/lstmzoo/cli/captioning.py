@@ -9,14 +9,14 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from lstmzoo.captioning.datamodule import CaptionDataModule
+from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.cli.build import setting_errors, to_dict
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import load
-from lstmzoo.models.captioning.ensemble import Ensemble
 from lstmzoo.models.encoders import weights_follow
 from lstmzoo.models.image_encoders import ImageEncoder, create_encoder
-from lstmzoo.tasks import get_task
-from lstmzoo.tasks.caption_data import CaptionDataModule
+from lstmzoo.training import get_task
 
 REHEARSAL = {"specials": ["<pad>", "<bos>", "<eos>", "<unk>"], "words": ["one", "another"]}
 WRITTEN = "metrics.json, captions.json, contact_sheet.png"

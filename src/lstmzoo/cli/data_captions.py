@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmzoo.data.atomic import write_atomically
+from lstmzoo.io.atomic import write_atomically
 
 if TYPE_CHECKING:
-    from lstmzoo.data.captions.check import CaptionsReport
+    from lstmzoo.captioning.data.check import CaptionsReport
 
 
 def simulate(root: str, **options: Any) -> None:
     """Write a simulated set."""
-    from lstmzoo.data.simulate.captions import simulate_captions
+    from lstmzoo.captioning.data.captions_simulated import simulate_captions
 
     simulate_captions(Path(root), **options)
     print(f"Simulated captions written to {root}. Look at them with `lstmzoo data check captions root={root}`.")
@@ -22,8 +22,8 @@ def simulate(root: str, **options: Any) -> None:
 
 def prepare(root: str, dataset: str = "flickr8k", source: str | None = None) -> None:
     """Fetch a real set."""
-    from lstmzoo.data.captions.prepare import TERMS
-    from lstmzoo.data.captions.prepare import prepare as fetch
+    from lstmzoo.captioning.data.prepare import TERMS
+    from lstmzoo.captioning.data.prepare import prepare as fetch
 
     fetch(Path(root), dataset, source=source)
     print(TERMS[dataset])
@@ -38,7 +38,7 @@ def check(
     json: str | None = None,
 ) -> None:
     """Count what is there; exit code 1 if something is missing, or nothing can be trained on it."""
-    from lstmzoo.data.captions.check import check as count
+    from lstmzoo.captioning.data.check import check as count
 
     report = count(root, layout, image_dir=image_dir, split_dir=split_dir)
     if json is not None:
@@ -51,7 +51,7 @@ def check(
 def _print(report: CaptionsReport) -> None:
     from rich.table import Table
 
-    from lstmzoo.data.terminal import PlainConsole
+    from lstmzoo.io.terminal import PlainConsole
 
     table = Table(title=f"Captions of {report.dataset or report.source}", title_justify="left")
     table.add_column("split")
@@ -74,8 +74,8 @@ def _print(report: CaptionsReport) -> None:
 
 def _remarks(report: CaptionsReport) -> Iterator[str]:
     """Word what the table does not show."""
-    from lstmzoo.data.wording import listed
-    from lstmzoo.metrics.java import INSTALL, has_java
+    from lstmzoo.captioning.metrics.java import INSTALL, has_java
+    from lstmzoo.io.wording import listed
 
     fewest, most = report.captions_per_image
     each = f"{fewest}" if fewest == most else f"{fewest} to {most}"

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmzoo.data.atomic import write_atomically
+from lstmzoo.io.atomic import write_atomically
 
 if TYPE_CHECKING:
-    from lstmzoo.data.davis.check import DAVISReport
+    from lstmzoo.segmentation.data.check import DAVISReport
 
 
 def simulate(root: str, **options: Any) -> None:
     """Write a simulated DAVIS."""
-    from lstmzoo.data.simulate.davis import simulate_davis
+    from lstmzoo.segmentation.data.davis_simulated import simulate_davis
 
     simulate_davis(Path(root), **options)
     print(f"Simulated DAVIS written to {root}. Look at it with `lstmzoo data check davis root={root}`.")
@@ -22,8 +22,8 @@ def simulate(root: str, **options: Any) -> None:
 
 def prepare(root: str, dataset: str = "2017", resolution: str = "480p", source: str | None = None) -> None:
     """Fetch a real DAVIS."""
-    from lstmzoo.data.davis.prepare import TERMS
-    from lstmzoo.data.davis.prepare import prepare as fetch
+    from lstmzoo.segmentation.data.prepare import TERMS
+    from lstmzoo.segmentation.data.prepare import prepare as fetch
 
     print(TERMS)
     fetch(Path(root), dataset, resolution=resolution, source=source)
@@ -32,7 +32,7 @@ def prepare(root: str, dataset: str = "2017", resolution: str = "480p", source: 
 
 def check(root: str, resolution: str = "480p", unsupervised: bool = False, json: str | None = None) -> None:
     """Count what is there; exit code 1 if something is missing."""
-    from lstmzoo.data.davis.check import check as count
+    from lstmzoo.segmentation.data.check import check as count
 
     report = count(root, resolution, unsupervised=unsupervised)
     if json is not None:
@@ -45,7 +45,7 @@ def check(root: str, resolution: str = "480p", unsupervised: bool = False, json:
 def _print(report: DAVISReport) -> None:
     from rich.table import Table
 
-    from lstmzoo.data.terminal import PlainConsole
+    from lstmzoo.io.terminal import PlainConsole
 
     table = Table(title=f"DAVIS in {report.root}", title_justify="left")
     table.add_column("split")
@@ -66,7 +66,7 @@ def _print(report: DAVISReport) -> None:
 
 def _remarks(report: DAVISReport) -> Iterator[str]:
     """Word what the table does not show."""
-    from lstmzoo.data.wording import listed
+    from lstmzoo.io.wording import listed
 
     if report.simulated:
         yield "This is a simulated DAVIS. The published numbers do not apply."

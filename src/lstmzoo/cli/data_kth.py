@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmzoo.data.atomic import write_atomically
+from lstmzoo.io.atomic import write_atomically
 
 if TYPE_CHECKING:
-    from lstmzoo.data.kth_check import KTHReport
+    from lstmzoo.actions.data.kth_check import KTHReport
 
 
 def simulate(root: str, **options: Any) -> None:
     """Write a simulated KTH."""
-    from lstmzoo.data.simulate.kth import simulate_kth
+    from lstmzoo.actions.data.kth_simulated import simulate_kth
 
     simulate_kth(Path(root), **options)
     print(f"Simulated KTH written to {root}. Look at it with `lstmzoo data check kth root={root}`.")
@@ -22,7 +22,7 @@ def simulate(root: str, **options: Any) -> None:
 
 def prepare(root: str, source: str | None = None) -> None:
     """Fetch the real KTH."""
-    from lstmzoo.data import kth_prepare
+    from lstmzoo.actions.data import kth_prepare
 
     print("KTH is free for non-commercial use; cite Schuldt, Laptev, Caputo (ICPR 2004).")
     kth_prepare.prepare(Path(root), source=source)
@@ -31,7 +31,7 @@ def prepare(root: str, source: str | None = None) -> None:
 
 def check(root: str, json: str | None = None) -> None:
     """Count what is there; exit code 1 if something is missing."""
-    from lstmzoo.data import kth_check
+    from lstmzoo.actions.data import kth_check
 
     report = kth_check.check(root)
     if json is not None:
@@ -44,7 +44,7 @@ def check(root: str, json: str | None = None) -> None:
 def _print(report: KTHReport) -> None:
     from rich.table import Table
 
-    from lstmzoo.data.terminal import PlainConsole
+    from lstmzoo.io.terminal import PlainConsole
 
     heads = ("found", "listed", "published")[: 3 if report.published and not report.simulated else 2]
     table = Table(title=f"KTH in {report.root}: official splits", title_justify="left")
@@ -72,7 +72,7 @@ def _print(report: KTHReport) -> None:
 
 def _remarks(report: KTHReport) -> Iterator[str]:
     """Word what the table does not show."""
-    from lstmzoo.data.wording import listed
+    from lstmzoo.io.wording import listed
 
     holds = f"{len(report.persons)} persons, {len(report.actions)} actions"
     if report.simulated:

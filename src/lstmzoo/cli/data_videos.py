@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lstmzoo.cli.options import names
 
 if TYPE_CHECKING:
-    from lstmzoo.data.video_folder_check import VideoFolderReport
+    from lstmzoo.actions.data.video_folder_check import VideoFolderReport
 
 OPTIONS: dict[str, Callable[[str], object]] = {
     "splits": str,
@@ -31,7 +31,7 @@ OPTIONS: dict[str, Callable[[str], object]] = {
 
 def check(root: str, **options: Any) -> None:
     """Count what is there; exit code 1 if it cannot be trained on as it is."""
-    from lstmzoo.data import video_folder_check
+    from lstmzoo.actions.data import video_folder_check
 
     report = video_folder_check.check(Path(root), **options)
     _print(report)
@@ -42,8 +42,8 @@ def check(root: str, **options: Any) -> None:
 def _print(report: VideoFolderReport) -> None:
     from rich.table import Table
 
-    from lstmzoo.data.group_splits import SPLITS
-    from lstmzoo.data.terminal import PlainConsole
+    from lstmzoo.actions.data.group_splits import SPLITS
+    from lstmzoo.io.terminal import PlainConsole
 
     division = report.division
     table = Table(title=f"Videos in {report.root}", title_justify="left")
@@ -64,7 +64,7 @@ def _print(report: VideoFolderReport) -> None:
 
 def _remarks(report: VideoFolderReport) -> Iterator[str]:
     """Word what the table does not show."""
-    from lstmzoo.data.wording import counted, listed
+    from lstmzoo.io.wording import counted, listed
 
     rates = [f"{rate:g} ({counted(number, 'video')})" for rate, number in report.rates.items()]
     if report.mixed_rates:

@@ -11,11 +11,11 @@ from lightning.pytorch import Trainer
 from lstmzoo.cli import build, tasks
 from lstmzoo.cli.request import Request
 from lstmzoo.cli.results import SaveResults
-from lstmzoo.data.terminal import print_plain
 from lstmzoo.errors import CheckpointError, DataError
+from lstmzoo.io.terminal import print_plain
 from lstmzoo.models import load
 from lstmzoo.models.encoders import weights_follow
-from lstmzoo.tasks.base_data import BaseDataModule
+from lstmzoo.training.base_data import BaseDataModule
 
 
 def open_split(request: Request) -> BaseDataModule:

@@ -8,18 +8,19 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from lstmzoo.actions.data.clip_dataset import ClipDataset
+from lstmzoo.actions.gates import draw_gates, read_spaced, watch_frames
+from lstmzoo.actions.task import RecognitionResults
 from lstmzoo.cli.compose import compose
 from lstmzoo.cli.device import load_model
 from lstmzoo.cli.evaluation import evaluate, open_split
 from lstmzoo.cli.request import Request, measured_folder, output_folder, read_request, split_overrides
-from lstmzoo.data.atomic import csv_file
-from lstmzoo.data.clip_dataset import ClipDataset
-from lstmzoo.data.sources import FALLBACK_FPS
-from lstmzoo.data.video import is_frame_folder
 from lstmzoo.errors import DataError, LstmzooError
-from lstmzoo.inference import plots
-from lstmzoo.inference.gates import check_layer, draw_gates, has_memory, read_spaced, watch_frames
-from lstmzoo.tasks.recognition import RecognitionResults
+from lstmzoo.io.atomic import csv_file
+from lstmzoo.io.sources import FALLBACK_FPS
+from lstmzoo.io.video import is_frame_folder
+from lstmzoo.models.recurrent_layers import check_layer, has_memory
+from lstmzoo.viz import plots
 
 
 def run(argv: list[str]) -> None:

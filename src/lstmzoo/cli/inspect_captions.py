@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from lstmzoo.captioning.data.images import read_thumbnail
+from lstmzoo.captioning.inference import encode_files, file_key, replay, sentence_of, text_of
+from lstmzoo.captioning.models.decode import decode
+from lstmzoo.captioning.models.ensemble import Ensemble
+from lstmzoo.captioning.plots import word_by_word
 from lstmzoo.cli.caption_options import decoding_of, speaker_of
 from lstmzoo.cli.compose import compose
 from lstmzoo.cli.request import output_folder
-from lstmzoo.data.captions.images import read_thumbnail
-from lstmzoo.data.terminal import print_plain
-from lstmzoo.inference.caption_plots import word_by_word
-from lstmzoo.inference.captions import encode_files, file_key, replay, sentence_of, text_of
-from lstmzoo.inference.gates import check_layer, has_memory, layer_names
-from lstmzoo.models.captioning.decode import decode
-from lstmzoo.models.captioning.ensemble import Ensemble
-from lstmzoo.models.outputs import check_said
+from lstmzoo.io.terminal import print_plain
+from lstmzoo.models.outputs import check_scores
+from lstmzoo.models.recurrent_layers import check_layer, has_memory, layer_names
 
 
 def run(argv: list[str]) -> None:
@@ -37,7 +37,7 @@ def run(argv: list[str]) -> None:
     features = encode_files(speaker, [path])
     if config.caption is None:
         (said,) = decode(speaker, features, decoding, [file_key(path)])
-        check_said(said, speaker, path)
+        check_scores([sentence.score for sentence in said], speaker, path)
         sentence = said[0]
     else:
         sentence = sentence_of(str(config.caption), speaker.words)

@@ -11,16 +11,16 @@ from omegaconf import DictConfig
 from lstmzoo.cli.compose import compose
 from lstmzoo.cli.device import load_model
 from lstmzoo.cli.request import output_folder
-from lstmzoo.data.atomic import csv_file
-from lstmzoo.data.terminal import print_plain
 from lstmzoo.errors import LstmzooError
-from lstmzoo.inference.footage import Footage, open_footage, read_first_mask
-from lstmzoo.inference.memory_film import MemoryFilm, choose_layer, film_memory
-from lstmzoo.inference.memory_plots import memory_sheet, memory_video
-from lstmzoo.inference.memory_rows import map_rows
-from lstmzoo.inference.retention import Retention, Truth, find_truth, hidden_frames, measure_retention
-from lstmzoo.inference.retention_plot import retention_curves, stretches
-from lstmzoo.inference.segments import check_model, objects_of
+from lstmzoo.io.atomic import csv_file
+from lstmzoo.io.terminal import print_plain
+from lstmzoo.segmentation.inference.footage import Footage, open_footage, read_first_mask
+from lstmzoo.segmentation.inference.memory_film import MemoryFilm, choose_layer, film_memory
+from lstmzoo.segmentation.inference.memory_plots import memory_sheet, memory_video
+from lstmzoo.segmentation.inference.memory_rows import map_rows
+from lstmzoo.segmentation.inference.retention import Retention, Truth, find_truth, hidden_frames, measure_retention
+from lstmzoo.segmentation.inference.retention_plot import retention_curves, stretches
+from lstmzoo.segmentation.inference.segments import check_model, objects_of
 
 
 def run(argv: list[str]) -> None:

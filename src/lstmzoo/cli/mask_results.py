@@ -8,12 +8,12 @@ from pathlib import Path
 from lstmzoo.cli.compose import compose
 from lstmzoo.cli.measured import stamp
 from lstmzoo.cli.run_folder import write_json
-from lstmzoo.data.atomic import making_folder
-from lstmzoo.data.davis.lists import default_split
-from lstmzoo.data.terminal import print_plain, wide_console
 from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.inference.davis_tables import scores_table, write_official_tables
-from lstmzoo.metrics.davis import PROTOCOLS, evaluate
+from lstmzoo.io.atomic import making_folder
+from lstmzoo.io.terminal import print_plain, wide_console
+from lstmzoo.segmentation.data.lists import default_split
+from lstmzoo.segmentation.inference.davis_tables import scores_table, write_official_tables
+from lstmzoo.segmentation.metrics import PROTOCOLS, evaluate
 
 
 def score_folder(argv: list[str]) -> None:

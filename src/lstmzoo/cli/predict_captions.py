@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lstmzoo.errors import DataError, printable
 
 if TYPE_CHECKING:
-    from lstmzoo.models.captioning.decode import Sentence
+    from lstmzoo.captioning.models.decode import Sentence
 
 
 def run(argv: list[str]) -> None:
@@ -24,11 +24,11 @@ def run(argv: list[str]) -> None:
         KeyboardInterrupt: it was stopped; what was done until then is written.
         SystemExit: with code 1 if some of several pictures could not be read; the others are done.
     """
+    from lstmzoo.captioning.inference import caption_files, find_pictures, suffixes_of, text_of
     from lstmzoo.cli.caption_options import decoding_of, speaker_of
     from lstmzoo.cli.compose import compose
-    from lstmzoo.data.progress import progress_bar
-    from lstmzoo.data.terminal import print_plain
-    from lstmzoo.inference.captions import caption_files, find_pictures, suffixes_of, text_of
+    from lstmzoo.io.progress import progress_bar
+    from lstmzoo.io.terminal import print_plain
 
     config = compose("predict_captioning", argv)
     decoding = decoding_of(config)
@@ -69,9 +69,9 @@ def run(argv: list[str]) -> None:
 
 
 def _write(output: Path, done: dict[Path, Any], sentences: dict[Path, list[str]]) -> None:
+    from lstmzoo.captioning.data.images import read_thumbnail
+    from lstmzoo.captioning.plots import MOST, contact_sheet
     from lstmzoo.cli.caption_results import image_ids, write_results
-    from lstmzoo.data.captions.images import read_thumbnail
-    from lstmzoo.inference.caption_plots import MOST, contact_sheet
 
     names = image_ids(list(sentences))
     entries = [

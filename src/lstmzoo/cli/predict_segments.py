@@ -7,14 +7,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmzoo.data.atomic import making_folder
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
+from lstmzoo.io.atomic import making_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from lstmzoo.inference.footage import Footage
-    from lstmzoo.inference.segment_files import Segmented
+    from lstmzoo.segmentation.inference.footage import Footage
+    from lstmzoo.segmentation.inference.segment_files import Segmented
 
 VIDEO_FORMATS = ("mp4", "avi", "none")
 
@@ -30,7 +30,7 @@ def run(argv: list[str]) -> None:
         SystemExit: with code 1 if some of several videos could not be read; the others are done.
     """
     from lstmzoo.cli.compose import compose
-    from lstmzoo.inference.footage import find_footage
+    from lstmzoo.segmentation.inference.footage import find_footage
 
     config = compose("predict_segmentation", argv)
     if config.video not in VIDEO_FORMATS:
@@ -60,12 +60,12 @@ def predict(config: DictConfig, videos: list[Footage], output: Path, first_mask:
         KeyboardInterrupt: Ctrl-C or SIGTERM, once what was done until then is written.
     """
     from lstmzoo.cli.device import load_model
-    from lstmzoo.data.progress import progress_bar
-    from lstmzoo.data.terminal import PlainConsole, print_plain
-    from lstmzoo.inference.footage import read_first_mask
-    from lstmzoo.inference.segment_files import segment_to_files
-    from lstmzoo.inference.segments import check_model
-    from lstmzoo.inference.tables import segmented_table
+    from lstmzoo.io.progress import progress_bar
+    from lstmzoo.io.terminal import PlainConsole, print_plain
+    from lstmzoo.segmentation.inference.footage import read_first_mask
+    from lstmzoo.segmentation.inference.segment_files import segment_to_files
+    from lstmzoo.segmentation.inference.segment_table import segmented_table
+    from lstmzoo.segmentation.inference.segments import check_model
 
     model = load_model(config.ckpt_path, config.device)
     check_model(model, first_mask is not None)
@@ -119,9 +119,9 @@ def predict(config: DictConfig, videos: list[Footage], output: Path, first_mask:
 def _write(config: DictConfig, model: Any, output: Path, done: list[Segmented], failures: dict[str, str]) -> None:
     """Write predictions.json and, if asked for, submission.zip."""
     from lstmzoo.cli.run_folder import write_json
-    from lstmzoo.data.atomic import make_folder
-    from lstmzoo.inference.resources import peak_bytes, peak_gpu_bytes
-    from lstmzoo.inference.segment_files import write_submission
+    from lstmzoo.io.atomic import make_folder
+    from lstmzoo.io.resources import peak_bytes, peak_gpu_bytes
+    from lstmzoo.segmentation.inference.segment_files import write_submission
 
     make_folder(output)
     if config.submission and done:

@@ -8,8 +8,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmzoo.data.atomic import making_folder
 from lstmzoo.errors import DataError, LstmzooError, Terminated, unknown_choice
+from lstmzoo.io.atomic import making_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -57,12 +57,12 @@ def predict(config: DictConfig, sources: dict[str, Path | int], output: Path, se
         KeyboardInterrupt: Ctrl-C or SIGTERM, once what was seen until then is written; one that ends a camera is none.
         SystemExit: with code 1 if some of several sources could not be read.
     """
+    from lstmzoo.actions.annotate import Outcome, annotate
+    from lstmzoo.actions.tables import summary_table, write_summary
     from lstmzoo.cli.device import load_model
-    from lstmzoo.data.progress import progress_bar
-    from lstmzoo.data.terminal import PlainConsole, print_plain
-    from lstmzoo.inference.annotate import Outcome, annotate
-    from lstmzoo.inference.stream import Stream
-    from lstmzoo.inference.tables import summary_table, write_summary
+    from lstmzoo.io.progress import progress_bar
+    from lstmzoo.io.stream import Stream
+    from lstmzoo.io.terminal import PlainConsole, print_plain
 
     model = load_model(config.ckpt_path, config.device)
     outcomes: list[Outcome] = []
@@ -129,7 +129,7 @@ def find_sources(wanted: str | int, output: Path) -> dict[str, Path | int]:
         DataError: there is nothing of that name, or no video in the folder.
         LstmzooError: results would be written among the videos of the folder.
     """
-    from lstmzoo.data.video import VIDEO_SUFFIXES, is_frame_folder, is_video, local_path, warn_of_others
+    from lstmzoo.io.video import VIDEO_SUFFIXES, is_frame_folder, is_video, local_path, warn_of_others
 
     if re.fullmatch(r"-?\d+", str(wanted)) and not Path(str(wanted)).exists():
         return {f"camera{int(wanted)}": int(wanted)}

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
+from lstmzoo.actions.datamodule import ClipDataModule
 from lstmzoo.cli.build import setting_errors, to_dict
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checkpoint import read_contract
-from lstmzoo.tasks import get_task
-from lstmzoo.tasks.base import BaseTask
-from lstmzoo.tasks.datamodule import ClipDataModule
+from lstmzoo.training import get_task
+from lstmzoo.training.base import BaseTask
 
 REHEARSAL = ["one class", "another"]
 WRITTEN = "metrics.json, confusion_matrix.csv, confusion_matrix.png, predictions.csv"

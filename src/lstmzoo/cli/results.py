@@ -11,16 +11,16 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from rich.table import Table
 
+from lstmzoo.actions.task import RecognitionResults
+from lstmzoo.captioning.task import CaptionResults
 from lstmzoo.cli.caption_results import save_captions, show_captions
 from lstmzoo.cli.measured import Measured
 from lstmzoo.cli.run_folder import write_json
 from lstmzoo.cli.segment_results import save_segmentation, show_segmentation
-from lstmzoo.data.atomic import csv_file
-from lstmzoo.data.terminal import wide_console
-from lstmzoo.inference import plots
-from lstmzoo.tasks.captioning import CaptionResults
-from lstmzoo.tasks.recognition import RecognitionResults
-from lstmzoo.tasks.segmentation_results import SegmentationResults
+from lstmzoo.io.atomic import csv_file
+from lstmzoo.io.terminal import wide_console
+from lstmzoo.segmentation.results import SegmentationResults
+from lstmzoo.viz import plots
 
 MOST_CLASSES = 12
 """A confusion matrix of more classes is only written to files: no terminal is that wide."""

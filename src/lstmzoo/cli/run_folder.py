@@ -12,9 +12,9 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.data.atomic import write_atomically
-from lstmzoo.data.wording import why_unreadable
 from lstmzoo.errors import LstmzooError
+from lstmzoo.io.atomic import write_atomically
+from lstmzoo.io.wording import why_unreadable
 from lstmzoo.models.contract import check_plain
 
 LARGEST_CONFIG = 1_000_000

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lstmzoo.cli.inside import check_inside
-from lstmzoo.data.atomic import make_folder
 from lstmzoo.errors import LstmzooError
+from lstmzoo.io.atomic import make_folder
 
 _NAME = ".lock"
 

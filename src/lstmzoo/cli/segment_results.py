@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.cli.run_folder import write_json
-from lstmzoo.data.terminal import wide_console
-from lstmzoo.inference.davis_tables import scores_table, write_official_tables
-from lstmzoo.inference.segment_plots import frames_sheet
-from lstmzoo.tasks.segmentation_results import SegmentationResults
+from lstmzoo.io.terminal import wide_console
+from lstmzoo.segmentation.inference.davis_tables import scores_table, write_official_tables
+from lstmzoo.segmentation.inference.segment_plots import frames_sheet
+from lstmzoo.segmentation.results import SegmentationResults
 
 SHOWN = 8
 """Frames in each of the two pictures."""

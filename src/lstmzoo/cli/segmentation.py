@@ -9,9 +9,9 @@ from omegaconf import DictConfig
 
 from lstmzoo.cli.build import setting_errors, to_dict
 from lstmzoo.errors import LstmzooError
-from lstmzoo.tasks import get_task
-from lstmzoo.tasks.base import BaseTask
-from lstmzoo.tasks.segmentation_data import SIMULATION_KEYS, SegmentationDataModule
+from lstmzoo.segmentation.datamodule import SIMULATION_KEYS, SegmentationDataModule
+from lstmzoo.training import get_task
+from lstmzoo.training.base import BaseTask
 
 REHEARSAL: list[str] = []
 WRITTEN = "metrics.json, global_results and per-sequence_results (CSV), worst_frames.png, best_frames.png"

@@ -18,14 +18,14 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from lstmzoo.actions.data.pattern_cost import is_quick
+from lstmzoo.actions.data.video_groups import ALONE, LIKELY, TELLING
 from lstmzoo.cli.compose import LITERAL, compose_unset, fits, type_name
 from lstmzoo.cli.configs import groups
-from lstmzoo.data.cache import CACHE_NAME, user_cache_dir
-from lstmzoo.data.pattern_cost import is_quick
-from lstmzoo.data.video_groups import ALONE, LIKELY, TELLING
 from lstmzoo.errors import CheckpointError, DataError, unknown_choice
+from lstmzoo.io.cache import CACHE_NAME, user_cache_dir
 from lstmzoo.models.contract import brief, check_finite, check_modules, check_plain, leaves
-from lstmzoo.tasks import list_tasks
+from lstmzoo.training import list_tasks
 
 NOT_TAKEN = {
     "data": ("cache_dir", "num_workers"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.tasks import list_tasks
+from lstmzoo.training import list_tasks
 
 
 def of(task: str) -> ModuleType:

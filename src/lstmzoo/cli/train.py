@@ -177,7 +177,7 @@ def _resume(folder: Path, overrides: Sequence[str], sweep: bool) -> None:
     read_config(folder)  # whether there is a run at all
     from lstmzoo.cli.stored_run import read_run
     from lstmzoo.cli.training import train
-    from lstmzoo.tasks.checkpoint_io import newest_checkpoint
+    from lstmzoo.training.checkpoint_io import newest_checkpoint
 
     checkpoint = newest_checkpoint(folder)
     stored = read_run(folder, checkpoint, {override.key_or_group for override in parse(overrides)})

@@ -23,11 +23,11 @@ from lstmzoo.cli.results import SaveResults, read_results
 from lstmzoo.cli.run_folder import write_config, write_json, write_versions
 from lstmzoo.cli.run_lock import has_checkpoint, owned
 from lstmzoo.errors import DataWarning, LstmzooError
-from lstmzoo.inference import plots
-from lstmzoo.tasks.base import BaseTask
-from lstmzoo.tasks.base_data import BaseDataModule
-from lstmzoo.tasks.callbacks import Checkpoints
-from lstmzoo.tasks.run_log import read_rows
+from lstmzoo.training.base import BaseTask
+from lstmzoo.training.base_data import BaseDataModule
+from lstmzoo.training.callbacks import Checkpoints
+from lstmzoo.training.run_log import read_rows
+from lstmzoo.viz import plots
 
 LEAST_OPEN_FILES = 64
 

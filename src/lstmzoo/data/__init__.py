@@ -1,4 +1,4 @@
-"""Files in, tensors out: KTH, DAVIS, one's own videos, captions, and simulators that write their layouts."""
+"""Data sets by name, and the readers behind them; each is imported when it is first used."""
 
 from __future__ import annotations
 
@@ -6,33 +6,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lstmzoo.data import captions, davis, download, kth, video
-    from lstmzoo.data.captions import Captions
-    from lstmzoo.data.davis import DAVIS, MaskedVideo, SegmentationClips
-    from lstmzoo.data.kth import KTH
-    from lstmzoo.data.video_folder import VideoFolder
+    from lstmzoo.actions.data.kth import KTH
+    from lstmzoo.actions.data.video_folder import VideoFolder
+    from lstmzoo.captioning.data import Captions
+    from lstmzoo.data import kth, video
+    from lstmzoo.segmentation.data import DAVIS, MaskedVideo, SegmentationClips
 
-__all__ = [
-    "DAVIS",
-    "KTH",
-    "Captions",
-    "MaskedVideo",
-    "SegmentationClips",
-    "VideoFolder",
-    "captions",
-    "davis",
-    "download",
-    "kth",
-    "video",
-]
+__all__ = ["DAVIS", "KTH", "Captions", "MaskedVideo", "SegmentationClips", "VideoFolder", "kth", "video"]
 
 _CLASSES = {
-    "Captions": "lstmzoo.data.captions",
-    "DAVIS": "lstmzoo.data.davis",
-    "KTH": "lstmzoo.data.kth",
-    "MaskedVideo": "lstmzoo.data.davis",
-    "SegmentationClips": "lstmzoo.data.davis",
-    "VideoFolder": "lstmzoo.data.video_folder",
+    "Captions": "lstmzoo.captioning.data",
+    "DAVIS": "lstmzoo.segmentation.data",
+    "KTH": "lstmzoo.actions.data.kth",
+    "MaskedVideo": "lstmzoo.segmentation.data",
+    "SegmentationClips": "lstmzoo.segmentation.data",
+    "VideoFolder": "lstmzoo.actions.data.video_folder",
 }
 
 

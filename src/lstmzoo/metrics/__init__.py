@@ -1,11 +1,11 @@
-"""The field's numbers; each module is imported when it is first used."""
+"""The field's metrics: `lstmzoo.metrics.captions` and `lstmzoo.metrics.davis`."""
 
 from __future__ import annotations
 
 import importlib
 from types import ModuleType
 
-__all__ = ["captions", "davis", "recognition"]
+__all__ = ["captions", "davis"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -1,19 +1,15 @@
 """Models by name: encoders, a recurrent core and heads; see :func:`list_models` and :func:`create_model`."""
 
-from lstmzoo.models import captioning, recognition, segmentation  # registers the models
 from lstmzoo.models.checkpoint import load, read_contract, save_contract
 from lstmzoo.models.encoders import list_encoders
 from lstmzoo.models.registry import create_model, list_models, register_model
 
 __all__ = [
-    "captioning",
     "create_model",
     "list_encoders",
     "list_models",
     "load",
     "read_contract",
-    "recognition",
     "register_model",
     "save_contract",
-    "segmentation",
 ]

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
 from lstmzoo.errors import DataError
-
-if TYPE_CHECKING:
-    from lstmzoo.models.captioning.decode import Sentence
 
 
 def check_finite(outputs: Tensor, model: Any, about: object = "") -> None:
@@ -29,18 +26,18 @@ def check_finite(outputs: Tensor, model: Any, about: object = "") -> None:
         raise _not_finite(model, about)
 
 
-def check_said(sentences: Sequence[Sentence], model: Any, about: object = "") -> None:
-    """Make sure that a captioner's numbers were finite when it put a picture into words.
+def check_scores(scores: Sequence[float], model: Any, about: object = "") -> None:
+    """Make sure that the logits behind the captions of an image were finite.
 
     Args:
-        sentences: what it said of the picture; of numbers that are not finite, nothing can be said.
+        scores: log-probabilities of its captions; logits that are not finite give no captions at all.
         model: see `check_finite`.
-        about: the picture.
+        about: the image.
 
     Raises:
         DataError: they were not.
     """
-    if not sentences or not all(math.isfinite(sentence.score) for sentence in sentences):
+    if not scores or not all(map(math.isfinite, scores)):
         raise _not_finite(model, about)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from lstmzoo import discovery
 from lstmzoo.errors import LstmzooError, unknown_choice
 
 Builder = TypeVar("Builder", bound=Callable[..., nn.Module])
@@ -57,6 +58,7 @@ def list_models(pattern: str = "*") -> list[str]:
     Returns:
         The matching names, sorted.
     """
+    discovery.import_all("models")
     return sorted(fnmatch.filter(_models, pattern))
 
 
@@ -78,6 +80,7 @@ def create_model(name: str, pretrained: bool = False, **overrides: Any) -> nn.Mo
         LstmzooError: an unknown name, an unknown, missing, non-primitive or impossible argument, or
             ``pretrained=True`` for a model without published weights.
     """
+    discovery.import_all("models")
     if name not in _models:
         raise LstmzooError(unknown_choice("model", name, _models))
     arguments = _arguments(name, overrides)

@@ -1,0 +1,1 @@
+"""Human action recognition: a video in, an action out."""

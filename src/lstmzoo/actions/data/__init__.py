@@ -1,0 +1,1 @@
+"""Labelled videos: KTH, folders and lists of videos."""

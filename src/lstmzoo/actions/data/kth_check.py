@@ -1,0 +1,188 @@
+"""Whether a copy of KTH is complete: what was found against what was published."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lstmzoo.actions.data.kth_files import (
+    ACTIONS,
+    SIMULATED_MARKER,
+    Range,
+    VideoFiles,
+    clamp_ranges,
+    find_videos,
+    parse_name,
+    read_sequences,
+)
+from lstmzoo.actions.data.kth_protocols import split_persons
+from lstmzoo.io import video
+from lstmzoo.io.wording import listed
+
+PUBLISHED_SEQUENCES = {"train": 760, "val": 768, "test": 863}
+"""Sequences of the official splits."""
+
+PUBLISHED_VIDEOS = {"train": 191, "val": 192, "test": 216}
+"""Videos of the official splits: 25 persons x 6 actions x 4 scenarios, less person13_handclapping_d3."""
+
+PUBLISHED_SHORT = "person01_boxing_d4"
+"""The one video that was published with fewer frames than its last range needs."""
+
+
+@dataclass(frozen=True)
+class SplitCount:
+    """Numbers of one official split.
+
+    Attributes:
+        videos: videos found that decode.
+        videos_listed: videos to which 00sequences.txt gives ranges.
+        videos_published: videos of the real data set.
+        sequences: sequences that can be used.
+        sequences_listed: sequences in 00sequences.txt.
+        sequences_published: sequences of the real data set.
+    """
+
+    videos: int
+    videos_listed: int
+    videos_published: int
+    sequences: int
+    sequences_listed: int
+    sequences_published: int
+
+
+@dataclass(frozen=True)
+class KTHReport:
+    """What `check` found.
+
+    Attributes:
+        root: the folder.
+        simulated: the folder was made by `lstmzoo data simulate kth`.
+        published: 00sequences.txt lists as much as was published.
+        splits: numbers of the official splits.
+        persons: the persons that 00sequences.txt names.
+        actions: the actions that it names.
+        missing: videos that have ranges but were not found.
+        damaged: videos of which fewer frames decode than their ranges need, with what follows.
+        as_published: the same of a video that was published like that.
+        undecodable: videos of which nothing decodes, with the reason.
+        duplicates: videos found more than once, with the files that are not used.
+        unlisted: videos found that 00sequences.txt does not give ranges to.
+        remedy: what to do if something is missing; empty otherwise.
+    """
+
+    root: str
+    simulated: bool
+    published: bool
+    splits: dict[str, SplitCount]
+    persons: list[int]
+    actions: list[str]
+    missing: list[str]
+    damaged: dict[str, str]
+    as_published: dict[str, str]
+    undecodable: dict[str, str]
+    duplicates: dict[str, list[str]]
+    unlisted: list[str]
+    remedy: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether every video with ranges is there as it was published, of two persons at least: one to test on."""
+        return len(self.persons) > 1 and not (self.missing or self.undecodable or self.damaged)
+
+    def to_json(self) -> str:
+        """Return the report as JSON."""
+        return json.dumps({**asdict(self), "complete": self.complete}, indent=2)
+
+
+def check(root: str | os.PathLike[str], *, workers: int | None = None, progress: bool = True) -> KTHReport:
+    """Count what is there by decoding every video once.
+
+    Args:
+        root: folder of the data set.
+        workers: videos decoded side by side; None for one per processor core.
+        progress: show a progress bar.
+
+    Returns:
+        The report.
+
+    Raises:
+        DataError: no such folder, no 00sequences.txt in it, or one that cannot be parsed.
+    """
+    root = Path(root)
+    sequences = read_sequences(root)
+    in_list = {name: ranges for name, ranges in sequences.items() if ranges}
+    files = find_videos(root)
+    found = {name: path for name, path in files.paths.items() if name in in_list}
+    frames, failed = video.count_all(list(found.values()), workers=workers, progress=progress)
+    usable = {name: clamp_ranges(in_list[name], frames[path]) for name, path in found.items() if path in frames}
+    missing = [name for name in in_list if name not in found]
+    simulated = (root / SIMULATED_MARKER).exists()
+    short = {
+        name: f"{video.declared_frames(found[name])} frames declared, {frames[found[name]]} decode; "
+        f"sequences: {', '.join(clamped.changes)}"
+        for name, clamped in usable.items()
+        if clamped.changes
+    }
+    known = {
+        name
+        for name in short
+        if name == PUBLISHED_SHORT and not simulated and len(usable[name].ranges) == len(in_list[name])
+    }
+    damaged = {name: what for name, what in short.items() if name not in known}
+    broken = [*failed, *(found[name] for name in damaged)]
+    persons = sorted({parse_name(name).person for name in sequences})
+    return KTHReport(
+        root=str(root),
+        simulated=simulated,
+        published=_counts(in_list) == (PUBLISHED_VIDEOS, PUBLISHED_SEQUENCES),
+        splits=_split_counts(in_list, {name: clamped.ranges for name, clamped in usable.items()}),
+        persons=persons,
+        actions=[action for action in ACTIONS if any(parse_name(name).action == action for name in sequences)],
+        missing=missing,
+        damaged=damaged,
+        as_published={name: short[name] for name in known},
+        undecodable={name: failed[path] for name, path in found.items() if path in failed},
+        duplicates=_duplicates(files),
+        unlisted=[name for name in files.paths if name not in in_list],
+        remedy=_remedy(root, simulated, broken) if missing or broken or len(persons) < 2 else "",
+    )
+
+
+def _remedy(root: Path, simulated: bool, broken: list[Path]) -> str:
+    """Say how to complete the folder; what is complete is kept."""
+    if simulated:
+        return f"Run `lstmzoo data simulate kth root={root}`, which makes what is broken again"
+    first = f"Delete {listed(broken)}, then run" if broken else "Run"
+    return f"{first} `lstmzoo data prepare kth root={root}`"
+
+
+def _counts(sequences: dict[str, list[Range]]) -> tuple[dict[str, int], dict[str, int]]:
+    """Count videos and sequences of the official splits."""
+    persons = split_persons("official")._asdict()
+    of_split = {
+        split: [ranges for name, ranges in sequences.items() if parse_name(name).person in members]
+        for split, members in persons.items()
+    }
+    return {s: len(r) for s, r in of_split.items()}, {s: sum(map(len, r)) for s, r in of_split.items()}
+
+
+def _split_counts(listed: dict[str, list[Range]], usable: dict[str, list[Range]]) -> dict[str, SplitCount]:
+    videos, sequences = _counts(usable)
+    videos_listed, sequences_listed = _counts(listed)
+    return {
+        split: SplitCount(
+            videos[split],
+            videos_listed[split],
+            PUBLISHED_VIDEOS[split],
+            sequences[split],
+            sequences_listed[split],
+            PUBLISHED_SEQUENCES[split],
+        )
+        for split in PUBLISHED_SEQUENCES
+    }
+
+
+def _duplicates(files: VideoFiles) -> dict[str, list[str]]:
+    return {name: [str(path) for path in paths] for name, paths in files.duplicates.items()}

@@ -1,0 +1,254 @@
+"""A folder of videos, taken apart: which there are, what is seen in them, and which split they belong to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from lstmzoo.actions.data.group_splits import SPLITS, deal_groups, named_groups
+from lstmzoo.actions.data.labelled_videos import Labelled, by_folders, by_lists, by_split_folders, has_split_folders
+from lstmzoo.actions.data.video_groups import ALONE, CLASS, TELLING, group_finder, guess_pattern, unfitting
+from lstmzoo.errors import DataError, LstmzooError, unknown_choice
+from lstmzoo.io.images import natural_key
+from lstmzoo.io.wording import counted, listed
+
+KINDS = ("group", "folders", "files")
+
+UNIONS = {"train": ("train",), "val": ("val",), "test": ("test",), "trainval": ("train", "val"), "all": SPLITS}
+"""What a data set can be asked for, and the splits that it is."""
+
+
+class LabelledVideo(NamedTuple):
+    """A video and what is known of it."""
+
+    path: Path
+    label: int
+    group: str
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """How videos are put into groups, and groups dealt into splits; see `lstmzoo.data.VideoFolder`."""
+
+    pattern: str | None = None
+    scope: str = "global"
+    val_groups: Sequence[object] | None = None
+    test_groups: Sequence[object] | None = None
+    val_fraction: float = 0.2
+    test_fraction: float = 0.2
+    seed: int = 0
+    guessed: bool = False
+
+    def finder(self) -> Callable[[Path, str], str]:
+        """Make the function that finds the group of a video; see `group_finder`."""
+        return group_finder(self.pattern, self.scope, guessed=self.guessed)
+
+
+@dataclass(frozen=True)
+class Division:
+    """Which videos are in which split.
+
+    Attributes:
+        classes: class names, in the order of their labels.
+        videos: all videos that can be used.
+        split_of: the split of each video that is in one.
+        how: how groups and splits were found, in words.
+        problems: what is not as it should be, in words.
+        missing: how many videos of lists are not there.
+    """
+
+    classes: list[str]
+    videos: list[LabelledVideo]
+    split_of: Mapping[Path, str]
+    how: str
+    problems: list[str]
+    missing: int
+
+    def __str__(self) -> str:
+        """Say how the splits were found, and which groups are in which."""
+        groups = {split: sorted({video.group for video in self.of(split)}, key=natural_key) for split in SPLITS}
+        if sum(map(len, groups.values())) >= sum(len(self.of(split)) for split in SPLITS):
+            return f"split {self.how}"
+        dealt = [
+            f"{split}: {counted(len(names), 'group')}, {listed(names, 8)}" for split, names in groups.items() if names
+        ]
+        return f"split {self.how}\n{'; '.join(dealt)}"
+
+    def of(self, split: str) -> list[LabelledVideo]:
+        """List the videos of a split, or of a union of splits.
+
+        Raises:
+            LstmzooError: an unknown split.
+        """
+        if split not in UNIONS:
+            raise LstmzooError(unknown_choice("split", split, UNIONS))
+        return [video for video in self.videos if self.split_of.get(video.path) in UNIONS[split]]
+
+    @property
+    def too_few_classes(self) -> str:
+        """Why nothing can be learnt from these videos, in words; empty where something can."""
+        if len(self.classes) > 1:
+            return ""
+        return (
+            f"there is no other class than {listed(self.classes)}, but two or more are needed to tell apart; add "
+            "videos of others, or name a table of the classes with data.class_file=..."
+        )
+
+    def absent(self, split: str) -> list[str]:
+        """List the classes of which a split has no video."""
+        present = {video.label for video in self.of(split)}
+        return [name for label, name in enumerate(self.classes) if label not in present]
+
+
+def divide(
+    root: Path,
+    *,
+    splits: str | None = None,
+    group_pattern: str | None = None,
+    group_scope: str = "global",
+    val_groups: Sequence[object] | None = None,
+    test_groups: Sequence[object] | None = None,
+    val_fraction: float = 0.2,
+    test_fraction: float = 0.2,
+    split_seed: int = 0,
+    split_dir: str | os.PathLike[str] | None = None,
+    label_file: str | os.PathLike[str] | None = None,
+    class_file: str | os.PathLike[str] | None = None,
+    classes: Sequence[object] | None = None,
+    fold: int = 1,
+) -> Division:
+    """Find the videos of a folder, their classes and splits; see `lstmzoo.data.VideoFolder` for the arguments.
+
+    Raises:
+        DataError: no videos, an empty class, a class with too few groups, or a broken list.
+        LstmzooError: an unknown option, class or group, or a group pattern that does not fit.
+    """
+    if splits is not None and splits not in KINDS:
+        raise LstmzooError(unknown_choice("data.splits", splits, KINDS))
+    if splits == "files" and split_dir is None and label_file is None:
+        raise LstmzooError("data.splits=files needs data.split_dir=..., the folder of train.txt, val.txt and test.txt")
+    if not root.is_dir():
+        raise DataError(f"{root} is not a folder; it should hold one folder of videos per class")
+    wanted = None if classes is None else [str(name) for name in classes]
+    grouping = Grouping(group_pattern, group_scope, val_groups, test_groups, val_fraction, test_fraction, split_seed)
+    if split_dir is not None or label_file is not None:
+        found = by_lists(root, _path(split_dir), _path(label_file), _path(class_file), wanted, fold)
+    elif splits == "folders" or (splits is None and has_split_folders(root)):
+        found = by_split_folders(root, wanted)
+    else:
+        found = by_folders(root, wanted)
+    given = {video.path: video.split for video in found.videos if video.split is not None}
+    if splits == "group" or (splits is None and not given):
+        return _deal(found, grouping)
+    if not given:
+        raise DataError(f"data.splits={splits}: neither folders nor lists say which videos are in which split")
+    division = _division(found, grouping, given, "as folders or lists say")
+    _note_absent_classes(division)
+    return division
+
+
+def _deal(found: Labelled, grouping: Grouping) -> Division:
+    """Deal the groups that file names tell, or seem to tell."""
+    if grouping.pattern is not None:
+        division = _dealt(found, grouping, f"by group, data.group_pattern='{grouping.pattern}'")
+        _refuse_absent_classes(division)
+        return division
+    pattern = guess_pattern([(video.path, video.name) for video in found.videos])
+    if pattern is None:
+        division = _dealt(found, grouping, "by video, each a group of its own")
+        division.problems.append(
+            "every video counts as a person and place of its own, because the file names do not tell which belong "
+            "together; where videos share one, a test on them means little: say which part of the names tells it, e.g. "
+            f"data.group_pattern='_(\\d+)_\\d+\\.', or data.group_pattern='{ALONE}' where it is so"
+        )
+    else:
+        division = _by_guess(found, replace(grouping, pattern=pattern, guessed=True))
+        division.problems.extend(_doubts(division, pattern))
+    _refuse_absent_classes(division)
+    return division
+
+
+def _doubts(division: Division, pattern: str) -> Iterator[str]:
+    """Say where a guess may be wrong."""
+    named = [(video.path, division.classes[video.label]) for video in division.videos]
+    others = unfitting(pattern, named)
+    if others:
+        yield (
+            f"{counted(len(others), 'file name')} without data.group_pattern='{pattern}', which the others suggest; "
+            f"each counts as a group of its own: {listed(path.name for path in others)}"
+        )
+    find = group_finder(pattern, "global", guessed=True)
+    pairs = {(find(path, name), name) for path, name in named}
+    if pattern not in TELLING and len(division.classes) > 1 and len(pairs) == len({group for group, _ in pairs}):
+        yield (
+            f"no group that data.group_pattern='{pattern}' finds is in two classes; where a person or place is, say "
+            f"which part of the file names tells it ({CLASS} stands for the name of the class), or videos of one may "
+            "be trained on and tested on"
+        )
+
+
+def _by_guess(found: Labelled, grouping: Grouping) -> Division:
+    """Deal groups that were guessed: three splits if there are enough of them, else two."""
+    how = (
+        f"by group, assuming from the file names data.group_pattern='{grouping.pattern}' "
+        f"(data.group_pattern='{ALONE}' says that every video shows another person and place)"
+    )
+    try:
+        return _dealt(found, grouping, how)
+    except DataError as error:
+        if grouping.val_groups is not None or not grouping.val_fraction:
+            raise
+        reason = str(error).partition(";")[0]
+    without = replace(grouping, val_fraction=0)
+    try:
+        division = _dealt(found, without, how)
+    except DataError:
+        division = _dealt(found, replace(without, scope="class"), f"{how}, and data.group_scope=class")
+    division.problems.append(f"there is no validation split: {reason}")
+    return division
+
+
+def _dealt(found: Labelled, grouping: Grouping, how: str) -> Division:
+    group = grouping.finder()
+    groups: dict[str, set[str]] = {}
+    for video in found.videos:
+        groups.setdefault(group(video.path, video.name), set()).add(video.name)
+
+    def wish(split: str, names: Sequence[object] | None, share: float) -> float | set[str]:
+        return float(share) if names is None else named_groups(groups, split, names)
+
+    val = wish("val", grouping.val_groups, grouping.val_fraction)
+    test = wish("test", grouping.test_groups, grouping.test_fraction)
+    dealt = deal_groups(groups, val=val, test=test, seed=grouping.seed)
+    split_of = {video.path: dealt[group(video.path, video.name)] for video in found.videos}
+    return _division(found, grouping, split_of, how)
+
+
+def _division(found: Labelled, grouping: Grouping, split_of: Mapping[Path, str], how: str) -> Division:
+    group = grouping.finder()
+    labels = {name: label for label, name in enumerate(found.classes)}
+    videos = [LabelledVideo(path, labels[name], group(path, name)) for path, name, _ in found.videos]
+    return Division(found.classes, videos, split_of, how, list(found.problems), found.missing)
+
+
+def _path(value: str | os.PathLike[str] | None) -> Path | None:
+    return None if value is None else Path(value)
+
+
+def _refuse_absent_classes(division: Division) -> None:
+    """A class that is never trained on is a mistake in naming groups."""
+    absent = division.absent("train")
+    if absent:
+        raise DataError(f"no video of class {listed(absent)} is in the train split; it could not be learnt")
+    _note_absent_classes(division)
+
+
+def _note_absent_classes(division: Division) -> None:
+    """Name classes that a split that is not empty lacks."""
+    for split in SPLITS:
+        absent = division.absent(split)
+        if absent and (division.of(split) or split == "train"):
+            division.problems.append(f"no video of class {listed(absent)} is in the {split} split")

@@ -1,0 +1,1 @@
+"""Models that classify the action in a video."""

@@ -1,0 +1,26 @@
+"""Captions: pictures and what was said about them, in the layouts of COCO, Karpathy, Flickr8k, Flickr30k and csv."""
+
+from lstmzoo.captioning.data.dataset import LEVELS, Captions, EmptySplit, collate
+from lstmzoo.captioning.data.features import FeatureCache
+from lstmzoo.captioning.data.images import read_image
+from lstmzoo.captioning.data.layouts import LAYOUTS, read_captions
+from lstmzoo.captioning.data.records import SPLITS, CaptionFiles, CaptionRecord
+from lstmzoo.captioning.data.text import tokenize
+from lstmzoo.captioning.data.vocabulary import SPECIALS, Vocabulary
+
+__all__ = [
+    "LAYOUTS",
+    "LEVELS",
+    "SPECIALS",
+    "SPLITS",
+    "CaptionFiles",
+    "CaptionRecord",
+    "Captions",
+    "EmptySplit",
+    "FeatureCache",
+    "Vocabulary",
+    "collate",
+    "read_captions",
+    "read_image",
+    "tokenize",
+]

@@ -1,0 +1,216 @@
+"""Whether a copy of a captioning data set is complete: what was found against what was published."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lstmzoo.captioning.data.images import read_image
+from lstmzoo.captioning.data.layouts import is_simulated, read_captions
+from lstmzoo.captioning.data.obstacles import USUAL_MIN_COUNT, obstacles
+from lstmzoo.captioning.data.records import CaptionFiles, CaptionRecord, missing_images
+from lstmzoo.captioning.data.remedies import remedy
+from lstmzoo.errors import DataError
+from lstmzoo.io.progress import progress_bar
+
+KARPATHY = {
+    "coco": {"train": (82_783, 414_113), "restval": (30_504, 152_634), "val": (5_000, 25_010), "test": (5_000, 25_010)},
+    "flickr8k": {"train": (6_000, 30_000), "val": (1_000, 5_000), "test": (1_000, 5_000)},
+    "flickr30k": {"train": (29_000, 145_000), "val": (1_014, 5_070), "test": (1_000, 5_000)},
+}
+"""Images and captions of Karpathy's splits; those of Flickr8k are the official ones."""
+
+COCO = {
+    "2014": {"train": (82_783, 414_113), "val": (40_504, 202_654)},
+    "2017": {"train": (118_287, 591_753), "val": (5_000, 25_014)},
+}
+"""COCO's own splits, by the year in the names of its files; a set with other names, also of images, is your own."""
+
+FLICKR30K_ALL = {"": (31_783, 158_915)}
+"""The token file of Flickr30k, which comes without splits."""
+
+NO_SPLIT = "in no split"
+
+
+@dataclass(frozen=True)
+class SplitCount:
+    """Numbers of one split.
+
+    Attributes:
+        images: images that are there and can be decoded.
+        images_listed: images that have captions.
+        images_published: images of the set as it was published; None where that is not known.
+        captions: captions that can be used.
+        captions_published: captions of the set as it was published; None where that is not known.
+    """
+
+    images: int
+    images_listed: int
+    images_published: int | None
+    captions: int
+    captions_published: int | None
+
+
+@dataclass(frozen=True)
+class CaptionsReport:
+    """What `check` found.
+
+    Attributes:
+        root: the folder.
+        layout: its layout.
+        dataset: coco, flickr8k, flickr30k or simulated; empty where the files do not say.
+        source: the file with the captions.
+        simulated: the folder was made by `lstmzoo data simulate captions`.
+        splits: numbers of the splits.
+        captions_per_image: fewest and most captions of an image.
+        words: different words in the captions that are trained on.
+        frequent_words: those that occur five times or more, which a vocabulary usually keeps.
+        missing: images that have captions but were not found, each with the place where it is named.
+        unmatched: entries of split lists that name an image without captions.
+        undecodable: images that cannot be decoded, each with the place where it is named, and what is wrong with it.
+        short: splits with fewer images than were published; those that are not here at all are not among them.
+        oddities: what had to be put right in the captions, by kind, with the places.
+        remedy: what to do if the set is not complete; empty otherwise.
+        obstacles: what keeps a captioner from being trained on it, complete or not, each with its remedy.
+    """
+
+    root: str
+    layout: str
+    dataset: str
+    source: str
+    simulated: bool
+    splits: dict[str, SplitCount]
+    captions_per_image: tuple[int, int]
+    words: int
+    frequent_words: int
+    missing: list[str]
+    unmatched: list[str]
+    undecodable: list[str]
+    short: list[str]
+    oddities: dict[str, list[str]]
+    remedy: str
+    obstacles: list[str]
+
+    @property
+    def complete(self) -> bool:
+        """Whether images are listed, all are there, can be decoded and have captions, and splits are as published."""
+        listed = any(count.images_listed for count in self.splits.values())
+        return listed and not (self.missing or self.unmatched or self.undecodable or self.short)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether a captioner can be trained on it."""
+        return self.complete and not self.obstacles
+
+    def to_json(self) -> str:
+        """Return the report as JSON."""
+        return json.dumps({**asdict(self), "complete": self.complete, "trainable": self.trainable}, indent=2)
+
+
+def check(
+    root: str | os.PathLike[str],
+    layout: str = "auto",
+    *,
+    image_dir: str | os.PathLike[str] | None = None,
+    split_dir: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> CaptionsReport:
+    """Count what is there by reading all captions and decoding every image once.
+
+    Args:
+        root: folder of the data set, or the file with its captions.
+        layout: its layout; see `lstmzoo.captioning.data.layouts`.
+        image_dir: folder of the images, where it is not found beside the captions.
+        split_dir: folder of the split lists, where they lie elsewhere.
+        progress: show a progress bar.
+
+    Returns:
+        The report.
+
+    Raises:
+        DataError: no captions there, or a file that cannot be read.
+    """
+    root = Path(root)
+    files = read_captions(root, layout, image_dir=image_dir, split_dir=split_dir)
+    missing = missing_images(files.records)
+    absent = {record.path for record in missing}
+    found = [record for record in files.records if record.path not in absent]
+    undecodable = _decode_all(found, progress)
+    unusable = [*missing, *(record for record, _ in undecodable)]
+    counts = [len(record.captions) for record in files.records]
+    words = Counter(word for record in files.of("train") for said in record.tokens for word in said)
+    splits = _split_counts(files, {record.path for record in unusable})
+    short = [split for split, count in splits.items() if 0 < count.images_listed < (count.images_published or 0)]
+    return CaptionsReport(
+        root=str(root),
+        layout=files.layout,
+        dataset=files.dataset,
+        source=str(files.source),
+        simulated=is_simulated(root),
+        splits=splits,
+        captions_per_image=(min(counts, default=0), max(counts, default=0)),
+        words=len(words),
+        frequent_words=sum(count >= USUAL_MIN_COUNT for count in words.values()),
+        missing=[f"{record.place}: {record.path}" for record in missing],
+        unmatched=[text for texts in files.unmatched.values() for text in texts],
+        undecodable=[f"{record.place}: {error}" for record, error in undecodable],
+        short=short,
+        oddities=dict(files.oddities.found),
+        remedy=remedy(files, unusable, bool(short)),
+        obstacles=obstacles(files, words),
+    )
+
+
+def _decode_all(records: list[CaptionRecord], progress: bool) -> list[tuple[CaptionRecord, DataError]]:
+    """Return the images that cannot be decoded, and what is wrong with each."""
+    undecodable = []
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        progress_bar("Decoding images", len(records), "images", show=progress) as advance,
+    ):
+        for record, error in zip(records, pool.map(_error, (record.path for record in records)), strict=True):
+            if error is not None:
+                undecodable.append((record, error))
+            advance(1)
+    return undecodable
+
+
+def _error(path: Path) -> DataError | None:
+    try:
+        read_image(path)
+    except DataError as error:
+        return error
+    return None
+
+
+def _split_counts(files: CaptionFiles, unusable: set[Path]) -> dict[str, SplitCount]:
+    published = _published(files)
+    present = dict.fromkeys([*published, *(record.split for record in files.records)])
+    counts = {}
+    for split in sorted(present, key=["train", "restval", "val", "test", ""].index):
+        records = [record for record in files.records if record.split == split]
+        images, captions = published.get(split, (None, None))
+        counts[split or NO_SPLIT] = SplitCount(
+            images=sum(record.path not in unusable for record in records),
+            images_listed=len(records),
+            images_published=images,
+            captions=sum(len(record.captions) for record in records),
+            captions_published=captions,
+        )
+    return counts
+
+
+def _published(files: CaptionFiles) -> dict[str, tuple[int, int]]:
+    """Images and captions of each split as published; nothing where the set is not a published one."""
+    if files.layout == "coco" and files.dataset == "coco":
+        places = [record.place for record in files.records]
+        return next((counts for year, counts in COCO.items() if any(f"{year}.json" in one for one in places)), {})
+    if files.layout == "flickr30k":
+        return KARPATHY["flickr30k"] if any(record.split for record in files.records) else FLICKR30K_ALL
+    if files.layout in ("karpathy", "flickr8k"):
+        return KARPATHY.get(files.dataset, {})
+    return {}

@@ -1,0 +1,293 @@
+"""Pictures and what was said about them, as a torch Dataset."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence, Sized
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from lstmzoo.captioning.data.features import Encoder, FeatureCache, UnreadableImages
+from lstmzoo.captioning.data.flickr import FLICKR8K_BAD_NAME, NO_IMAGE
+from lstmzoo.captioning.data.images import mirror, read_image
+from lstmzoo.captioning.data.layouts import read_captions
+from lstmzoo.captioning.data.records import SPLITS, CaptionFiles, CaptionRecord, ImageId, missing_images
+from lstmzoo.captioning.data.remedies import command_for
+from lstmzoo.captioning.data.vocabulary import Vocabulary
+from lstmzoo.errors import DataError, DataWarning, LstmzooError, unknown_choice
+from lstmzoo.io.cache import default_cache_dir
+from lstmzoo.io.wording import listed
+
+LEVELS = ("image", "caption")
+
+_SPLIT_NAMES = (*SPLITS, "dev", "trainval", "all")
+
+
+class EmptySplit(DataError):
+    """There is no image in a split."""
+
+
+class Captions(Dataset[dict[str, Any]]):
+    """The images of a split with their captions.
+
+    An item is a dictionary:
+
+    - ``"image"``: uint8 (3, H, W), RGB; or, with an `encoder`, ``"grid"``: float16 (N, C) and ``"global"``: float16
+      (C,), its features and their mean, computed when the data set is opened for the first time
+    - ``"image_id"``: COCO's number, or the file name
+    - ``"captions"``: list of all its captions, as people wrote them
+    - ``"tokens"``: list of the words of each; with ``level="caption"``, the words of this one
+    - ``"words"``: int64 (L,), with ``level="caption"`` and a `vocabulary`: the ids of this caption, from bos to eos
+    - ``"index"``: int, the item
+
+    Training goes through the captions (``level="caption"``: an item per caption), evaluation through the images
+    (``level="image"``: an item per image with all its captions). `collate` makes batches of either.
+
+    Args:
+        root: folder of the data set, or the file with its captions.
+        split: train, val (or dev), test, trainval or all. COCO's restval belongs to train, as usual.
+        layout: auto, karpathy, coco, flickr8k, flickr30k or csv; see `lstmzoo.captioning.data.layouts`.
+        level: image or caption.
+        size: (height, width) of the images, in pixels.
+        vocabulary: turns words into ids; build it with ``Vocabulary.build(dataset.sentences())`` from the train split.
+        max_words: most words of a caption in ``"words"``; longer ones are cut, without eos.
+        encoder: a frozen encoder; its features take the place of the images. See `lstmzoo.captioning.data.features`.
+        cache_dir: folder of the features; by default ``root/.lstmzoo_cache``.
+        device: where the encoder is and computes.
+        image_dir: folder of the images, where it is not found beside the captions.
+        split_dir: folder of the split lists, where they lie elsewhere.
+        progress: show a progress bar while features are computed.
+
+    Raises:
+        DataError: no captions there, a broken file, a split that is empty, or images that are not there; the message
+            names file and entry.
+        LstmzooError: an unknown split, layout or level.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        split: str = "train",
+        layout: str = "auto",
+        *,
+        level: str = "image",
+        size: tuple[int, int] = (224, 224),
+        vocabulary: Vocabulary | None = None,
+        max_words: int = 20,
+        encoder: Encoder | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        device: str | torch.device = "cpu",
+        image_dir: str | os.PathLike[str] | None = None,
+        split_dir: str | os.PathLike[str] | None = None,
+        progress: bool = True,
+    ) -> None:
+        if split not in _SPLIT_NAMES:
+            raise LstmzooError(unknown_choice("split", split, _SPLIT_NAMES))
+        if level not in LEVELS:
+            raise LstmzooError(unknown_choice("level", level, LEVELS))
+        self.root, self.level, self.size = Path(root), level, (size[0], size[1])
+        self.split = "val" if split == "dev" else split
+        self.vocabulary, self.max_words = vocabulary, max_words
+        self.files = read_captions(self.root, layout, image_dir=image_dir, split_dir=split_dir)
+        self.records = listed_records(self.files, self.split, self.root)
+        _warn_of_names(self.files)
+        _check_images(self.files, self.records, self.split, self.root)
+        self.features: FeatureCache | None = None
+        self.mirrored: FeatureCache | None = None
+        if encoder is not None:
+            self.use_features(encoder, cache_dir, device=device, progress=progress)
+        per_record = (
+            [len(record.captions) for record in self.records] if level == "caption" else [1] * len(self.records)
+        )
+        self._owner = [number for number, count in enumerate(per_record) for _ in range(count)]
+        self._first = [0, *accumulate(per_record)]
+
+    def __len__(self) -> int:
+        return len(self._owner)
+
+    def __getitem__(self, index: int | tuple[int, int]) -> dict[str, Any]:
+        """Return an item.
+
+        Args:
+            index: the item, or (item, epoch) as the sampler of training gives it.
+
+        Returns:
+            The item, see above.
+
+        Raises:
+            IndexError: there is no such item.
+            DataError: the image cannot be decoded.
+        """
+        item = index[0] if isinstance(index, tuple) else index
+        if not 0 <= item < len(self):
+            raise IndexError(f"item {item} of {len(self)}")
+        number = self._owner[item]
+        record = self.records[number]
+        found: dict[str, Any] = {
+            **self.picture(number),
+            "image_id": record.image_id,
+            "captions": list(record.captions),
+            "tokens": [list(words) for words in record.tokens],
+            "index": item,
+        }
+        if self.level == "caption":
+            words = record.tokens[item - self._first[number]]
+            found["tokens"] = list(words)
+            if self.vocabulary is not None:
+                found["words"] = torch.tensor(self.vocabulary.encode(words, self.max_words))
+        return found
+
+    def use_features(
+        self,
+        encoder: Encoder,
+        cache_dir: str | os.PathLike[str] | None = None,
+        *,
+        device: str | torch.device = "cpu",
+        progress: bool = True,
+        mirrored: bool = False,
+    ) -> None:
+        """Give features in place of images from now on; computes them where they are not in the cache yet.
+
+        Args:
+            encoder: computes them; see `Captions`.
+            cache_dir: see `Captions`.
+            device: where the encoder is and computes.
+            progress: show a progress bar.
+            mirrored: also have the features of the mirrored images, for `picture`.
+
+        Raises:
+            DataError: images that cannot be decoded, or a cache that cannot be written.
+        """
+        folder = self.root if self.root.is_dir() else self.root.parent
+        paths = [record.path for record in self.records]
+        caches = [
+            FeatureCache(cache_dir or default_cache_dir(folder), paths, encoder, turned)
+            for turned in ((False, True) if mirrored else (False,))
+        ]
+        try:
+            for cache in caches:
+                cache.build(encoder, device=device, progress=progress)
+        except UnreadableImages as error:
+            raise self._unreadable(error.errors) from error
+        self.features, self.mirrored = caches[0], caches[1] if mirrored else None
+
+    def sentences(self) -> list[tuple[str, ...]]:
+        """Return the words of every caption of the split."""
+        return [words for record in self.records for words in record.tokens]
+
+    def references(self) -> dict[ImageId, list[str]]:
+        """Return the captions of every image, as the metrics want them."""
+        return {record.image_id: list(record.captions) for record in self.records}
+
+    def picture(self, number: int, mirrored: bool = False) -> dict[str, torch.Tensor]:
+        """Return an image or its features.
+
+        Args:
+            number: the image, among `records`.
+            mirrored: left and right change places; of features only after ``use_features(..., mirrored=True)``.
+
+        Returns:
+            ``"image"``, or ``"grid"`` and ``"global"``, as in an item.
+
+        Raises:
+            DataError: the image cannot be decoded.
+        """
+        if self.features is not None:
+            cache = self.mirrored if mirrored else self.features
+            assert cache is not None, "use_features(..., mirrored=True) comes first"
+            return {
+                "grid": torch.from_numpy(cache.grid(number)),
+                "global": torch.from_numpy(cache.mean(number)),
+            }
+        try:
+            image = read_image(self.records[number].path, self.size)
+        except DataError as error:
+            raise self._unreadable({number: error}) from error
+        return {"image": torch.from_numpy(mirror(image) if mirrored else image)}
+
+    def _unreadable(self, errors: Mapping[int, DataError]) -> DataError:
+        """Say where the first of some images that cannot be read is named, by the number of the record."""
+        number, first = next(iter(errors.items()))
+        return DataError(f"{first}; it is named in {self.records[number].place}{_others(errors, self.root)}")
+
+
+def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Make a batch of items.
+
+    Args:
+        items: B items of `Captions`.
+
+    Returns:
+        Images and features stacked; ``"words"``: int64 (B, L), filled up with `Vocabulary.pad`, and their
+        ``"lengths"``: int64 (B,); everything else as lists.
+    """
+    batch: dict[str, Any] = {key: [item[key] for item in items] for key in items[0]}
+    for key in ("image", "grid", "global"):
+        if key in batch:
+            batch[key] = torch.stack(batch[key])
+    if "words" in batch:
+        batch["lengths"] = torch.tensor([len(words) for words in batch["words"]])
+        batch["words"] = pad_sequence(batch["words"], batch_first=True, padding_value=Vocabulary.pad)
+    return batch
+
+
+def listed_records(files: CaptionFiles, split: str, root: Path) -> list[CaptionRecord]:
+    """Return the images of a split, whether or not their files are there.
+
+    Args:
+        files: what the data set's files say.
+        split: train, val, test, trainval or all.
+        root: the data set's folder, for messages.
+
+    Raises:
+        DataError: the split's lists name images without captions.
+        EmptySplit: there is no such image.
+    """
+    unmatched = files.unmatched_of(split)
+    if unmatched:
+        raise DataError(f"{unmatched[0]}{_others(unmatched, root)}")
+    records = files.of(split)
+    if not records:
+        there = sorted({record.split for record in files.records} - {""})
+        why = ""
+        if files.records and not there:
+            why = "; without split lists (train.txt, val.txt, test.txt) there is only split 'all'"
+        elif not files.records and files.oddities.found:
+            kind, places = next(iter(files.oddities.found.items()))
+            why = f"; {kind}: {places[0]}{_others(places, root)}"
+        raise EmptySplit(f"{files.source} has no image in split {split!r}; it has {listed(there)}{why}")
+    return records
+
+
+def _warn_of_names(files: CaptionFiles) -> None:
+    """Say which captions are left out because of the names of their images; one in Flickr8k is known to all."""
+    places = [place for place in files.oddities.found.get(NO_IMAGE, ()) if not place.endswith(FLICKR8K_BAD_NAME)]
+    if places:
+        text = f"{files.source}: {len(places)} captions are left out, whose images have names of no images: "
+        warnings.warn(f"{text}{listed(places, 3)}", DataWarning, stacklevel=3)
+
+
+def _check_images(files: CaptionFiles, records: list[CaptionRecord], split: str, root: Path) -> None:
+    """Refuse images that are not there."""
+    missing = missing_images(records)
+    if len(missing) == len(records):
+        command = command_for(files, missing)
+        raise DataError(
+            f"none of the {len(records)} images of split {split!r} is in {missing[0].path.parent}; "
+            f"name their folder with image_dir=...{f', or run `{command}`' if command else ''}"
+        )
+    if missing:
+        record = missing[0]
+        raise DataError(f"{record.place} names {record.path}, where there is no file{_others(missing, root)}")
+
+
+def _others(entries: Sized, root: Path) -> str:
+    """Say how many more there are, and how to see them all."""
+    more = f" ({len(entries)} such entries)" if len(entries) > 1 else ""
+    return f"{more}; `lstmzoo data check captions root={root}` lists all there is to mend"

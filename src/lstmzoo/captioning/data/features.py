@@ -1,0 +1,263 @@
+"""Features of a frozen encoder, computed once.
+
+A picture that is looked at in every epoch gives the same features every time as long as its encoder does not learn.
+So they are computed once, and kept as half-precision numbers in memory-mapped files: 7×7×1280 of them take 125 kB a
+picture, and reading them costs about a thousandth of computing them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from lstmzoo.captioning.data.fingerprints import digest, states
+from lstmzoo.captioning.data.images import TRANSFORM, mirror, read_image
+from lstmzoo.errors import DataError
+from lstmzoo.io.atomic import NO_ROOM, publish
+from lstmzoo.io.progress import progress_bar
+
+FORMAT = 1
+"""Part of every key; raised when features would come out differently, so that old caches are not used."""
+
+BATCH = 32
+
+
+class UnreadableImages(DataError):
+    """Images that cannot be read.
+
+    Attributes:
+        errors: what is wrong with each, by its index.
+    """
+
+    def __init__(self, errors: dict[int, DataError]) -> None:
+        first, *others = map(str, errors.values())
+        super().__init__(f"{first} (and {len(others)} more such images)" if others else first)
+        self.errors = errors
+
+
+class Encoder(Protocol):
+    """What turns pictures into features.
+
+    Attributes:
+        key: names the encoder, its weights and how it normalises; the same key promises the same features.
+        image_size: side of the square pictures it wants, in pixels, or (height, width).
+    """
+
+    key: str
+    image_size: int | tuple[int, int]
+
+    def __call__(self, images: torch.Tensor, /) -> torch.Tensor:
+        """Turn uint8 (B, 3, H, W) into (B, N, C)."""
+
+
+class FeatureCache:
+    """Features of a list of pictures.
+
+    `build` computes what is missing; a run that breaks off is resumed where it stopped, and two runs that start at once
+    wait for each other. Afterwards `grid` and `mean` read from the disk, in any number of processes.
+
+    The files belong to one encoder (its `key`), one way of reading pictures, and one list of pictures: their names
+    below the folder that they share, their sizes, and what is in them (of compressed pictures a sample). When any of it
+    changes, features are computed anew; a folder that was moved or copied keeps its features.
+
+    Args:
+        folder: folder of the cache.
+        paths: the pictures, in the order of their index.
+        encoder: computes the features; see `Encoder`. It may be any callable with those two attributes.
+        mirrored: of the pictures mirrored, left to right, in place of the pictures as they are.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], paths: Sequence[Path], encoder: Encoder, mirrored: bool = False
+    ) -> None:
+        self.paths, self.mirrored = [Path(path) for path in paths], mirrored
+        self.size = _pixels(encoder.image_size)
+        name = re.sub(r"[^\w.-]", "_", encoder.key)[:60]
+        self.folder = Path(folder) / f"{name}-{digest([encoder.key, self.size, TRANSFORM, FORMAT])}"
+        stem = digest(states(self.paths)) + (".mirrored" if mirrored else "")
+        self.grid_file = self.folder / f"{stem}.grid.npy"
+        self.mean_file = self.folder / f"{stem}.mean.npy"
+        self._open: dict[str, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def build(
+        self,
+        encoder: Encoder,
+        *,
+        device: str | torch.device = "cpu",
+        batch_size: int = BATCH,
+        progress: bool = True,
+    ) -> FeatureCache:
+        """Compute what is not there yet.
+
+        Args:
+            encoder: the one that the cache was made for.
+            device: where to compute; the encoder is there already.
+            batch_size: pictures at a time.
+            progress: show a progress bar while there is something to compute.
+
+        Returns:
+            The cache.
+
+        Raises:
+            UnreadableImages: pictures that cannot be read; the error holds all of them.
+            DataError: the cache cannot be written.
+        """
+        if self.complete:
+            return self
+        with _explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.grid_file.with_suffix(".lock")):
+                if not self.complete:  # another run may have computed it while this one waited
+                    self._compute(encoder, torch.device(device), batch_size, progress)
+        return self
+
+    @property
+    def complete(self) -> bool:
+        """Whether all features are there."""
+        return self.grid_file.exists() and self.mean_file.exists()
+
+    def grid(self, index: int) -> np.ndarray:
+        """Return the features of a picture by place, float16 (N, C)."""
+        return np.array(self._map("grid", self.grid_file)[index])
+
+    def mean(self, index: int) -> np.ndarray:
+        """Return the features of a picture as a whole, their mean over the places, float16 (C,)."""
+        return np.array(self._map("mean", self.mean_file)[index])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Memory maps would be sent to worker processes as copies of all they hold.
+        return {**self.__dict__, "_open": {}}
+
+    def _map(self, what: str, file: Path) -> np.ndarray:
+        if what not in self._open:
+            try:
+                found = np.load(file, mmap_mode="r")
+            except FileNotFoundError as error:
+                raise DataError(f"no cached features {file}; they were removed, start again") from error
+            except (ValueError, EOFError) as error:
+                raise DataError(f"the cached features {file} are damaged ({error}); delete that file") from error
+            self._open[what] = found
+        return self._open[what]
+
+    def _compute(self, encoder: Encoder, device: torch.device, batch_size: int, progress: bool) -> None:
+        """Fill partial files batch by batch, and give them their names when all is done.
+
+        How far the work came stands in a third file, written after the features are on the disk.
+        """
+        partial = {file: file.with_suffix(".partial") for file in (self.grid_file, self.mean_file)}
+        journal = self.grid_file.with_suffix(".done")
+        done = _resume(journal, partial, len(self))
+        files: list[BinaryIO] = []
+        with (
+            torch.inference_mode(),
+            ExitStack() as opened,
+            ThreadPoolExecutor(os.cpu_count()) as pool,
+            progress_bar(self._title(), len(self), "pictures", show=progress) as advance,
+        ):
+            advance(done)
+            batches = [self.paths[start : start + batch_size] for start in range(done, len(self), batch_size)]
+            pending = pool.map(self._read, batches[0]) if batches else iter(())
+            for number, batch in enumerate(batches):
+                images = self._stack(pending, pool, done)
+                if number + 1 < len(batches):  # the next pictures are decoded while these are computed
+                    pending = pool.map(self._read, batches[number + 1])
+                grid = encoder(torch.from_numpy(images).to(device)).float()  # (B, N, C)
+                both = [grid, grid.mean(dim=1)]
+                if not files:
+                    pairs = zip(partial.values(), both, strict=True)
+                    files = [opened.enter_context(_opened(file, values, len(self), done)) for file, values in pairs]
+                for file, values in zip(files, both, strict=True):
+                    file.write(values.cpu().numpy().astype(np.float16).tobytes())
+                    file.flush()
+                    os.fsync(file.fileno())
+                done += len(batch)
+                _write(journal, str(done))
+                advance(len(batch))
+        for final, unfinished in partial.items():
+            if unfinished.exists():  # else an interrupted run has renamed it
+                publish(unfinished, final)
+        journal.unlink()
+
+    def _stack(self, pictures: Iterator[np.ndarray], pool: ThreadPoolExecutor, start: int) -> np.ndarray:
+        """Gather a batch; if one of its pictures cannot be read, look at all that are left, and name all such."""
+        try:
+            return np.stack(list(pictures))
+        except DataError:
+            errors = dict(enumerate(pool.map(self._error, self.paths[start:]), start=start))
+            raise UnreadableImages({index: error for index, error in errors.items() if error}) from None
+
+    def _error(self, path: Path) -> DataError | None:
+        try:
+            self._read(path)
+        except DataError as error:
+            return error
+        return None
+
+    def _read(self, path: Path) -> np.ndarray:
+        return mirror(read_image(path, self.size)) if self.mirrored else read_image(path, self.size)
+
+    def _title(self) -> str:
+        return f"Computing features{' of mirrored pictures' if self.mirrored else ''}"
+
+
+@contextmanager
+def _opened(path: Path, values: torch.Tensor, length: int, done: int) -> Iterator[BinaryIO]:
+    """Open a partial file, or make it where nothing has been done yet, to append what follows the first `done` rows.
+
+    It is an array as NumPy saves it, which grows by plain writes: a memory map of a file with holes in it would end the
+    process without a word where the disk is full.
+    """
+    header = io.BytesIO()
+    shape = (length, *values.shape[1:])
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f2", "fortran_order": False, "shape": shape})
+    with open(path, "r+b" if done else "w+b") as file:
+        if not done:
+            file.write(header.getvalue())
+        file.seek(len(header.getvalue()) + done * values[0].numel() * np.dtype(np.float16).itemsize)
+        yield file
+
+
+def _resume(journal: Path, partial: dict[Path, Path], length: int) -> int:
+    """Say how many pictures are done; once all are, some of the partial files may have their final names already."""
+    try:
+        done = int(journal.read_text())
+    except (OSError, ValueError):
+        return 0
+    there = all(unfinished.exists() or (done == length and file.exists()) for file, unfinished in partial.items())
+    return done if there and 0 <= done <= length else 0
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Name the folder where the disk is full or read-only."""
+    try:
+        yield
+    except OSError as error:
+        kept = "make room and start again, what is computed is kept; or " if error.errno in NO_ROOM else ""
+        raise DataError(
+            f"the cache of features {folder} cannot be written ({error.strerror or error}); "
+            f"{kept}name another folder with cache_dir=..."
+        ) from error
+
+
+def _write(path: Path, text: str) -> None:
+    unfinished = path.with_name(f".{path.name}.tmp")
+    unfinished.write_text(text)
+    publish(unfinished, path)
+
+
+def _pixels(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])

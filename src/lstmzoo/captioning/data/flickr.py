@@ -1,0 +1,86 @@
+"""Captions in a text file with a line per caption: Flickr8k, Flickr30k, and plain csv.
+
+Hodosh, Young, Hockenmaier, "Framing image description as a ranking task", JAIR 2013 (Flickr8k); Young, Lai, Hodosh,
+Hockenmaier, "From image descriptions to visual denotations", TACL 2014 (Flickr30k).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lstmzoo.captioning.data.csv_lines import Line, csv_lines
+from lstmzoo.captioning.data.image_names import ImageNames
+from lstmzoo.captioning.data.karpathy import IMAGE_FOLDERS
+from lstmzoo.captioning.data.records import CaptionFiles, find_folder, make_record, read_text
+from lstmzoo.captioning.data.split_files import find_lists, read_lists
+from lstmzoo.captioning.data.text import Oddities
+from lstmzoo.errors import DataError
+from lstmzoo.io.images import IMAGE_SUFFIXES
+
+TOKEN_FILES = {"flickr8k": ("Flickr8k.token.txt",), "flickr30k": ("results_20130124.token",)}
+CSV_FILES = ("captions.txt", "captions.csv", "captions.tsv", "results.csv")
+CSV_SUFFIXES = (".csv", ".tsv", ".txt")
+
+NO_IMAGE = "bad image name, left out"
+"""The oddity of a line whose image name has no known suffix, and that no file is called."""
+
+FLICKR8K_BAD_NAME = "2258277193_586949ec62.jpg.1"
+"""A name in Flickr8k, as it was published, that is of no image."""
+
+
+def read(path: Path, layout: str, image_dir: Path | None = None, split_dir: Path | None = None) -> CaptionFiles:
+    """Read a text file with captions and the split lists beside it.
+
+    Args:
+        path: the file: ``name.jpg#0<TAB>caption`` a line, or csv, see `lstmzoo.captioning.data.csv_lines`.
+        layout: what the result is called: flickr8k, flickr30k or csv.
+        image_dir: folder of the images; by default one of the usual names beside the file.
+        split_dir: folder of the split lists; by default that of the file.
+
+    Returns:
+        The data set; images go by their file name. Without split lists every image is in the split ``all`` only.
+
+    Raises:
+        DataError: a broken line (named), no line that names an image, or an image that is listed twice.
+    """
+    oddities = Oddities()
+    has_tokens = any(path.name in names for names in TOKEN_FILES.values())
+    lines = _token_lines(path) if has_tokens else csv_lines(path, oddities)
+    folder = find_folder(path.parent, IMAGE_FOLDERS, image_dir)
+    names = ImageNames(folder)
+    captions: dict[str, list[tuple[Any, Any, str]]] = {}
+    for called, caption, place in lines:
+        name = names.find(called)
+        if name is None:
+            oddities.note(NO_IMAGE, f"{place}: {called}")
+            continue
+        captions.setdefault(name, []).append((caption, None, place))
+    if not captions and NO_IMAGE in oddities.found:
+        raise DataError(
+            f"none of the names in {path} ends as those of images do ({', '.join(IMAGE_SUFFIXES)}), or is that of a "
+            f"file in {folder}, e.g. {oddities.found[NO_IMAGE][0]}; name the folder of the images with image_dir=..."
+        )
+    if not captions:
+        raise DataError(f"{path} holds no captions")
+    lists = read_lists(find_lists(split_dir or path.parent), captions, path)
+    records = [
+        make_record(name, folder / name, lists.split.get(name, ""), said, lists.place.get(name, said[0][2]), oddities)
+        for name, said in captions.items()
+    ]
+    dataset = "" if layout == "csv" else layout
+    kept = [record for record in records if record is not None]
+    return CaptionFiles(layout, dataset, path, kept, oddities, lists.unmatched)
+
+
+def _token_lines(path: Path) -> Iterator[Line]:
+    """Read ``name.jpg#k<TAB>caption``; only a line feed ends a line, whatever else a caption holds."""
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        key, tab, caption = line.partition("\t")
+        name, hash_sign, _ = key.rpartition("#")
+        if not tab or not hash_sign:
+            raise DataError(f"{path}, line {number} is not of the form 'name.jpg#0<TAB>caption': {line[:80]!r}")
+        yield name, caption, f"{path.name}, line {number}"

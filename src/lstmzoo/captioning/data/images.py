@@ -1,0 +1,67 @@
+"""Reading pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from lstmzoo.io.images import read_rgb
+
+TRANSFORM = "squeeze-area-rgb"
+"""What `read_image` does to a picture, in a word; part of the key of cached features."""
+
+
+def read_image(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> np.ndarray:
+    """Read a picture, turned upright, squeezed to a size.
+
+    The whole picture is kept, at the price of its proportions: captions speak of what stands at the edges, too.
+
+    Args:
+        path: JPEG, PNG or the like.
+        size: (height, width) in pixels; None keeps the size.
+
+    Returns:
+        RGB, uint8 (3, H, W).
+
+    Raises:
+        DataError: the file cannot be read, see `lstmzoo.io.images.read_rgb`.
+    """
+    picture = read_rgb(path)
+    if size is not None and picture.shape[:2] != tuple(size):
+        picture = cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(picture.transpose(2, 0, 1))
+
+
+def mirror(picture: np.ndarray) -> np.ndarray:
+    """Let left and right of a picture (3, H, W) change places."""
+    return np.ascontiguousarray(picture[:, :, ::-1])
+
+
+def read_images(paths: Iterable[str | os.PathLike[str]], side: int) -> np.ndarray:
+    """Read pictures as squares of one size, uint8 (B, 3, side, side); see `read_image`."""
+    return np.stack([read_image(path, (side, side)) for path in paths])
+
+
+def read_thumbnail(path: str | os.PathLike[str], longest: int = 360) -> np.ndarray:
+    """Read a picture to be shown to people: small, with its own proportions.
+
+    Args:
+        path: JPEG, PNG or the like.
+        longest: pixels of the longer side; smaller pictures keep their size.
+
+    Returns:
+        RGB, uint8 (3, H, W).
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    picture = read_image(path)
+    _, height, width = picture.shape
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(picture.transpose(1, 2, 0), size, interpolation=cv2.INTER_AREA).transpose(2, 0, 1)

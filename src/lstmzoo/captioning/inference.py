@@ -1,0 +1,249 @@
+"""Pictures put into words by a loaded captioner, and what went on inside it word by word."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lstmzoo import nn
+from lstmzoo.captioning.data.images import read_image, read_images
+from lstmzoo.captioning.data.records import read_text
+from lstmzoo.captioning.data.text import tokenize
+from lstmzoo.captioning.models.base import BOS, EOS
+from lstmzoo.captioning.models.decode import Decoding, Sentence, decode
+from lstmzoo.captioning.models.ensemble import Ensemble
+from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.io.images import IMAGE_SUFFIXES, is_image, natural_key
+from lstmzoo.io.wording import listed
+from lstmzoo.models.outputs import check_finite, check_scores
+from lstmzoo.models.recurrent_layers import has_memory
+
+PICTURE = "(picture)"
+"""The step at which a model reads the picture as its first word."""
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A sentence word by word.
+
+    Attributes:
+        steps: (T,) what was said at each step, the end included; for models that begin with the picture as a word,
+            that comes first.
+        probabilities: (T,) of what was said; nan for the picture.
+        attention: (T, N) over the cells of the picture; None for models without.
+        unseen: (T,) how much weight was given to what was known already (the sentinel's β); None for models without.
+        trace: gates and states, T steps; None for models without memory, and for an ensemble.
+        members: of an ensemble, what went on in each member; probabilities and attention are their means then, the
+            attention's where all members look at the same grid.
+    """
+
+    steps: list[str]
+    probabilities: np.ndarray
+    attention: np.ndarray | None
+    unseen: np.ndarray | None
+    trace: Any | None
+    members: tuple[Spoken, ...] = ()
+
+
+def find_pictures(wanted: str | Path, left_out: list[Path] | None = None) -> list[Path]:
+    """Find the pictures that are meant.
+
+    Args:
+        wanted: a picture, a folder that is searched with all its subfolders, or a .txt file with a path per line
+            (relative to the file's folder); one that is there twice is taken once. Hidden files are none.
+        left_out: takes the other files of the folder, whose suffixes are not those of images.
+
+    Raises:
+        DataError: there is nothing of that name, no picture in it, or a list that is not UTF-8.
+    """
+    path = Path(wanted).expanduser()
+    if path.is_dir():
+        files = [file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path))]
+        others = [file for file in files if not is_image(file)]
+        if len(others) == len(files):
+            there = f", only {suffixes_of(others)}" if others else ""
+            raise DataError(f"there is no image in the folder {path}{there}; looked for {', '.join(IMAGE_SUFFIXES)}")
+        if left_out is not None:
+            left_out += others
+        return sorted((file for file in files if is_image(file)), key=natural_key)
+    if not path.is_file():
+        raise DataError(f"there is no input {path}: give a picture, a folder of pictures, or a .txt list of paths")
+    if path.suffix.lower() != ".txt":
+        return [path]
+    lines = [line.strip() for line in read_text(path).splitlines()]
+    if not any(lines):
+        raise DataError(f"the list {path} is empty; write the path of a picture on each line")
+    found = [path.parent / Path(line).expanduser() for line in lines if line]
+    return list({os.path.abspath(file): file for file in found}.values())
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def suffixes_of(files: Sequence[Path]) -> str:
+    """Say how many files of each suffix there are, e.g. ``.heic (3), without suffix (1)``."""
+    counts = Counter(file.suffix.lower() or "without suffix" for file in files)
+    return listed(f"{suffix} ({count})" for suffix, count in counts.most_common())
+
+
+@torch.inference_mode()
+def caption_files(
+    model: Any,
+    paths: str | Path | Iterable[str | Path],
+    decoding: Decoding | None = None,
+    batch_size: int = 32,
+    failures: list[DataError] | None = None,
+) -> Iterator[tuple[Path, list[Sentence]]]:
+    """Put picture files into words.
+
+    Args:
+        model: a captioner from ``lstmzoo.load``, or an `Ensemble` of some.
+        paths: the files, or one.
+        decoding: how; the default is beam search with 3.
+        batch_size: pictures at a time.
+        failures: takes the errors of files that cannot be read or put into words, which are left out then.
+
+    Yields:
+        Every path with its sentences, the best first.
+
+    Raises:
+        DataError: a file cannot be read, or the model's outputs are not finite, and there is no list `failures`.
+    """
+    waiting = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
+    for start in range(0, len(waiting), batch_size):
+        batch = waiting[start : start + batch_size]
+        try:
+            features = encode_files(model, batch)
+        except DataError:
+            if failures is None:
+                raise
+            batch = _readable(batch, failures)
+            if not batch:
+                continue
+            features = encode_files(model, batch)
+        said = decode(model, features, decoding, [file_key(path) for path in batch])
+        for path, sentences in zip(batch, said, strict=True):
+            try:
+                check_scores([sentence.score for sentence in sentences], model, path)
+            except DataError as error:
+                if failures is None:
+                    raise
+                failures.append(error)
+            else:
+                yield path, sentences
+
+
+@torch.no_grad()
+def encode_files(model: Any, paths: Sequence[str | Path]) -> Any:
+    """What a captioner sees in picture files: (B, N, C), of an `Ensemble` for every member.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+
+    def pictures(side: int) -> torch.Tensor:
+        return torch.from_numpy(read_images(paths, side)).to(device_of(model))
+
+    return model.encode(pictures if isinstance(model, Ensemble) else pictures(model.encoder.image_size))
+
+
+def _readable(paths: Sequence[Path], failures: list[DataError]) -> list[Path]:
+    """Leave out the files that cannot be read, and take down why."""
+    good = []
+    for path in paths:
+        try:
+            read_image(path)
+            good.append(path)
+        except DataError as error:
+            failures.append(error)
+    return good
+
+
+def file_key(path: Path) -> int:
+    """A picture's number for sampling: that of its file's content, so that other files beside it change nothing."""
+    return int.from_bytes(hashlib.blake2b(path.read_bytes(), digest_size=6).digest(), "little")
+
+
+def device_of(model: Any) -> torch.device:
+    """Where a model's parameters are."""
+    return next(model.parameters()).device
+
+
+def text_of(sentence: Sentence, words: Sequence[str]) -> str:
+    """A sentence in words."""
+    return " ".join(words[number] for number in sentence.words)
+
+
+@torch.inference_mode()
+def replay(model: Any, features: Any, sentence: Sentence) -> Spoken:
+    """Let a model say a sentence again, however it was found, and watch its attention and its gates.
+
+    Args:
+        model: a captioner from ``lstmzoo.load``, or an `Ensemble` of some.
+        features: of one picture, (1, N, C); for an ensemble those of every member.
+        sentence: what it said about it.
+
+    Raises:
+        DataError: the model's outputs are not finite.
+    """
+    if isinstance(model, Ensemble):
+        members: Any = model.members
+        return _together([replay(one, own, sentence) for one, own in zip(members, features, strict=True)])
+    said = [*sentence.words, *([EOS] if sentence.finished else [])]
+    heard = [BOS, *said[:-1]]
+    seen, probabilities = [], []
+    with nn.trace(model) if has_memory(model) else nullcontext() as trace:
+        state = model.start(features)
+        for word, after in zip(heard, said, strict=True):
+            log_p, state, attention = model.step(state, torch.tensor([word], device=features.device))
+            probabilities.append(float(log_p[0, after].exp()))
+            if attention is not None:
+                seen.append(attention[0].float().cpu().numpy())
+    check_finite(torch.tensor(probabilities), model)
+    steps = ["." if word == EOS else model.words[word] for word in said]
+    recorded = 0 if trace is None else len(next(iter(trace.states.values()))[0])
+    if recorded == len(said) + 1:  # the picture itself was the first word
+        steps, probabilities = [PICTURE, *steps], [float("nan"), *probabilities]
+    attention_map = np.stack(seen) if seen else None
+    unseen = None
+    if attention_map is not None and attention_map.shape[1] == features.shape[1] + 1:
+        attention_map, unseen = attention_map[:, :-1], attention_map[:, -1]
+    return Spoken(steps, np.array(probabilities), attention_map, unseen, trace)
+
+
+def _together(members: list[Spoken]) -> Spoken:
+    """What an ensemble said: the means of its members."""
+    steps = [step for step in members[0].steps if step != PICTURE]
+    probabilities = np.mean([one.probabilities[-len(steps) :] for one in members], axis=0)
+    looks = [one.attention for one in members if one.attention is not None]
+    if len({look.shape for look in looks}) != 1:
+        return Spoken(steps, probabilities, None, None, None, tuple(members))
+    attention = np.mean(looks, axis=0)
+    unseen = 1 - attention.sum(1) if any(one.unseen is not None for one in members) else None
+    return Spoken(steps, probabilities, attention, unseen, None, tuple(members))
+
+
+def sentence_of(caption: str, vocabulary: Sequence[str]) -> Sentence:
+    """A sentence given in words, to be replayed; capitals and punctuation don't matter.
+
+    Raises:
+        LstmzooError: there is no word, or one that the captioner doesn't know.
+    """
+    ids = {word: number for number, word in enumerate(vocabulary)}
+    words = tokenize(caption)
+    unknown = [word for word in words if word not in ids]
+    if unknown:
+        raise LstmzooError(f"the captioner doesn't know the word {unknown[0]!r}")
+    if not words:
+        raise LstmzooError(f"caption={caption!r} has no words")
+    return Sentence([ids[word] for word in words], [], True, 0.0)

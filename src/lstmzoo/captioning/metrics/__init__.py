@@ -1,0 +1,1 @@
+"""Scores of captions: BLEU, METEOR, ROUGE-L, CIDEr-D."""

@@ -1,0 +1,89 @@
+"""Several captioners that speak with one voice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lstmzoo.captioning.models.base import Captioner, State, Tensors
+from lstmzoo.errors import LstmzooError
+
+Features = tuple[Tensor, ...]  # (B, N, C) for every member
+
+
+@dataclass(frozen=True)
+class EnsembleState:
+    """The states of all members."""
+
+    members: tuple[State, ...]
+
+    @property
+    def memory(self) -> Tensors:
+        """The memory of the first member, which has as many rows as all."""
+        return self.members[0].memory
+
+    def select(self, rows: Tensor) -> EnsembleState:
+        """Take some of the rows, in every member."""
+        return EnsembleState(tuple(member.select(rows) for member in self.members))
+
+
+class Ensemble(nn.Module):
+    """The mean of several captioners' probabilities, word by word; it decodes like one of them.
+
+    Every member sees a picture with its own encoder, so features are one per member here. What went on in the members
+    while they spoke is found by :func:`lstmzoo.captioning.inference.replay`.
+
+    Args:
+        members: captioners with the same vocabulary, from ``lstmzoo.load``; their encoders don't learn any more.
+
+    Raises:
+        LstmzooError: their vocabularies differ.
+    """
+
+    def __init__(self, members: Sequence[Captioner]) -> None:
+        super().__init__()
+        if not members:
+            raise LstmzooError("an ensemble needs at least one checkpoint")
+        if any(getattr(other, "words", None) != getattr(members[0], "words", None) for other in members[1:]):
+            raise LstmzooError(
+                "an ensemble needs one vocabulary: those of its checkpoints differ; train them on the same data, with "
+                "the same data.min_count"
+            )
+        self.members = nn.ModuleList(members)
+        self.keys = [member.encoder.key for member in members]
+        self.words: list[str] = getattr(members[0], "words", [])
+        self.checkpoint = " and ".join(str(getattr(member, "checkpoint", "?")) for member in members)
+
+    def encode(self, pictures: Callable[[int], Tensor], known: Mapping[str, Tensor] | None = None) -> Features:
+        """Encode pictures, once for all members that have the same encoder.
+
+        Args:
+            pictures: gives them at the side S that an encoder wants, (B, 3, S, S) uint8.
+            known: features that there are already, by the encoder's key.
+
+        Returns:
+            For each member its features (B, N, C).
+        """
+        members: Any = self.members
+        found = dict(known or {})
+        for key, member in zip(self.keys, members, strict=True):
+            if key not in found:
+                found[key] = member.encode(pictures(member.encoder.image_size))
+        return tuple(found[key] for key in self.keys)
+
+    def start(self, features: Features) -> EnsembleState:
+        """Look at pictures; see `Captioner.start`."""
+        members: Any = self.members
+        return EnsembleState(tuple(member.start(own) for member, own in zip(members, features, strict=True)))
+
+    def step(self, state: EnsembleState, words: Tensor) -> tuple[Tensor, EnsembleState, tuple[Tensor | None, ...]]:
+        """Say which words may come next; see `Captioner.step`. The attention is one per member."""
+        members: Any = self.members
+        steps = [member.step(own, words) for member, own in zip(members, state.members, strict=True)]
+        log_p = torch.stack([step[0] for step in steps]).logsumexp(0) - math.log(len(steps))
+        return log_p, EnsembleState(tuple(step[1] for step in steps)), tuple(step[2] for step in steps)

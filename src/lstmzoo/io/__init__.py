@@ -1,0 +1,1 @@
+"""Files of anybody, read and written safely: videos, images, downloads, caches."""

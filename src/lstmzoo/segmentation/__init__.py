@@ -1,0 +1,1 @@
+"""Segmentation of objects in videos: frames in, masks out."""

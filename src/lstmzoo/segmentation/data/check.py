@@ -1,0 +1,254 @@
+"""Whether a copy of DAVIS, or one's own data in its layout, is complete: what was found against what was published."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from lstmzoo.errors import DataError
+from lstmzoo.io.images import natural_key, read_rgb
+from lstmzoo.io.progress import progress_bar
+from lstmzoo.io.wording import listed
+from lstmzoo.segmentation.data.dataset import check_size
+from lstmzoo.segmentation.data.inspection import LEAST_MASKS, check_files
+from lstmzoo.segmentation.data.layout import (
+    SIMULATED_MARKER,
+    Layout,
+    MaskedVideo,
+    find_layout,
+    find_lists,
+    find_sequence,
+)
+from lstmzoo.segmentation.data.lists import YEARS, SequenceList, find_list
+from lstmzoo.segmentation.data.mask_findings import MaskFindings
+from lstmzoo.segmentation.data.masks import decode_mask
+
+LISTS = ("train", "val", "test", "test-dev", "test-challenge")
+
+
+class Published(NamedTuple):
+    """Numbers of a split as it was published; None where that is not known."""
+
+    sequences: int
+    frames: int
+    objects: int | None = None
+
+
+PUBLISHED: dict[tuple[int | None, str], Published] = {
+    (2016, "train"): Published(30, 2079),
+    (2016, "val"): Published(20, 1376),
+    (2017, "train"): Published(60, 4209, 144),
+    (2017, "val"): Published(30, 1999, 61),
+    (2017, "test-dev"): Published(30, 2086, 89),
+}
+
+
+@dataclass(frozen=True)
+class SplitCount:
+    """Numbers of one split.
+
+    Attributes:
+        sequences: sequences that can be used.
+        sequences_listed: sequences that the list names.
+        sequences_published: sequences of the real set; None where that is not known.
+        frames: frames of the usable sequences.
+        frames_published: frames of the real set; None where that is not known.
+        masks: masks of the usable sequences.
+        objects: their objects, counted in each sequence.
+        objects_published: objects of the real set; None where that is not known.
+    """
+
+    sequences: int
+    sequences_listed: int
+    sequences_published: int | None
+    frames: int
+    frames_published: int | None
+    masks: int
+    objects: int
+    objects_published: int | None
+
+
+@dataclass(frozen=True)
+class DAVISReport:
+    """What `check` found.
+
+    Attributes:
+        root: the folder.
+        simulated: the folder was made by `lstmzoo data simulate davis`.
+        splits: numbers of each list, e.g. of ``"2017 train"``; of ``"all"`` where there are no lists.
+        problems: why a sequence cannot be used, by its name.
+        sizes: how many sequences have frames of a size, e.g. ``{"854x480": 48}``.
+        empty_masks: masks without any object, by sequence.
+        void: sequences with void pixels.
+        unlisted: folders of frames that no list names.
+        jumping: the numbers of the objects, by sequence, where they are others than 1, 2, …
+        faults: what can be read, but not used as it was meant.
+        remedy: what to do if something is missing; empty otherwise.
+    """
+
+    root: str
+    simulated: bool
+    splits: dict[str, SplitCount]
+    problems: dict[str, str]
+    sizes: dict[str, int]
+    empty_masks: dict[str, int]
+    void: list[str]
+    unlisted: list[str]
+    jumping: dict[str, list[int]]
+    faults: list[str]
+    remedy: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether every sequence that is listed can be used."""
+        return not self.problems and not self.faults
+
+    def to_json(self) -> str:
+        """Return the report as JSON."""
+        return json.dumps({**asdict(self), "complete": self.complete}, indent=2)
+
+
+class _Contents(NamedTuple):
+    """What decoding a sequence showed."""
+
+    size: str
+    frames: int
+    masks: MaskFindings
+
+
+def check(
+    root: str | os.PathLike[str], resolution: str = "480p", *, unsupervised: bool = False, progress: bool = True
+) -> DAVISReport:
+    """Count what is there by decoding every frame and mask once.
+
+    Damage in the middle of a JPEG may go unnoticed: there is no checksum in one, and its decoder guesses what is lost.
+
+    Args:
+        root: folder of the data set.
+        resolution: 480p, 1080p (2016) or Full-Resolution (2017).
+        unsupervised: look at the masks of the unsupervised track.
+        progress: show a progress bar.
+
+    Returns:
+        The report.
+
+    Raises:
+        DataError: no data set there, or a list that cannot be read.
+        LstmzooError: an unknown resolution.
+    """
+    root = Path(root)
+    layout = find_layout(root, resolution, unsupervised=unsupervised)
+    lists = dict(_lists(layout, resolution))
+    wanted = {name: sequences for sequences in lists.values() for name in sequences.lines}
+    contents: dict[str, _Contents] = {}
+    problems: dict[str, str] = {}
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        progress_bar("Decoding sequences", len(wanted), "sequences", show=progress) as advance,
+    ):
+        for name, found in zip(wanted, pool.map(lambda one: _look(layout, *one), wanted.items()), strict=True):
+            if isinstance(found, _Contents):
+                contents[name] = found
+            else:
+                problems[name] = found
+            advance(1)
+    folders = [path.name for path in layout.frames.iterdir() if path.is_dir() and path.name[0] != "."]
+    simulated = (root / SIMULATED_MARKER).exists()
+    own = not simulated and all(sequences.year is None for sequences in lists.values())
+    return DAVISReport(
+        root=str(root),
+        simulated=simulated,
+        splits={
+            title: _count(
+                sequences, contents, None if simulated else PUBLISHED.get((sequences.year, sequences.path.stem))
+            )
+            for title, sequences in lists.items()
+        },
+        problems=problems,
+        sizes=dict(Counter(one.size for one in contents.values()).most_common()),
+        empty_masks={name: one.masks.empty for name, one in contents.items() if one.masks.empty},
+        void=[name for name, one in contents.items() if one.masks.void],
+        unlisted=sorted(set(folders) - wanted.keys(), key=natural_key),
+        jumping={name: sorted(one.masks.numbers) for name, one in contents.items() if one.masks.jumping},
+        faults=list(_faults(lists, contents)),
+        remedy=_remedy(root, simulated, own) if problems else "",
+    )
+
+
+def _remedy(root: Path, simulated: bool, own: bool) -> str:
+    if own:  # nothing of it can be fetched, and what can does not belong there
+        return "Replace what is damaged or missing, or take its sequence out of the lists"
+    return f"Delete what is damaged, then run `lstmzoo data {'simulate' if simulated else 'prepare'} davis root={root}`"
+
+
+def _lists(layout: Layout, resolution: str) -> Iterator[tuple[str, SequenceList]]:
+    """All lists that are there, by title; where there is none, one of everything."""
+    titles = 0
+    for year in (*YEARS, None):
+        for split in LISTS:
+            place = find_list(layout.root, split, year, resolution)
+            if place is not None and place[1] == year:
+                titles += 1
+                yield f"{year or ''} {split}".strip(), find_lists(layout, split, year=year, resolution=resolution)[0]
+    if not titles:
+        yield "all", find_lists(layout, "all")[0]
+
+
+def _look(layout: Layout, name: str, sequences: SequenceList) -> _Contents | str:
+    """Decode a sequence, or say why it cannot be used."""
+    try:
+        video = find_sequence(layout, sequences, name)
+        check_files(video)
+        return _decode(video)
+    except DataError as error:
+        return str(error)
+
+
+def _decode(video: MaskedVideo) -> _Contents:
+    findings = MaskFindings()
+    for frame, path in zip(video.frames, video.masks, strict=True):
+        size = read_rgb(frame).shape[:2]
+        if path is not None:
+            mask = decode_mask(path)
+            check_size(path, mask.ids, size)
+            findings.add(path, mask)
+    return _Contents(f"{size[1]}x{size[0]}", len(video.frames), findings)
+
+
+def _faults(lists: dict[str, SequenceList], contents: dict[str, _Contents]) -> Iterator[str]:
+    """Say what keeps a set from being trained on and scored, although it can be read."""
+    yield from (f"{name}: {fault}" for name, one in contents.items() for fault in one.masks.faults())
+    if contents and not any(one.masks.masks for one in contents.values()):
+        yield (
+            "No frame has a mask, so nothing can be trained on or scored; masks are "
+            "Annotations/<sequence>/<frame>.png, named as the frames are"
+        )
+        return
+    for title, sequences in lists.items():
+        found = {name: contents[name].masks for name in sequences.lines if name in contents}
+        blind = [name for name, masks in found.items() if not masks.numbers]
+        if blind and sequences.path.stem == "train":
+            yield f"No mask of {listed(blind)} shows an object, so nothing can be learnt: take it out of {title}"
+        few = [name for name, masks in found.items() if masks.masks < LEAST_MASKS]
+        if few and sequences.path.stem in ("val", "test"):
+            yield f"{listed(few)}: fewer than {LEAST_MASKS} masks cannot be scored; take it out of {title}"
+
+
+def _count(sequences: SequenceList, contents: dict[str, _Contents], published: Published | None) -> SplitCount:
+    usable = [contents[name] for name in sequences.lines if name in contents]
+    return SplitCount(
+        sequences=len(usable),
+        sequences_listed=len(sequences.lines),
+        sequences_published=published and published.sequences,
+        frames=sum(one.frames for one in usable),
+        frames_published=published and published.frames,
+        masks=sum(one.masks.masks for one in usable),
+        objects=sum(len(one.masks.numbers) for one in usable),
+        objects_published=published and published.objects,
+    )

@@ -1,0 +1,1 @@
+"""Masks, films and tables of a trained segmentation model."""

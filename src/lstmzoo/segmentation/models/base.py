@@ -1,0 +1,103 @@
+"""What all segmenters of video share: frames in, a mask for every object out, whole clips or frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lstmzoo.models.state import detach
+from lstmzoo.segmentation.models.decoder import Decoder
+from lstmzoo.segmentation.models.pyramid import create_pyramid
+
+State = dict[str, Any]
+FRAMES_AT_ONCE = 16  # that the encoder sees outside of training, so that a long video needs little memory
+
+
+class Segmenter(nn.Module):
+    """Frames → feature pyramid → decoder with cores → a logit for every pixel.
+
+    Args:
+        encoder: one of :func:`~lstmzoo.segmentation.models.pyramid.list_pyramids`.
+        pretrained_encoder: start the encoder from ImageNet weights.
+        width: D, channels of the decoder's maps.
+        levels: strides of the decoder at which there is a core.
+        build_core: makes the core of a level.
+        dropout: share of the channels of the encoder's maps that are left out in training, others in every frame.
+
+    Attributes:
+        guided: whether masks of objects may be given; a segmenter that is not guided finds the foreground.
+        streams: whether frames can be taken in one after the other.
+    """
+
+    guided: ClassVar[bool] = False
+    streams: bool = True
+
+    def __init__(
+        self,
+        encoder: str,
+        pretrained_encoder: bool,
+        width: int,
+        levels: Sequence[int],
+        build_core: Callable[[], nn.Module],
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.encoder = create_pyramid(encoder, pretrained_encoder)
+        self.decoder = Decoder(self.encoder.strides, self.encoder.channels, width, levels, build_core, dropout)
+
+    def forward(self, video: Tensor, masks: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
+        """Segment whole clips, or the next chunk of them.
+
+        Args:
+            video: (B, T, 3, H, W), uint8 in 0..255 or floating in 0..1, of any size.
+            masks: (B, K, H, W) in 0..1, the masks of K objects in the first of these frames; guided models only.
+            state: what the call for the frames before returned; None starts new videos.
+
+        Returns:
+            Logits (B, T, K, H, W), a sigmoid for each of K objects (without masks K = 1, the foreground), and the
+            state for the frames after.
+
+        Raises:
+            ValueError: wrong shapes, numbers far out of their range (looked for on the CPU only), a state of other
+                videos, or what this model cannot do.
+        """
+        raise NotImplementedError
+
+    def step(self, frame: Tensor, state: State | None = None, masks: Tensor | None = None) -> tuple[Tensor, State]:
+        """Take in one more frame of every video; the memory this needs does not grow.
+
+        Args:
+            frame: (B, 3, H, W).
+            state: what the previous call returned; None starts new videos.
+            masks: (B, K, H, W), as for `forward`.
+
+        Returns:
+            Logits (B, K, H, W), and the state for the next call.
+        """
+        logits, state = self(frame.unsqueeze(1), masks, state)
+        return logits[:, 0], state
+
+    def detach_state(self, state: State | None) -> State | None:
+        """Cut the state off from the graph it came from, for truncated back-propagation through time."""
+        return detach(state)
+
+    def forget(self, state: State | None) -> State | None:
+        """Erase the recurrent memory in a state; masks and looks of objects, where the model is shown them, stay."""
+        return None
+
+    def _laterals(self, video: Tensor) -> list[Tensor]:
+        """The encoder's maps at the decoder's width, (B, T, D, h, w), the finest first."""
+        if self.training:  # batch normalisation sees all frames at once
+            return self.decoder.laterals(self.encoder(video))
+        parts = [self.decoder.laterals(self.encoder(chunk)) for chunk in video.split(FRAMES_AT_ONCE, dim=1)]
+        return [torch.cat(pieces, dim=1) for pieces in zip(*parts, strict=True)]
+
+    def _full_size(self, logits: Tensor, size: torch.Size) -> Tensor:
+        """Logits (..., h, w) at the decoder's finest stride → (..., H, W)."""
+        flat = logits.flatten(0, -3).unsqueeze(1)
+        full = F.interpolate(flat, scale_factor=self.encoder.strides[0], mode="bilinear", align_corners=False)
+        return full[:, 0, : size[0], : size[1]].unflatten(0, logits.shape[:-2])

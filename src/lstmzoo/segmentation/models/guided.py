@@ -1,0 +1,214 @@
+"""Segmentation guided by masks: what was found in one frame helps in the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lstmzoo.models.checks import check_range
+from lstmzoo.models.registry import register_model
+from lstmzoo.segmentation.models.aggregate import soft_aggregate
+from lstmzoo.segmentation.models.base import Segmenter, State
+from lstmzoo.segmentation.models.core import Memory, Memoryless
+from lstmzoo.segmentation.models.decoder import NO_STATE
+from lstmzoo.segmentation.models.pyramid import pad_to_multiple
+
+ABSENT = -20.0  # logit of an object that is not there
+
+
+class Truth(NamedTuple):
+    """True masks that take the place of the model's own as previous masks, in training.
+
+    Attributes:
+        masks: (B, T, K, H, W) in 0..1.
+        known: (B, T), bool: in which frames of which clips.
+    """
+
+    masks: Tensor
+    known: Tensor
+
+
+@register_model("segment_guided")
+class SegmentGuided(Segmenter):
+    """The masks of the previous frame enter with the next one, for every object; with a cell, so does its memory.
+
+    With first masks it follows those objects: their masks are the answer for the first frame, the previous masks of
+    the second, and tell how the objects look; of an object whose first mask is empty nothing is found. Without, it
+    finds the foreground, and the first previous mask is empty.
+    The encoder sees every frame once; the decoder runs for every object, each with a recurrence of its own, and all
+    objects compete for the pixels (`soft_aggregate`) before the next frame. Beside the lateral map of every stride
+    enter, through a 3 × 3 convolution,
+
+        m_k, Σ_{j≠k} m_j, cos(x, mean of x₁ over m_k), cos(x, mean of x₁ outside of m_k)
+
+    Source: the previous mask: Perazzi et al. 2017, "Learning video object segmentation from static images" (MaskTrack),
+    section 3; with a recurrence for every object: Ventura et al. 2019, "RVOS", section 3.3; the first frame's
+    appearance as a feature: Johnander et al. 2019, "A generative appearance model for end-to-end video object
+    segmentation", much simplified.
+
+    Args:
+        cell: one of :func:`lstmzoo.nn.list_cells` that has a convolutional form; None: no memory but the masks.
+        levels: strides of the decoder at which there is a memory (without a cell: convolutions in its place).
+        pyramid: dilations of the memory's convolutions, one branch each.
+        kernel_size: of the memory's convolutions.
+        width: channels of the decoder's maps and of every memory, a multiple of 8.
+        encoder: ``small``, ``efficientnet_lite0`` or one of torchvision's networks.
+        pretrained_encoder: start the encoder from ImageNet weights.
+        dropout: share of the channels of the encoder's maps that are left out in training, others in every frame.
+        forget_bias: initial bias of the forget gate; see `SegmentRecurrent`.
+    """
+
+    guided = True
+
+    def __init__(
+        self,
+        cell: str | None = None,
+        levels: Sequence[int] = (16, 8),
+        pyramid: Sequence[int] = (1,),
+        kernel_size: int = 3,
+        width: int = 32,
+        encoder: str = "small",
+        pretrained_encoder: bool = False,
+        dropout: float = 0.0,
+        forget_bias: float | None = 1.0,
+    ) -> None:
+        build_core = (
+            partial(Memoryless, width, len(pyramid))
+            if cell is None
+            else partial(Memory, width, cell, kernel_size, False, pyramid, forget_bias)
+        )
+        super().__init__(encoder, pretrained_encoder, width, levels, build_core, dropout)
+        self.guides = nn.ModuleList(nn.Conv2d(4, width, 3, padding=1) for _ in self.encoder.strides)
+        self.guides.to(memory_format=torch.channels_last)
+
+    def forward(
+        self,
+        video: Tensor,
+        masks: Tensor | None = None,
+        state: State | None = None,
+        truth: Truth | None = None,
+    ) -> tuple[Tensor, State]:
+        """Segment clips; see `Segmenter.forward`.
+
+        Args:
+            video: (B, T, 3, H, W).
+            masks: (B, K, H, W), those of the first of these frames.
+            state: what the call for the frames before returned.
+            truth: previous masks that replace the model's own.
+
+        Returns:
+            Logits (B, T, K, H, W), those of a frame whose masks were given being these masks, and the state.
+        """
+        _check(video, masks, state)
+        laterals = self._laterals(video)
+        _check_previous(state, laterals[0])
+        size = video.shape[-2:]
+        given = None if masks is None else self._reduce(masks.to(laterals[0].dtype))
+        logits = []
+        for t in range(video.shape[1]):
+            now = [x[:, t] for x in laterals]
+            state = self._begin(now, given if t == 0 else None, state)
+            coarse, state = self._decode(now, state)
+            if t == 0 and masks is not None:
+                assert given is not None
+                state["previous"] = given
+                exact = masks.to(torch.promote_types(masks.dtype, torch.float32))  # 1 - eps is 1 in half precision
+                logits.append(torch.logit(exact, eps=1e-4).to(coarse.dtype))
+            else:
+                state["previous"] = soft_aggregate(coarse)[:, 1:]
+                logits.append(self._full_size(coarse, size))
+            if truth is not None:
+                known = truth.known[:, t, None, None, None]
+                true = self._reduce(truth.masks[:, t].to(coarse.dtype))
+                state["previous"] = torch.where(known, true, state["previous"])
+        assert state is not None
+        return torch.stack(logits, dim=1), state
+
+    def forget(self, state: State | None) -> State | None:
+        return state and {**state, "memory": None}
+
+    def _begin(self, now: list[Tensor], given: Tensor | None, state: State | None) -> State:
+        """The state that a frame finds, with the masks that are given for it."""
+        if state is None:
+            empty = torch.zeros_like(now[0][:, :1])  # (B, 1, h, w)
+            state = {"memory": None, "previous": empty, "looks": None, "absent": None}
+        if given is None:
+            return state
+        if state["looks"] is None:
+            looks = [_appearance(x, _fit(given, x)) for x in now]
+            state = {**state, "looks": looks, "absent": given.flatten(2).sum(2) == 0}  # (B, K)
+        return {**state, "previous": given}
+
+    def _decode(self, now: list[Tensor], state: State) -> tuple[Tensor, State]:
+        """Logits (B, K, h, w) of one frame, and the state after it but for the previous masks."""
+        previous: Tensor = state["previous"]
+        objects = previous.shape[1]
+        others = previous.sum(1, keepdim=True) - previous
+        maps = []
+        for level, (x, guide) in enumerate(zip(now, self.guides, strict=True)):
+            known = torch.stack([_fit(previous, x), _fit(others, x)], dim=2)  # (B, K, 2, h, w)
+            alike = torch.zeros_like(known) if state["looks"] is None else _similarity(x, state["looks"][level])
+            clues = torch.cat([known, alike], dim=2).flatten(0, 1)  # (B K, 4, h, w)
+            row = x.repeat_interleave(objects, dim=0) + guide(clues)
+            maps.append(row.unsqueeze(1))
+        logits, memory = self.decoder(maps, state["memory"])  # (B K, 1, h, w)
+        logits = logits[:, 0].unflatten(0, (-1, objects))
+        if state["absent"] is not None:
+            logits = logits.masked_fill(state["absent"][..., None, None], ABSENT)
+        return logits, {**state, "memory": memory}
+
+    def _reduce(self, masks: Tensor) -> Tensor:
+        """Masks (B, K, H, W) at the decoder's finest stride."""
+        return F.avg_pool2d(pad_to_multiple(masks, self.encoder.strides[-1]), self.encoder.strides[0])
+
+
+def _fit(masks: Tensor, x: Tensor) -> Tensor:
+    """Masks (B, K, H, W) at the size of a map (B, D, h, w)."""
+    return F.interpolate(masks, x.shape[-2:], mode="area")
+
+
+def _appearance(x: Tensor, masks: Tensor) -> Tensor:
+    """Means of a map (B, D, h, w) over masks (B, K, h, w) and outside of them, of length 1; (B, K, 2, D)."""
+    places = torch.stack([masks, 1 - masks], dim=2)  # (B, K, 2, h, w)
+    return F.normalize(torch.einsum("bkshw,bdhw->bksd", places, F.normalize(x, dim=1)), dim=3)
+
+
+def _similarity(x: Tensor, looks: Tensor) -> Tensor:
+    """Cosines between a map (B, D, h, w) and looks (B, K, 2, D), (B, K, 2, h, w)."""
+    return torch.einsum("bksd,bdhw->bkshw", looks, F.normalize(x, dim=1))
+
+
+def _check(video: Tensor, masks: Tensor | None, state: State | None) -> None:
+    if state is not None and (not isinstance(state, dict) or "previous" not in state):
+        raise ValueError(NO_STATE)
+    if masks is None:
+        return
+    if masks.dim() != 4 or masks.shape[0] != len(video) or masks.shape[-2:] != video.shape[-2:] or not masks.shape[1]:
+        raise ValueError(
+            f"masks are (batch, objects, height, width) of the frames, one object at least: a video of shape "
+            f"{tuple(video.shape)} does not go with masks of shape {tuple(masks.shape)}"
+        )
+    if state is not None and state["previous"].shape[1] != masks.shape[1]:
+        raise ValueError(
+            f"this video was begun with {state['previous'].shape[1]} objects; masks of {masks.shape[1]} are given. "
+            "Start anew with state=None"
+        )
+    check_range("masks", masks)
+
+
+def _check_previous(state: State | None, x: Tensor) -> None:
+    """Refuse a state whose previous masks do not belong to maps like these (B, T, D, h, w)."""
+    if state is None:
+        return
+    previous = state["previous"].shape
+    if (previous[0], *previous[-2:]) != (len(x), *x.shape[-2:]):
+        raise ValueError(
+            f"this state is of other videos: its masks have the shape {tuple(previous)}, these frames need "
+            f"{(len(x), previous[1], *x.shape[-2:])}; it goes on with as many videos of the same size, others start "
+            "with state=None"
+        )

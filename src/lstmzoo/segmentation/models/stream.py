@@ -1,0 +1,145 @@
+"""One video through a segmenter, frame by frame at its own size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lstmzoo.segmentation.models.aggregate import soft_aggregate
+
+VOID = 255  # no object: what is not annotated
+
+
+class SegmentStream:
+    """Frames of one video in, label maps out, with the state kept in between; the memory needed is constant.
+
+    Args:
+        model: a segmenter in evaluation mode.
+        size: (H, W) that frames are scaled to before the model sees them, ``model.transform["size"]``.
+        first_mask: uint8 (H, W), the ids of the objects in the first frame: 0 is the background, 255 void. None finds
+            the foreground.
+        flip: average with what the model says about the mirrored video.
+
+    Attributes:
+        ids: the objects' ids, those of ``first_mask`` in ascending order, or [1].
+        state: of the model; what a stream goes on from.
+
+    Raises:
+        ValueError: a first mask without objects or for a model that takes none, or a model that does not stream.
+    """
+
+    def __init__(self, model: Any, size: tuple[int, int], first_mask: Tensor | None = None, flip: bool = False) -> None:
+        if not model.streams:
+            raise ValueError(
+                "a bidirectional network cannot go frame by frame; use segment_video, which reads the whole video first"
+            )
+        self.model, self.size, self.flip = model, (int(size[0]), int(size[1])), flip
+        self.ids, self._masks = [1], None
+        if first_mask is not None:
+            self.ids = object_ids(first_mask)
+            self._masks = self._resized_masks(first_mask)
+        self.state: Any = None
+
+    @torch.no_grad()
+    def __call__(self, frame: Tensor) -> Tensor:
+        """Take in one frame.
+
+        Args:
+            frame: uint8 (3, H, W), of any size.
+
+        Returns:
+            Probabilities (K + 1, H, W) of the background and of the objects, in the order of ``ids``, at that size.
+        """
+        x = self._mirrored(resize_frame(frame.to(self._device()), self.size))
+        masks, self._masks = self._masks, None
+        logits, self.state = self.model.step(x, self.state, masks)  # (1 or 2, K, h, w)
+        return finish(logits, frame.shape[-2:])
+
+    def _mirrored(self, x: Tensor) -> Tensor:
+        return torch.stack([x, x.flip(-1)]) if self.flip else x.unsqueeze(0)
+
+    def _resized_masks(self, first_mask: Tensor) -> Tensor:
+        """The mask of every object at the size the model sees, (1 or 2, K, h, w)."""
+        ids = torch.tensor(self.ids, device=first_mask.device)
+        masks = (first_mask == ids[:, None, None]).float()  # (K, H, W)
+        return self._mirrored(resize_frame(masks, self.size)).to(self._device())
+
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+
+def segment_video(
+    model: Any, frames: Iterable[Tensor], size: tuple[int, int], first_mask: Tensor | None = None, flip: bool = False
+) -> Iterator[Tensor]:
+    """Segment a video with any segmenter.
+
+    Args:
+        model: a segmenter in evaluation mode; a bidirectional one reads all frames before the first answer.
+        frames: uint8 (3, H, W) each.
+        size: see `SegmentStream`.
+        first_mask: see `SegmentStream`.
+        flip: see `SegmentStream`.
+
+    Yields:
+        For every frame, probabilities (K + 1, H, W).
+    """
+    if model.streams:
+        yield from map(SegmentStream(model, size, first_mask, flip), frames)
+        return
+    if first_mask is not None:
+        raise ValueError("this network takes no first mask; segment_guided does")
+    whole = list(frames)
+    if not whole:
+        return
+    device = next(model.parameters()).device
+    with torch.no_grad():
+        video = torch.stack([resize_frame(frame.to(device), size) for frame in whole])  # (T, 3, h, w)
+        logits, _ = model(torch.stack([video, video.flip(-1)]) if flip else video.unsqueeze(0))
+        for frame, one in zip(whole, logits.unbind(1), strict=True):
+            yield finish(one, frame.shape[-2:])
+
+
+def finish(logits: Tensor, size: torch.Size) -> Tensor:
+    """Turn logits (1, K, h, w), or (2, K, h, w) with those of the mirrored frame, into probabilities (K + 1, H, W)."""
+    probabilities = soft_aggregate(logits.float())  # (1 or 2, K + 1, h, w)
+    if len(probabilities) == 2:
+        probabilities = (probabilities[:1] + probabilities[1:].flip(-1)) / 2
+    return F.interpolate(probabilities, tuple(size), mode="bilinear", align_corners=False)[0]
+
+
+def label_map(probabilities: Tensor, ids: Sequence[int]) -> Tensor:
+    """The most probable object of every pixel.
+
+    Args:
+        probabilities: (K + 1, H, W), the background first.
+        ids: of the K objects.
+
+    Returns:
+        uint8 (H, W), 0 for the background.
+    """
+    names = torch.tensor([0, *ids], dtype=torch.uint8, device=probabilities.device)
+    return names[probabilities.max(0).indices]  # over the first dimension argmax is ten times slower on the CPU
+
+
+def object_ids(mask: Tensor) -> list[int]:
+    """The ids in a mask, ascending, but for the background's and void.
+
+    Raises:
+        ValueError: there are none.
+    """
+    ids = [one for one in mask.unique().tolist() if one not in (0, VOID)]
+    if not ids:
+        raise ValueError("the first mask holds no object: every pixel is background (0) or void (255)")
+    return ids
+
+
+def resize_frame(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Scale an image (C, H, W), uint8 in 0..255 or floating, to floating (C, h, w) in 0..1, without aliasing."""
+    x = image / 255 if image.dtype == torch.uint8 else image
+    if tuple(x.shape[-2:]) == tuple(size):
+        return x
+    return F.interpolate(x.unsqueeze(0), tuple(size), mode="bilinear", align_corners=False, antialias=True)[0]

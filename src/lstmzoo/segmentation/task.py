@@ -1,0 +1,260 @@
+"""Segmentation of video: the foreground, or the objects whose masks are given in the first frame."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lstmzoo.errors import DataWarning, LstmzooError, unknown_choice
+from lstmzoo.io.wording import listed
+from lstmzoo.models.outputs import check_finite
+from lstmzoo.segmentation.data import VOID
+from lstmzoo.segmentation.data.davis_simulated import read_occlusions
+from lstmzoo.segmentation.data.inspection import LEAST_MASKS
+from lstmzoo.segmentation.losses import build_loss
+from lstmzoo.segmentation.metrics import PROTOCOLS, DavisScores, score_sequence
+from lstmzoo.segmentation.models import label_map, object_ids, resize_frame, segment_video
+from lstmzoo.segmentation.models.guided import Truth
+from lstmzoo.segmentation.results import Found, SegmentationResults, find_example, occlusion_scores
+from lstmzoo.training.base import BaseTask, State, encoder_groups
+
+
+class Targets(NamedTuple):
+    """What is to be found in a batch of clips.
+
+    Attributes:
+        objects: (B, T, K, H, W) in 0..1, the mask of every object; of clips with fewer than K some are always empty,
+            which costs nothing and teaches nothing (see `SegmentGuided`).
+        valid: (B, T, H, W) bool, pixels that are annotated.
+        known: (B, T) bool, frames whose true masks are shown to the next frame in place of the model's own.
+    """
+
+    objects: Tensor
+    valid: Tensor
+    known: Tensor
+
+
+class SegmentationTask(BaseTask):
+    """A loss on the masks of clips; J and F on whole videos, frame by frame with carried state.
+
+    Args:
+        model: registered name of a segmenter.
+        model_args: its arguments.
+        protocol: unsupervised (find the foreground) or semi-supervised (follow the objects of the first mask).
+        loss: of `LOSSES`, joined by +.
+        teacher_start: guided models: share of the frames of the first epoch that see the true previous mask.
+        teacher_epochs: ... and epochs until none does; in between it falls evenly.
+        max_objects: semi-supervised: most objects of a training clip, drawn where there are more.
+        encoder_lr: peak learning rate of the encoder; None leaves it as it is.
+        val_full_size: validate at the size of the files rather than at that of the model.
+        flip_test: test: average with what is said about the mirrored video.
+        **settings: those of `BaseTask`.
+
+    Raises:
+        LstmzooError: a setting out of its range.
+    """
+
+    monitor = ("val/J&F", "max")
+
+    def __init__(
+        self,
+        model: str,
+        model_args: dict[str, Any],
+        *,
+        protocol: str = "unsupervised",
+        loss: str = "bce+soft_iou",
+        teacher_start: float = 1.0,
+        teacher_epochs: float = 10.0,
+        max_objects: int = 3,
+        encoder_lr: float | None = 1e-3,
+        val_full_size: bool = False,
+        flip_test: bool = False,
+        **settings: Any,
+    ) -> None:
+        super().__init__(model, model_args, **settings)
+        if protocol not in PROTOCOLS:
+            raise LstmzooError(unknown_choice("task.protocol", protocol, PROTOCOLS))
+        self.follows = protocol == "semi-supervised"
+        self._check_model()
+        if not 0 <= teacher_start <= 1 or teacher_epochs <= 0 or max_objects < 1:
+            raise LstmzooError(
+                "task.teacher_start lies in 0..1, task.teacher_epochs is above 0, task.max_objects 1 or more"
+            )
+        if encoder_lr is not None and encoder_lr <= 0:
+            raise LstmzooError(
+                f"task.encoder_lr must be greater than 0, or null for a frozen encoder, not {encoder_lr}"
+            )
+        self.save_hyperparameters()
+        self.protocol, self.mask_loss = protocol, build_loss(loss)
+        self.teacher_start, self.teacher_epochs, self.max_objects = teacher_start, teacher_epochs, max_objects
+        self.encoder_lr = encoder_lr
+        self.val_full_size, self.flip_test = val_full_size, flip_test
+        self._targets: Targets | None = None
+        self._found: list[Found] = []
+        self.model.encoder.requires_grad_(encoder_lr is not None)
+        self.model.encoder.train()  # once more: a frozen one also keeps its statistics
+
+    def _check_model(self) -> None:
+        name = self.model.model_name
+        if not hasattr(self.model, "guided"):
+            raise LstmzooError(f"{name!r} is no segmenter; choose e.g. model=segment_recurrent")
+        if self.follows and not self.model.guided:
+            raise LstmzooError(
+                f"{name!r} takes no first mask; for task.protocol=semi-supervised choose model=segment_guided"
+            )
+        if self.follows and self.tbptt_window == 1:
+            raise LstmzooError("task.tbptt_window must be 2 or more: nothing is to be learnt where the mask is given")
+        if not self.model.streams and self.tbptt_window is not None:
+            raise LstmzooError("model.bidirectional=true needs whole clips: choose task.tbptt_window=null")
+
+    # --- training ------------------------------------------------------------------------------------------------
+
+    @property
+    def teacher(self) -> float:
+        """The share of frames in this epoch that see the true previous mask."""
+        return self.teacher_start * max(0.0, 1 - self.current_epoch / self.teacher_epochs)
+
+    def num_frames(self, batch: dict[str, Any]) -> int:
+        return batch["video"].shape[1]
+
+    def window_loss(self, batch: dict[str, Any], frames: slice, state: State) -> tuple[Tensor, State]:
+        begins = not frames.start
+        if begins or self._targets is None:
+            self._targets = self._draw(batch["masks"])
+        objects, valid, known = (values[:, frames] for values in self._targets)
+        options: dict[str, Any] = {"truth": Truth(objects, known)} if self.model.guided else {}
+        first = objects[:, 0] if self.follows and begins else None
+        logits, state = self.model(batch["video"][:, frames], first, state, **options)
+        if first is not None:  # there the masks themselves are the answer
+            logits, objects, valid = logits[:, 1:], objects[:, 1:], valid[:, 1:]
+        logits, objects, valid = (x.flatten(0, 2) for x in (logits, objects, valid.unsqueeze(2).expand_as(objects)))
+        self._record_jaccard(logits > 0, objects > 0.5, valid)
+        return self.mask_loss(logits, objects, valid), state
+
+    def _draw(self, ids: Tensor) -> Targets:
+        """The targets of a batch of clips with the numbers of their objects, uint8 (B, T, H, W)."""
+        valid = ids != VOID
+        if self.follows:
+            chosen = self._choose(ids[:, 0]).to(ids.device)  # (B, K)
+            objects = ids.unsqueeze(2) == chosen[:, None, :, None, None]
+        else:
+            objects = (valid & (ids > 0)).unsqueeze(2)
+        known = torch.rand(ids.shape[:2]).to(ids.device) < self.teacher
+        return Targets(objects.to(self.dtype), valid, known & valid.flatten(2).any(2))
+
+    def _choose(self, first: Tensor) -> Tensor:
+        """Numbers (B, K) of objects in the first masks (B, H, W), up to max_objects each; -1: none more."""
+        chosen = []
+        for mask in first:
+            there = [number for number in mask.unique().tolist() if number not in (0, VOID)]
+            order = torch.randperm(len(there))[: self.max_objects]
+            chosen.append([there[place] for place in order.tolist()])
+        most = max(1, *map(len, chosen))
+        return torch.tensor([numbers + [-1] * (most - len(numbers)) for numbers in chosen], dtype=torch.int16)
+
+    def _record_jaccard(self, predicted: Tensor, true: Tensor, valid: Tensor) -> None:
+        """Note the mean of J over the masks (N, H, W) of a window in which there is anything."""
+        both, either = ((masks & valid).flatten(1).sum(1) for masks in (predicted & true, predicted | true))
+        there = either > 0
+        self.record("J", (both[there] / either[there]).sum(), int(there.sum()))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.adamw(encoder_groups(self.model, self.lr, self.encoder_lr))
+
+    # --- validation and test -------------------------------------------------------------------------------------
+
+    def validation_step(self, item: dict[str, Any], batch_idx: int) -> None:
+        self._measure(item, full_size=self.val_full_size, flip=False, examples=False)
+
+    def on_validation_epoch_end(self) -> None:
+        scores = DavisScores([found.scores for found in self._collect()])
+        if scores.objects():
+            summary = scores.summary()
+            for name, number in {"J&F": "J&F-Mean", "J": "J-Mean", "F": "F-Mean", "J-decay": "J-Decay"}.items():
+                self.log(f"val/{name}", summary[number], sync_dist=True)
+
+    def test_step(self, item: dict[str, Any], batch_idx: int) -> None:
+        self._measure(item, full_size=True, flip=self.flip_test, examples=True)
+
+    def on_test_epoch_end(self) -> None:
+        found = self._collect()
+        scores = DavisScores([one.scores for one in found])
+        dataset = self.trainer.datamodule.test_dataset  # type: ignore[attr-defined]
+        occlusions = occlusion_scores(scores, read_occlusions(dataset.root))
+        examples = [one.examples for one in found if one.examples is not None]
+        self.results = SegmentationResults(
+            scores, self.protocol, dataset.split, [worst for worst, _ in examples], [best for _, best in examples],
+            occlusions,
+        )  # fmt: skip
+
+    def _measure(self, item: dict[str, Any], *, full_size: bool, flip: bool, examples: bool) -> None:
+        """Segment a whole video and score it; one with too few masks from the first object on is left out."""
+        video, truth, annotated = item["video"], item["masks"], item["annotated"]
+        size = tuple(self.transform["size"])
+        if not full_size:
+            truth = F.interpolate(truth.unsqueeze(1), size, mode="nearest-exact").squeeze(1)
+        begin, first_mask = 0, None
+        if self.follows:
+            there = annotated & ((truth > 0) & (truth < VOID)).flatten(1).any(1)
+            begin = int(there.int().argmax())
+            scorable = bool(there.any()) and annotated[begin:].sum() >= LEAST_MASKS
+            if not full_size and not (scorable and _same_objects(truth[begin], item["masks"][begin])):
+                self._measure(item, full_size=True, flip=flip, examples=examples)  # some are too small for the model's
+                return
+            if not scorable:
+                return
+            first_mask = truth[begin]
+        ids = [1] if first_mask is None else object_ids(first_mask)
+        frames = (frame if full_size else resize_frame(frame, size) for frame in video[begin:])
+        predictions = []
+        for probabilities in segment_video(self.model, frames, size, first_mask, flip):
+            if self.testing:  # in training, the loss tells
+                check_finite(probabilities, self.model, item["name"])
+            predictions.append(label_map(probabilities, ids).cpu().numpy())
+        predicted = np.stack(predictions)
+        scored = [t for t in range(begin, len(video)) if annotated[t]]
+        predicted = predicted[[t - begin for t in scored]]
+        true = truth[scored].cpu().numpy()
+        if not self.follows:
+            true = np.where(true == VOID, true, true > 0).astype(np.uint8)
+        elif not item["official"]:
+            true = _leave_out_late(true, ids, item["name"])
+        scores = score_sequence(
+            predicted,
+            true,
+            protocol=self.protocol,
+            binary=not self.follows,
+            name=item["name"],
+            frames=[str(t) for t in scored],
+            official=item["official"],
+        )
+        example = find_example(scores, scored, video, predicted, true) if examples and len(scores.j) else None
+        self._found.append(Found(int(item["index"]), scores, example))
+
+    def _collect(self) -> list[Found]:
+        """Gather what all processes found, each video once, in their order."""
+        found, self._found = {one.index: one for one in self.of_all_processes(self._found)}, []
+        return [found[index] for index in sorted(found)]
+
+
+def _same_objects(small: Tensor, large: Tensor) -> bool:
+    """Say whether two masks of one frame show the same objects."""
+    return set(small.unique().tolist()) | {0, VOID} == set(large.unique().tolist()) | {0, VOID}
+
+
+def _leave_out_late(truth: np.ndarray, ids: list[int], name: str) -> np.ndarray:
+    """Remove the objects of which the model was not told from masks (N, H, W), and say so."""
+    late = sorted(set(np.unique(truth).tolist()) - {0, VOID, *ids})
+    if late:
+        warnings.warn(
+            f"{name}: the first mask, which is all that the model is given, does not show the objects {listed(late)}; "
+            "they are not scored",
+            DataWarning,
+            stacklevel=2,
+        )
+    return np.where(np.isin(truth, late), 0, truth)

@@ -1,0 +1,268 @@
+"""What all tasks share: optimisation, truncated back-propagation through time, randomness, the checkpoint contract."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor
+
+from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.models import create_model, save_contract
+from lstmzoo.models.contract import check_transform
+from lstmzoo.training.schedule import SCHEDULES, learning_rate
+
+Item = TypeVar("Item")
+State = Any  # nested tuples, lists and dicts of tensors, or None
+
+
+class BaseTask(LightningModule):
+    """A model in training; a task adds its loss and its measurements.
+
+    A subclass writes `loss`, or `window_loss` and `num_frames` where there are sequences of frames to go through;
+    `validation_step` and `test_step`; and sets `monitor` and, at the end of a test, `results`.
+
+    Every random number of a training step is drawn from a generator seeded with (seed, epoch, batch, process), so
+    that a resumed run repeats nothing and misses nothing.
+
+    Args:
+        model: registered name of the model.
+        model_args: its arguments.
+        classes: class names in the order of the logits; none for captions.
+        transform: what turns a file into the model's input; see `save_contract`.
+        config: the resolved configuration of the run; it travels in the checkpoint.
+        seed: of the randomness in training.
+        lr: peak learning rate of AdamW.
+        weight_decay: of AdamW.
+        schedule: constant or cosine; see `lstmzoo.training.schedule`.
+        warmup_epochs: epochs of linear warm-up.
+        schedule_epochs: epochs until the cosine ends; None for the trainer's max_epochs.
+        gradient_clip_val: largest norm of the gradient; None for no clipping.
+        tbptt_window: frames per window of truncated back-propagation through time; None for the whole clip.
+        vocabulary: of a captioner, as `Vocabulary.to_dict` gives it.
+
+    Raises:
+        LstmzooError: a setting out of its range.
+    """
+
+    monitor: tuple[str, str] = ("val/loss", "min")
+    """The number by which the best checkpoint is chosen, and whether more (max) or less (min) is better."""
+
+    def __init__(
+        self,
+        model: str,
+        model_args: dict[str, Any],
+        *,
+        classes: list[str],
+        transform: dict[str, Any],
+        config: dict[str, Any],
+        seed: int = 0,
+        lr: float = 1e-3,
+        weight_decay: float = 0.01,
+        schedule: str = "cosine",
+        warmup_epochs: float = 0.0,
+        schedule_epochs: float | None = None,
+        gradient_clip_val: float | None = 1.0,
+        tbptt_window: int | None = None,
+        vocabulary: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        _check_positive(lr=lr, schedule_epochs=schedule_epochs, gradient_clip_val=gradient_clip_val)
+        if schedule not in SCHEDULES:
+            raise LstmzooError(unknown_choice("task.schedule", schedule, SCHEDULES))
+        if tbptt_window is not None and (type(tbptt_window) is not int or tbptt_window < 1):
+            raise LstmzooError(f"task.tbptt_window must be a number of frames or null, not {tbptt_window!r}")
+        check_transform(transform, "data")  # what is trained can be loaded
+        self.model: Any = create_model(model, **model_args)
+        self.classes = classes
+        self.vocabulary = vocabulary
+        self.transform = transform
+        self.config = config
+        self.seed = seed
+        self.lr, self.weight_decay = lr, weight_decay
+        self.schedule, self.warmup_epochs, self.schedule_epochs = schedule, warmup_epochs, schedule_epochs
+        self.gradient_clip_val = gradient_clip_val
+        self.tbptt_window = tbptt_window
+        self.automatic_optimization = tbptt_window is None
+        self.results: Any = None
+        self._totals: dict[str, Tensor] = {}
+
+    # --- what a task defines -------------------------------------------------------------------------------------
+
+    def loss(self, batch: dict[str, Any]) -> Tensor:
+        """Return the mean loss over a batch, a scalar with gradient."""
+        return self.window_loss(batch, slice(None), None)[0]
+
+    def window_loss(self, batch: dict[str, Any], frames: slice, state: State) -> tuple[Tensor, State]:
+        """Return the mean loss over some frames of a batch of clips.
+
+        Args:
+            batch: from the data loader.
+            frames: which frames of the clips; ``slice(None)`` for all.
+            state: what the frames before these left in memory; None at the start of the clips.
+
+        Returns:
+            The loss, a scalar with gradient, and the state for the next frames.
+        """
+        raise NotImplementedError
+
+    def num_frames(self, batch: dict[str, Any]) -> int:
+        """Return the number of frames of the clips of a batch (T)."""
+        raise NotImplementedError
+
+    def record(self, name: str, total: Tensor, count: int) -> None:
+        """Add to the mean of a number over the training epoch; it is logged as ``train/<name>``."""
+        total = total.detach().float()
+        update = torch.stack([total, total.new_tensor(count)])
+        self._totals[name] = self._totals[name] + update if name in self._totals else update
+
+    @property
+    def testing(self) -> bool:
+        """Whether a test is running, which a task without a trainer does not know of."""
+        return self._trainer is not None and self._trainer.testing
+
+    def of_all_processes(self, found: list[Item]) -> list[Item]:
+        """Gather lists of picklable things from all processes into one; processes repeat some to be equally many."""
+        if self.trainer.world_size == 1:
+            return found
+        parts: list[Any] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(parts, found)
+        return [item for part in parts for item in part]
+
+    # --- a training step -----------------------------------------------------------------------------------------
+
+    def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
+        torch.manual_seed(step_seed(self.seed, self.current_epoch, batch_idx, self.global_rank))
+        for optimizer in self.trainer.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.learning_rate(self.global_step) * group.get("lr_scale", 1.0)
+                group["weight_decay"] = self.weight_decay
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        loss = self.loss(batch) if self.automatic_optimization else self._truncated_step(batch)
+        self.record("loss", loss.detach(), 1)
+        return loss
+
+    def _truncated_step(self, batch: dict[str, Any]) -> Tensor:
+        """One optimiser step by truncated back-propagation through time (Williams & Peng 1990).
+
+        The clip is cut into windows. The state is carried from window to window but no gradient flows back through
+        it, so that only one window's activations are ever in memory. The loss is the mean over the windows, each
+        weighted by its number of frames; the gradients of the windows add up to its (truncated) gradient.
+        """
+        optimizer = self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)
+        assert self.tbptt_window is not None
+        optimizer.zero_grad()
+        length = self.num_frames(batch)
+        state, total = None, torch.zeros((), device=self.device)
+        for frames in windows(length, self.tbptt_window):
+            loss, state = self.window_loss(batch, frames, state)
+            loss = loss * ((frames.stop - frames.start) / length)
+            self.manual_backward(loss)
+            state = self.model.detach_state(state)
+            total = total + loss.detach()
+        self.clip_gradients(optimizer.optimizer, gradient_clip_val=self.gradient_clip_val)
+        optimizer.step()
+        return total
+
+    def on_train_epoch_end(self) -> None:
+        for name, total in self._totals.items():
+            total = self.trainer.strategy.reduce(total, reduce_op="sum")
+            self.log(f"train/{name}", total[0] / total[1], sync_dist=True)
+        self._totals = {}
+        self.log("lr", self.learning_rate(self.global_step - 1), sync_dist=True)
+
+    # --- optimisation --------------------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.adamw(self.parameters())
+
+    def adamw(self, parameters: Any) -> torch.optim.AdamW:
+        """AdamW with this task's settings, for parameters or groups of them."""
+        fused = "mixed" not in str(self.trainer.precision)  # Lightning does not clip for a fused one then
+        return torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=fused)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by this task's own value: automatic and truncated steps share it, the Trainer's does not know of it."""
+        self.clip_gradients(optimizer, gradient_clip_val=self.gradient_clip_val)
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of an optimiser step, counted from 0."""
+        trainer = self.trainer
+        per_epoch = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
+        total = self.schedule_epochs * per_epoch if self.schedule_epochs else trainer.estimated_stepping_batches
+        warmup = self.warmup_epochs * per_epoch
+        return learning_rate(step, peak=self.lr, schedule=self.schedule, warmup=warmup, total=total)
+
+    def on_fit_start(self) -> None:
+        if not self.automatic_optimization and str(self.trainer.precision).startswith("16"):
+            raise LstmzooError("task.tbptt_window does not go with trainer.precision=16-mixed; use bf16-mixed")
+
+    def adopt(self, model: Any) -> None:
+        """Take over the weights of a model from ``lstmzoo.load``, and what belongs to them.
+
+        Raises:
+            RuntimeError: they do not fit.
+        """
+        self.model.load_state_dict(model.state_dict())
+        self.model.checkpoint = getattr(model, "checkpoint", None)
+
+    # --- checkpoints ---------------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["train_totals"] = {name: total.cpu() for name, total in self._totals.items()}
+        checkpoint["lstmzoo"] = save_contract(
+            self.model.model_name,
+            self.model.model_args,
+            classes=self.classes,
+            transform=self.transform,
+            data=self.config.get("data", {}),
+            config=self.config,
+            vocabulary=self.vocabulary,
+        )
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._totals = {name: total.to(self.device) for name, total in checkpoint.get("train_totals", {}).items()}
+
+
+def encoder_groups(model: Any, lr: float, encoder_lr: float | None) -> list[dict[str, Any]]:
+    """Return the groups of parameters for an optimiser: the encoder's learn at a rate of their own, or not at all.
+
+    Args:
+        model: what has an ``encoder``.
+        lr: peak learning rate of all else.
+        encoder_lr: peak learning rate of the encoder; None leaves it out.
+    """
+    groups: list[dict[str, Any]] = [
+        {"params": [p for name, p in model.named_parameters() if not name.startswith("encoder.")]}
+    ]
+    if encoder_lr is not None:
+        groups.append({"params": list(model.encoder.parameters()), "lr_scale": encoder_lr / lr})
+    return groups
+
+
+def windows(length: int, window: int) -> list[slice]:
+    """Cut a clip of `length` frames into windows; the last one holds what is left."""
+    return [slice(start, min(start + window, length)) for start in range(0, length, window)]
+
+
+def step_seed(seed: int, epoch: int, batch: int, rank: int) -> int:
+    """Return a 63-bit seed that depends on all four numbers, without pattern from one step to the next."""
+    state = np.random.SeedSequence([seed, epoch, batch, rank]).generate_state(1, np.uint64)[0]
+    return int(state >> np.uint64(1))
+
+
+def _check_positive(**values: float | None) -> None:
+    for name, value in values.items():
+        if value is not None and not value > 0:
+            raise LstmzooError(f"task.{name} must be greater than 0, not {value}")

@@ -1,0 +1,156 @@
+"""predict and inspect: the same options, the same sentence, whatever other pictures there are."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_captions import write_captions, write_checkpoint
+
+from lstmzoo.captioning.inference import sentence_of
+from lstmzoo.captioning.models.base import UNK
+from lstmzoo.cli import main
+from lstmzoo.errors import LstmzooError
+
+SAMPLING = ["method=sample", "seed=7", "temperature=2.0", "max_words=6"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("options")
+
+
+@pytest.fixture(scope="module")
+def pictures(folder: Path) -> Path:
+    return write_captions(folder / "data", pictures=6) / "Images"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(folder: Path) -> Path:
+    """A captioner that would say nothing but the unknown word."""
+    path = write_checkpoint(folder / "x.ckpt", "soft_attention")
+    saved = torch.load(path, weights_only=True)
+    saved["state_dict"]["model.logits.bias"][UNK] = 50
+    torch.save(saved, path)
+    return path
+
+
+def predicted(checkpoint: Path, source: Path, output: Path, *options: str) -> dict[str, list[str]]:
+    """What predict writes down for each file."""
+    with suppress(SystemExit):  # some could not be read
+        assert main(["predict", f"ckpt_path={checkpoint}", f"input={source}", f"output={output}", *options]) == 0
+    entries = json.loads((output / "captions.json").read_text())
+    return {entry["image_id"]: entry["captions"] for entry in entries}
+
+
+def test_sampling_does_not_depend_on_other_pictures(checkpoint: Path, pictures: Path, tmp_path: Path) -> None:
+    together = predicted(checkpoint, pictures, tmp_path / "all", *SAMPLING, "num_captions=2")
+    assert len(together) == 6
+    assert len({tuple(texts) for texts in together.values()}) == 6
+    some = tmp_path / "some"
+    some.mkdir()
+    (some / "00.png").write_bytes(b"no picture")
+    for name in ("03.png", "05.png"):
+        shutil.copy(pictures / name, some / name)
+    apart = predicted(checkpoint, some, tmp_path / "out", *SAMPLING, "num_captions=2")
+    assert apart == {name: together[name] for name in ("03.png", "05.png")}
+
+
+def test_what_is_missing_is_shown_in_a_command_that_exists(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("predict", "inspect"):
+        assert main([command, f"ckpt_path={checkpoint}"]) == 2
+        example = f"input must be given, e.g. lstmzoo {command} ckpt_path={checkpoint} input=PATH"
+        assert example in capsys.readouterr().err
+
+
+def test_where_no_picture_can_be_read_nothing_is_written(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "list.txt").write_text("broken.jpg\nabsent.jpg\n")
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    given = [f"ckpt_path={checkpoint}", f"input={tmp_path / 'list.txt'}", f"output={tmp_path / 'out'}"]
+    with pytest.raises(SystemExit):
+        main(["predict", *given])
+    assert "0 of 2 pictures done. Nothing was written" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_pictures_than_a_sheet_holds(
+    checkpoint: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        "lstmzoo.captioning.plots.contact_sheet",
+        lambda pictures, captions, path, **about: drawn.append({**about, "pictures": len(pictures)}),
+    )
+    for number in range(30):
+        shutil.copy(pictures / "01.png", tmp_path / f"{number:02d}.png")
+    assert len(predicted(checkpoint, tmp_path, tmp_path / "out", "method=greedy", "max_words=3")) == 30
+    names = [f"{number:02d}.png" for number in range(24)]
+    assert drawn == [{"pictures": 24, "names": names, "title": "The first 24 of 30 pictures"}]
+
+
+def test_the_unknown_word_and_repetition_where_they_are_wanted(
+    checkpoint: Path, pictures: Path, tmp_path: Path
+) -> None:
+    free = ["no_repeat=false", "allow_unknown=true", "max_words=3", "method=greedy"]
+    assert predicted(checkpoint, pictures / "01.png", tmp_path, *free) == {"01.png": ["<unk> <unk> <unk>"]}
+    assert "<unk>" not in predicted(checkpoint, pictures / "01.png", tmp_path)["01.png"][0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [[*SAMPLING, "num_captions=3"], ["beam_size=4", "groups=2", "num_captions=2"], ["length_power=2.0"]],
+    ids=["sample", "diverse", "normalised"],
+)
+def test_inspect_looks_at_the_sentence_that_predict_shows(
+    checkpoint: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    shown = predicted(checkpoint, pictures / "03.png", tmp_path, *options)["03.png"][0]
+    capsys.readouterr()
+    given = [f"ckpt_path={checkpoint}", f"input={pictures / '03.png'}", f"output={tmp_path}"]
+    assert main(["inspect", *given, *options]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == shown
+
+
+def test_inspect_says_which_of_several_cells_is_drawn(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subtitles: list[str] = []
+    monkeypatch.setattr(
+        "lstmzoo.cli.inspect_captions.word_by_word", lambda *_, subtitle, **__: subtitles.append(subtitle)
+    )
+    for name, layer in (("updown", "-1"), ("updown", "0"), ("nic", "-1")):
+        model = write_checkpoint(tmp_path / f"{name}.ckpt", name, seed=3)
+        given = [f"ckpt_path={model}", f"input={pictures / '01.png'}", f"output={tmp_path}", f"layer={layer}"]
+        assert main(["inspect", *given]) == 0
+    assert subtitles[0].endswith("gates of layer=1, the cell 'telling'")
+    assert subtitles[1].endswith("gates of layer=0, the cell 'looking'")
+    assert "gates of" not in subtitles[2]
+
+
+def test_inspect_of_an_ensemble_draws_every_member(
+    checkpoint: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [write_checkpoint(tmp_path / f"{name}.ckpt", name, seed=3) for name in ("nic", "bag")]
+    given = [f"ckpt_path={checkpoint}", f"ensemble=[{','.join(map(str, others))}]", f"input={pictures / '01.png'}"]
+    assert main(["inspect", *given, f"output={tmp_path / 'out'}", "caption=A red field"]) == 0
+    names = ["member_1.png", "member_2.png", "member_3.png", "word_by_word.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    assert "bag has no recurrent memory" in capsys.readouterr().out
+
+
+def test_a_caption_is_given_as_people_write() -> None:
+    words = ["<pad>", "<bos>", "<eos>", "<unk>", "a", "dog", "runs"]
+    assert sentence_of(" A dog runs. ", words).words == [4, 5, 6]
+    with pytest.raises(LstmzooError, match="doesn't know the word 'cat'"):
+        sentence_of("a Cat runs", words)
+    with pytest.raises(LstmzooError, match="has no words"):
+        sentence_of("...", words)

@@ -1,0 +1,253 @@
+"""``lstmzoo data simulate|prepare|check davis``."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_davis import ids, save_palette, write_davis
+
+from lstmzoo.cli import data as command
+from lstmzoo.data import DAVIS
+from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.segmentation.data import prepare as preparing
+from lstmzoo.segmentation.data.check import PUBLISHED, check
+from lstmzoo.segmentation.data.prepare import ARCHIVES, prepare
+
+SEQUENCES = {"train": ["bear", "camel"], "val": ["goat"]}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_davis(tmp_path / "davis", SEQUENCES)
+
+
+# -- check --------------------------------------------------------------------------------------------------------
+
+
+def test_simulate_then_check(tmp_path, capsys):
+    root = tmp_path / "simulated"
+    options = ["train=1", "val=1", "test=0", "frames=12", "size=[64,80]", "seed=3"]
+    command.run(["simulate", "davis", f"root={root}", *options])
+    command.run(["check", "davis", f"root={root}", f"json={tmp_path / 'report.json'}"])
+    shown = capsys.readouterr().out
+    assert "This is a simulated DAVIS." in shown
+    assert "published:" not in shown
+    assert "80x64 (2 sequences)" in shown
+    assert "Complete." in shown
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["complete"] is True
+    assert set(report["splits"]) == {"2016 train", "2016 val", "2017 train", "2017 val"}
+    assert report["splits"]["2017 train"]["frames"] == 12
+    assert report["splits"]["2017 train"]["frames_published"] is None
+    (root / "JPEGImages" / "480p" / "val-000" / "00003.jpg").write_bytes(b"")
+    with pytest.raises(SystemExit):
+        command.run(["check", "davis", f"root={root}"])
+    assert f"run `lstmzoo data simulate davis root={root}`" in capsys.readouterr().out
+
+
+def test_counts(root):
+    save_palette(root / "Annotations" / "480p" / "camel" / "00002.png", ids(0) * 0)
+    (root / "JPEGImages" / "480p" / "stranger").mkdir()
+    report = check(root, progress=False)
+    assert report.complete
+    train = report.splits["2017 train"]
+    assert (train.sequences, train.frames, train.masks, train.objects) == (2, 12, 12, 4)
+    assert (train.sequences_published, train.frames_published, train.objects_published) == (60, 4209, 144)
+    assert report.empty_masks == {"camel": 1}
+    assert report.void == ["bear", "camel", "goat"]
+    assert report.unlisted == ["stranger"]
+    assert report.sizes == {"20x12": 3}
+
+
+def test_all_that_is_wrong_is_listed_and_the_exit_code_is_1(root, capsys):
+    (root / "JPEGImages" / "480p" / "bear" / "00001.jpg").unlink()
+    (root / "ImageSets" / "2017" / "val.txt").write_text("gaot\n")
+    with pytest.raises(SystemExit) as caught:
+        command.run(["check", "davis", f"root={root}"])
+    assert caught.value.code == 1
+    shown = capsys.readouterr().out
+    assert "Cannot be used: bear: " in shown
+    assert "00001.png: a mask without its frame" in shown
+    assert "unknown sequence 'gaot'; did you mean 'goat'" in shown
+    assert "2017 train is not the published list: 2 sequences instead of 60." in shown
+    assert f"Not complete. Delete what is damaged, then run `lstmzoo data prepare davis root={root}`." in shown
+
+
+def test_damage_that_only_decoding_shows(root):
+    path = root / "Annotations" / "480p" / "goat" / "00003.png"
+    content = bytearray(path.read_bytes())
+    start = content.index(b"IDAT") + 4
+    content[start : start + 8] = b"\xff" * 8
+    path.write_bytes(bytes(content))
+    DAVIS(root)  # headers are fine
+    report = check(root, progress=False)
+    assert list(report.problems) == ["goat"]
+    assert "00003.png" in report.problems["goat"]
+
+
+def test_own_data_without_lists(tmp_path):
+    write_davis(tmp_path, SEQUENCES, year=None, annotated=lambda number: number in (0, 4))
+    (tmp_path / "ImageSets" / "val.txt").unlink()
+    assert check(tmp_path, progress=False).splits["train"].masks == 4
+    (tmp_path / "ImageSets" / "train.txt").unlink()
+    report = check(tmp_path, progress=False)
+    assert (report.splits["all"].sequences, report.splits["all"].masks) == (3, 6)
+    assert report.complete
+    (tmp_path / "Annotations" / "480p" / "goat" / "00004.png").write_bytes(b"")
+    report = check(tmp_path, progress=False)
+    assert report.remedy.startswith("Replace what is damaged")
+    assert "prepare" not in report.remedy  # that would fetch DAVIS into it
+
+
+def test_real_sequences(real_data, tmp_path):
+    real = real_data / "davis2016"
+    if not real.is_dir():
+        pytest.skip(f"no DAVIS in {real_data}")
+    names = ("car-shadow", "motocross-jump")
+    (tmp_path / "ImageSets" / "480p").mkdir(parents=True)
+    lines = [
+        line for line in (real / "ImageSets/480p/train.txt").read_text().splitlines() if line.split("/")[3] in names
+    ]
+    (tmp_path / "ImageSets" / "480p" / "train.txt").write_text("\n".join(lines))
+    for kind in ("JPEGImages", "Annotations"):
+        (tmp_path / kind).symlink_to(real / kind)
+    report = check(tmp_path, progress=False)
+    assert report.complete
+    assert (report.splits["2016 train"].sequences, report.splits["2016 train"].objects) == (2, 2)
+    assert report.splits["2016 train"].frames == report.splits["2016 train"].masks == len(lines)
+    assert report.sizes == {"854x480": 2}
+    assert len(report.unlisted) == 11
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["check", "davis", "root=x", "unsupervised=yes"], "unsupervised=yes cannot be used: it is true or false"),
+        (["simulate", "davis", "root=x", "size=big"], "size=big cannot be used"),
+        (["simulate", "davis", "root=x", "size=96"], r"size=\(96,\)"),
+        (["check", "davis", "root=nowhere"], "nowhere is not a folder.*lstmzoo data prepare davis root=nowhere"),
+        (
+            ["prepare", "davis", "root=x", "source=nowhere"],
+            r"nowhere lacks DAVIS-2017-trainval-480p\.zip; fetch it from",
+        ),
+    ],
+)
+def test_messages(argv, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LstmzooError, match=message):
+        command.run(argv)
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- prepare ------------------------------------------------------------------------------------------------------
+
+
+def pack(folder: Path, archive: Path) -> bytes:
+    """A zip like the published ones: everything lies in a folder DAVIS."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in sorted(folder.rglob("*")):
+            packed.write(path, Path("DAVIS") / path.relative_to(folder))
+    return archive.read_bytes()
+
+
+class Server:
+    """Serves files by name, and counts what it is asked for."""
+
+    def __init__(self, **files: bytes) -> None:
+        self.files = files
+        self.asked: list[str] = []
+
+    def __call__(self, url: str) -> io.BytesIO:
+        self.asked.append(url)
+        response = io.BytesIO(self.files[url.rpartition("/")[2]])
+        response.headers = {}  # type: ignore[attr-defined]
+        return response
+
+
+def test_sets_that_share_a_folder(tmp_path):
+    write_davis(tmp_path / "a", SEQUENCES)
+    write_davis(tmp_path / "b", {"test-dev": ["aerobatics"]}, annotated=lambda number: number == 0)
+    server = Server(
+        **{
+            "DAVIS-2017-trainval-480p.zip": pack(tmp_path / "a", tmp_path / "a.zip"),
+            "DAVIS-2017-test-dev-480p.zip": pack(tmp_path / "b", tmp_path / "b.zip"),
+        }
+    )
+    root = prepare(tmp_path / "davis", opener=server, progress=False)
+    prepare(root, "2017-test-dev", opener=server, progress=False)
+    assert len(DAVIS(root, "trainval")) == 3
+    assert DAVIS(root, "test-dev")[0]["annotated"].sum() == 1
+    assert set(json.loads((root / "downloads" / "sha256.json").read_text())) == set(server.files)
+    prepare(root, opener=server, progress=False)  # complete: nothing is asked for
+    (root / "JPEGImages" / "480p" / "bear" / "00002.jpg").unlink()
+    prepare(root, opener=server, progress=False)  # unpacked again from the archive that was kept
+    assert len(DAVIS(root, "train")) == 2
+    assert server.asked == [ARCHIVES[name].url.format(resolution="480p") for name in ("2017", "2017-test-dev")]
+    assert not (root / ".unpacked").exists()
+
+
+def test_2016_and_2017_do_not_share_a_folder(tmp_path):
+    """The zip of 2017 has lists of 2016 in the form of its own; the masks of the sequences that both have differ."""
+    root = write_davis(tmp_path / "2017", SEQUENCES)
+    (root / "ImageSets" / "2016").mkdir()
+    for split in SEQUENCES:
+        (root / "ImageSets" / "2016" / f"{split}.txt").write_text("bear\n")
+    with pytest.raises(DataError, match=r"2017 holds DAVIS 2017, which has other masks.* root=\S*davis2016"):
+        prepare(root, "2016", opener=Server(), progress=False)
+    root = write_davis(tmp_path / "2016", SEQUENCES, year=2016)
+    for dataset in ("2017", "2017-test-dev", "2017-unsupervised"):
+        with pytest.raises(DataError, match=r"2016 holds DAVIS 2016, .*root=\S*davis2017"):
+            prepare(root, dataset, opener=Server(), progress=False)
+
+
+def test_an_archive_that_lacks_files_is_named(tmp_path):
+    source = write_davis(tmp_path / "a", SEQUENCES)
+    for kind, suffix in (("JPEGImages", "jpg"), ("Annotations", "png")):
+        (source / kind / "480p" / "camel" / f"00003.{suffix}").unlink()
+    server = Server(**{"DAVIS-2017-trainval-480p.zip": pack(source, tmp_path / "a.zip")})
+    root = tmp_path / "davis"
+    with pytest.raises(
+        DataError, match=r"trainval-480p\.zip is not complete: .*camel/00003\.jpg is missing.* Delete it and .*sha256"
+    ):
+        prepare(root, opener=server, progress=False)
+    write_davis(source, SEQUENCES)
+    server.files = {"DAVIS-2017-trainval-480p.zip": pack(source, tmp_path / "b.zip")}
+    for name in ("DAVIS-2017-trainval-480p.zip", "sha256.json"):  # as the message says
+        (root / "downloads" / name).unlink()
+    prepare(root, opener=server, progress=False)
+    assert len(DAVIS(root, "trainval")) == 3
+
+
+def test_2016_has_a_published_checksum(tmp_path, monkeypatch):
+    content = pack(write_davis(tmp_path / "a", SEQUENCES, year=2016), tmp_path / "by_hand" / "DAVIS-data.zip")
+    with pytest.raises(DataError, match=r"DAVIS-data\.zip is not the published file: its MD5"):
+        prepare(tmp_path / "davis", "2016", source=tmp_path / "by_hand", progress=False)
+    published = replace(ARCHIVES["2016"], md5=hashlib.md5(content).hexdigest())
+    monkeypatch.setitem(preparing.ARCHIVES, "2016", published)
+    root = prepare(tmp_path / "davis", "2016", source=tmp_path / "by_hand", progress=False)
+    assert DAVIS(root, "train").year == 2016
+
+
+def test_names_and_folders_that_do_not_fit(tmp_path):
+    with pytest.raises(LstmzooError, match="unknown data set '2018'"):
+        prepare(tmp_path, "2018")
+    with pytest.raises(LstmzooError, match="DAVIS 2017: unknown resolution '1080p'"):
+        prepare(tmp_path, resolution="1080p")
+    (tmp_path / "simulated.json").write_text("{}")
+    with pytest.raises(DataError, match="holds a simulated set"):
+        prepare(tmp_path)
+
+
+def test_published_numbers_add_up():
+    """The counts of the papers: 50 sequences and 3,455 frames in 2016, 90 sequences of train and val in 2017."""
+    assert PUBLISHED[2016, "train"].sequences + PUBLISHED[2016, "val"].sequences == 50
+    assert PUBLISHED[2016, "train"].frames + PUBLISHED[2016, "val"].frames == 3455
+    assert PUBLISHED[2017, "train"].sequences + PUBLISHED[2017, "val"].sequences == 90
+    assert PUBLISHED[2017, "train"].objects + PUBLISHED[2017, "val"].objects == 205
