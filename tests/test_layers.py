@@ -9,17 +9,19 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "lstmzoo"
 
-BELOW_TASKS = {"errors", "discovery", "nn", "io", "models", "viz", "synthetic", "training"}
+BELOW_TASKS = {"errors", "registry", "settings", "nn", "io", "models", "viz", "synthetic", "training"}
 # What each layer may import of the package besides itself, and which heavy packages it may import.
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "discovery": set(),
+    "settings": set(),
+    "registry": {"errors", "discovery"},
     "nn": {"errors"},
     "io": {"errors"},
-    "models": {"errors", "discovery", "nn"},
+    "models": {"errors", "registry", "nn"},
     "viz": {"errors", "nn", "io", "models"},
     "synthetic": {"errors", "io"},
-    "training": {"errors", "discovery", "nn", "models", "io"},
+    "training": {"errors", "registry", "settings", "nn", "models", "io"},
     "actions": {*BELOW_TASKS},
     "captioning": {*BELOW_TASKS},
     "segmentation": {*BELOW_TASKS},

@@ -17,7 +17,7 @@ from lstmzoo.io.augment import Augment
 from lstmzoo.io.clips import ClipSampler
 from lstmzoo.synthetic.checks import check_whole
 from lstmzoo.synthetic.folder import is_ours
-from lstmzoo.training.base_data import BaseDataModule
+from lstmzoo.training.data_module import BaseDataModule
 
 DATASETS: dict[str, type[ClipDataset]] = {"kth": KTH, "kth_simulated": KTH, "video_folder": VideoFolder}
 

@@ -15,6 +15,7 @@ from lstmzoo.actions import metrics
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.contract import RATES
 from lstmzoo.models.outputs import check_finite
+from lstmzoo.registry import register_task
 from lstmzoo.training.base import BaseTask, State
 
 
@@ -50,6 +51,7 @@ class RecognitionResults:
         return {**self.report.as_dict(), "shuffled_frames_accuracy": self.shuffled.sequence_accuracy}
 
 
+@register_task("recognition")
 class RecognitionTask(BaseTask):
     """Cross-entropy on clips; accuracy over sequences, each judged by the mean over its clips.
 

@@ -16,7 +16,7 @@ from lstmzoo.captioning.data.layouts import check_layout
 from lstmzoo.errors import LstmzooError
 from lstmzoo.synthetic.checks import check_whole
 from lstmzoo.synthetic.folder import is_ours
-from lstmzoo.training.base_data import BaseDataModule
+from lstmzoo.training.data_module import BaseDataModule
 
 MIRRORED = {"left": "right", "right": "left"}
 

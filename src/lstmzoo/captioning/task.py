@@ -22,6 +22,7 @@ from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.captioning.scst import BASELINES, Reward, self_critical_loss
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models.outputs import check_scores
+from lstmzoo.registry import register_task
 from lstmzoo.training.base import BaseTask, encoder_groups, step_seed
 
 OBJECTIVES = ("cross_entropy", "scst")
@@ -88,6 +89,7 @@ class CaptionResults:
         }
 
 
+@register_task("captioning")
 class CaptioningTask(BaseTask):
     """Cross-entropy on the true words, or self-critical training on CIDEr-D; the best checkpoint is that by CIDEr-D.
 

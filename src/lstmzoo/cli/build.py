@@ -25,10 +25,11 @@ from rich import get_console
 from lstmzoo.cli import tasks
 from lstmzoo.errors import LstmzooError, Terminated, printable, unknown_choice
 from lstmzoo.training.base import BaseTask
-from lstmzoo.training.base_data import BaseDataModule
 from lstmzoo.training.callbacks import Checkpoints, PatientStopping, Timing
 from lstmzoo.training.checkpoint_io import WholeFiles
+from lstmzoo.training.data_module import BaseDataModule
 from lstmzoo.training.ending import Diverged, SigtermFlag
+from lstmzoo.training.errors import setting_errors
 from lstmzoo.training.run_log import RunLog
 from lstmzoo.training.training_state import Restoring
 
@@ -120,15 +121,6 @@ def _check_arguments(asked: Iterable[str], ours: Collection[str]) -> None:
             raise LstmzooError(f"trainer.{key} is set by lstmzoo itself; leave it out")
         if key not in free:
             raise LstmzooError(unknown_choice("argument of Lightning's Trainer", key, free))
-
-
-@contextmanager
-def setting_errors(what: str) -> Iterator[None]:
-    """Turn the complaints of Lightning and torch about settings into an `LstmzooError`."""
-    try:
-        yield
-    except (MisconfigurationException, RuntimeError, TypeError, ValueError) as error:
-        raise LstmzooError(f"{what} cannot be set up like this: {error}") from error
 
 
 @contextmanager

@@ -18,9 +18,8 @@ from lstmzoo.captioning.metrics.scores import Scores, evaluate, load_results, ma
 from lstmzoo.captioning.plots import MOST, contact_sheet
 from lstmzoo.captioning.task import CaptionResults
 from lstmzoo.cli.measured import stamp
-from lstmzoo.cli.run_folder import write_json
 from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.io.atomic import replacing
+from lstmzoo.io.atomic import replacing, write_json
 from lstmzoo.io.terminal import wide_console
 
 EXAMPLES = 5

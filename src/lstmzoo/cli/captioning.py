@@ -11,12 +11,13 @@ from omegaconf import DictConfig
 
 from lstmzoo.captioning.datamodule import CaptionDataModule
 from lstmzoo.captioning.models.ensemble import Ensemble
-from lstmzoo.cli.build import setting_errors, to_dict
+from lstmzoo.cli.build import to_dict
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import load
 from lstmzoo.models.encoders import weights_follow
 from lstmzoo.models.image_encoders import ImageEncoder, create_encoder
-from lstmzoo.training import get_task
+from lstmzoo.registry import tasks
+from lstmzoo.training.errors import setting_errors
 
 REHEARSAL = {"specials": ["<pad>", "<bos>", "<eos>", "<unk>"], "words": ["one", "another"]}
 WRITTEN = "metrics.json, captions.json, contact_sheet.png"
@@ -69,7 +70,7 @@ def task(config: DictConfig, labels: dict[str, Any]) -> Any:
     origin: Any = None if start_from is None else _load(start_from)
     labels = labels if origin is None else origin.contract["vocabulary"]
     with setting_errors("the model or the task"), nullcontext() if origin is None else weights_follow():
-        built: Any = get_task(kind)(
+        built: Any = tasks.get(kind).target(
             model.pop("name"),
             {**model, "vocab_size": len(labels["specials"]) + len(labels["words"])},
             vocabulary=labels,

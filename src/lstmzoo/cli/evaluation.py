@@ -15,7 +15,7 @@ from lstmzoo.errors import CheckpointError, DataError
 from lstmzoo.io.terminal import print_plain
 from lstmzoo.models import load
 from lstmzoo.models.encoders import weights_follow
-from lstmzoo.training.base_data import BaseDataModule
+from lstmzoo.training.data_module import BaseDataModule
 
 
 def open_split(request: Request) -> BaseDataModule:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from lstmzoo.cli.compose import compose
 from lstmzoo.cli.measured import stamp
-from lstmzoo.cli.run_folder import write_json
 from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.io.atomic import making_folder
+from lstmzoo.io.atomic import making_folder, write_json
 from lstmzoo.io.terminal import print_plain, wide_console
 from lstmzoo.segmentation.data.lists import default_split
 from lstmzoo.segmentation.inference.davis_tables import scores_table, write_official_tables

@@ -118,8 +118,7 @@ def predict(config: DictConfig, videos: list[Footage], output: Path, first_mask:
 
 def _write(config: DictConfig, model: Any, output: Path, done: list[Segmented], failures: dict[str, str]) -> None:
     """Write predictions.json and, if asked for, submission.zip."""
-    from lstmzoo.cli.run_folder import write_json
-    from lstmzoo.io.atomic import make_folder
+    from lstmzoo.io.atomic import make_folder, write_json
     from lstmzoo.io.resources import peak_bytes, peak_gpu_bytes
     from lstmzoo.segmentation.inference.segment_files import write_submission
 

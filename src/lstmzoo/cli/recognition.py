@@ -9,11 +9,12 @@ import torch
 from omegaconf import DictConfig
 
 from lstmzoo.actions.datamodule import ClipDataModule
-from lstmzoo.cli.build import setting_errors, to_dict
+from lstmzoo.cli.build import to_dict
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checkpoint import read_contract
-from lstmzoo.training import get_task
+from lstmzoo.registry import tasks
 from lstmzoo.training.base import BaseTask
+from lstmzoo.training.errors import setting_errors
 
 REHEARSAL = ["one class", "another"]
 WRITTEN = "metrics.json, confusion_matrix.csv, confusion_matrix.png, predictions.csv"
@@ -53,7 +54,7 @@ def task(config: DictConfig, labels: list[str]) -> BaseTask:
         "frame_interval": config.data.frame_interval,
     }
     with setting_errors("the model or the task"):
-        built = get_task(settings.pop("name"))(
+        built = tasks.get(settings.pop("name")).target(
             model.pop("name"),
             {**model, "num_classes": len(labels)},
             classes=labels,

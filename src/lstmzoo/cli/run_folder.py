@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import platform
-import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import yaml  # type: ignore[import-untyped]
 from omegaconf import DictConfig, OmegaConf
 
 from lstmzoo.errors import LstmzooError
-from lstmzoo.io.atomic import write_atomically
+from lstmzoo.io.atomic import write_atomically, write_json
 from lstmzoo.io.wording import why_unreadable
 from lstmzoo.models.contract import check_plain
 
@@ -47,13 +45,6 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise LstmzooError(f"{path} is not the configuration of a run")
     check_plain(config, str(path))
     return config
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write numbers and text as JSON."""
-    text = json.dumps(content, indent=2, default=float)
-    text = re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), text)  # a matrix row is a line
-    write_atomically(path, text + "\n")
 
 
 def write_versions(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.cli.run_folder import write_json
+from lstmzoo.io.atomic import write_json
 from lstmzoo.io.terminal import wide_console
 from lstmzoo.segmentation.inference.davis_tables import scores_table, write_official_tables
 from lstmzoo.segmentation.inference.segment_plots import frames_sheet

@@ -7,11 +7,12 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 
-from lstmzoo.cli.build import setting_errors, to_dict
+from lstmzoo.cli.build import to_dict
 from lstmzoo.errors import LstmzooError
+from lstmzoo.registry import tasks
 from lstmzoo.segmentation.datamodule import SIMULATION_KEYS, SegmentationDataModule
-from lstmzoo.training import get_task
 from lstmzoo.training.base import BaseTask
+from lstmzoo.training.errors import setting_errors
 
 REHEARSAL: list[str] = []
 WRITTEN = "metrics.json, global_results and per-sequence_results (CSV), worst_frames.png, best_frames.png"
@@ -41,7 +42,7 @@ def task(config: DictConfig, labels: list[str]) -> BaseTask:
     kind, size = settings.pop("name"), [int(side) for side in config.data.size]
     _check_encoder(config)
     with setting_errors("the model or the task"):
-        built = get_task(kind)(
+        built = tasks.get(kind).target(
             model.pop("name"),
             model,
             classes=labels,

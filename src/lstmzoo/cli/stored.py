@@ -25,7 +25,7 @@ from lstmzoo.cli.configs import groups
 from lstmzoo.errors import CheckpointError, DataError, unknown_choice
 from lstmzoo.io.cache import CACHE_NAME, user_cache_dir
 from lstmzoo.models.contract import brief, check_finite, check_modules, check_plain, leaves
-from lstmzoo.training import list_tasks
+from lstmzoo.registry import tasks as known_tasks
 
 NOT_TAKEN = {
     "data": ("cache_dir", "num_workers"),
@@ -135,7 +135,7 @@ def task_name(contract: Mapping[str, Any], origin: str) -> str:
         CheckpointError: it names none that there is.
     """
     usual = "captioning" if "vocabulary" in contract else "recognition"  # where no run configuration is inside
-    name = _name(contract["config"], "task", list_tasks(), origin, usual)
+    name = _name(contract["config"], "task", known_tasks.names(), origin, usual)
     if (name == "captioning") != ("vocabulary" in contract):
         raise CheckpointError(
             f"{origin} contradicts itself: only captioners have a vocabulary, and its task is {name!r}"

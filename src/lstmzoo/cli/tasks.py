@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.training import list_tasks
+from lstmzoo.registry import tasks as known_tasks
 
 
 def of(task: str) -> ModuleType:
@@ -23,8 +23,8 @@ def of(task: str) -> ModuleType:
     Raises:
         LstmzooError: there is no such task.
     """
-    if task not in list_tasks():
-        raise LstmzooError(unknown_choice("task", task, list_tasks()))
+    if task not in known_tasks.names():
+        raise LstmzooError(unknown_choice("task", task, known_tasks.names()))
     return importlib.import_module(f"lstmzoo.cli.{task}")
 
 

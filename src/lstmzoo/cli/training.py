@@ -20,12 +20,13 @@ from omegaconf import DictConfig
 from lstmzoo.cli import build, tasks
 from lstmzoo.cli.measured import OWN_TEST, Measured
 from lstmzoo.cli.results import SaveResults, read_results
-from lstmzoo.cli.run_folder import write_config, write_json, write_versions
+from lstmzoo.cli.run_folder import write_config, write_versions
 from lstmzoo.cli.run_lock import has_checkpoint, owned
 from lstmzoo.errors import DataWarning, LstmzooError
+from lstmzoo.io.atomic import write_json
 from lstmzoo.training.base import BaseTask
-from lstmzoo.training.base_data import BaseDataModule
 from lstmzoo.training.callbacks import Checkpoints
+from lstmzoo.training.data_module import BaseDataModule
 from lstmzoo.training.run_log import read_rows
 from lstmzoo.viz import plots
 

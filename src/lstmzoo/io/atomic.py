@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import errno
+import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -159,3 +161,10 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
                 os.replace(old, path)
             for folder in (temporary, old):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write numbers and text as JSON."""
+    text = json.dumps(content, indent=2, default=float)
+    text = re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), text)  # a matrix row is a line
+    write_atomically(path, text + "\n")

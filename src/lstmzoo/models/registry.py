@@ -3,50 +3,18 @@
 from __future__ import annotations
 
 import difflib
-import fnmatch
 import inspect
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from torch import nn
 
-from lstmzoo import discovery
-from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.errors import LstmzooError
+from lstmzoo.registry import models, register_model
 
-Builder = TypeVar("Builder", bound=Callable[..., nn.Module])
+__all__ = ["FROM_DATA", "create_model", "is_primitive", "list_models", "register_model"]
 
-_models: dict[str, Callable[..., nn.Module]] = {}
-
-
-def register_model(name: str) -> Callable[[Builder], Builder]:
-    """Register a model class, or a function that builds a model, under a name.
-
-    All its arguments must be primitive (numbers, strings, booleans, None, and lists or dicts of them), so that a
-    checkpoint can rebuild the model from its name and arguments alone.
-
-    Example::
-
-        @register_model("my_model")
-        class MyModel(nn.Module):
-            def __init__(self, num_classes: int = 6, hidden_size: int = 128) -> None: ...
-
-    Args:
-        name: the name for :func:`create_model` and for ``model=`` configs.
-
-    Returns:
-        The decorator; it returns the class or function unchanged.
-
-    Raises:
-        LstmzooError: the name is taken.
-    """
-
-    def register(builder: Builder) -> Builder:
-        if name in _models:
-            raise LstmzooError(f"a model named {name!r} is already registered ({_models[name].__qualname__})")
-        _models[name] = builder
-        return builder
-
-    return register
+FROM_DATA = ("num_classes", "vocab_size")
+"""Arguments of models that follow from the data, and so are no settings."""
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -58,8 +26,7 @@ def list_models(pattern: str = "*") -> list[str]:
     Returns:
         The matching names, sorted.
     """
-    discovery.import_all("models")
-    return sorted(fnmatch.filter(_models, pattern))
+    return models.names(pattern)
 
 
 def create_model(name: str, pretrained: bool = False, **overrides: Any) -> nn.Module:
@@ -80,9 +47,7 @@ def create_model(name: str, pretrained: bool = False, **overrides: Any) -> nn.Mo
         LstmzooError: an unknown name, an unknown, missing, non-primitive or impossible argument, or
             ``pretrained=True`` for a model without published weights.
     """
-    discovery.import_all("models")
-    if name not in _models:
-        raise LstmzooError(unknown_choice("model", name, _models))
+    build = models.get(name).target
     arguments = _arguments(name, overrides)
     if pretrained:
         raise LstmzooError(
@@ -90,7 +55,7 @@ def create_model(name: str, pretrained: bool = False, **overrides: Any) -> nn.Mo
             + (", or start from pretrained_encoder=True" if "pretrained_encoder" in arguments else "")
         )
     try:
-        model = _models[name](**arguments)
+        model = build(**arguments)
     except (TypeError, ValueError, RuntimeError) as error:
         raise LstmzooError(f"model {name!r} cannot be built with {overrides}: {error}") from error
     model.model_name = name  # type: ignore[assignment]
@@ -109,7 +74,7 @@ def is_primitive(value: object) -> bool:
 
 def _arguments(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
     """All arguments for the model, defaults filled in, or an error that names the valid ones."""
-    parameters = inspect.signature(_models[name]).parameters
+    parameters = inspect.signature(models.get(name).target).parameters
     missing = [key for key, p in parameters.items() if p.default is p.empty and key not in overrides]
     if missing:
         raise LstmzooError(f"model {name!r} needs a value for {', '.join(missing)}")

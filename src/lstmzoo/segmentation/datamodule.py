@@ -12,7 +12,7 @@ from lstmzoo.segmentation.data.inspection import LEAST_MASKS
 from lstmzoo.segmentation.data.layout import SIMULATED_MARKER, MaskedVideo, find_layout, find_lists, find_sequences
 from lstmzoo.segmentation.data.masks import shows_object
 from lstmzoo.synthetic.folder import is_ours, read_marker
-from lstmzoo.training.base_data import BaseDataModule
+from lstmzoo.training.data_module import BaseDataModule
 
 DATASETS = ("davis", "davis_simulated", "mask_folder")
 SIMULATION_KEYS = {

@@ -13,6 +13,7 @@ from torch import Tensor
 from lstmzoo.errors import DataWarning, LstmzooError, unknown_choice
 from lstmzoo.io.wording import listed
 from lstmzoo.models.outputs import check_finite
+from lstmzoo.registry import register_task
 from lstmzoo.segmentation.data import VOID
 from lstmzoo.segmentation.data.davis_simulated import read_occlusions
 from lstmzoo.segmentation.data.inspection import LEAST_MASKS
@@ -39,6 +40,7 @@ class Targets(NamedTuple):
     known: Tensor
 
 
+@register_task("segmentation")
 class SegmentationTask(BaseTask):
     """A loss on the masks of clips; J and F on whole videos, frame by frame with carried state.
 

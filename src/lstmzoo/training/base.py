@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypeVar
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -14,17 +16,36 @@ from torch import Tensor
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models import create_model, save_contract
 from lstmzoo.models.contract import check_transform
+from lstmzoo.training.data_module import BaseDataModule
+from lstmzoo.training.predictor import Inspector, Predictor
 from lstmzoo.training.schedule import SCHEDULES, learning_rate
 
 Item = TypeVar("Item")
 State = Any  # nested tuples, lists and dicts of tensors, or None
+Config = dict[str, Any]
+"""A composed configuration, resolved, as plain dicts: groups model, data and task, and seed."""
 
 
-class BaseTask(LightningModule):
-    """A model in training; a task adds its loss and its measurements.
+class Results(Protocol):
+    """What a test found."""
 
-    A subclass writes `loss`, or `window_loss` and `num_frames` where there are sequences of frames to go through;
-    `validation_step` and `test_step`; and sets `monitor` and, at the end of a test, `results`.
+    def as_dict(self) -> dict[str, Any]:
+        """Return the numbers, ready for JSON."""
+
+    def save(self, folder: Path, about: dict[str, Any]) -> list[str]:
+        """Write metrics.json (the numbers, and what is known about the test) and other files; return their names."""
+
+    def show(self, title: str, details: bool) -> None:
+        """Print the numbers, with `details` more than a summary."""
+
+
+class BaseTask(LightningModule, ABC):
+    """A task: a model in training, the data that it takes, and what the commands do with a trained one.
+
+    A subclass is registered by `register_task`. It writes `open_data`, `from_config`, `predictor` and `inspector`;
+    `loss`, or `window_loss` and `num_frames` where there are sequences of frames to go through; `validation_step` and
+    `test_step`; and sets `monitor` and, at the end of a test, `results`. The arguments of its constructor, but for
+    `NOT_SETTINGS`, are the keys of ``task=``.
 
     Every random number of a training step is drawn from a generator seeded with (seed, epoch, batch, process), so
     that a resumed run repeats nothing and misses nothing.
@@ -51,6 +72,20 @@ class BaseTask(LightningModule):
 
     monitor: tuple[str, str] = ("val/loss", "min")
     """The number by which the best checkpoint is chosen, and whether more (max) or less (min) is better."""
+
+    NOT_SETTINGS: ClassVar[tuple[str, ...]] = (
+        *("model", "model_args", "classes", "transform", "config", "seed", "vocabulary"),
+    )
+    """Arguments that do not come from the configuration's group ``task``."""
+
+    data_module: ClassVar[type[BaseDataModule]]
+    """Its settings, and those of the data set, are the keys of ``data=``."""
+
+    dummy_labels: ClassVar[Any]
+    """Labels with which settings are tried out before there are data."""
+
+    results: Any
+    """What the last test found: `Results`, or None."""
 
     def __init__(
         self,
@@ -88,10 +123,52 @@ class BaseTask(LightningModule):
         self.gradient_clip_val = gradient_clip_val
         self.tbptt_window = tbptt_window
         self.automatic_optimization = tbptt_window is None
-        self.results: Any = None
+        self.results = None
         self._totals: dict[str, Tensor] = {}
 
     # --- what a task defines -------------------------------------------------------------------------------------
+
+    @classmethod
+    @abstractmethod
+    def open_data(
+        cls, config: Config, *, split: str = "test", simulate: bool = False, model: Any | None = None
+    ) -> BaseDataModule:
+        """Build the data module of a configuration.
+
+        Args:
+            config: the configuration.
+            split: what is tested on.
+            simulate: make simulated data where they are missing.
+            model: a trained model, from ``lstmzoo.load``, that is to be tested; the data are prepared as it needs them.
+        """
+
+    @classmethod
+    @abstractmethod
+    def from_config(cls, config: Config, labels: Any) -> BaseTask:
+        """Build the task of a configuration with a new model; labels are those of its data module."""
+
+    @classmethod
+    @abstractmethod
+    def predictor(cls) -> type[Predictor[Any, Any]]:
+        """Return the class behind ``lstmzoo predict``."""
+
+    @classmethod
+    @abstractmethod
+    def inspector(cls) -> type[Inspector]:
+        """Return the class behind ``lstmzoo inspect``."""
+
+    @classmethod
+    def score(cls, results: Path, data: dict[str, Any]) -> None:
+        """Score predictions that any method made, ``lstmzoo eval results=PATH``; further arguments are its options.
+
+        Args:
+            results: the file or folder.
+            data: the settings of the data set, the group ``data`` of a configuration.
+
+        Raises:
+            LstmzooError: the task has no such thing.
+        """
+        raise LstmzooError(f"results={results}: there are no predictions of others to score in this task")
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
         """Return the mean loss over a batch, a scalar with gradient."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.accelerators import CUDAAccelerator
@@ -16,8 +17,11 @@ from lstmzoo.training.sampler import EpochSampler
 _GRACE = 30  # seconds from the signal to the end of a worker that is not sent home before
 
 
-class BaseDataModule(LightningDataModule):
+class BaseDataModule(LightningDataModule, ABC):
     """Data for training, validation and test; a task's own data module opens the three data sets in `setup`.
+
+    The keys of ``data=`` are its arguments, those of the data set that it opens, and those of the data set's
+    ``simulate_missing`` where there is such a function; but for `NOT_SETTINGS`.
 
     Args:
         batch_size: items per batch and process.
@@ -28,6 +32,9 @@ class BaseDataModule(LightningDataModule):
     Raises:
         LstmzooError: numbers that make no sense.
     """
+
+    NOT_SETTINGS: ClassVar[tuple[str, ...]] = ("dataset", "split", "test_split", "seed", "simulate")
+    """Arguments of the data module and the data set that do not come from the configuration's group ``data``."""
 
     collate: Callable[[list[Any]], Any] | None = None
     """Makes a batch of items; None for torch's own way."""
@@ -44,15 +51,16 @@ class BaseDataModule(LightningDataModule):
         self.test_dataset: Any = None
 
     @property
+    @abstractmethod
     def sizes(self) -> str:
         """How much there is of what in the open splits, in words."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def labels(self) -> Any:
         """What a model needs to know of the data: class names, or a vocabulary; `setup` must have been called."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self, *, test: bool) -> None:
         """Complain of settings and files that are wrong, before anything is simulated, decoded or trained.
 
@@ -63,7 +71,6 @@ class BaseDataModule(LightningDataModule):
             DataError: no data set, or a split that is not there.
             LstmzooError: settings that make no sense.
         """
-        raise NotImplementedError
 
     def datasets(self) -> dict[str, Any]:
         """The data sets that are open, by split."""

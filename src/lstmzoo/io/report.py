@@ -1,0 +1,46 @@
+"""What ``lstmzoo data check`` finds out about a data set; each data set fills in its own findings."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of counts.
+
+    Attributes:
+        title: its heading.
+        heads: names of the columns; the first holds names, the others numbers.
+        rows: the rows; None leaves a cell empty.
+        totals: rows below a line.
+    """
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    totals: Sequence[Sequence[object]] = field(default=())
+
+
+class Report(ABC):
+    """The outcome of a check."""
+
+    @property
+    @abstractmethod
+    def complete(self) -> bool:
+        """Whether the data set can be used as it is; if not, the exit code of the command is 1."""
+
+    @abstractmethod
+    def table(self) -> Table:
+        """Return the counts."""
+
+    @abstractmethod
+    def remarks(self) -> Iterator[str]:
+        """Yield, one sentence each, what the table does not show; the verdict comes last."""
+
+    @abstractmethod
+    def as_dict(self) -> dict[str, Any]:
+        """Return all findings, ready for JSON."""

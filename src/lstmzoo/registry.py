@@ -1,0 +1,197 @@
+"""What can be chosen by name: models, data sets and tasks. Each is declared once, by a decorator, and found everywhere.
+
+    @register_model("my_model")             lstmzoo train model=my_model
+    @register_dataset("my_data", "recognition")         lstmzoo train data=my_data
+    @register_task("my_task")               lstmzoo train task=my_task
+
+Names are looked for in this package, in installed plug-ins (entry points of the group ``lstmzoo.plugins``) and in
+modules of your own, which a command names: ``model=my_module:MyModel``.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from lstmzoo import discovery
+from lstmzoo.errors import LstmzooError, unknown_choice
+
+Target = TypeVar("Target", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is registered under a name.
+
+    Attributes:
+        name: the name.
+        target: the class or function.
+        task: of a data set: the task that it is for.
+        defaults: defaults that differ from those of the class.
+    """
+
+    name: str
+    target: Any
+    task: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (inspect.getdoc(self.target) or "").partition("\n")[0]
+
+
+class Registry:
+    """Entries of one kind by name.
+
+    Args:
+        kind: what they are called in messages and configurations.
+        part: the module or package of a task's folder in which they are defined.
+    """
+
+    def __init__(self, kind: str, part: str) -> None:
+        self.kind, self.part = kind, part
+        self.entries: dict[str, Entry] = {}
+
+    def add(self, entry: Entry) -> None:
+        """Register an entry.
+
+        Raises:
+            LstmzooError: the name is taken by something else.
+        """
+        taken = self.entries.get(entry.name)
+        if taken is not None:
+            raise LstmzooError(
+                f"a {self.kind} named {entry.name!r} is already registered ({taken.target.__qualname__})"
+            )
+        self.entries[entry.name] = entry
+
+    def names(self, pattern: str = "*") -> list[str]:
+        """Return the names that match a shell-style pattern, sorted."""
+        discovery.import_all(self.part)
+        return sorted(fnmatch.filter(self.entries, pattern))
+
+    def get(self, name: str) -> Entry:
+        """Find an entry by its name.
+
+        Raises:
+            LstmzooError: there is none of this name.
+        """
+        if name not in self.entries:
+            names = self.names()
+            if name not in self.entries:
+                raise LstmzooError(unknown_choice(self.kind, name, names))
+        return self.entries[name]
+
+    def find(self, place: str) -> Entry:
+        """Find an entry by its name, or by the place of a class, ``my_module:MyClass``, whose module is then imported.
+
+        Only what a person wrote may come here; a name out of a file is for `get`, which imports nothing.
+
+        Raises:
+            LstmzooError: there is none of this name, or no such module or class.
+        """
+        module, colon, attribute = place.partition(":")
+        if not colon or place in self.entries:
+            return self.get(place)
+        target = _import(module, attribute, self.kind)
+        known = [entry for entry in self.entries.values() if entry.target is target]
+        if known:
+            return known[0]
+        self.add(Entry(place, target, getattr(target, "task", "")))
+        return self.entries[place]
+
+
+models = Registry("model", "models")
+datasets = Registry("data", "data")
+tasks = Registry("task", "task")
+
+
+def register_model(name: str) -> Callable[[Target], Target]:
+    """Register a model class, or a function that builds a model, under a name.
+
+    All its arguments must be primitive (numbers, strings, booleans, None, and lists or dicts of them), so that a
+    checkpoint can rebuild the model from its name and arguments alone. They are the keys of ``model=<name>``, with
+    their defaults; the ``Args:`` of the docstring are their help.
+
+    Example::
+
+        @register_model("my_model")
+        class MyModel(nn.Module):
+            def __init__(self, num_classes: int = 6, hidden_size: int = 128) -> None: ...
+
+    Args:
+        name: the name for :func:`create_model` and for ``model=`` configs.
+
+    Returns:
+        The decorator; it returns the class or function unchanged.
+
+    Raises:
+        LstmzooError: the name is taken.
+    """
+    return _decorator(models, name)
+
+
+def register_dataset(name: str, task: str, **defaults: Any) -> Callable[[Target], Target]:
+    """Register a data set under a name, as a choice for ``data=``.
+
+    Args:
+        name: the name.
+        task: the task that it is for.
+        **defaults: settings whose defaults differ from those of the class and of the task's data module.
+
+    Returns:
+        The decorator; it returns the class unchanged.
+
+    Raises:
+        LstmzooError: the name is taken.
+    """
+    return _decorator(datasets, name, task, defaults)
+
+
+def register_task(name: str) -> Callable[[Target], Target]:
+    """Register a task, a subclass of :class:`lstmzoo.training.BaseTask`, as a choice for ``task=``.
+
+    Args:
+        name: the name.
+
+    Returns:
+        The decorator; it returns the class unchanged.
+
+    Raises:
+        LstmzooError: the name is taken.
+    """
+    return _decorator(tasks, name)
+
+
+def _decorator(
+    registry: Registry, name: str, task: str = "", defaults: Mapping[str, Any] | None = None
+) -> Callable[[Target], Target]:
+    def register(target: Target) -> Target:
+        registry.add(Entry(name, target, task, defaults or {}))
+        return target
+
+    return register
+
+
+def _import(module: str, attribute: str, kind: str) -> Any:
+    """Import ``module`` as a person's own code: from the working directory, too."""
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found = importlib.import_module(module)
+    except Exception as error:  # whatever the module raises, it is theirs
+        raise LstmzooError(
+            f"{kind}={module}:{attribute}: the module {module!r} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    if not callable(getattr(found, attribute, None)):
+        public = [name for name in vars(found) if inspect.isclass(getattr(found, name)) and name[0] != "_"]
+        raise LstmzooError(f"{kind}={module}:{attribute}: {unknown_choice('class', attribute, public)}")
+    return getattr(found, attribute)

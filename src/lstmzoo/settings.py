@@ -1,0 +1,182 @@
+"""Settings: what a constructor takes, in a form that configurations, help texts and checkpoints are made from.
+
+The declaration is the constructor itself. Its annotations are the types, its defaults the defaults, and the ``Args:``
+of its docstring say what each one means; nothing of it is written down a second time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+MISSING: Any = "???"
+"""The default of a setting that must be given, as Hydra writes it."""
+
+_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_ARGUMENT = re.compile(r"^ {4}(\w+): ?(.*(?:\n(?: {8}.*)?)*)", re.MULTILINE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One argument of a constructor.
+
+    Attributes:
+        name: its name.
+        type: its annotation; Any where there is none.
+        default: its default, `MISSING` where it must be given.
+        help: what its docstring says about it, in one line.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+
+
+def settings_of(target: Callable[..., Any], leave_out: Collection[str] = ()) -> dict[str, Setting]:
+    """Return the settings of a class or function, by name.
+
+    A class that hands ``**settings`` on to its base class has those of the base class, too.
+
+    Args:
+        target: the class or function.
+        leave_out: arguments that are not for a person to set.
+    """
+    found: dict[str, Setting] = {}
+    for function, docstring in _declarations(target):
+        about = {name: _plain(text) for name, text in _ARGUMENT.findall(inspect.cleandoc(docstring or ""))}
+        for parameter in inspect.signature(function).parameters.values():
+            named = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+            if named and parameter.name not in ("self", "cls", *leave_out, *found):
+                default = MISSING if parameter.default is parameter.empty else parameter.default
+                kind = _annotation(function, parameter)
+                found[parameter.name] = Setting(parameter.name, kind, default, about.get(parameter.name, ""))
+    return found
+
+
+def with_defaults(settings: Mapping[str, Setting], defaults: Mapping[str, Any]) -> dict[str, Setting]:
+    """Return settings with other defaults.
+
+    Raises:
+        TypeError: one of them is not among the settings.
+    """
+    for name in defaults:
+        if name not in settings:
+            raise TypeError(f"there is no setting {name!r}; settings: {', '.join(settings)}")
+    return {
+        name: dataclasses.replace(setting, default=defaults.get(name, setting.default))
+        for name, setting in settings.items()
+    }
+
+
+def schema_of(name: str, settings: Mapping[str, Setting]) -> type:
+    """Make a dataclass of settings: the structured configuration of a choice of a Hydra group.
+
+    Args:
+        name: of the choice; it becomes the first field.
+        settings: the other fields.
+    """
+    fields: list[Any] = [("name", str, dataclasses.field(default=name))]
+    for setting in settings.values():
+        fields.append((setting.name, _configurable(setting.type), dataclasses.field(default_factory=_copy(setting))))
+    return dataclasses.make_dataclass(re.sub(r"\W", "_", name), fields)
+
+
+def accepts(kind: Any, value: Any) -> bool:
+    """Whether a plain value is of the type of a setting; a whole number will do for a fraction."""
+    choices = typing.get_args(kind)
+    origin = typing.get_origin(kind)
+    if kind is Any or dataclasses.is_dataclass(kind):
+        return kind is Any or isinstance(value, Mapping)
+    if origin in (typing.Union, types.UnionType):
+        return any(accepts(choice, value) for choice in choices)
+    if origin is typing.Literal:
+        return value in choices
+    if isinstance(origin or kind, type) and issubclass(origin or kind, Mapping):
+        return isinstance(value, Mapping)
+    if kind is not str and isinstance(origin or kind, type) and issubclass(origin or kind, Sequence):
+        inside = choices[0] if choices else Any
+        return isinstance(value, Sequence) and not isinstance(value, str) and all(accepts(inside, one) for one in value)
+    if kind is None or kind is types.NoneType:
+        return value is None
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    if kind is float:
+        return isinstance(value, int | float)
+    return isinstance(value, str | int | float) if kind is str else isinstance(value, kind)
+
+
+def described(kind: Any) -> str:
+    """The type of a setting in words, e.g. ``a whole number or null``."""
+    choices = typing.get_args(kind)
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(described(choice) for choice in choices)
+    if origin is typing.Literal:
+        return " or ".join(map(str, choices))
+    if kind is None or kind is types.NoneType:
+        return "null"
+    if kind in _NAMES:
+        return _NAMES[kind]
+    if isinstance(origin or kind, type) and issubclass(origin or kind, Sequence):
+        return "a list, e.g. [64,64]"
+    return "a group of keys"
+
+
+def _declarations(target: Callable[..., Any]) -> Iterator[tuple[Callable[..., Any], str | None]]:
+    """The functions that declare the arguments, the most derived class's first, each with the docstring about them."""
+    if not inspect.isclass(target):
+        yield target, target.__doc__
+        return
+    for parent in target.__mro__:
+        if "__init__" not in parent.__dict__ or parent is object:
+            continue
+        yield parent.__init__, parent.__doc__  # type: ignore[misc]
+        kinds = {parameter.kind for parameter in inspect.signature(parent.__init__).parameters.values()}  # type: ignore[misc]
+        if inspect.Parameter.VAR_KEYWORD not in kinds:
+            return
+
+
+def _annotation(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    kind = parameter.annotation
+    if isinstance(kind, str):
+        inner = inspect.unwrap(function)
+        try:
+            kind = eval(kind, {**vars(typing), **vars(sys.modules[inner.__module__])})
+        except (NameError, AttributeError, TypeError, SyntaxError):  # imported for type checkers only
+            return Any
+    return Any if kind is parameter.empty else kind
+
+
+def _configurable(kind: Any) -> Any:
+    """The nearest type that OmegaConf knows."""
+    origin, choices = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        kinds = [choice for choice in choices if choice is not types.NoneType]
+        inner = _configurable(kinds[0]) if len(kinds) == 1 else Any
+        return typing.Optional[inner] if types.NoneType in choices else inner  # noqa: UP045 (a type made at run time)
+    if kind in _NAMES or dataclasses.is_dataclass(kind):
+        return kind
+    if isinstance(origin or kind, type) and issubclass(origin or kind, Mapping):
+        return dict[str, Any]
+    if isinstance(origin or kind, type) and issubclass(origin or kind, Sequence):
+        return list[_configurable(choices[0]) if choices else Any]  # type: ignore[misc]
+    return Any
+
+
+def _copy(setting: Setting) -> Callable[[], Any]:
+    default = setting.default
+    if isinstance(default, list | tuple):
+        return lambda: list(default)
+    return lambda: copy.deepcopy(default)
+
+
+def _plain(text: str) -> str:
+    """A docstring's text in one line, without the markup of Sphinx."""
+    return " ".join(re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`|`+([^`]*)`+", r"\1\2", text).split())

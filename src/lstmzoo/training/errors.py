@@ -1,0 +1,23 @@
+"""Complaints of Lightning and torch about settings, as one message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from lstmzoo.errors import LstmzooError
+
+
+@contextmanager
+def setting_errors(what: str) -> Iterator[None]:
+    """Turn the complaints of Lightning and torch about settings into an `LstmzooError`.
+
+    Args:
+        what: what is set up.
+    """
+    try:
+        yield
+    except (MisconfigurationException, RuntimeError, TypeError, ValueError) as error:
+        raise LstmzooError(f"{what} cannot be set up like this: {error}") from error
