@@ -6,6 +6,7 @@ of its docstring say what each one means; nothing of it is written down a second
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 import re
