@@ -21,7 +21,7 @@ from lstmzoo.captioning.datamodule import Sentences, collate
 from lstmzoo.captioning.inference import caption_files, encode_files, find_pictures, text_of
 from lstmzoo.cli import build, main
 from lstmzoo.cli.caption_results import image_ids
-from lstmzoo.cli.compose import compose
+from lstmzoo.config.compose import compose
 from lstmzoo.errors import CheckpointError, DataError, LstmzooError
 
 TINY = [

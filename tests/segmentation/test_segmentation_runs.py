@@ -14,7 +14,7 @@ import torch
 import lstmzoo
 import tiny_runs
 from lstmzoo.cli import main
-from lstmzoo.cli.compose import compose
+from lstmzoo.config.compose import compose
 from lstmzoo.cli.segmentation import datamodule
 from lstmzoo.segmentation.inference.mask_overlay import overlay_masks
 

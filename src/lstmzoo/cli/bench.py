@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.cli.options import flag, names, parse_options
+from lstmzoo.config.options import flag, names, parse_options
 from lstmzoo.errors import LstmzooError, unknown_choice
 
 USAGE = """\

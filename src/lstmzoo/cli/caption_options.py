@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from lstmzoo.captioning.models.decode import Decoding
 from lstmzoo.captioning.models.ensemble import Ensemble
-from lstmzoo.cli.device import load_model
+from lstmzoo.runs.device import load_model
 from lstmzoo.errors import LstmzooError
 
 

@@ -17,7 +17,7 @@ from lstmzoo.captioning.data.text import plain
 from lstmzoo.captioning.metrics.scores import Scores, evaluate, load_results, match_ids
 from lstmzoo.captioning.plots import MOST, contact_sheet
 from lstmzoo.captioning.task import CaptionResults
-from lstmzoo.cli.measured import stamp
+from lstmzoo.runs.measured import stamp
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.atomic import replacing, write_json
 from lstmzoo.io.terminal import wide_console
@@ -101,9 +101,9 @@ def score_file(argv: list[str]) -> None:
         LstmzooError: a mistake in what was asked for.
         DataError: the file or the data set cannot be used.
     """
-    from lstmzoo.cli.build import absolute_paths
-    from lstmzoo.cli.compose import compose
-    from lstmzoo.cli.request import SPLITS
+    from lstmzoo.runs.build import absolute_paths
+    from lstmzoo.config.compose import compose
+    from lstmzoo.runs.request import SPLITS
 
     if not any(argument.startswith(("data=", "data.root=")) for argument in argv):
         raise LstmzooError(

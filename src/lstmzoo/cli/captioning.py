@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from lstmzoo.captioning.datamodule import CaptionDataModule
 from lstmzoo.captioning.models.ensemble import Ensemble
-from lstmzoo.cli.build import to_dict
+from lstmzoo.runs.build import to_dict
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import load
 from lstmzoo.models.encoders import weights_follow

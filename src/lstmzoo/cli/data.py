@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lstmzoo.cli import data_captions, data_davis, data_kth, data_videos
-from lstmzoo.cli.options import flag, names, parse_options, size
+from lstmzoo.config.options import flag, names, parse_options, size
 from lstmzoo.errors import LstmzooError, unknown_choice
 
 USAGE = """usage: lstmzoo data simulate|prepare|check DATASET root=FOLDER [option=value ...]

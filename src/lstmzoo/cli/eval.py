@@ -48,10 +48,10 @@ def run(argv: list[str]) -> None:
     if results is not None:
         _score(Path(results.strip("'\"")).expanduser(), argv)
         return
-    from lstmzoo.cli.request import measured_folder, read_request
+    from lstmzoo.runs.request import measured_folder, read_request
 
     request = read_request("eval", argv)
-    from lstmzoo.cli.evaluation import evaluate  # mistakes are found before anything heavy is imported
+    from lstmzoo.runs.evaluate import evaluate  # mistakes are found before anything heavy is imported
 
     evaluate(request, measured_folder(request, f"eval_{request.options.split}"))
 

@@ -11,8 +11,8 @@ from lstmzoo.captioning.models.decode import decode
 from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.captioning.plots import word_by_word
 from lstmzoo.cli.caption_options import decoding_of, speaker_of
-from lstmzoo.cli.compose import compose
-from lstmzoo.cli.request import output_folder
+from lstmzoo.config.compose import compose
+from lstmzoo.runs.request import output_folder
 from lstmzoo.io.terminal import print_plain
 from lstmzoo.models.outputs import check_scores
 from lstmzoo.models.recurrent_layers import check_layer, has_memory, layer_names

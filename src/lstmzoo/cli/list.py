@@ -62,7 +62,7 @@ def _first_line(thing: object) -> str:
 
 def _configs(group: str) -> dict[str, str]:
     """The choices of a config group, each with the first line of comment in its file."""
-    from lstmzoo.cli.configs import config_dir
+    from lstmzoo.config.groups import config_dir
 
     found = {}
     for path in sorted((config_dir() / group).glob("*.yaml")):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lstmzoo.cli.compose import compose
-from lstmzoo.cli.measured import stamp
+from lstmzoo.config.compose import compose
+from lstmzoo.runs.measured import stamp
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.atomic import making_folder, write_json
 from lstmzoo.io.terminal import print_plain, wide_console

@@ -26,7 +26,7 @@ def run(argv: list[str]) -> None:
     """
     from lstmzoo.captioning.inference import caption_files, find_pictures, suffixes_of, text_of
     from lstmzoo.cli.caption_options import decoding_of, speaker_of
-    from lstmzoo.cli.compose import compose
+    from lstmzoo.config.compose import compose
     from lstmzoo.io.progress import progress_bar
     from lstmzoo.io.terminal import print_plain
 

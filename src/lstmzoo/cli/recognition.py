@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig
 
 from lstmzoo.actions.datamodule import ClipDataModule
-from lstmzoo.cli.build import to_dict
+from lstmzoo.runs.build import to_dict
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checkpoint import read_contract
 from lstmzoo.registry import tasks

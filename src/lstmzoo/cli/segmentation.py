@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 
-from lstmzoo.cli.build import to_dict
+from lstmzoo.runs.build import to_dict
 from lstmzoo.errors import LstmzooError
 from lstmzoo.registry import tasks
 from lstmzoo.segmentation.datamodule import SIMULATION_KEYS, SegmentationDataModule

@@ -39,8 +39,8 @@ def of_checkpoint(argv: list[str], command: str) -> ModuleType:
         LstmzooError: no checkpoint is named.
         CheckpointError: it cannot be read.
     """
-    from lstmzoo.cli.compose import parse
-    from lstmzoo.cli.stored import task_name
+    from lstmzoo.config.compose import parse
+    from lstmzoo.runs.stored import task_name
     from lstmzoo.models.checkpoint import read_contract
 
     named = [override.value() for override in parse(argv) if override.key_or_group == "ckpt_path"]

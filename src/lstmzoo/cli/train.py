@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmzoo.cli.configs import config_dir
+from lstmzoo.config.groups import config_dir
 from lstmzoo.cli.usage import train_usage
 from lstmzoo.errors import LstmzooError
 
@@ -27,8 +27,8 @@ def run(argv: list[str]) -> None:
     from hydra._internal.utils import get_args_parser
     from omegaconf import OmegaConf
 
-    from lstmzoo.cli.compose import compose, parse, quoted
-    from lstmzoo.cli.sweeps import compose_sweep
+    from lstmzoo.config.compose import compose, parse, quoted
+    from lstmzoo.runs.sweep import compose_sweep
 
     parser = get_args_parser()
     parser.prog = "lstmzoo train"
@@ -58,9 +58,9 @@ def run(argv: list[str]) -> None:
 
 def _rehearse(config: DictConfig, overrides: Sequence[str]) -> None:
     """Build model, task and trainer of a configuration that does not run at once."""
-    from lstmzoo.cli import build
-    from lstmzoo.cli.start_from import take_over
-    from lstmzoo.cli.training import rehearse
+    from lstmzoo.runs import build
+    from lstmzoo.runs.start_from import take_over
+    from lstmzoo.runs.train import rehearse
 
     build.quiet()
     take_over(config, overrides)
@@ -69,7 +69,7 @@ def _rehearse(config: DictConfig, overrides: Sequence[str]) -> None:
 
 def _check_data(config: DictConfig, checked: list[DictConfig]) -> None:
     """Build the data of a configuration that does not run at once; equal ones of a sweep are looked at once."""
-    from lstmzoo.cli import build
+    from lstmzoo.runs import build
 
     build.absolute_paths(config)
     data = build.build_datamodule(config, simulate=True)
@@ -86,15 +86,15 @@ def _launch(args: Any) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from lstmzoo.cli.compose import VERSION_BASE, in_one_line
+    from lstmzoo.config.compose import VERSION_BASE, in_one_line
 
     failed: list[tuple[str, Exception]] = []
     started: list[Path] = []
     process = os.getpid()
 
     def job(config: DictConfig) -> float | None:
-        from lstmzoo.cli.start_from import take_over
-        from lstmzoo.cli.training import train
+        from lstmzoo.runs.start_from import take_over
+        from lstmzoo.runs.train import train
 
         folder, overrides = Path(HydraConfig.get().runtime.output_dir), [*HydraConfig.get().overrides.task]
         searching = args.multirun and not HydraConfig.get().sweeper._target_.endswith(".BasicSweeper")
@@ -171,12 +171,12 @@ def _resume(folder: Path, overrides: Sequence[str], sweep: bool) -> None:
     """Go on with a run in its own folder, from its newest checkpoint."""
     if sweep:
         raise LstmzooError("resume does not go with -m: resume one run per command")
-    from lstmzoo.cli.compose import override_stored, parse
-    from lstmzoo.cli.run_folder import read_config
+    from lstmzoo.config.compose import override_stored, parse
+    from lstmzoo.runs.folder import read_config
 
     read_config(folder)  # whether there is a run at all
-    from lstmzoo.cli.stored_run import read_run
-    from lstmzoo.cli.training import train
+    from lstmzoo.runs.resume import read_run
+    from lstmzoo.runs.train import train
     from lstmzoo.training.checkpoint_io import newest_checkpoint
 
     checkpoint = newest_checkpoint(folder)

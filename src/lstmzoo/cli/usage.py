@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lstmzoo.cli.configs import config_dir, groups
+from lstmzoo.config.groups import config_dir, groups
 from lstmzoo.errors import LstmzooError
 
 TRAIN = """\

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hydra.core.override_parser.types import Glob, Override
 from omegaconf import DictConfig
 
-from lstmzoo.cli.compose import choices_of, compose, parse
+from lstmzoo.config.compose import choices_of, compose, parse
 from lstmzoo.errors import LstmzooError, unknown_choice
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.cli.compose import check_complete, compose, override_stored, parse
-from lstmzoo.cli.configs import config_dir
-from lstmzoo.cli.inside import check_inside
-from lstmzoo.cli.measured import Measured, results_folder
-from lstmzoo.cli.stored import settle_places, take_contract
+from lstmzoo.config.compose import check_complete, compose, override_stored, parse
+from lstmzoo.config.groups import config_dir
+from lstmzoo.runs.inside import check_inside
+from lstmzoo.runs.measured import Measured, results_folder
+from lstmzoo.runs.stored import settle_places, take_contract
 from lstmzoo.errors import LstmzooError, printable, unknown_choice
 from lstmzoo.models.checkpoint import read_contract
 
@@ -29,7 +29,7 @@ class Request:
 
     Attributes:
         options: the command's own keys, e.g. split and output.
-        config: the configuration the checkpoint was made with, as far as it is taken over (see `lstmzoo.cli.stored`),
+        config: the configuration the checkpoint was made with, as far as it is taken over (see `lstmzoo.runs.stored`),
             with the changes wished for.
         contract: what the checkpoint says about itself.
         path: the checkpoint.

@@ -17,11 +17,12 @@ from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from omegaconf import DictConfig
 
-from lstmzoo.cli import build, tasks
-from lstmzoo.cli.measured import OWN_TEST, Measured
+from lstmzoo.cli import tasks
+from lstmzoo.runs import build
+from lstmzoo.runs.measured import OWN_TEST, Measured
 from lstmzoo.cli.results import SaveResults, read_results
-from lstmzoo.cli.run_folder import write_config, write_versions
-from lstmzoo.cli.run_lock import has_checkpoint, owned
+from lstmzoo.runs.folder import write_config, write_versions
+from lstmzoo.runs.lock import has_checkpoint, owned
 from lstmzoo.errors import DataWarning, LstmzooError
 from lstmzoo.io.atomic import write_json
 from lstmzoo.training.base import BaseTask

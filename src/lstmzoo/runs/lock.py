@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lstmzoo.cli.inside import check_inside
+from lstmzoo.runs.inside import check_inside
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.atomic import make_folder
 

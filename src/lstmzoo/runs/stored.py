@@ -20,8 +20,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from lstmzoo.actions.data.pattern_cost import is_quick
 from lstmzoo.actions.data.video_groups import ALONE, LIKELY, TELLING
-from lstmzoo.cli.compose import LITERAL, compose_unset, fits, type_name
-from lstmzoo.cli.configs import groups
+from lstmzoo.config.compose import LITERAL, compose_unset, fits, type_name
+from lstmzoo.config.groups import groups
 from lstmzoo.errors import CheckpointError, DataError, unknown_choice
 from lstmzoo.io.cache import CACHE_NAME, user_cache_dir
 from lstmzoo.models.contract import brief, check_finite, check_modules, check_plain, leaves

@@ -8,8 +8,9 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
-from lstmzoo.cli import build, tasks
-from lstmzoo.cli.request import Request
+from lstmzoo.cli import tasks
+from lstmzoo.runs import build
+from lstmzoo.runs.request import Request
 from lstmzoo.cli.results import SaveResults
 from lstmzoo.errors import CheckpointError, DataError
 from lstmzoo.io.terminal import print_plain

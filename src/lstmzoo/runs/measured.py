@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from lstmzoo import __version__
-from lstmzoo.cli.inside import check_inside
+from lstmzoo.runs.inside import check_inside
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checkpoint_file import find
 

@@ -18,7 +18,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lstmzoo.cli.configs import config_dir, groups
+from lstmzoo.config.groups import config_dir, groups
 from lstmzoo.errors import LstmzooError, unknown_choice
 
 VERSION_BASE = "1.3"

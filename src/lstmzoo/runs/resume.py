@@ -1,7 +1,7 @@
-"""The configuration of a run folder, for `resume`: as of a checkpoint (`lstmzoo.cli.stored`), and how it is trained.
+"""The configuration of a run folder, for `resume`: as of a checkpoint (`lstmzoo.runs.stored`), and how it is trained.
 
 A run folder may have come from someone else, too. Its model is that of its checkpoint, whose weights were found to fit;
-the recipe of its training is taken over (`lstmzoo.cli.recipe`), and what reports on it (`callbacks`, `logger`).
+the recipe of its training is taken over (`lstmzoo.runs.recipe`), and what reports on it (`callbacks`, `logger`).
 Devices, processes and folders are for the command line to say.
 """
 
@@ -13,9 +13,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.cli.recipe import take_recipe
-from lstmzoo.cli.run_folder import read_config
-from lstmzoo.cli.stored import NOT_TAKEN, defaults_for, settle_places, take_group, take_model, take_seed
+from lstmzoo.runs.recipe import take_recipe
+from lstmzoo.runs.folder import read_config
+from lstmzoo.runs.stored import NOT_TAKEN, defaults_for, settle_places, take_group, take_model, take_seed
 from lstmzoo.errors import CheckpointError, printable, unknown_choice
 from lstmzoo.models import load
 from lstmzoo.models.contract import brief

@@ -8,8 +8,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.cli.compose import override_stored, parse
-from lstmzoo.cli.stored import settle_places, take_contract, take_group, take_model
+from lstmzoo.config.compose import override_stored, parse
+from lstmzoo.runs.stored import settle_places, take_contract, take_group, take_model
 from lstmzoo.errors import CheckpointError
 from lstmzoo.models.checkpoint import read_contract
 
