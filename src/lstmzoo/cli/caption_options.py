@@ -9,8 +9,8 @@ from omegaconf import DictConfig
 
 from lstmzoo.captioning.models.decode import Decoding
 from lstmzoo.captioning.models.ensemble import Ensemble
-from lstmzoo.runs.device import load_model
 from lstmzoo.errors import LstmzooError
+from lstmzoo.runs.device import load_model
 
 
 def decoding_of(config: DictConfig) -> Decoding:

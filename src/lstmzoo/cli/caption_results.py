@@ -17,10 +17,10 @@ from lstmzoo.captioning.data.text import plain
 from lstmzoo.captioning.metrics.scores import Scores, evaluate, load_results, match_ids
 from lstmzoo.captioning.plots import MOST, contact_sheet
 from lstmzoo.captioning.task import CaptionResults
-from lstmzoo.runs.measured import stamp
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.atomic import replacing, write_json
 from lstmzoo.io.terminal import wide_console
+from lstmzoo.runs.measured import stamp
 
 EXAMPLES = 5
 """Captions shown on the terminal."""
@@ -101,8 +101,8 @@ def score_file(argv: list[str]) -> None:
         LstmzooError: a mistake in what was asked for.
         DataError: the file or the data set cannot be used.
     """
-    from lstmzoo.runs.build import absolute_paths
     from lstmzoo.config.compose import compose
+    from lstmzoo.runs.build import absolute_paths
     from lstmzoo.runs.request import SPLITS
 
     if not any(argument.startswith(("data=", "data.root=")) for argument in argv):

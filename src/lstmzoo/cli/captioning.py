@@ -11,12 +11,12 @@ from omegaconf import DictConfig
 
 from lstmzoo.captioning.datamodule import CaptionDataModule
 from lstmzoo.captioning.models.ensemble import Ensemble
-from lstmzoo.runs.build import to_dict
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import load
 from lstmzoo.models.encoders import weights_follow
 from lstmzoo.models.image_encoders import ImageEncoder, create_encoder
 from lstmzoo.registry import tasks
+from lstmzoo.runs.build import to_dict
 from lstmzoo.training.errors import setting_errors
 
 REHEARSAL = {"specials": ["<pad>", "<bos>", "<eos>", "<unk>"], "words": ["one", "another"]}

@@ -12,10 +12,10 @@ from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.captioning.plots import word_by_word
 from lstmzoo.cli.caption_options import decoding_of, speaker_of
 from lstmzoo.config.compose import compose
-from lstmzoo.runs.request import output_folder
 from lstmzoo.io.terminal import print_plain
 from lstmzoo.models.outputs import check_scores
 from lstmzoo.models.recurrent_layers import check_layer, has_memory, layer_names
+from lstmzoo.runs.request import output_folder
 
 
 def run(argv: list[str]) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 from omegaconf import DictConfig
 
 from lstmzoo.config.compose import compose
-from lstmzoo.runs.device import load_model
-from lstmzoo.runs.request import output_folder
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.atomic import csv_file
 from lstmzoo.io.terminal import print_plain
+from lstmzoo.runs.device import load_model
+from lstmzoo.runs.request import output_folder
 from lstmzoo.segmentation.inference.footage import Footage, open_footage, read_first_mask
 from lstmzoo.segmentation.inference.memory_film import MemoryFilm, choose_layer, film_memory
 from lstmzoo.segmentation.inference.memory_plots import memory_sheet, memory_video

@@ -59,9 +59,9 @@ def predict(config: DictConfig, videos: list[Footage], output: Path, first_mask:
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM, once what was done until then is written.
     """
-    from lstmzoo.runs.device import load_model
     from lstmzoo.io.progress import progress_bar
     from lstmzoo.io.terminal import PlainConsole, print_plain
+    from lstmzoo.runs.device import load_model
     from lstmzoo.segmentation.inference.footage import read_first_mask
     from lstmzoo.segmentation.inference.segment_files import segment_to_files
     from lstmzoo.segmentation.inference.segment_table import segmented_table

@@ -59,10 +59,10 @@ def predict(config: DictConfig, sources: dict[str, Path | int], output: Path, se
     """
     from lstmzoo.actions.annotate import Outcome, annotate
     from lstmzoo.actions.tables import summary_table, write_summary
-    from lstmzoo.runs.device import load_model
     from lstmzoo.io.progress import progress_bar
     from lstmzoo.io.stream import Stream
     from lstmzoo.io.terminal import PlainConsole, print_plain
+    from lstmzoo.runs.device import load_model
 
     model = load_model(config.ckpt_path, config.device)
     outcomes: list[Outcome] = []

@@ -9,10 +9,10 @@ import torch
 from omegaconf import DictConfig
 
 from lstmzoo.actions.datamodule import ClipDataModule
-from lstmzoo.runs.build import to_dict
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checkpoint import read_contract
 from lstmzoo.registry import tasks
+from lstmzoo.runs.build import to_dict
 from lstmzoo.training.base import BaseTask
 from lstmzoo.training.errors import setting_errors
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 
-from lstmzoo.runs.build import to_dict
 from lstmzoo.errors import LstmzooError
 from lstmzoo.registry import tasks
+from lstmzoo.runs.build import to_dict
 from lstmzoo.segmentation.datamodule import SIMULATION_KEYS, SegmentationDataModule
 from lstmzoo.training.base import BaseTask
 from lstmzoo.training.errors import setting_errors

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
 import shlex
+import typing
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +21,12 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lstmzoo.config.groups import config_dir, groups
+from lstmzoo.config.groups import config_dir, groups, settings_of_choice, store_registered, with_places
+from lstmzoo.config.options import written
 from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.registry import datasets, models, tasks
+from lstmzoo.settings import accepts, described
+from lstmzoo.training.groups import GROUPS
 
 VERSION_BASE = "1.3"
 
@@ -27,17 +34,30 @@ VERSION_BASE = "1.3"
 SEARCHPATH = "hydra.searchpath"
 
 # Keys that people look for elsewhere.
-MOVED = {"trainer.gradient_clip_val": "task.gradient_clip_val"}
+MOVED = {
+    "trainer.gradient_clip_val": "task.gradient_clip_val",
+    "optimizer.lr": "task.lr",
+    "optimizer.weight_decay": "task.weight_decay",
+    "epochs": "trainer.max_epochs",
+}
+
+# Groups to which keys can be added: arguments of a class that is named there, and of Lightning's Trainer.
+OPEN = ("trainer", "callbacks", "logger", "optimizer", "scheduler")
 
 # Keys that take more than one type of value.
 ANY_TYPE = {"trainer.devices", "trainer.strategy", "trainer.profiler"}
 
-# Keys whose values are paths or patterns: what is no Hydra syntax in them (spaces, =, parentheses) is meant literally.
-LITERAL = {"root", "ckpt_path", "output", "input", "resume", "cache_dir", "split_dir", "dir", "group_pattern"}
-LITERAL |= {"image_dir", "label_file", "class_file", "start_from", "results", "caption", "first_mask"}
-
 _INTERNAL = re.compile(r"\s*(full_key|object_type|reference_type)\b")
 _NOT_FOUND = re.compile(r"Could not find '([^']+)/([^/']+)'\s+Available options in '[^']*':((?:\n\t\S+)*)")
+
+
+@cache
+def literal_keys() -> frozenset[str]:
+    """Keys whose values are paths or patterns: what is no Hydra syntax in them (spaces, =, parentheses) is meant."""
+    store_registered()
+    declared = (settings(registry.get(name)) for registry, settings in GROUPS.values() for name in registry.names())
+    paths = {setting.name for settings in declared for setting in settings.values() if setting.is_path}
+    return frozenset({*paths, "ckpt_path", "dir", "group_pattern", "output", "resume"})
 
 
 def compose(config_name: str, overrides: Sequence[str], *, complete: bool = True) -> DictConfig:
@@ -55,7 +75,7 @@ def compose(config_name: str, overrides: Sequence[str], *, complete: bool = True
         LstmzooError: an unknown key or choice, a value of the wrong type, a mandatory value left unset, or an
             override that cannot be read; the message names the valid ones.
     """
-    parsed = parse(overrides)
+    parsed = parse(complete_choices(overrides))
     for override in parsed:
         if override.is_delete() and _is_choice(override):
             raise LstmzooError(f"'{override.input_line}': group {override.key_or_group!r} can't be left out")
@@ -67,16 +87,86 @@ def compose(config_name: str, overrides: Sequence[str], *, complete: bool = True
     base = _hydra_compose(config_name, choices)
     for override in values:
         _check_key(base, override)
+        _check_type(base, override)
     config = _hydra_compose(config_name, parsed)
     try:
         OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise LstmzooError(f"the configuration cannot be composed: {in_one_line(error)}") from error
-    for override in values:
-        _check_type(base, config, override)
-    if complete:  # a command's configurations for single tasks begin with its name
-        check_complete(config, config_name.partition("_")[0])
+    if complete:
+        check_complete(config, config_name)
+    check_together(config)
     return config
+
+
+def complete_choices(overrides: Sequence[str]) -> list[str]:
+    """Complete the choices of groups: with the task that a model or a data set is for, and with what goes with a task.
+
+    ``task=captioning`` alone is enough to train a captioner on the data that this task names as its default, and so is
+    ``model=...`` or ``data=...`` of another task than the default one. An experiment decides all of that itself.
+    """
+    overrides = with_places([*_own_configs(overrides), *overrides])
+    chosen = dict(text.split("=", 1) for text in overrides if text.partition("=")[0] in (*GROUPS, "experiment"))
+    if "experiment" in chosen or not chosen:
+        return overrides
+    task = _task_of(chosen)
+    if task is None or task == _default_task():
+        return overrides
+    target = tasks.get(task).target
+    added = {"task": task, "model": target.default_model, "data": target.default_data, "experiment": "null"}
+    folder = [f"hydra.{key}.dir=runs/{task}/{name}" for key, name in (("run", _NOW), ("sweep", f"multirun_{_NOW}"))]
+    return [*(f"{key}={value}" for key, value in added.items() if key not in chosen), *folder, *overrides]
+
+
+_NOW = "${now:%Y-%m-%d_%H-%M-%S-%f}"
+
+
+def _task_of(chosen: dict[str, str]) -> str | None:
+    """The task that choices are for; None where they do not tell."""
+    if "task" in chosen:
+        return chosen["task"]
+    if chosen.get("data") in datasets.names():
+        return datasets.get(chosen["data"]).task
+    if chosen.get("model") in models.names():
+        return next((name for name in tasks.names() if is_model_of(chosen["model"], tasks.get(name).target)), None)
+    return None
+
+
+def _default_task() -> str:
+    main = (config_dir() / "train.yaml").read_text(encoding="utf-8")
+    return re.search(r"- task: (\w+)", main)[1]  # type: ignore[index]
+
+
+def is_model_of(name: str, task: Any) -> bool:
+    """Whether a registered model is one that a task trains; of a function that builds one, nobody knows."""
+    target = models.get(name).target
+    return not isinstance(target, type) or issubclass(target, task.model_class)
+
+
+def check_together(config: DictConfig) -> None:
+    """Raise `LstmzooError` if the model or the data of a configuration are of another task than its own."""
+    task = tasks.get(config.task.name)
+    entry = datasets.get(config.data.name)
+    if entry.task != task.name:
+        fitting = [name for name in datasets.names() if datasets.get(name).task == task.name]
+        raise LstmzooError(
+            f"data={entry.name} is for task={entry.task}, not for task={task.name}; for that one choose data="
+            f"{'|'.join(fitting)}"
+        )
+    if not is_model_of(config.model.name, task.target):
+        fitting = [name for name in models.names() if is_model_of(name, task.target)]
+        raise LstmzooError(
+            f"model={config.model.name} is not a model for task={task.name}; choose model={'|'.join(fitting)}"
+        )
+
+
+def _own_configs(overrides: Sequence[str]) -> list[str]:
+    """A folder ``configs`` in the working directory is searched, too."""
+    own = Path.cwd() / "configs"
+    given = any(text.startswith(SEARCHPATH) for text in overrides)
+    if given or not own.is_dir() or own.samefile(config_dir()):
+        return []
+    return [f"{SEARCHPATH}=[{quoted(f'file://{own}')}]"]
 
 
 def compose_unset(config_name: str, choices: Sequence[str]) -> DictConfig:
@@ -118,27 +208,27 @@ def override_stored(stored: DictConfig, overrides: Sequence[str], origin: str) -
         added = override.is_add() or override.is_force_add()
         if added and key in set(all_keys(base)):
             raise LstmzooError(f"'{override.input_line}': {key} is there already, drop the '+'")
-        trainers = added and key.startswith("trainer.")
-        if not (trainers or override.type.name == "CHANGE") or override.is_sweep_override():
+        opened = added and key.partition(".")[0] in OPEN
+        if not (opened or override.type.name == "CHANGE") or override.is_sweep_override():
             raise LstmzooError(f"'{override.input_line}': with {origin} only key=value is possible")
         _check_key(base, override)
-        OmegaConf.update(config, key, override.value(), merge=False, force_add=trainers)
-        _check_type(base, config, override)
+        _check_type(base, override)
+        OmegaConf.update(config, key, override.value(), merge=False, force_add=opened)
     return config
 
 
 def parse(overrides: Sequence[str], *, sweep: bool = False) -> list[Override]:
-    """Parse overrides in Hydra's syntax; the values of `LITERAL` keys may hold any character.
+    """Parse overrides in Hydra's syntax; the values of `literal_keys` may hold any character.
 
     Args:
         overrides: the overrides.
-        sweep: whether keys may have several values; in those of `LITERAL` keys, a comma is one like any other if not.
+        sweep: whether keys may have several values; in them, a comma is one like any other if not.
     """
     parser = OverridesParser.create()
     parsed = []
     for text in overrides:
         key, equals, value = text.partition("=")
-        literal = [f"{key}={quoted(value)}"] if equals and key.rpartition(".")[2] in LITERAL else []
+        literal = [f"{key}={quoted(value)}"] if equals and key.rpartition(".")[2] in literal_keys() else []
         try:
             (found,) = parser.parse_overrides([text])
             if literal and found.is_sweep_override() and not sweep:
@@ -158,13 +248,18 @@ def quoted(value: str) -> str:
     return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), value) + "'"
 
 
-def check_complete(config: DictConfig, command: str) -> None:
-    """Raise `LstmzooError` naming the mandatory keys that are not set."""
-    missing = sorted(OmegaConf.missing_keys(config))
+def check_complete(config: DictConfig, command: str, *given: str, prefix: str = "") -> None:
+    """Raise `LstmzooError` naming the mandatory keys that are not set.
+
+    Args:
+        config: the configuration.
+        command: which command it is for.
+        *given: words of the command line that belong to an example of what would be right.
+        prefix: what stands before the names of the keys.
+    """
+    missing = [prefix + key for key in sorted(OmegaConf.missing_keys(config))]
     if missing:
-        checkpoint = None if "ckpt_path" in missing else config.get("ckpt_path")
-        given = [] if checkpoint is None else [shlex.quote(f"ckpt_path={checkpoint}")]
-        example = " ".join(["lstmzoo", command, *given, *(f"{key}=PATH" for key in missing)])
+        example = " ".join(["lstmzoo", command, *map(shlex.quote, given), *(f"{key}=PATH" for key in missing)])
         raise LstmzooError(f"{', '.join(missing)} must be given, e.g. {example}")
 
 
@@ -231,8 +326,8 @@ def _check_key(base: DictConfig, override: Override) -> None:
         return
     if override.is_delete():
         raise LstmzooError(f"'{override.input_line}': keys can't be taken away; null switches most of them off")
-    if (override.is_add() or override.is_force_add()) and first == "trainer":
-        return  # an argument of Lightning's Trainer that trainer/default.yaml does not list
+    if (override.is_add() or override.is_force_add()) and first in OPEN and key != first:
+        return
     known = list(all_keys(base))
     if key in known:
         return
@@ -264,35 +359,31 @@ def _deepest_level(key: str, known: list[str]) -> str:
     return level
 
 
-def _check_type(base: DictConfig, config: DictConfig, override: Override) -> None:
-    """Compare the new value with the type of the default; a default of null takes anything."""
+def _check_type(base: DictConfig, override: Override) -> None:
+    """Compare a new value with the declared type; one that only a file of ``configs/`` declares, with its default's."""
     key = override.key_or_group
     if key in ANY_TYPE or override.is_sweep_override() or override.is_delete() or key not in set(all_keys(base)):
         return
-    default, value = (OmegaConf.select(part, key, throw_on_missing=False) for part in (base, config))
-    if default is None or value is None or fits(default, value):
+    default, value = OmegaConf.select(base, key, throw_on_missing=False), override.value()
+    kind = kind_of(base, key)
+    if value == "???" or (isinstance(value, str) and "${" in value) or accepts(kind, value):
         return
-    raise LstmzooError(f"{key} must be {type_name(default)} (default: {default}), not {value!r}")
+    known = "" if default is None and accepts(kind, None) is False else f" (default: {written(_plain(default))})"
+    raise LstmzooError(f"{key} must be {described(kind)}{known}, not {value!r}")
 
 
-def fits(default: Any, value: Any) -> bool:
-    """Whether a value is of the kind of a default."""
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(default, bool) and isinstance(value, bool)
-    if isinstance(default, float):
-        return isinstance(value, int | float)
-    if isinstance(default, str):
-        return isinstance(value, str | int | float)
-    if OmegaConf.is_list(default):
-        return OmegaConf.is_list(value)
-    if OmegaConf.is_dict(default):
-        return OmegaConf.is_dict(value)
-    return isinstance(value, type(default))
+def kind_of(config: DictConfig, key: str) -> Any:
+    """The type of a key: as its group declares it, else that of its value; Any for null."""
+    group, *path = key.split(".")
+    if group in GROUPS and path and path[0] != "name" and config[group].name in GROUPS[group][0].names():
+        declared = settings_of_choice(group, config[group].name)
+        kind = declared[path[0]].type if path[0] in declared else Any
+        for name in path[1:]:
+            kind = typing.get_type_hints(kind).get(name, Any) if dataclasses.is_dataclass(kind) else Any
+        return kind
+    value = _plain(OmegaConf.select(config, key, throw_on_missing=False))
+    return Any if value is None else type(value)
 
 
-def type_name(default: Any) -> str:
-    """The kind of a default, in words."""
-    if OmegaConf.is_list(default):
-        return "a list, e.g. [64,64]"
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-    return names.get(type(default), "a group of keys")
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value

@@ -1,4 +1,4 @@
-"""From a configuration to a data module, a task and a trainer: plain code, no classes named in configs."""
+"""From a configuration to a task and a trainer."""
 
 from __future__ import annotations
 
@@ -8,32 +8,37 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+from hydra.utils import get_method, instantiate
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, RichProgressBar
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 from rich import get_console
+from torch.optim.lr_scheduler import LRScheduler
 
-from lstmzoo.cli import tasks
+from lstmzoo.config.compose import in_one_line
+from lstmzoo.config.groups import settings_of_choice
 from lstmzoo.errors import LstmzooError, Terminated, printable, unknown_choice
+from lstmzoo.models import load
+from lstmzoo.models.encoders import weights_follow
+from lstmzoo.registry import tasks
 from lstmzoo.training.base import BaseTask
 from lstmzoo.training.callbacks import Checkpoints, PatientStopping, Timing
 from lstmzoo.training.checkpoint_io import WholeFiles
-from lstmzoo.training.data_module import BaseDataModule
 from lstmzoo.training.ending import Diverged, SigtermFlag
 from lstmzoo.training.errors import setting_errors
 from lstmzoo.training.run_log import RunLog
 from lstmzoo.training.training_state import Restoring
-
-PATHS = {"data": ("root", "cache_dir", "split_dir", "image_dir", "label_file", "class_file"), "task": ("start_from",)}
 
 
 def to_dict(config: DictConfig) -> dict[str, Any]:
@@ -45,29 +50,57 @@ def to_dict(config: DictConfig) -> dict[str, Any]:
 
 def absolute_paths(config: DictConfig) -> None:
     """Make the paths absolute, so that a checkpoint finds its data from any folder."""
-    for group, keys in PATHS.items():
-        for key in keys:
-            if config.get(group, {}).get(key) is not None:
+    for group in ("data", "task"):
+        for key, setting in settings_of_choice(group, config[group].name).items():
+            if setting.is_path and config[group].get(key) is not None:
                 config[group][key] = os.path.abspath(os.path.expanduser(str(config[group][key])))
 
 
-def build_datamodule(
-    config: DictConfig, *, simulate: bool, split: str = "test", checkpoint: Path | None = None
-) -> BaseDataModule:
-    """Build the data module of a configuration.
-
-    Args:
-        config: with groups task, data and model.
-        simulate: make simulated data where it is missing.
-        split: what to test on.
-        checkpoint: what is to be tested; it may hold what the data need, such as a vocabulary.
-    """
-    return tasks.of(config.task.name).datamodule(config, simulate=simulate, split=split, checkpoint=checkpoint)
+def task_class(config: DictConfig) -> type[BaseTask]:
+    """Return the task of a configuration."""
+    return tasks.get(config.task.name).target  # type: ignore[no-any-return]
 
 
 def build_task(config: DictConfig, labels: Any) -> BaseTask:
-    """Build the task of a configuration with a new model; labels are those of its data module."""
-    return tasks.of(config.task.name).task(config, labels)
+    """Build the task of a configuration with a new model, or that of ``task.start_from``; labels are the data's."""
+    kind = task_class(config)
+    start_from = config.task.get("start_from")
+    origin: Any = None if start_from is None else load(Path(str(start_from)).expanduser())
+    with nullcontext() if origin is None else weights_follow():
+        task = kind.from_config(to_dict(config), labels)
+    if origin is not None and (new := task.inherit_weights(origin)):
+        print(f"Other classes than in {start_from}: trained from scratch: {', '.join(new)}")
+    task.optimizer, task.schedule = build_optimizer(config), build_schedule(config)
+    return task
+
+
+def build_optimizer(config: DictConfig) -> Callable[..., torch.optim.Optimizer]:
+    """Return what makes the optimizer, given parameters, lr and weight_decay."""
+    options = to_dict(config.optimizer)
+    kind = _class_at("optimizer", options.pop("_target_", None))
+    if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
+        raise LstmzooError(f"optimizer._target_={config.optimizer._target_} is not a subclass of torch.optim.Optimizer")
+    with setting_errors("the optimizer"):
+        kind([torch.nn.Parameter(torch.zeros(1))], lr=config.task.lr, weight_decay=config.task.weight_decay, **options)
+    return partial(kind, **options) if options else kind
+
+
+def build_schedule(config: DictConfig) -> Any:
+    """Return the schedule of the learning rate, or what makes a scheduler of torch for an optimizer."""
+    options = to_dict(config.scheduler)
+    kind = _class_at("scheduler", options.pop("_target_", None))
+    with setting_errors("the scheduler"):
+        if isinstance(kind, type) and issubclass(kind, LRScheduler):
+            kind(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1), **options)
+            return partial(kind, **options)
+        return kind(**options)
+
+
+def _class_at(group: str, place: Any) -> Any:
+    try:
+        return get_method(str(place)) if place else None
+    except Exception as error:  # whatever importing it raises
+        raise LstmzooError(f"{group}._target_={place} cannot be imported: {in_one_line(error)}") from error
 
 
 def build_trainer(
@@ -92,9 +125,8 @@ def build_trainer(
     if bar:
         callbacks.append(RichProgressBar(leave=False))
     log = RunLog(folder, echo=None if config.callbacks.progress == "none" else _print_line, resumed=resumed)
-    loggers: list[Logger] = [log]
-    if config.logger.tensorboard:
-        loggers.append(_tensorboard(folder))
+    loggers: list[Logger] = [log, *_instances("logger", config.logger)]
+    callbacks += _instances("callbacks", config.callbacks)
     ours: dict[str, Any] = {
         "callbacks": callbacks,
         "logger": loggers,
@@ -189,8 +221,18 @@ def _print_line(text: str) -> None:
     )  # above the bar, where there is one
 
 
-def _tensorboard(folder: Path) -> Logger:
-    try:
-        return TensorBoardLogger(str(folder), name="", version="tensorboard")
-    except ModuleNotFoundError as error:
-        raise LstmzooError('logger=tensorboard needs tensorboard: pip install "lstmzoo[tensorboard]"') from error
+def _instances(group: str, config: DictConfig) -> list[Any]:
+    """Make what a group of the configuration names by ``_target_``."""
+    made = []
+    for key, value in config.items():
+        if not OmegaConf.is_dict(value):
+            continue
+        if "_target_" not in value:
+            raise LstmzooError(f"{group}.{key} needs a _target_, the class to make, e.g. my_module.MyCallback")
+        try:
+            made.append(instantiate(value))
+        except Exception as error:  # whatever the class, or importing it, raises
+            raise LstmzooError(
+                f"{group}.{key} cannot be made of {value._target_}: {in_one_line(error.__cause__ or error)}"
+            ) from error
+    return made

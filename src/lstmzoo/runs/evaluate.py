@@ -8,22 +8,22 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
-from lstmzoo.cli import tasks
-from lstmzoo.runs import build
-from lstmzoo.runs.request import Request
-from lstmzoo.cli.results import SaveResults
 from lstmzoo.errors import CheckpointError, DataError
-from lstmzoo.io.terminal import print_plain
 from lstmzoo.models import load
 from lstmzoo.models.encoders import weights_follow
+from lstmzoo.runs import build
+from lstmzoo.runs.request import Request
+from lstmzoo.runs.results import SaveResults
 from lstmzoo.training.data_module import BaseDataModule
+from lstmzoo.training.errors import setting_errors
 
 
-def open_split(request: Request) -> BaseDataModule:
+def open_split(request: Request, model: Any) -> BaseDataModule:
     """Open the data a checkpoint is to be measured on.
 
     Args:
         request: the checkpoint, its configuration and the split.
+        model: what the checkpoint holds.
 
     Returns:
         The data module, set up for the test.
@@ -31,13 +31,13 @@ def open_split(request: Request) -> BaseDataModule:
     Raises:
         DataError: the data is missing or has other classes.
     """
-    config, split = request.config, request.options.split
+    config = request.config
     build.quiet()
     build.absolute_paths(config)
     root = Path(config.data.root)
     if not root.exists():
         raise DataError(f"the data of this checkpoint is not in {root}; pass data.root=FOLDER to say where it is")
-    data = build.build_datamodule(config, simulate=False, split=split, checkpoint=request.path)
+    data = build.task_class(config).open_data(build.to_dict(config), split=request.split, model=model)
     data.setup("test")
     classes = request.contract["classes"]
     if classes and data.labels != classes:
@@ -53,29 +53,27 @@ def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
         output: folder of the results.
 
     Returns:
-        The task's results (for recognition: `RecognitionResults`), and the data set they were measured on.
+        The task's results, and the data set they were measured on.
 
     Raises:
         LstmzooError: the data is missing or has other classes, or the changed settings do not fit the weights.
     """
-    config, path, split = request.config, request.path, request.options.split
+    config, path = request.config, request.path
     model = load(path)
-    data = open_split(request)
+    data = open_split(request, model)
     with weights_follow():
-        task: Any = build.build_task(config, data.labels)
+        task: Any = build.task_class(config).from_config(build.to_dict(config), data.labels)
     try:
-        task.adopt(model)
+        task.load_weights(model)
     except RuntimeError as error:
         raise CheckpointError(
             f"the weights of {path} do not fit the changed model settings: {shorten(str(error), 300)}"
         ) from error
-    voices = [str(path), *map(str, config.task.get("ensemble", []))]
-    if len(voices) > 1:
-        task.ensemble = voices
-    with build.setting_errors("the trainer"):
+    ensemble = [str(path), *map(str, config.task.get("ensemble", []))]
+    with setting_errors("the trainer"):
         trainer = Trainer(
             **build.to_dict(config.trainer),
-            callbacks=[SaveResults(output, f"{' + '.join(voices)}, {split} split", request.measured)],
+            callbacks=[SaveResults(output, f"{' + '.join(ensemble)}, {request.split} split", request.measured)],
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -84,6 +82,4 @@ def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
         )
     with build.exit_codes(trainer):
         trainer.test(task, data, verbose=False)
-    assert data.test_dataset is not None
-    print_plain(f"Written to {output}: {tasks.of(config.task.name).WRITTEN}")
     return task.results, data.test_dataset

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lstmzoo.runs.inside import check_inside
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.atomic import make_folder
+from lstmzoo.runs.inside import check_inside
 
 _NAME = ".lock"
 

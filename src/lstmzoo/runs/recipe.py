@@ -88,3 +88,42 @@ def take_recipe(
             )
         taken[key] = value
     return taken, left_out
+
+
+CLASSES = {
+    "optimizer": ("torch.optim.AdamW", "torch.optim.SGD", "torch.optim.RMSprop"),
+    "scheduler": (
+        *(f"lstmzoo.training.schedule.{name}" for name in ("Constant", "Cosine", "Step", "OneCycle")),
+        "torch.optim.lr_scheduler.ReduceLROnPlateau",
+    ),
+}
+"""Classes that a run may name in its file: those of ``configs/``."""
+
+
+def take_named_class(group: str, stored: Any, origin: str, given: Collection[str]) -> Any:
+    """Take over the optimizer or the scheduler of a run; a class that is none of ours is for the command line to name.
+
+    Args:
+        group: optimizer or scheduler.
+        stored: as the run's configuration has it.
+        origin: the file, for messages.
+        given: keys that the command line gives; what is stored of them does not matter.
+
+    Raises:
+        CheckpointError: another class, or arguments that are no plain values.
+    """
+    named = stored.get("_target_") if isinstance(stored, dict) else None
+    if f"{group}._target_" in given and isinstance(stored, dict):
+        return {key: value for key, value in stored.items() if f"{group}.{key}" not in given}
+    plain = isinstance(stored, dict) and all(
+        isinstance(key, str) and (value is None or type(value) in (bool, int, float, str))
+        for key, value in stored.items()
+        if f"{group}.{key}" not in given
+    )
+    if named not in CLASSES[group] or not plain or any("${" in str(value) for value in stored.values()):
+        raise CheckpointError(
+            f"{origin} has {group}={brief(stored)}, which is not taken from a file: it is one of "
+            f"{', '.join(CLASSES[group])}, with numbers as arguments. If it is right, give {group}._target_=... on the "
+            "command line"
+        )
+    return stored

@@ -1,8 +1,8 @@
-"""The configuration of a run folder, for `resume`: as of a checkpoint (`lstmzoo.runs.stored`), and how it is trained.
+"""The configuration of a run folder, for `resume`: as of a checkpoint (`stored`), and how it is trained.
 
 A run folder may have come from someone else, too. Its model is that of its checkpoint, whose weights were found to fit;
-the recipe of its training is taken over (`lstmzoo.runs.recipe`), and what reports on it (`callbacks`, `logger`).
-Devices, processes and folders are for the command line to say.
+the recipe of its training is taken over (`recipe`). Devices, processes, folders and classes to import are for the
+command line to say.
 """
 
 from __future__ import annotations
@@ -13,12 +13,23 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.runs.recipe import take_recipe
-from lstmzoo.runs.folder import read_config
-from lstmzoo.runs.stored import NOT_TAKEN, defaults_for, settle_places, take_group, take_model, take_seed
-from lstmzoo.errors import CheckpointError, printable, unknown_choice
+from lstmzoo.config.groups import settings_of_choice
+from lstmzoo.errors import CheckpointError, LstmzooError, printable, unknown_choice
 from lstmzoo.models import load
 from lstmzoo.models.contract import brief
+from lstmzoo.registry import datasets
+from lstmzoo.runs.folder import read_config
+from lstmzoo.runs.recipe import take_named_class, take_recipe
+from lstmzoo.runs.stored import (
+    OF_THIS_MACHINE,
+    defaults_for,
+    names_in,
+    settings_like,
+    settle_places,
+    take_group,
+    take_model,
+    take_seed,
+)
 
 
 def read_run(folder: Path, checkpoint: Path, given: Collection[str]) -> DictConfig:
@@ -39,21 +50,26 @@ def read_run(folder: Path, checkpoint: Path, given: Collection[str]) -> DictConf
     stored = read_config(folder)
     origin = str(folder / "config.yaml")
     contract: Any = load(checkpoint).contract
-    config = defaults_for(stored, origin)
+    task, dataset = names_in(stored, origin)
+    config = defaults_for(task, dataset)
     known = {str(key) for key in config} - {"hydra"}
     for key in stored:
         if key not in known:
             raise CheckpointError(f"{origin}: {unknown_choice('key', brief(key), known)}")
-    for group in ("data", "task", "callbacks", "logger"):
-        default: Any = OmegaConf.to_container(config[group])
-        taken = take_group(stored.get(group, {}), default, group, origin, given)
+    trusts = getattr(datasets.get(dataset).target, "trusts", None)
+    for group in ("data", "task"):
+        settings = settings_of_choice(group, config[group].name)
+        taken = take_group(stored.get(group, {}), settings, group, origin, given, trusts)
         if group == "data":
-            taken |= {key: default[key] for key in NOT_TAKEN["data"] if key in default}
-        OmegaConf.update(config, group, taken, merge=False)
+            taken |= {key: settings[key].default for key in OF_THIS_MACHINE if key in settings}
+        OmegaConf.update(config, group, {"name": config[group].name, **taken}, merge=False)
     OmegaConf.update(config, "model", take_model(contract, str(checkpoint)), merge=False)
     machine: Any = OmegaConf.to_container(config.trainer)
     trainer, left_out = take_recipe(stored.get("trainer", {}), machine, origin, given)
     OmegaConf.update(config, "trainer", trainer, merge=False)
+    for group in ("optimizer", "scheduler"):
+        OmegaConf.update(config, group, take_named_class(group, stored.get(group), origin, given), merge=False)
+    left_out += _take_callbacks(config, stored, origin, given)
     if left_out:
         print(f"Not taken from {origin} (give it on the command line): {printable(', '.join(left_out))}")
     config.seed = take_seed(stored, origin)
@@ -67,3 +83,26 @@ def read_run(folder: Path, checkpoint: Path, given: Collection[str]) -> DictConf
     config.test_after_fit = tested
     settle_places(config, given)
     return config
+
+
+def _take_callbacks(config: DictConfig, stored: dict[str, Any], origin: str, given: Collection[str]) -> list[str]:
+    """Take over patience and progress; classes are not imported because a file says so."""
+    values = stored.get("callbacks", {})
+    own = {key: value for key, value in values.items() if not isinstance(value, dict)} if values else {}
+    default: Any = OmegaConf.to_container(config.callbacks)
+    taken = take_group(own, settings_like(default), "callbacks", origin, given)
+    OmegaConf.update(config, "callbacks", taken, merge=False)
+    others = [f"callbacks.{brief(key)}" for key in values or {} if key not in own]
+    return others + [f"logger.{brief(key)}" for key in stored.get("logger") or {}]
+
+
+def newest_run(folder: Path) -> Path:
+    """The run folder below a folder in which a checkpoint was written last, for ``resume=latest``.
+
+    Raises:
+        LstmzooError: there is none.
+    """
+    checkpoints = [*folder.glob("**/checkpoints/last.ckpt")] if folder.is_dir() else []
+    if not checkpoints:
+        raise LstmzooError(f"resume=latest: there is no run with a checkpoint below {folder.resolve()}")
+    return max(checkpoints, key=lambda path: path.stat().st_mtime).parents[1]

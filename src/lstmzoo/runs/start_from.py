@@ -1,4 +1,4 @@
-"""A run that goes on from the checkpoint of another: it has that one's model, data and way of making sentences."""
+"""A run that goes on from the checkpoint of another: it has that one's model and data."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.config.compose import override_stored, parse
-from lstmzoo.runs.stored import settle_places, take_contract, take_group, take_model
+from lstmzoo.config.compose import check_together, override_stored, parse
+from lstmzoo.config.groups import settings_of_choice
 from lstmzoo.errors import CheckpointError
 from lstmzoo.models.checkpoint import read_contract
+from lstmzoo.registry import tasks
+from lstmzoo.runs.stored import settle_places, take_contract, take_group, take_model
 
 
-def take_over(config: DictConfig, overrides: Sequence[str]) -> None:
-    """Put model, data and decoding of the checkpoint that ``task.start_from`` names into a configuration.
+def inherit(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Put model and data of the checkpoint that ``task.start_from`` names into a configuration.
 
-    The weights fit one model only, what was learnt goes with its data, and numbers before and after can be compared
-    where sentences are made in one way; so the checkpoint wins over the choices of an experiment. The command line wins
-    over the checkpoint: a whole group (``data=coco``) or single keys of it.
+    The weights fit one model only, and what was learnt goes with its data; so the checkpoint wins over the choices of
+    an experiment. The command line wins over the checkpoint: a whole group (``data=coco``) or single keys of it. What
+    else of the task is inherited, the task says.
 
     Args:
         config: as from ``configs/train.yaml``; changed in place. One that names no checkpoint stays as it is.
@@ -37,14 +39,9 @@ def take_over(config: DictConfig, overrides: Sequence[str]) -> None:
     given = parse(overrides)
     chosen = {override.key_or_group for override in given}
     stored = {"model": take_model(contract, origin), "data": _data_of(contract, origin, chosen)}
-    if config.task.get("objective") == "scst" and stored["data"].get("flip"):
-        stored["data"]["flip"] = False  # sentences are rewarded by what people said of the pictures as they are
-    task = contract["config"].get("task")
-    if isinstance(task, dict) and task.get("decoding") and "task.decoding" not in chosen:
-        default = OmegaConf.to_container(config.task.decoding)
-        decoding = take_group(task["decoding"], default, "task.decoding", origin, chosen)
-        known = _changed({"task": {"decoding": decoding}}, given, "task.decoding.", start_from)
-        config.task.decoding = known.task.decoding
+    task = tasks.get(config.task.name).target
+    for key in task.INHERITED:
+        _inherit_setting(config, contract, key, given, origin)
     for group, values in stored.items():
         if group in chosen:
             continue
@@ -52,8 +49,20 @@ def take_over(config: DictConfig, overrides: Sequence[str]) -> None:
             raise CheckpointError(f"{start_from} does not say what it was trained on: give data=NAME data.root=FOLDER")
         known = _changed({group: values}, given, f"{group}.", start_from)
         OmegaConf.update(config, group, known[group], merge=False)
+    check_together(config)
     if "data" not in chosen:
         settle_places(config, chosen)
+
+
+def _inherit_setting(config: DictConfig, contract: dict[str, Any], key: str, given: Sequence[Any], origin: str) -> None:
+    """Take over one setting of the task, where the command line does not replace it."""
+    stored, name = contract["config"].get("task"), f"task.{key}"
+    chosen = {override.key_or_group for override in given}
+    if name in chosen or not isinstance(stored, dict) or key not in stored:
+        return
+    settings = {key: settings_of_choice("task", config.task.name)[key]}
+    taken = take_group({key: stored[key]}, settings, "task", origin, chosen)
+    config.task[key] = _changed({"task": taken}, given, f"{name}.", origin).task[key]
 
 
 def _data_of(contract: dict[str, Any], origin: str, chosen: Collection[str]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """What is taken over from the configuration that a checkpoint or a run folder holds, and what is not.
 
-Such a file may come from anyone. It decides what was trained on what: the keys of `model`, `data` and `task` that this
-version knows, with values of their types and of sane sizes, and the seed. It does not decide what happens on this
-machine: devices, processes, loggers, where caches are written, and further checkpoints come from the command line, else
-from the defaults. Nothing in it is resolved (``${...}``) and no module is imported for it.
+Such a file may come from anyone. It decides what was trained on what: the settings of `model`, `data` and `task` that
+this version knows, with values of their types and of sane sizes, and the seed. It does not decide what happens on this
+machine: devices, processes, loggers, classes to import, where caches are written, and further checkpoints come from the
+command line, else from the defaults. Nothing in it is resolved (``${...}``) and no module is imported for it.
 
 The folder of the data (`data.root`, `data.split_dir`, `data.image_dir`) is taken over: that ``lstmzoo eval
 ckpt_path=FILE`` needs nothing else is what checkpoints are for. It is read as a data set, and nothing is written into
@@ -12,67 +12,35 @@ it unless a cache of ours is there already; other caches go to the user's own fo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import dataclasses
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.actions.data.pattern_cost import is_quick
-from lstmzoo.actions.data.video_groups import ALONE, LIKELY, TELLING
-from lstmzoo.config.compose import LITERAL, compose_unset, fits, type_name
-from lstmzoo.config.groups import groups
+from lstmzoo.config.compose import compose_unset, is_model_of
+from lstmzoo.config.groups import settings_of_choice
+from lstmzoo.config.options import written
 from lstmzoo.errors import CheckpointError, DataError, unknown_choice
 from lstmzoo.io.cache import CACHE_NAME, user_cache_dir
 from lstmzoo.models.contract import brief, check_finite, check_modules, check_plain, leaves
-from lstmzoo.registry import tasks as known_tasks
+from lstmzoo.registry import datasets, tasks
+from lstmzoo.settings import Setting, accepts, described, settings_of
 
-NOT_TAKEN = {
-    "data": ("cache_dir", "num_workers"),
-    "task": ("start_from", "ensemble", "objective"),
-}
-"""Keys that a checkpoint does not decide: they write, start processes, load files, or matter in training only."""
+OF_THIS_MACHINE = ("cache_dir", "num_workers")
+"""Settings of data that a checkpoint does not decide: they write, or start processes."""
 
 SAID = ("data.cache_dir", "task.ensemble")
-"""Those of them that are missed, where they were set."""
-
-SEEN_BY = {"recognition": ("size", "clip_len", "frame_interval"), "segmentation": ("size",), "captioning": ()}
-"""What the transform of a task's models says."""
-
-LEAST_FRAME = 33
-"""Longer side of a segmenter's frames, in pixels: of 32, its coarsest maps would be single numbers."""
-
-FROM_DATA = ("num_classes", "vocab_size")
-"""Arguments of models that follow from the data."""
-
-EXAMPLES: dict[str, Any] = {
-    "callbacks.patience": 1,
-    "data.cache_dir": "x",
-    "data.class_file": "x",
-    "data.classes": ["x"],
-    "data.group_pattern": "x",
-    "data.image_dir": "x",
-    "data.label_file": "x",
-    "data.split_dir": "x",
-    "data.splits": "x",
-    "data.test_groups": ["x"],
-    "data.val_groups": ["x"],
-    "data.year": 2017,
-    "task.encoder_lr": 0.1,
-    "task.gradient_clip_val": 0.1,
-    "task.schedule_epochs": 0.1,
-    "task.start_from": "x",
-    "task.tbptt_window": 1,
-}
-"""Keys that may be null, with a value of the kind that they take otherwise."""
+"""Those that are not taken over and are missed where they were set."""
 
 MOST = {
     "batch_size": 4096,
-    "beam_size": 100,
     "clip_len": 10_000,
     "frame_interval": 10_000,
-    "max_words": 1000,
-    "num_captions": 100,
+    "max_length": 1000,
+    "num_beams": 100,
+    "num_return_sequences": 100,
     "size": 4096,
     "test_clips": 1000,
     "val_clips": 1000,
@@ -80,12 +48,12 @@ MOST = {
 """The largest whole numbers by key; for others `MOST_ANY`."""
 MOST_ANY = 10_000_000
 
-GUESSED = (ALONE, *TELLING, *LIKELY)
-"""Patterns of our own."""
+Trusts = Callable[[str, str], bool]
+PLAIN = bool | int | float | str | None
 
 
 def take_contract(
-    contract: Mapping[str, Any], origin: str, given: Collection[str] = ()
+    contract: Mapping[str, Any], origin: str, given: Collection[str] = (), dataset: str | None = None
 ) -> tuple[DictConfig, list[str]]:
     """Make a configuration of what a checkpoint says of its model, data and task.
 
@@ -93,6 +61,7 @@ def take_contract(
         contract: from `read_contract`.
         origin: the checkpoint, for messages.
         given: keys that the command line gives; what is stored of them does not matter.
+        dataset: another data set than the stored one, with its defaults.
 
     Returns:
         The configuration, complete with defaults, and the settings that were not taken over though they are not the
@@ -102,20 +71,25 @@ def take_contract(
         CheckpointError: the checkpoint holds no data settings, or such as no run has.
     """
     stored = contract["config"]
-    if not stored.get("data"):
+    if not stored.get("data") and dataset is None:
         raise CheckpointError(f"{origin} holds no data settings; it was not written by lstmzoo train")
-    config = defaults_for(stored, origin, "captioning" if "vocabulary" in contract else "recognition")
+    task = task_name(contract, origin)
+    config = defaults_for(task, dataset or _name(stored["data"], "data", datasets.names(), origin))
+    data = {} if dataset else stored["data"]
     left_out: list[str] = []
-    for group in ("data", "task"):
-        default: Any = OmegaConf.to_container(config[group])
+    for group, values, kept in (
+        ("data", data, OF_THIS_MACHINE),
+        ("task", stored.get("task", {}), tasks.get(task).target.NOT_STORED),
+    ):
+        settings = settings_of_choice(group, config[group].name)
         if group == "data":
-            default = _as_seen(contract["transform"], stored["data"], default, origin, given)
-        taken = take_group(stored.get(group, {}), default, group, origin, given)
-        for key in NOT_TAKEN[group]:
-            if key in taken and taken[key] != default[key]:
+            settings = _as_seen(contract["transform"], values, settings, task, origin, given)
+        taken = take_group(values, settings, group, origin, given, _trusts(group, config))
+        for key in kept:
+            if key in taken and taken[key] != settings[key].default:
                 left_out += [f"{group}.{key}={taken[key]}"] * (f"{group}.{key}" in SAID)
-                taken[key] = default[key]
-        OmegaConf.update(config, group, taken, merge=False)
+                taken[key] = settings[key].default
+        OmegaConf.update(config, group, {"name": config[group].name, **taken}, merge=False)
     config.seed = take_seed(stored, origin)
     OmegaConf.update(config, "model", take_model(contract, origin), merge=False)
     return config, left_out
@@ -123,7 +97,8 @@ def take_contract(
 
 def take_model(contract: Mapping[str, Any], origin: str) -> dict[str, Any]:
     """The model as a configuration has it, from what the weights were found to fit; not from the configuration."""
-    arguments = {key: value for key, value in contract["model"]["args"].items() if key not in FROM_DATA}
+    settings = settings_of_choice("model", contract["model"]["name"])
+    arguments = {key: value for key, value in contract["model"]["args"].items() if key in settings}
     check_texts(arguments, origin, "model")
     return {"name": contract["model"]["name"], **arguments}
 
@@ -132,42 +107,57 @@ def task_name(contract: Mapping[str, Any], origin: str) -> str:
     """The task that a checkpoint was trained for.
 
     Raises:
-        CheckpointError: it names none that there is.
+        CheckpointError: it names none that there is, or contradicts itself.
     """
-    usual = "captioning" if "vocabulary" in contract else "recognition"  # where no run configuration is inside
-    name = _name(contract["config"], "task", known_tasks.names(), origin, usual)
-    if (name == "captioning") != ("vocabulary" in contract):
+    stored, model = contract["config"].get("task"), contract["model"]["name"]
+    if stored:
+        name = _name(stored, "task", tasks.names(), origin)
+    else:  # no run configuration is inside
+        name = next(one for one in tasks.names() if is_model_of(model, tasks.get(one).target))
+    target = tasks.get(name).target
+    if not is_model_of(model, target) or target.has_vocabulary != ("vocabulary" in contract):
         raise CheckpointError(
-            f"{origin} contradicts itself: only captioners have a vocabulary, and its task is {name!r}"
+            f"{origin} contradicts itself: its task is {name!r}, its model {model!r}, and it has "
+            f"{'a' if 'vocabulary' in contract else 'no'} vocabulary"
         )
-    transform = contract["transform"]
-    lacking = [key for key in SEEN_BY[name] if key not in transform]
-    if lacking or (name == "segmentation" and max(transform["size"]) < LEAST_FRAME):
-        raise CheckpointError(
-            f"{origin} is of the task {name!r}, but its transform lacks {', '.join(lacking) or 'a size of frames'}"
-        )
+    target.check_transform(contract["transform"], origin)
     return name
 
 
-def take_group(stored: Any, default: Any, group: str, origin: str, given: Collection[str] = ()) -> dict[str, Any]:
+def take_group(
+    stored: Any,
+    settings: Mapping[str, Setting],
+    group: str,
+    origin: str,
+    given: Collection[str] = (),
+    trusts: Trusts | None = None,
+) -> dict[str, Any]:
     """Check the stored values of a group of keys, and complete them with the defaults.
 
     Args:
         stored: as a file holds them.
-        default: this version's values.
+        settings: what there is in this version.
         group: the group's name.
         origin: the file, for messages.
         given: full names of keys that are not taken, because the command line gives them.
+        trusts: tells of a key and a text whether this text is one that may come from a file.
 
     Raises:
         CheckpointError: a key that this version does not know, a value of another type, or an impossible one.
     """
     check_plain(stored, origin)
-    if isinstance(stored, dict):
-        stored = {key: value for key, value in stored.items() if f"{group}.{key}" not in given}
+    if not isinstance(stored, dict):
+        raise CheckpointError(f"{origin} has {group}={brief(stored)}; it is a group of keys: {', '.join(settings)}")
+    stored = {key: value for key, value in stored.items() if key != "name" and f"{group}.{key}" not in given}
     check_finite(stored, origin)
     check_texts(stored, origin, group)
-    return _take(stored, default, group, origin)  # type: ignore[no-any-return]
+    return _take_all(stored, settings, group, origin, trusts)
+
+
+def settings_like(values: Mapping[str, Any]) -> dict[str, Setting]:
+    """Settings of keys that only a file of ``configs/`` declares: as their values are."""
+    kinds = {key: PLAIN if value is None else type(value) for key, value in values.items()}
+    return {key: Setting(key, kinds[key], value, "") for key, value in values.items()}
 
 
 def take_seed(stored: Mapping[str, Any], origin: str) -> int:
@@ -202,83 +192,103 @@ def settle_places(config: DictConfig, given: Collection[str]) -> None:
         return
     root = Path(str(config.data.root)).expanduser()
     if not root.is_dir() or not any(root.iterdir()):
-        if "simulation_seed" not in config.data:
+        if not hasattr(datasets.get(config.data.name).target, "simulate_missing"):
             return  # whoever opens the data says so
         raise DataError(f"the data of this checkpoint is not in {root}; pass data.root=FOLDER to say where it is")
     if "cache_dir" in config.data and "data.cache_dir" not in given and not (root / CACHE_NAME).is_dir():
         config.data.cache_dir = str(user_cache_dir(root))
 
 
-def defaults_for(stored: Mapping[str, Any], origin: str, usual: str = "recognition") -> DictConfig:
-    """This version's configuration for the task and the data that a file names.
+def defaults_for(task: str, dataset: str) -> DictConfig:
+    """This version's configuration for a task and a data set."""
+    model = tasks.get(task).target.default_model
+    return compose_unset("train", [f"task={task}", f"data={dataset}", f"model={model}", "experiment=null"])
+
+
+def names_in(stored: Mapping[str, Any], origin: str) -> tuple[str, str]:
+    """The task and the data set that a stored configuration names.
 
     Raises:
         CheckpointError: it names none that there are.
     """
-    task = _name(stored, "task", groups()["task"], origin, usual)
-    return compose_unset("train", [f"task={task}", f"data={_name(stored, 'data', groups()['data'], origin, None)}"])
+    return (
+        _name(stored.get("task"), "task", tasks.names(), origin),
+        _name(stored.get("data"), "data", datasets.names(), origin),
+    )
+
+
+def _trusts(group: str, config: DictConfig) -> Trusts | None:
+    return getattr(datasets.get(config.data.name).target, "trusts", None) if group == "data" else None
 
 
 def _as_seen(
-    transform: Mapping[str, Any], data: Any, default: dict[str, Any], origin: str, given: Collection[str]
-) -> dict[str, Any]:
+    transform: Mapping[str, Any],
+    data: Any,
+    settings: dict[str, Setting],
+    task: str,
+    origin: str,
+    given: Collection[str],
+) -> dict[str, Setting]:
     """Data are measured as the model sees them: by its transform."""
     seen = {
-        key: transform[key] for key in ("size", "clip_len", "frame_interval") if key in transform and key in default
+        key: transform[key] for key in tasks.get(task).target.transform_keys if key in transform and key in settings
     }
     for key, value in seen.items():
         if isinstance(data, dict) and data.get(key, value) != value and f"data.{key}" not in given:
             raise CheckpointError(
                 f"{origin} contradicts itself: data.{key}={brief(data[key])}, but its transform has {brief(value)}"
             )
-    return default | seen
+    return settings | {key: dataclasses.replace(settings[key], default=value) for key, value in seen.items()}
 
 
-def _name(stored: Mapping[str, Any], group: str, known: Collection[str], origin: str, usual: str | None) -> str:
-    settings = stored.get(group, {})
-    name = settings.get("name", usual) if isinstance(settings, dict) else settings
+def _name(stored: Any, group: str, known: Collection[str], origin: str) -> str:
+    name = stored.get("name") if isinstance(stored, dict) else stored
     if not isinstance(name, str) or name not in known:
         raise CheckpointError(f"{origin}: {unknown_choice(group, brief(name), known)}")
     return name
 
 
-def _take(value: Any, default: Any, place: str, origin: str) -> Any:
-    if isinstance(default, dict) and place not in EXAMPLES:
+def _take_all(
+    stored: Mapping[str, Any], settings: Mapping[str, Setting], place: str, origin: str, trusts: Trusts | None
+) -> dict[str, Any]:
+    for key in stored:
+        if key not in settings:
+            raise CheckpointError(
+                f"{origin} has the setting {place}.{brief(key)}, which lstmzoo train does not write: "
+                f"{unknown_choice('key', key, settings)}"
+            )
+    return {
+        key: _take(stored[key], setting, f"{place}.{key}", origin, trusts)
+        if key in stored
+        else _take_all({}, settings_of(setting.type), place, origin, trusts)
+        if dataclasses.is_dataclass(setting.type)
+        else setting.default
+        for key, setting in settings.items()
+    }
+
+
+def _take(value: Any, setting: Setting, place: str, origin: str, trusts: Trusts | None) -> Any:
+    kind = setting.type
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         if not isinstance(value, dict):
-            raise CheckpointError(f"{origin} has {place}={brief(value)}; it is a group of keys: {', '.join(default)}")
-        for key in value:
-            if key not in default:
-                raise CheckpointError(
-                    f"{origin} has the setting {place}.{brief(key)}, which lstmzoo train does not write: "
-                    f"{unknown_choice('key', key, default)}"
-                )
-        return {
-            key: _take(value[key], one, f"{place}.{key}", origin) if key in value else one
-            for key, one in default.items()
-        }
-    example = EXAMPLES.get(place, default)
-    if value is None and place in EXAMPLES:
-        return None
-    if example is None and (value is None or isinstance(value, bool | int | float | str)):
-        example = value  # a default that says nothing of the kind
-    if not fits(example, value):
-        raise CheckpointError(f"{origin} has {place}={brief(value)}; it must be {type_name(example)}, e.g. {example}")
-    _check_value(value, example, place, origin)
+            raise CheckpointError(f"{origin} has {place}={brief(value)}; it is a group of keys")
+        return _take_all(value, settings_of(kind), place, origin, trusts)
+    plain = kind is not Any or isinstance(value, PLAIN)
+    if not accepts(kind, value) or not plain:
+        raise CheckpointError(
+            f"{origin} has {place}={brief(value)}; it must be {described(kind)}, e.g. {written(setting.default)}"
+        )
+    _check_value(value, setting, place, origin, trusts)
     return value
 
 
-def _check_value(value: Any, example: Any, place: str, origin: str) -> None:
+def _check_value(value: Any, setting: Setting, place: str, origin: str, trusts: Trusts | None) -> None:
     """Check sizes and texts, in lists too."""
-    key = place.rpartition(".")[2]
+    most = MOST.get(setting.name, 2**63 if setting.name.endswith("seed") else MOST_ANY)
     for one in value if isinstance(value, list) else [value]:
-        inside = isinstance(value, list) and example
-        wrong = inside and not fits(example[0], one)
-        if isinstance(one, int | float) and abs(one) > MOST.get(key, 2**63 if key.endswith("seed") else MOST_ANY):
-            wrong = True
-        if isinstance(one, str) and key == "group_pattern" and not (one in GUESSED or is_quick(one)):
-            wrong = True
-        if isinstance(one, str) and key not in LITERAL and one != Path(one).name:
-            wrong = True  # a name, not a way to another folder
+        wrong = isinstance(one, int | float) and abs(one) > most
+        if isinstance(one, str) and not setting.is_path and one != Path(one).name:  # a way to another folder
+            wrong = trusts is None or not trusts(setting.name, one)
         if wrong:
             raise CheckpointError(
                 f"{origin} has {place}={brief(value)}, which is not taken from a file; if it is right, give "

@@ -1,14 +1,16 @@
-"""The runs of a sweep (``train -m``), composed before the first of them starts."""
+"""The runs of a sweep (``train -m``): composed before the first of them starts, compared after the last."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra.core.override_parser.types import Glob, Override
 from omegaconf import DictConfig
 
 from lstmzoo.config.compose import choices_of, compose, parse
 from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.runs.compare import compare
 
 
 def compose_sweep(config_name: str, overrides: Sequence[str]) -> list[tuple[list[str], DictConfig]]:
@@ -52,3 +54,26 @@ def _values(override: Override, overrides: Sequence[Override]) -> list[str]:
             f"'{override.input_line}': {unknown_choice(group, ','.join(pattern.include), choices[group])}"
         )
     return found
+
+
+def folder_names(overrides: Sequence[str]) -> list[str]:
+    """Overrides by which the folder of each run is named by the keys that differ, e.g. ``0_model.cell=lstm,seed=1``."""
+    parsed = parse(overrides, sweep=True)
+    if any(override.key_or_group.startswith("hydra.sweep.subdir") for override in parsed):
+        return []
+    swept = [override for override in parsed if override.is_sweep_override()]
+    others = {override.key_or_group for override in parsed if not override.is_sweep_override()}
+    if not swept or any("/" in str(override.input_line) for override in swept):
+        return []
+    excluded = ",".join(sorted(others - {override.key_or_group for override in swept}))
+    return [
+        "hydra.sweep.subdir=${hydra.job.num}_${hydra.job.override_dirname}",
+        f"hydra.job.config.override_dirname.exclude_keys=[{excluded}]",
+    ]
+
+
+def report(folders: Sequence[Path]) -> None:
+    """Print one table of the runs of a sweep, and write it beside them; nothing where fewer than two have ended."""
+    ended = [folder for folder in folders if (folder / "metrics.json").is_file()]
+    if len(ended) > 1:
+        compare(ended, ended[0].parent)

@@ -17,14 +17,13 @@ from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from omegaconf import DictConfig
 
-from lstmzoo.cli import tasks
-from lstmzoo.runs import build
-from lstmzoo.runs.measured import OWN_TEST, Measured
-from lstmzoo.cli.results import SaveResults, read_results
-from lstmzoo.runs.folder import write_config, write_versions
-from lstmzoo.runs.lock import has_checkpoint, owned
 from lstmzoo.errors import DataWarning, LstmzooError
 from lstmzoo.io.atomic import write_json
+from lstmzoo.runs import build
+from lstmzoo.runs.folder import write_config, write_versions
+from lstmzoo.runs.lock import has_checkpoint, owned
+from lstmzoo.runs.measured import OWN_TEST, Measured
+from lstmzoo.runs.results import SaveResults, read_results
 from lstmzoo.training.base import BaseTask
 from lstmzoo.training.callbacks import Checkpoints
 from lstmzoo.training.data_module import BaseDataModule
@@ -54,7 +53,7 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> float
     _check_open_files()
     build.absolute_paths(config)
     config.resume = None
-    first = rehearse(config, folder)
+    first = dry_run(config, folder)
     with owned(folder, new=resume is None) if first else nullcontext(), _telling_how_to_go_on(folder):
         return _train(config, folder, resume)
 
@@ -62,7 +61,7 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> float
 def _train(config: DictConfig, folder: Path, resume: Path | None) -> float | None:
     started = time.monotonic()
     seed_everything(config.seed, verbose=False)
-    data = build.build_datamodule(config, simulate=True)
+    data = build.task_class(config).open_data(build.to_dict(config), simulate=True)
     data.check(test=config.test_after_fit)
     data.prepare_data()
     data.setup("fit")
@@ -94,13 +93,13 @@ def _train(config: DictConfig, folder: Path, resume: Path | None) -> float | Non
     return best.best_score
 
 
-def rehearse(config: DictConfig, folder: Path) -> bool:
+def dry_run(config: DictConfig, folder: Path) -> bool:
     """Build model, task and trainer once: wrong settings show now, not after data have been made and decoded.
 
     Returns:
         Whether this is the first process of the run, or its only one.
     """
-    task = build.build_task(config, tasks.of(config.task.name).REHEARSAL)
+    task = build.build_task(config, build.task_class(config).dummy_labels)
     return build.build_trainer(config, folder, task, has_validation=True, results=Callback()).is_global_zero
 
 
