@@ -17,7 +17,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, OverrideParseException
+from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -299,7 +299,8 @@ def in_one_line(error: Exception) -> str:
     unknown = _NOT_FOUND.search(str(error))
     if unknown:
         return unknown_choice(unknown[1], unknown[2], unknown[3].split())
-    message = " ".join(line.strip() for line in str(error).splitlines() if not _INTERNAL.match(line))
+    cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
+    message = " ".join(line.strip() for line in str(cause).splitlines() if not _INTERNAL.match(line))
     key = getattr(error, "full_key", None)
     return f"{key}: {message}" if key else message
 

@@ -77,11 +77,12 @@ def build_task(config: DictConfig, labels: Any) -> BaseTask:
 def build_optimizer(config: DictConfig) -> Callable[..., torch.optim.Optimizer]:
     """Return what makes the optimizer, given parameters, lr and weight_decay."""
     options = to_dict(config.optimizer)
-    kind = _class_at("optimizer", options.pop("_target_", None))
+    kind: Any = _class_at("optimizer", options.pop("_target_", None))
     if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
         raise LstmzooError(f"optimizer._target_={config.optimizer._target_} is not a subclass of torch.optim.Optimizer")
     with setting_errors("the optimizer"):
-        kind([torch.nn.Parameter(torch.zeros(1))], lr=config.task.lr, weight_decay=config.task.weight_decay, **options)
+        made: Any = kind
+        made([torch.nn.Parameter(torch.zeros(1))], lr=config.task.lr, weight_decay=config.task.weight_decay, **options)
     return partial(kind, **options) if options else kind
 
 
@@ -225,14 +226,12 @@ def _instances(group: str, config: DictConfig) -> list[Any]:
     """Make what a group of the configuration names by ``_target_``."""
     made = []
     for key, value in config.items():
-        if not OmegaConf.is_dict(value):
+        if not isinstance(value, DictConfig):
             continue
         if "_target_" not in value:
-            raise LstmzooError(f"{group}.{key} needs a _target_, the class to make, e.g. my_module.MyCallback")
+            raise LstmzooError(f"{group}.{key!s} needs a _target_, the class to make, e.g. my_module.MyCallback")
         try:
             made.append(instantiate(value))
         except Exception as error:  # whatever the class, or importing it, raises
-            raise LstmzooError(
-                f"{group}.{key} cannot be made of {value._target_}: {in_one_line(error.__cause__ or error)}"
-            ) from error
+            raise LstmzooError(f"{group}.{key!s} cannot be made of {value._target_}: {in_one_line(error)}") from error
     return made

@@ -260,8 +260,6 @@ def _take_all(
     return {
         key: _take(stored[key], setting, f"{place}.{key}", origin, trusts)
         if key in stored
-        else _take_all({}, settings_of(setting.type), place, origin, trusts)
-        if dataclasses.is_dataclass(setting.type)
         else setting.default
         for key, setting in settings.items()
     }
@@ -269,7 +267,7 @@ def _take_all(
 
 def _take(value: Any, setting: Setting, place: str, origin: str, trusts: Trusts | None) -> Any:
     kind = setting.type
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
             raise CheckpointError(f"{origin} has {place}={brief(value)}; it is a group of keys")
         return _take_all(value, settings_of(kind), place, origin, trusts)

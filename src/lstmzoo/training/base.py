@@ -140,7 +140,7 @@ class BaseTask(LightningModule, ABC):
         self.lr, self.weight_decay = lr, weight_decay
         self.warmup_epochs, self.start_from = warmup_epochs, start_from
         self.optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.AdamW
-        self.schedule: Schedule | Callable[[torch.optim.Optimizer], LRScheduler] = Cosine()
+        self.schedule: Schedule | partial[LRScheduler] = Cosine()
         self.gradient_clip_val = gradient_clip_val
         self.tbptt_window = tbptt_window
         self.automatic_optimization = tbptt_window is None
@@ -322,9 +322,9 @@ class BaseTask(LightningModule, ABC):
         trainer = self.trainer
         per_epoch = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
         training = Training(trainer.estimated_stepping_batches, self.warmup_epochs * per_epoch, per_epoch)
-        if not isinstance(self.schedule, partial):
-            return learning_rate(step, self.lr, self.schedule, training)
-        return learning_rate(step, self.lr, Constant(), training) if step <= training.warmup else None
+        if isinstance(self.schedule, partial):
+            return learning_rate(step, self.lr, Constant(), training) if step <= training.warmup else None
+        return learning_rate(step, self.lr, self.schedule, training)
 
     def on_fit_start(self) -> None:
         if not self.automatic_optimization and str(self.trainer.precision).startswith("16"):
