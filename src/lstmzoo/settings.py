@@ -14,6 +14,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 MISSING: Any = "???"
@@ -118,7 +119,7 @@ def described(kind: Any) -> str:
     choices = typing.get_args(kind)
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(described(choice) for choice in choices)
+        return " or ".join(described(choice) for choice in choices if choice is not Path)
     if origin is typing.Literal:
         return " or ".join(map(str, choices))
     if kind is None or kind is types.NoneType:
@@ -159,7 +160,7 @@ def _configurable(kind: Any) -> Any:
     """The nearest type that OmegaConf knows."""
     origin, choices = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        kinds = [choice for choice in choices if choice is not types.NoneType]
+        kinds = [choice for choice in choices if choice not in (types.NoneType, Path)]  # a path is written as a text
         inner = _configurable(kinds[0]) if len(kinds) == 1 else Any
         return typing.Optional[inner] if types.NoneType in choices else inner  # noqa: UP045 (a type made at run time)
     if kind in _NAMES or dataclasses.is_dataclass(kind):
