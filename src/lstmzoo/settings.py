@@ -167,7 +167,7 @@ def described(kind: Any) -> str:
     choices = typing.get_args(kind)
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(described(choice) for choice in choices)
+        return " or ".join(described(choice) for choice in choices if choice is not Path)
     if origin is typing.Literal:
         return " or ".join(map(str, choices))
     if kind is None or kind is types.NoneType:

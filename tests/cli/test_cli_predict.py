@@ -21,7 +21,7 @@ import pytest
 import torch
 
 from lstmzoo.actions.data.kth import ACTIONS
-from lstmzoo.actions.predict import classify_video
+from lstmzoo.actions.sliding_window import classify_video
 from lstmzoo.cli import build, main
 from lstmzoo.config.compose import compose
 from lstmzoo.errors import DataWarning, LstmzooError

@@ -71,10 +71,8 @@ def words_by_command() -> dict[str, list[str]]:
     from lstmzoo.settings import settings_of
 
     kinds = [tasks.get(name).target for name in tasks.names()]
-    predicting = {f"{key}=" for kind in kinds for key in settings_of(PredictOptions) | settings_of(kind.predictor())}
-    inspecting = {
-        f"{key}=" for kind in kinds for key in settings_of(InspectSplitOptions) | settings_of(kind.inspector())
-    }
+    predicting: list[type] = [PredictOptions, *(kind.predictor() for kind in kinds)]
+    inspecting: list[type] = [InspectSplitOptions, *(kind.inspector() for kind in kinds)]
     found = {
         "train": _training(),
         "eval": [*(f"{key}=" for key in settings_of(EvalOptions)), "results="],
