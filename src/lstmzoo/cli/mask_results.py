@@ -11,7 +11,7 @@ from lstmzoo.io.atomic import making_folder, write_json
 from lstmzoo.io.terminal import print_plain, wide_console
 from lstmzoo.runs.measured import stamp
 from lstmzoo.segmentation.data.lists import default_split
-from lstmzoo.segmentation.inference.davis_tables import scores_table, write_official_tables
+from lstmzoo.segmentation.tables import scores_table, write_official_tables
 from lstmzoo.segmentation.metrics import PROTOCOLS, evaluate
 
 

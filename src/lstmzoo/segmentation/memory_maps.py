@@ -8,8 +8,8 @@ import cv2
 import matplotlib
 import numpy as np
 
-from lstmzoo.segmentation.inference.mask_overlay import overlay_masks
-from lstmzoo.segmentation.inference.memory_film import MemoryFilm
+from lstmzoo.segmentation.overlays import overlay_masks
+from lstmzoo.segmentation.recording import MemoryFilm
 from lstmzoo.viz.gate_plot import GATE_ENDS, GATE_NAMES
 
 LEAST_RANGE = 0.02  # of a gate, from the darkest to the brightest colour

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from lstmzoo.segmentation.data import VOID, read_mask
-from lstmzoo.segmentation.data.davis_simulated import read_occlusions
-from lstmzoo.segmentation.inference.footage import Footage
-from lstmzoo.segmentation.inference.memory_film import MemoryFilm, shrink
-from lstmzoo.segmentation.inference.segments import objects_of, to_tensor
+from lstmzoo.segmentation.data.simulator import read_occlusions
 from lstmzoo.segmentation.models import SegmentStream
+from lstmzoo.segmentation.recording import MemoryFilm, shrink
+from lstmzoo.segmentation.segment import objects_of, to_tensor
+from lstmzoo.segmentation.video_sources import Footage
 
 HIDDEN = 0.5  # an object of which less than this share is seen counts as hidden
 VANISHED = 0.05  # without truth: found on less than this share of its median area

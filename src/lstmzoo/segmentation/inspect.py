@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from lstmzoo.config.compose import compose
+from lstmzoo.cli.compose import compose
+from lstmzoo.cli.device import load_model
+from lstmzoo.cli.request import output_folder
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.atomic import csv_file
 from lstmzoo.io.terminal import print_plain
-from lstmzoo.runs.device import load_model
-from lstmzoo.runs.request import output_folder
-from lstmzoo.segmentation.inference.footage import Footage, open_footage, read_first_mask
-from lstmzoo.segmentation.inference.memory_film import MemoryFilm, choose_layer, film_memory
-from lstmzoo.segmentation.inference.memory_plots import memory_sheet, memory_video
-from lstmzoo.segmentation.inference.memory_rows import map_rows
-from lstmzoo.segmentation.inference.retention import Retention, Truth, find_truth, hidden_frames, measure_retention
-from lstmzoo.segmentation.inference.retention_plot import retention_curves, stretches
-from lstmzoo.segmentation.inference.segments import check_model, objects_of
+from lstmzoo.segmentation.memory_maps import map_rows
+from lstmzoo.segmentation.memory_plots import memory_sheet, memory_video
+from lstmzoo.segmentation.recording import MemoryFilm, choose_layer, film_memory
+from lstmzoo.segmentation.retention import Retention, Truth, find_truth, hidden_frames, measure_retention
+from lstmzoo.segmentation.retention_plot import retention_curves, stretches
+from lstmzoo.segmentation.segment import check_model, objects_of
+from lstmzoo.segmentation.video_sources import Footage, open_footage, read_first_mask
 
 
 def run(argv: list[str]) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from lstmzoo.segmentation.inference.memory_film import MemoryFilm
-from lstmzoo.segmentation.inference.memory_rows import MapRow, outline
-from lstmzoo.segmentation.inference.retention import stretches
+from lstmzoo.segmentation.memory_maps import MapRow, outline
+from lstmzoo.segmentation.recording import MemoryFilm
+from lstmzoo.segmentation.retention import stretches
 from lstmzoo.viz.film import video_file
 from lstmzoo.viz.overlay import BACKGROUND, FAINT, FONT, TEXT, Colour
 from lstmzoo.viz.style import INK, MUTED, OKABE_ITO, drawing, figure, save

@@ -16,10 +16,10 @@ import numpy as np
 from lstmzoo.errors import DataError
 from lstmzoo.io.atomic import replacing, replacing_folder
 from lstmzoo.segmentation.data import write_mask
-from lstmzoo.segmentation.inference.footage import Footage, Frame
-from lstmzoo.segmentation.inference.mask_overlay import overlay_masks
-from lstmzoo.segmentation.inference.segments import objects_of, segment_with
 from lstmzoo.segmentation.models import label_map
+from lstmzoo.segmentation.overlays import overlay_masks
+from lstmzoo.segmentation.segment import objects_of, segment_with
+from lstmzoo.segmentation.video_sources import Footage, Frame
 from lstmzoo.viz.film import video_file
 from lstmzoo.viz.overlay import MIN_WIDTH
 

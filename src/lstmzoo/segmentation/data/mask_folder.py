@@ -1,32 +1,32 @@
-"""DAVIS, densely annotated video segmentation: whole sequences with the masks of their objects.
-
-Perazzi et al., "A benchmark dataset and evaluation methodology for video object segmentation", CVPR 2016 (one object);
-Pont-Tuset et al., "The 2017 DAVIS challenge on video object segmentation" (several objects). For non-commercial use.
-"""
+"""Sequences of frames with the masks of their objects, in the layout of DAVIS."""
 
 from __future__ import annotations
 
-import os
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from lstmzoo.errors import DataError, DataWarning
+from lstmzoo.errors import DataWarning
 from lstmzoo.io.images import read_rgb
+from lstmzoo.registry import register_dataset
 from lstmzoo.segmentation.data.inspection import check_files, doubtful_masks
 from lstmzoo.segmentation.data.layout import find_layout, find_lists, find_sequences
-from lstmzoo.segmentation.data.masks import VOID, read_mask
+from lstmzoo.segmentation.data.masks import VOID, read_ids
+
+if TYPE_CHECKING:
+    from lstmzoo.segmentation.data.check import MaskReport
 
 
-class DAVIS(Dataset[dict[str, Any]]):
-    """The sequences of DAVIS 2016 or 2017, of a simulated DAVIS, or of one's own data in the same layout.
+@register_dataset("mask_folder", "segmentation")
+class MaskFolder(Dataset[dict[str, Any]]):
+    """Your own frames and masks, in folders like those of DAVIS; see data/README.md.
 
     ``JPEGImages/480p/<sequence>/00000.jpg``, ``Annotations/480p/<sequence>/00000.png`` and the lists of ``ImageSets``.
-    Masks may be missing: test sets have that of the first frame only, one's own data any. What can be known of the
+    Any frame may be without a mask; the test sets of DAVIS have that of the first frame only. What can be known of the
     files without decoding them is checked at once.
 
     An item is a dictionary:
@@ -39,16 +39,15 @@ class DAVIS(Dataset[dict[str, Any]]):
     - ``"official"``: bool, it is of DAVIS, whose rules hold for its scores
 
     Args:
-        root: folder of the data set.
+        root: folder with JPEGImages, Annotations and ImageSets.
         split: train, val, trainval, test-dev, test-challenge or the name of any other list; all for every sequence.
-        year: whose lists; None takes those that are there, 2017 before 2016.
-        resolution: 480p, 1080p (2016) or Full-Resolution (2017).
-        binary: merge all objects into one, number 1; by default so for the lists of 2016.
-        unsupervised: take the masks of the unsupervised track, in ``Annotations_unsupervised``.
+        year: whose lists: 2016 or 2017; null: those that are there, 2017 before 2016.
+        resolution: of the files: 480p, 1080p (2016) or Full-Resolution (2017).
+        binary: merge all objects into one, the foreground; null: for the lists of 2016.
+        unsupervised: take the masks of all salient objects, in ``Annotations_unsupervised`` (2017).
 
     Attributes:
-        sequences: the files of each sequence.
-        year: whose list it is; None for one's own.
+        sequences: the files of each sequence. (And ``year`` is then that of the list; None for your own.)
 
     Raises:
         DataError: no data set, a list with an unknown sequence, a file that is missing, cut short or no mask, or frames
@@ -58,7 +57,7 @@ class DAVIS(Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        root: str | os.PathLike[str],
+        root: str | Path,
         split: str = "val",
         *,
         year: int | None = None,
@@ -113,43 +112,31 @@ class DAVIS(Dataset[dict[str, Any]]):
             "official": self.year is not None,
         }
 
+    @staticmethod
+    def check(root: str, resolution: str = "480p", unsupervised: bool = False) -> MaskReport:
+        """Decode every frame and mask once, and count sequences, frames, masks and objects.
 
-def _warn_of_masks(data: DAVIS) -> None:
+        Args:
+            root: folder of the data set.
+            resolution: of the files: 480p, 1080p (2016) or Full-Resolution (2017).
+            unsupervised: look at the masks of the unsupervised track (2017).
+
+        Raises:
+            DataError: no data set there, or a list that cannot be read.
+            LstmzooError: an unknown resolution.
+        """
+        from lstmzoo.segmentation.data.check import check
+
+        return check(Path(root), resolution, unsupervised)
+
+
+def _warn_of_masks(data: MaskFolder) -> None:
     """Say what a look at a few masks shows: values that are hardly meant as numbers of objects."""
     doubts = [f"{video.name}: {fault}" for video in data.sequences for fault in doubtful_masks(video)]
     if doubts:
         more = f" ({len(doubts) - 1} more)" if len(doubts) > 1 else ""
         warnings.warn(
-            f"{doubts[0]}{more}; `lstmzoo data check davis root={data.root}` looks at all masks",
+            f"{doubts[0]}{more}; `lstmzoo data check mask_folder root={data.root}` looks at all masks",
             DataWarning,
             stacklevel=3,
         )
-
-
-def read_ids(path: Path, size: tuple[int, ...], *, binary: bool) -> np.ndarray:
-    """Read a mask that belongs to a frame.
-
-    Args:
-        path: the mask.
-        size: (H, W) of the frame, in pixels.
-        binary: merge all objects into one.
-
-    Returns:
-        uint8 (H, W), 255 for void.
-
-    Raises:
-        DataError: it cannot be read, or has another size.
-    """
-    ids = read_mask(path)
-    check_size(path, ids, size)
-    return np.where(ids == VOID, VOID, ids > 0).astype(np.uint8) if binary else ids
-
-
-def check_size(path: Path, ids: np.ndarray, size: tuple[int, ...]) -> None:
-    """Make sure that a mask has the size (H, W) of its frame.
-
-    Raises:
-        DataError: it has another.
-    """
-    if ids.shape != size:
-        raise DataError(f"{path} is {ids.shape[1]}×{ids.shape[0]} pixels, its frame {size[1]}×{size[0]}")

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from lstmzoo import nn
 from lstmzoo.errors import LstmzooError
-from lstmzoo.segmentation.inference.footage import Footage, Frame
-from lstmzoo.segmentation.inference.segments import objects_of, segment_with
 from lstmzoo.segmentation.models import label_map
 from lstmzoo.segmentation.models.core import Memory, join_grids
+from lstmzoo.segmentation.segment import objects_of, segment_with
+from lstmzoo.segmentation.video_sources import Footage, Frame
 
 
 @dataclass(frozen=True)

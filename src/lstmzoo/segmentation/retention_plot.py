@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import FuncFormatter
 
-from lstmzoo.segmentation.inference.mask_overlay import overlay_masks
-from lstmzoo.segmentation.inference.memory_film import MemoryFilm
-from lstmzoo.segmentation.inference.retention import Retention, stretches
+from lstmzoo.segmentation.overlays import overlay_masks
+from lstmzoo.segmentation.recording import MemoryFilm
+from lstmzoo.segmentation.retention import Retention, stretches
 from lstmzoo.viz.panels import (
     GAP,
     PLOT,

@@ -1,4 +1,4 @@
-"""A DAVIS of painted things, in the layouts of 2016 and 2017: who is to be found, only the first frames tell."""
+"""A simulated DAVIS in the layouts of 2016 and 2017: only the first frames tell objects from their distractors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lstmzoo.synthetic.folder import claim
 
 SPLITS = ("train", "val", "test")
 OCCLUSIONS_FILE = "occlusions.json"
-_MAKER, _VERSION = "lstmzoo.segmentation.data.davis_simulated", 2
+_MAKER, _VERSION = "lstmzoo.data.simulate.davis", 2  # what sets of this version are marked with
 _RESOLUTION = "480p"
 _PARTIAL, _LOCK = ".partial", ".simulate.lock"
 _QUALITY = 92
@@ -34,21 +34,14 @@ _HALF, _GONE = 0.5, 0.05  # shares of an object that are seen
 
 
 def simulate_davis(
-    root: str | os.PathLike[str],
-    *,
-    train: int = 24,
-    val: int = 8,
-    test: int = 8,
-    frames: int = 40,
-    size: tuple[int, int] = (96, 160),
-    seed: int = 0,
-    progress: bool = True,
-) -> Path:
+    root: Path, train: int, val: int, test: int, frames: int, size: Sequence[int], seed: int, *, progress: bool = True
+) -> None:
     """Write sequences with masks: JPEG frames, palette PNGs, the lists of 2016 and of 2017, and occlusions.json.
 
-    One to three objects wander among doubles that look exactly like them and belong to the background. The objects
-    carry white badges in the first five frames; after that only who has watched knows them. In three of four sequences
-    bars pass in front of everything and hide things for some frames. A mask shows what is seen of its objects.
+    One to three objects wander among distractors that look exactly like them and belong to the background. The objects
+    carry white badges in the first five frames; after that, only the past tells them from their distractors. In three
+    of four sequences bars pass in front of everything and occlude it for some frames. A mask shows what is visible of
+    its objects.
 
     Sequences that are already there are kept, so that a second call completes an interrupted one, and one that asks for
     more extends the set.
@@ -56,25 +49,23 @@ def simulate_davis(
     Args:
         root: folder of the data set; made if it is not there. A folder with anything else in it is refused.
         train: sequences in the list ``train``; `val` and `test` likewise.
+        val: see `train`.
+        test: see `train`.
         frames: frames of each sequence, 10 or more.
         size: (height, width) in pixels, 48 or more; 480p is only the name of the folder.
         seed: every seed gives other sequences.
         progress: show a progress bar.
 
-    Returns:
-        The folder of the data set.
-
     Raises:
         LstmzooError: an option out of its range.
         DataError: the folder holds something other than a simulated set of the same seed, frames and size.
     """
+    check_numbers({"train": train, "val": val, "test": test, "frames": frames, "size": size, "seed": seed})
     counts = dict(zip(SPLITS, (train, val, test), strict=True))
-    check_numbers(train=train, val=val, test=test, frames=frames, size=size, seed=seed)
-    root, size = Path(root), (int(size[0]), int(size[1]))
     mine = {"maker": _MAKER, "version": _VERSION, "seed": seed, "frames": frames, "size": list(size)}
     claim(root, MARKER, mine, "DAVIS")
     if not _missing(root, counts) and not _new_lists(root):
-        return root  # it may be read-only
+        return  # it may be read-only
     with FileLock(root / _LOCK):
         missing = _missing(root, counts)
         try:
@@ -82,34 +73,38 @@ def simulate_davis(
                 "Simulating DAVIS", len(missing), "sequences", show=progress and bool(missing)
             ) as advance:
                 for split, name in missing:
-                    _make(root, name, frames, size, [seed, SPLITS.index(split), int(name.rpartition("-")[2])])
+                    _make(
+                        root,
+                        name,
+                        frames,
+                        (size[0], size[1]),
+                        [seed, SPLITS.index(split), int(name.rpartition("-")[2])],
+                    )
                     advance(1)
         finally:
             shutil.rmtree(root / _PARTIAL, ignore_errors=True)
         for path, content in _new_lists(root).items():
             write_atomically(path, content)
-    return root
 
 
-def check_numbers(keys: Mapping[str, str] | None = None, **options: Any) -> None:
+def check_numbers(options: Mapping[str, Any]) -> None:
     """Refuse options of `simulate_davis` that are out of their range.
 
     Args:
-        keys: what each is called where it was asked for; None: by its own name.
-        **options: train, val, test, frames, size and seed.
+        options: the six of them by the names that they were given under, in the order of `simulate_davis`.
 
     Raises:
         LstmzooError: one of them is; the message names it and its range.
     """
-    named = {name: (keys or {}).get(name, name) for name in options}
-    for name in (*SPLITS, "frames", "seed"):
-        check_whole(named[name], options[name], _LEAST_FRAMES if name == "frames" else 0)
-    if not any(options[split] for split in SPLITS):
-        raise LstmzooError(f"{', '.join(f'{named[split]}=0' for split in SPLITS)}: there is one sequence or more")
-    size = options["size"]
-    pair = isinstance(size, tuple | list) and len(size) == 2
-    if not pair or any(type(side) is not int or side < _LEAST_SIZE for side in size):
-        raise LstmzooError(f"{named['size']}={size}: it is (height, width) in whole pixels, each {_LEAST_SIZE} or more")
+    *counts, frames, size, seed = options
+    for name in (*counts, frames, seed):
+        check_whole(name, options[name], _LEAST_FRAMES if name == frames else 0)
+    if not any(options[name] for name in counts):
+        raise LstmzooError(f"{', '.join(f'{name}=0' for name in counts)}: at least one sequence is needed")
+    sides = options[size]
+    pair = isinstance(sides, tuple | list) and len(sides) == 2
+    if not pair or any(type(side) is not int or side < _LEAST_SIZE for side in sides):
+        raise LstmzooError(f"{size}={sides}: it is (height, width) in whole pixels, each {_LEAST_SIZE} or more")
 
 
 def _missing(root: Path, counts: dict[str, int]) -> list[tuple[str, str]]:
