@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def train_usage(words: Sequence[str] = ()) -> str:
     lines = []
     for group, choices in groups().items():
         marked = [f"{choice}*" if f"- {group}: {choice}\n" in main else choice for choice in choices]
-        lines.append(f"  {group:<12}{', '.join(marked)}")
+        lines += textwrap.wrap(", ".join(marked), 116, initial_indent=f"  {group:<12}", subsequent_indent=" " * 14)
     return TRAIN.format(groups="\n".join(lines), keys=_keys(main))
 
 

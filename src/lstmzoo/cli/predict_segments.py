@@ -29,7 +29,7 @@ def run(argv: list[str]) -> None:
         LstmzooError: a mistake in what was asked for; a single input that cannot be read.
         SystemExit: with code 1 if some of several videos could not be read; the others are done.
     """
-    from lstmzoo.cli.compose import compose
+    from lstmzoo.config.compose import compose
     from lstmzoo.segmentation.video_sources import find_footage
 
     config = compose("predict_segmentation", argv)
@@ -59,7 +59,7 @@ def predict(config: DictConfig, videos: list[Footage], output: Path, first_mask:
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM, once what was done until then is written.
     """
-    from lstmzoo.cli.device import load_model
+    from lstmzoo.runs.device import load_model
     from lstmzoo.io.progress import progress_bar
     from lstmzoo.io.terminal import PlainConsole, print_plain
     from lstmzoo.segmentation.video_sources import read_first_mask

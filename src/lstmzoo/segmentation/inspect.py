@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from lstmzoo.cli.compose import compose
-from lstmzoo.cli.device import load_model
-from lstmzoo.cli.request import output_folder
+from lstmzoo.config.compose import compose
+from lstmzoo.runs.device import load_model
+from lstmzoo.runs.request import output_folder
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.atomic import csv_file
 from lstmzoo.io.terminal import print_plain
