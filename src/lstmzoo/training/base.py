@@ -64,6 +64,7 @@ class BaseTask(LightningModule, ABC):
         schedule_epochs: epochs until the cosine ends; None for the trainer's max_epochs.
         gradient_clip_val: largest norm of the gradient; None for no clipping.
         tbptt_window: frames per window of truncated back-propagation through time; None for the whole clip.
+        start_from: a checkpoint or run folder to go on from; its model, weights and data are taken over.
         vocabulary: of a captioner, as `Vocabulary.to_dict` gives it.
 
     Raises:
@@ -103,6 +104,7 @@ class BaseTask(LightningModule, ABC):
         schedule_epochs: float | None = None,
         gradient_clip_val: float | None = 1.0,
         tbptt_window: int | None = None,
+        start_from: str | Path | None = None,
         vocabulary: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -120,6 +122,7 @@ class BaseTask(LightningModule, ABC):
         self.seed = seed
         self.lr, self.weight_decay = lr, weight_decay
         self.schedule, self.warmup_epochs, self.schedule_epochs = schedule, warmup_epochs, schedule_epochs
+        self.start_from = start_from
         self.gradient_clip_val = gradient_clip_val
         self.tbptt_window = tbptt_window
         self.automatic_optimization = tbptt_window is None
