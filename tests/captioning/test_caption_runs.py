@@ -20,8 +20,10 @@ import lstmzoo
 import tiny_runs
 from lstmzoo.captioning.datamodule import Sentences, collate
 from lstmzoo.captioning.inference import caption_files, encode_files, find_images, text_of
-from lstmzoo.cli import build, main
-from lstmzoo.cli.compose import compose
+from lstmzoo.captioning.results import image_ids
+from lstmzoo.cli import main
+from lstmzoo.runs import build
+from lstmzoo.config.compose import compose
 from lstmzoo.errors import CheckpointError, DataError, LstmzooError
 
 TINY = [

@@ -20,7 +20,7 @@ from lstmzoo.captioning.models.base import BOS, EOS, PAD, UNK
 from lstmzoo.captioning.models.decode import Decoding, decode
 from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.cli import main
-from lstmzoo.cli.compose import compose
+from lstmzoo.config.compose import compose
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tiny_captions import write_captions, write_checkpoint
 
 from lstmzoo.captioning.inference import caption_files
 from lstmzoo.cli import main, predict_captions
-from lstmzoo.cli.compose import compose
+from lstmzoo.config.compose import compose
 from tiny_runs import overflowing
 
 

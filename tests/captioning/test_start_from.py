@@ -12,9 +12,9 @@ from tiny_captions import write_captions, write_checkpoint
 
 import lstmzoo
 from lstmzoo.cli import captioning, main
-from lstmzoo.cli.compose import compose
-from lstmzoo.cli.run_folder import read_config
-from lstmzoo.cli.start_from import take_over
+from lstmzoo.config.compose import compose
+from lstmzoo.runs.folder import read_config
+from lstmzoo.runs.start_from import take_over
 from lstmzoo.errors import CheckpointError, LstmzooError
 
 

@@ -18,7 +18,7 @@ from lstmzoo.cli.predict_videos import find_sources
 from lstmzoo.errors import DataError, DataWarning
 from lstmzoo.io import video
 from lstmzoo.io.video_files import look_into
-from lstmzoo.segmentation.inference.footage import find_footage, open_footage
+from lstmzoo.segmentation.video_sources import find_footage, open_footage
 from tiny_data import encode, write_video
 
 STRANGERS: dict[str, Callable[[Path], bytes]] = {

@@ -18,11 +18,11 @@ import lstmzoo
 from lstmzoo import nn
 from lstmzoo.cli.inspect_segments import choose_object, run
 from lstmzoo.errors import LstmzooError
-from lstmzoo.segmentation.inference.footage import open_footage
-from lstmzoo.segmentation.inference.memory_film import film_memory, memory_layers
-from lstmzoo.segmentation.inference.memory_plots import choose_frames
-from lstmzoo.segmentation.inference.memory_rows import main_directions
-from lstmzoo.segmentation.inference.retention import (
+from lstmzoo.segmentation.video_sources import open_footage
+from lstmzoo.segmentation.recording import film_memory, memory_layers
+from lstmzoo.segmentation.memory_plots import choose_frames
+from lstmzoo.segmentation.memory_maps import main_directions
+from lstmzoo.segmentation.retention import (
     find_truth,
     hidden_frames,
     measure_retention,
@@ -36,7 +36,7 @@ HIDDEN = [2, 3]  # frames of `write_sequence`
 
 def build(name: str, **arguments: Any) -> Any:
     torch.manual_seed(0)
-    model: Any = lstmzoo.create_model(name, width=8, **arguments).eval()
+    model: Any = lstmzoo.create_model(name, decoder_channels=8, **arguments).eval()
     with torch.no_grad():
         model.decoder.head.weight *= 20
         model.decoder.head.bias.zero_()
@@ -71,7 +71,7 @@ def write_sequence(root: Path, count: int = 6) -> Path:
 @pytest.mark.parametrize("dilation", [1, 2, 3])
 @pytest.mark.parametrize("guided", [False, True])
 def test_the_record_is_what_a_trace_of_the_whole_video_holds(tmp_path: Path, dilation: int, guided: bool) -> None:
-    model = build("segment_guided" if guided else "segment_recurrent", cell="lstm", pyramid=[dilation], levels=[8])
+    model = build("segment_guided" if guided else "segment_recurrent", cell="lstm", dilations=[dilation], levels=[8])
     (layer,) = memory_layers(model)
     first = mask(0) if guided else None
     film = film_memory(model, open_footage(write_frames(tmp_path / "a")), first, layer, 7 if guided else 1)
@@ -110,7 +110,7 @@ def test_the_share_that_is_kept_is_the_cells_own_gate(tmp_path: Path) -> None:
 
 
 def test_layers_are_listed_as_they_run() -> None:
-    model = build("segment_recurrent", pyramid=[1, 2], bidirectional=True)
+    model = build("segment_recurrent", dilations=[1, 2], bidirectional=True)
     labels = [layer.label for layer in memory_layers(model)]
     assert labels[:2] == ["stride 16, dilation 1", "stride 16, dilation 1, backwards"]
     assert labels[-1] == "stride 8, dilation 2, backwards"
@@ -196,7 +196,7 @@ def test_erasing_spares_the_previous_mask(tmp_path: Path) -> None:
     model = build("segment_guided", cell="lstm", levels=[16])
     with torch.no_grad():
         _, state = model.step(small_video()[:, 0], None, small_masks())
-        erased = model.forget(state)
+        erased = model.reset_memory(state)
         expected, _ = model.step(small_video()[:, 1], {**state, "memory": None})
         found, _ = model.step(small_video()[:, 1], erased)
     torch.testing.assert_close(found, expected)
@@ -273,7 +273,7 @@ def inspect(checkpoint: Path, *arguments: object) -> None:
 
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    "pyramid": ("segment_recurrent", {"pyramid": [1, 2], "cell": "gru"}),
+    "pyramid": ("segment_recurrent", {"dilations": [1, 2], "cell": "gru"}),
     "both ways": ("segment_recurrent", {"bidirectional": True}),
     "tanh": ("segment_recurrent", {"cell": "rnn_tanh"}),
     "no memory": ("segment_framewise", {}),

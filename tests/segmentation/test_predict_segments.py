@@ -36,8 +36,8 @@ from lstmzoo.cli import main
 from lstmzoo.cli.predict_segments import run
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.atomic import making_folder, replacing, replacing_folder
-from lstmzoo.segmentation.inference.footage import Footage, find_footage, open_footage, read_first_mask
-from lstmzoo.segmentation.inference.segments import segment_frames
+from lstmzoo.segmentation.video_sources import Footage, find_footage, open_footage, read_first_mask
+from lstmzoo.segmentation.segment import segment_frames
 from lstmzoo.segmentation.models import soft_aggregate
 from tiny_runs import overflowing
 

@@ -14,14 +14,14 @@ import torch
 import lstmzoo
 import tiny_runs
 from lstmzoo.cli import main
-from lstmzoo.cli.compose import compose
+from lstmzoo.config.compose import compose
 from lstmzoo.cli.segmentation import datamodule
-from lstmzoo.segmentation.inference.mask_overlay import overlay_masks
+from lstmzoo.segmentation.overlays import overlay_masks
 
 TINY = [
     *("data.train_sequences=2", "data.val_sequences=1", "data.test_sequences=1", "data.simulated_frames=10"),
     *("data.simulated_size=[48,80]", "data.size=[48,80]", "data.clip_len=4", "data.batch_size=2", "data.num_workers=0"),
-    *("data.clips_per_sequence=1", "model.width=8", "trainer.accelerator=cpu", "callbacks.progress=none"),
+    *("data.clips_per_sequence=1", "model.decoder_channels=8", "trainer.accelerator=cpu", "callbacks.progress=none"),
 ]
 
 
@@ -79,7 +79,7 @@ def test_a_checkpoint_carries_what_inference_needs(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", ["segment_framewise", "segment_recurrent model.bidirectional=true model.pyramid=[1,2]"]
+    "model", ["segment_framewise", "segment_recurrent model.bidirectional=true model.dilations=[1,2]"]
 )
 def test_other_models_find_the_foreground(model: str, run: Path, folder: Path) -> None:
     name, *more = model.split()

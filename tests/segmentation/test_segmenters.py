@@ -12,13 +12,13 @@ from torch import Tensor, nn
 import lstmzoo
 from lstmzoo.errors import LstmzooError
 from lstmzoo.segmentation.models import create_pyramid, soft_aggregate
-from lstmzoo.segmentation.models.core import Memory, join_grids, split_grids
+from lstmzoo.segmentation.models.core import RecurrentCore, join_grids, split_grids
 from lstmzoo.segmentation.models.guided import Truth
 
 VARIANTS: list[dict[str, Any]] = [
     {"name": "segment_framewise"},
     {"name": "segment_recurrent", "cell": "lstm"},
-    {"name": "segment_recurrent", "cell": "gru", "levels": [16], "pyramid": [1, 2, 4]},
+    {"name": "segment_recurrent", "cell": "gru", "levels": [16], "dilations": [1, 2, 4]},
     {"name": "segment_recurrent", "cell": "peephole_lstm", "levels": [16, 8, 4]},
     {"name": "segment_guided"},
     {"name": "segment_guided", "cell": "lstm"},
@@ -29,7 +29,7 @@ guided = pytest.mark.parametrize("cell", [None, "gru"])
 
 def make(name: str, **overrides: Any) -> Any:
     torch.manual_seed(0)
-    return lstmzoo.create_model(name, **{"width": 8, **overrides})
+    return lstmzoo.create_model(name, **{"decoder_channels": 8, **overrides})
 
 
 def clip(batch: int = 2, frames: int = 5, height: int = 37, width: int = 50) -> Tensor:
@@ -66,7 +66,7 @@ def test_shapes_and_a_finite_gradient_for_every_parameter(variant: dict[str, Any
 def test_frame_by_frame_and_chunk_by_chunk_equal_the_whole(variant: dict[str, Any], with_masks: bool) -> None:
     model = make(**variant).eval()
     if with_masks and not model.guided:
-        pytest.skip("takes no masks")
+        pytest.skip("segment_guided")
     video, masks = clip(frames=7), two_objects() if with_masks else None
     with torch.no_grad():
         whole, _ = model(video, masks)
@@ -123,11 +123,11 @@ def nested(state: Any) -> list[Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("memory", "branches"), [({}, 1), ({"pyramid": [1, 2, 4]}, 3), ({"pyramid": [1, 2], "bidirectional": True}, 4)]
+    ("memory", "branches"), [({}, 1), ({"dilations": [1, 2, 4]}, 3), ({"dilations": [1, 2], "bidirectional": True}, 4)]
 )
 def test_twins_differ_in_the_core_only_and_have_as_many_weights(memory: dict[str, Any], branches: int) -> None:
-    framewise = make("segment_framewise", width=32, branches=branches)
-    recurrent = make("segment_recurrent", width=32, **memory)
+    framewise = make("segment_framewise", decoder_channels=32, branches=branches)
+    recurrent = make("segment_recurrent", decoder_channels=32, **memory)
     shared = [
         {name: p.shape for name, p in model.named_parameters() if ".cores." not in name}
         for model in (framewise, recurrent)
@@ -138,7 +138,7 @@ def test_twins_differ_in_the_core_only_and_have_as_many_weights(memory: dict[str
 
 
 def test_previous_masks_with_and_without_memory_have_as_many_weights() -> None:
-    plain, both = make("segment_guided", width=32), make("segment_guided", width=32, cell="lstm")
+    plain, both = make("segment_guided", decoder_channels=32), make("segment_guided", decoder_channels=32, cell="lstm")
     sizes = [sum(p.numel() for p in model.parameters()) for model in (plain, both)]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.02)
 
@@ -160,7 +160,7 @@ def test_a_bidirectional_network_sees_the_future_and_says_that_it_cannot_stream(
     assert not torch.allclose(logits[:, :3], changed[:, :3], atol=1e-4)
     with pytest.raises(ValueError, match="bidirectional=false"):
         model.step(video[:, 0])
-    with pytest.raises(ValueError, match="whole video at once"):
+    with pytest.raises(ValueError, match="bidirectional=false"):
         model(video, state=state)
 
 
@@ -169,7 +169,7 @@ def test_a_bidirectional_network_sees_the_future_and_says_that_it_cannot_stream(
 
 def test_a_memory_of_dilation_two_is_a_lstm_with_dilated_convolutions() -> None:
     torch.manual_seed(0)
-    memory = Memory(8, "lstm", pyramid=(2,)).double()
+    memory = RecurrentCore(8, "lstm", dilations=(2,)).double()
     x = torch.randn(2, 4, 8, 6, 10, dtype=torch.float64)
     w, r, b, b2 = (getattr(memory.rnns[0], f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
     h = c = torch.zeros(2, 8, 6, 10, dtype=torch.float64)
@@ -261,9 +261,9 @@ def test_masks_that_do_not_fit_are_named() -> None:
     model = make("segment_guided")
     with pytest.raises(ValueError, match=r"masks of shape \(2, 2, 37, 49\)"):
         model(clip(), two_objects(width=49))
-    with pytest.raises(ValueError, match="begun with 2 objects; masks of 1"):
+    with pytest.raises(ValueError, match=r"2 objects.* 1 .*state=None"):
         model.step(clip()[:, 1], model(clip(), two_objects())[1], two_objects()[:, :1])
-    with pytest.raises(ValueError, match="takes no masks"):
+    with pytest.raises(ValueError, match="segment_guided"):
         make("segment_recurrent")(clip(), two_objects())
 
 
@@ -273,10 +273,10 @@ def test_a_state_of_other_videos_is_named(variant: dict[str, Any]) -> None:
     with torch.no_grad():
         _, state = model(clip(), first_masks(model))
         for other in (clip(batch=1), clip(height=70)):
-            with pytest.raises(ValueError, match=r"this state is of other videos: .* others start with state=None"):
+            with pytest.raises(ValueError, match="state=None"):
                 model(other, None, state)
     for nonsense in ((1, 2), {"32": None}, torch.zeros(3)):
-        with pytest.raises(ValueError, match="this is no state of this network"):
+        with pytest.raises(ValueError, match="None"):
             model(clip(), None, nonsense)
 
 
@@ -354,13 +354,13 @@ def test_pretrained_efficientnet_lite0_keeps_its_statistics_and_its_features() -
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"encoder": "smal"}, "did you mean 'small'"),
-        ({"pretrained_encoder": True}, "has no ImageNet weights"),
-        ({"cell": "lstn"}, "did you mean 'lstm'"),
-        ({"levels": [16, 2]}, "levels lists strides"),
-        ({"levels": []}, "levels lists strides"),
-        ({"width": 12}, "multiple of 8"),
-        ({"pyramid": [0]}, "dilations"),
+        ({"encoder": "smal"}, "'small'"),
+        ({"pretrained_encoder": True}, "pretrained_encoder"),
+        ({"cell": "lstn"}, "'lstm'"),
+        ({"levels": [16, 2]}, r"\[4, 8, 16\]"),
+        ({"levels": []}, r"\[4, 8, 16\]"),
+        ({"decoder_channels": 12}, "decoder_channels.* 8, .*12"),
+        ({"dilations": [0]}, r"dilations.*\[0\]"),
     ],
 )
 def test_mistakes_are_named(arguments: dict[str, Any], said: str) -> None:

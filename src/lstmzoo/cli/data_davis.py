@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def simulate(root: str, **options: Any) -> None:
     """Write a simulated DAVIS."""
-    from lstmzoo.segmentation.data.davis_simulated import simulate_davis
+    from lstmzoo.segmentation.data.simulator import simulate_davis
 
     simulate_davis(Path(root), **options)
     print(f"Simulated DAVIS written to {root}. Look at it with `lstmzoo data check davis root={root}`.")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lstmzoo.cli.compose import compose
-from lstmzoo.cli.measured import stamp
+from lstmzoo.config.compose import compose
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.atomic import making_folder, write_json
 from lstmzoo.io.terminal import print_plain, wide_console
+from lstmzoo.runs.measured import stamp
 from lstmzoo.segmentation.data.lists import default_split
-from lstmzoo.segmentation.inference.davis_tables import scores_table, write_official_tables
+from lstmzoo.segmentation.tables import scores_table, write_official_tables
 from lstmzoo.segmentation.metrics import PROTOCOLS, evaluate
 
 

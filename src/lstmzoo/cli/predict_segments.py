@@ -13,8 +13,8 @@ from lstmzoo.io.atomic import making_folder
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from lstmzoo.segmentation.inference.footage import Footage
-    from lstmzoo.segmentation.inference.segment_files import Segmented
+    from lstmzoo.segmentation.video_sources import Footage
+    from lstmzoo.segmentation.predict import Segmented
 
 VIDEO_FORMATS = ("mp4", "avi", "none")
 
@@ -29,8 +29,8 @@ def run(argv: list[str]) -> None:
         LstmzooError: a mistake in what was asked for; a single input that cannot be read.
         SystemExit: with code 1 if some of several videos could not be read; the others are done.
     """
-    from lstmzoo.cli.compose import compose
-    from lstmzoo.segmentation.inference.footage import find_footage
+    from lstmzoo.config.compose import compose
+    from lstmzoo.segmentation.video_sources import find_footage
 
     config = compose("predict_segmentation", argv)
     if config.video not in VIDEO_FORMATS:
@@ -59,13 +59,13 @@ def predict(config: DictConfig, videos: list[Footage], output: Path, first_mask:
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM, once what was done until then is written.
     """
-    from lstmzoo.cli.device import load_model
+    from lstmzoo.runs.device import load_model
     from lstmzoo.io.progress import progress_bar
     from lstmzoo.io.terminal import PlainConsole, print_plain
-    from lstmzoo.segmentation.inference.footage import read_first_mask
-    from lstmzoo.segmentation.inference.segment_files import segment_to_files
-    from lstmzoo.segmentation.inference.segment_table import segmented_table
-    from lstmzoo.segmentation.inference.segments import check_model
+    from lstmzoo.segmentation.video_sources import read_first_mask
+    from lstmzoo.segmentation.predict import segment_to_files
+    from lstmzoo.segmentation.segment_table import segmented_table
+    from lstmzoo.segmentation.segment import check_model
 
     model = load_model(config.ckpt_path, config.device)
     check_model(model, first_mask is not None)
@@ -120,7 +120,7 @@ def _write(config: DictConfig, model: Any, output: Path, done: list[Segmented], 
     """Write predictions.json and, if asked for, submission.zip."""
     from lstmzoo.io.atomic import make_folder, write_json
     from lstmzoo.io.resources import peak_bytes, peak_gpu_bytes
-    from lstmzoo.segmentation.inference.segment_files import write_submission
+    from lstmzoo.segmentation.predict import write_submission
 
     make_folder(output)
     if config.submission and done:

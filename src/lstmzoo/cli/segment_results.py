@@ -7,8 +7,8 @@ from typing import Any
 
 from lstmzoo.io.atomic import write_json
 from lstmzoo.io.terminal import wide_console
-from lstmzoo.segmentation.inference.davis_tables import scores_table, write_official_tables
-from lstmzoo.segmentation.inference.segment_plots import frames_sheet
+from lstmzoo.segmentation.tables import scores_table, write_official_tables
+from lstmzoo.segmentation.overlays import frames_sheet
 from lstmzoo.segmentation.results import SegmentationResults
 
 SHOWN = 8

@@ -34,8 +34,8 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was found in one video: its place in the data set, its scores, its worst and its best frame."""
+class VideoScore:
+    """One video of a test: its place in the data set, its scores, its worst and its best frame."""
 
     index: int
     scores: SequenceScores

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-
 from lstmzoo.segmentation.inference.mask_overlay import overlay_masks
+
 from lstmzoo.viz.style import drawing, figure, save
 
 WIDTH, GAP, LINE = 2.6, 0.08, 0.24  # inches: of a frame, between frames, of a line of text

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
-
 from lstmzoo.segmentation.inference.segment_files import Segmented
+from rich.table import Table
 
 
 def segmented_table(videos: Sequence[Segmented]) -> Table:
