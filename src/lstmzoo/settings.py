@@ -60,9 +60,10 @@ def settings_of(target: Callable[..., Any], leave_out: Collection[str] = ()) -> 
 
     Args:
         target: the class or function.
-        leave_out: arguments that are not for a person to set.
+        leave_out: arguments that are not for a person to set; those that a class lists as ``NOT_SETTINGS`` are not, too.
     """
     found: dict[str, Setting] = {}
+    leave_out = (*leave_out, *getattr(target, "NOT_SETTINGS", ()))
     for function, docstring in _declarations(target):
         about = {name: _plain(text) for name, text in _ARGUMENT.findall(inspect.cleandoc(docstring or ""))}
         for parameter in inspect.signature(function).parameters.values():
