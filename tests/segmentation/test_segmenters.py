@@ -13,7 +13,7 @@ import lstmzoo
 from lstmzoo.errors import LstmzooError
 from lstmzoo.segmentation.models import create_pyramid, soft_aggregate
 from lstmzoo.segmentation.models.core import RecurrentCore, join_grids, split_grids
-from lstmzoo.segmentation.models.guided import Truth
+from lstmzoo.segmentation.models.guided import TeacherMasks
 
 VARIANTS: list[dict[str, Any]] = [
     {"name": "segment_framewise"},
@@ -244,9 +244,9 @@ def test_true_previous_masks_take_the_place_of_the_model_s_own() -> None:
     known = torch.zeros(2, 5, dtype=torch.bool)
     with torch.no_grad():
         own, _ = model(video, masks)
-        unused, _ = model(video, masks, truth=Truth(truth, known))
+        unused, _ = model(video, masks, teacher=TeacherMasks(truth, known))
         known[0, 1] = True  # frame 1 of the first clip alone
-        used, _ = model(video, masks, truth=Truth(truth, known))
+        used, _ = model(video, masks, teacher=TeacherMasks(truth, known))
         expected, _ = model(
             video[:1, 2:3], None, {**model(video[:1, :1], masks[:1])[1], "previous": model._reduce(truth[:1, 1])}
         )
