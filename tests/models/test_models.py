@@ -18,19 +18,20 @@ from torch import nn
 import lstmzoo
 from lstmzoo.actions.models.readout import READOUTS
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models import encoders, registry
+from lstmzoo.models import encoders
 from lstmzoo.models.encoders import SmallCNN, build_encoder, list_encoders
 from lstmzoo.models.frame_input import INPUTS, FrameInput
 from lstmzoo.models.state import detach
+from lstmzoo.registry import models
 
-SMALL = {"num_classes": 5, "hidden_size": 8, "feature_size": 12}
+SMALL = {"num_classes": 5, "hidden_size": 8, "feature_size": 12, "dropout": 0.0}
 
 
 def variants() -> list[dict]:
     """Every model × input × readout, where it has a readout."""
     found = []
     for name in lstmzoo.list_models("action_*"):
-        arguments = inspect.signature(registry._models[name]).parameters
+        arguments = inspect.signature(models.get(name).target).parameters
         for input in INPUTS:
             for readout in READOUTS if "readout" in arguments else [None]:
                 found.append({"name": name, "input": input} | ({"readout": readout} if readout else {}))
@@ -42,8 +43,11 @@ each_model = pytest.mark.parametrize("name", lstmzoo.list_models("action_*"))
 
 
 def make(name: str, **overrides) -> nn.Module:
+    """A small model, as far as it has sizes of these names."""
     torch.manual_seed(0)
-    return lstmzoo.create_model(name, **SMALL, **overrides)
+    known = inspect.signature(models.get(name).target).parameters
+    small = {key: size for key, size in SMALL.items() if key in known}
+    return lstmzoo.create_model(name, **small | overrides)
 
 
 def clip(batch: int = 2, frames: int = 4, channels: int = 1, height: int = 32, width: int = 32) -> torch.Tensor:
@@ -391,7 +395,7 @@ def test_small_cnn_has_no_pretrained_weights():
 
 
 def test_list_models_is_sorted_and_filters():
-    assert lstmzoo.list_models("action_*") == ["action_framewise", "action_meanpool", "action_rnn"]
+    assert {"action_framewise", "action_meanpool", "action_rnn"} <= set(lstmzoo.list_models("action_*"))
     assert lstmzoo.list_models() == sorted(lstmzoo.list_models())
     assert lstmzoo.list_models("no such *") == []
 
@@ -400,7 +404,7 @@ def test_models_remember_name_and_all_arguments():
     model = lstmzoo.create_model("action_rnn", hidden_size=8)
     assert model.model_name == "action_rnn"
     assert model.model_args["hidden_size"] == 8
-    assert model.model_args["readout"] == "last"
+    assert model.model_args["readout"] == "linear"
 
 
 @pytest.mark.parametrize(
@@ -423,7 +427,7 @@ def test_wrong_requests_get_one_clear_message(name, arguments, message):
 
 
 def test_registering(monkeypatch):
-    monkeypatch.setattr(registry, "_models", dict(registry._models))
+    monkeypatch.setattr(models, "entries", dict(models.entries))
 
     @lstmzoo.register_model("mine")
     def mine(num_classes: int, width: int = 2) -> nn.Module:

@@ -25,7 +25,7 @@ State = dict[str, Any]
 
 
 class ActionModel(nn.Module, ABC):
-    """A classifier of videos. A subclass sets `encoder`, builds what it needs, and writes `forward_frames`.
+    """A classifier of videos. A subclass sets `encoder`, adds its layers, and writes `forward_frames`.
 
     Args:
         num_classes: K, the number of actions.
@@ -33,7 +33,7 @@ class ActionModel(nn.Module, ABC):
     """
 
     encoder: nn.Module
-    """Frames (N, channels, H, W) to features (N, ...): vectors, see `frame_encoder`, or maps."""
+    """Frames (N, channels, H, W) to features (N, ...): vectors, see `add_encoder`, or maps."""
 
     def __init__(self, num_classes: int, input: str = "grey") -> None:
         super().__init__()
@@ -45,8 +45,8 @@ class ActionModel(nn.Module, ABC):
         """Whether grey frames (C = 1) are all that the model needs."""
         return self.input.input != "rgb"
 
-    def frame_encoder(self, name: str, feature_size: int, pretrained: bool) -> nn.Module:
-        """Build an encoder of this model's frames to vectors (N, feature_size).
+    def add_encoder(self, name: str, feature_size: int, pretrained: bool) -> None:
+        """Set `encoder` to one of frames to vectors (N, feature_size).
 
         Args:
             name: one of :func:`lstmzoo.models.list_encoders`.
@@ -57,7 +57,7 @@ class ActionModel(nn.Module, ABC):
             LstmzooError: an unknown name, or weights that do not exist or cannot be downloaded.
         """
         check_sizes(feature_size=feature_size)
-        return build_encoder(name, self.input.channels, feature_size, pretrained)
+        self.encoder = build_encoder(name, self.input.channels, feature_size, pretrained)
 
     def forward(self, video: Tensor) -> Tensor:
         """Classify whole clips.
