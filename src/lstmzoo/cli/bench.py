@@ -144,11 +144,10 @@ def _stream(
 ) -> Iterable[dict[str, Any]]:
     from lstmzoo.bench.stream import bench_stream
     from lstmzoo.models import list_models
-    from lstmzoo.segmentation.models import list_pyramids
+    from lstmzoo.models.encoders import create_pyramid
 
     chosen = _known(models, list_models("segment_*"))
-    if encoder not in list_pyramids():
-        raise LstmzooError(unknown_choice("encoder", encoder, list_pyramids()))
+    create_pyramid(encoder)  # an unknown name shows before anything is measured
     return bench_stream(chosen, frames, size, network, encoder, objects)
 
 

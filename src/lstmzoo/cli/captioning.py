@@ -14,8 +14,8 @@ from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.cli.build import to_dict
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import load
-from lstmzoo.models.encoders import weights_follow
-from lstmzoo.models.image_encoders import ImageEncoder, create_encoder
+from lstmzoo.models.encoder_weights import skip_pretrained_weights
+from lstmzoo.models.encoders import GridEncoder, create_grid_encoder
 from lstmzoo.registry import tasks
 from lstmzoo.training.errors import setting_errors
 
@@ -43,7 +43,7 @@ def datamodule(
     simulation = {name: data.pop(key) for key, name in SIMULATION.items() if key in data}
     source = checkpoint or config.task.start_from
     if source is None:
-        encoder, vocabulary = create_encoder(config.model.encoder, config.model.pretrained_encoder), None
+        encoder, vocabulary = create_grid_encoder(config.model.encoder, config.model.pretrained_encoder), None
         _check_encoder(config, encoder)
     else:
         origin: Any = _load(source)
@@ -69,7 +69,7 @@ def task(config: DictConfig, labels: dict[str, Any]) -> Any:
         )
     origin: Any = None if start_from is None else _load(start_from)
     labels = labels if origin is None else origin.contract["vocabulary"]
-    with setting_errors("the model or the task"), nullcontext() if origin is None else weights_follow():
+    with setting_errors("the model or the task"), nullcontext() if origin is None else skip_pretrained_weights():
         built: Any = tasks.get(kind).target(
             model.pop("name"),
             {**model, "vocab_size": len(labels["specials"]) + len(labels["words"])},
@@ -116,7 +116,7 @@ def _load(path: str | Path) -> Any:
     return model
 
 
-def _check_encoder(config: DictConfig, encoder: ImageEncoder) -> None:
+def _check_encoder(config: DictConfig, encoder: GridEncoder) -> None:
     """An encoder that has learnt nothing yet must be trained."""
     if not encoder.pretrained and config.task.encoder_lr is None:
         raise LstmzooError(

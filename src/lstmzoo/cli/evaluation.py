@@ -14,7 +14,7 @@ from lstmzoo.cli.results import SaveResults
 from lstmzoo.errors import CheckpointError, DataError
 from lstmzoo.io.terminal import print_plain
 from lstmzoo.models import load
-from lstmzoo.models.encoders import weights_follow
+from lstmzoo.models.encoder_weights import skip_pretrained_weights
 from lstmzoo.training.data_module import BaseDataModule
 
 
@@ -60,7 +60,7 @@ def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
     config, path, split = request.config, request.path, request.options.split
     model = load(path)
     data = open_split(request)
-    with weights_follow():
+    with skip_pretrained_weights():
         task: Any = build.build_task(config, data.labels)
     try:
         task.adopt(model)

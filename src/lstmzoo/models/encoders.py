@@ -28,13 +28,15 @@ SMALL_COLOURS = ((0.5,) * 3, (0.25,) * 3)  # mean and std
 SIZE, SMALL_SIZE = 224, 96  # sides of the images that grids are made of, in pixels
 STRIDES = (4, 8, 16, 32)
 
+_UNPADDED = ("inception_resnet_v2", "inception_v3", "inception_v4")
+_UNPADDED_LEAST = 75  # pixels of a side that these need
+
 # Networks whose description in timm would let them pass, but that cannot be used.
 _UNFIT = {
-    "vector": ("dla", "hrnet"),  # fail where a side is no multiple of 32
-    "grid": ("mambaout",),  # gives channels last
-    "pyramid": ("inception_resnet_v2", "inception_v3", "inception_v4", "legacy_xception"),  # do not pad
+    "vector": ("csatv2", "dla", "hrnet", "resnet50x", "tresnet"),  # fail where a side is no multiple of 32
+    "grid": ("ghostnet", "repghostnet", "mambaout", "test_mambaout"),  # weights without use; channels last
+    "pyramid": (*_UNPADDED, "legacy_xception", "csatv2", "mobilevitv2", "shvit"),  # maps of other sizes
 }
-_LEAST_SIZES = {"inception_resnet_v2": 75, "inception_v3": 75, "inception_v4": 75}  # those that do not pad
 
 
 def list_encoders(kind: str = "vector") -> list[str]:
@@ -179,7 +181,7 @@ class VectorEncoder(nn.Module):
         self.normalisation = colours(network)
         config = network.pretrained_cfg
         self.fixed_size = tuple(config["input_size"][1:]) if config.get("fixed_input_size") else None
-        self.least_size = _LEAST_SIZES.get(name.partition(".")[0], 1)
+        self.least_size = _UNPADDED_LEAST if name.startswith(_UNPADDED) else 1
         self.network = network
         self.project = nn.Linear(network.head_hidden_size, feature_size)
         self.register_load_state_dict_pre_hook(upgrade_weights)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lstmzoo.actions.models.readout import WeightedMean, build_readout
 from lstmzoo.models.checks import check_sizes, find_cell
-from lstmzoo.models.encoders import build_encoder
+from lstmzoo.models.encoders import create_vector_encoder
 from lstmzoo.models.frame_input import FrameInput
 from lstmzoo.models.registry import register_model
 from lstmzoo.models.state import detach
@@ -39,8 +39,9 @@ class ActionModel(nn.Module):
     def __init__(self, num_classes: int, encoder: str, feature_size: int, pretrained_encoder: bool, input: str) -> None:
         super().__init__()
         check_sizes(num_classes=num_classes, feature_size=feature_size)
-        self.input = FrameInput(input)
-        self.encoder = build_encoder(encoder, self.input.channels, feature_size, pretrained_encoder)
+        channels = FrameInput(input).channels
+        self.encoder = create_vector_encoder(encoder, channels, feature_size, pretrained_encoder)
+        self.input = FrameInput(input, *self.encoder.normalisation)
 
     def forward(self, video: Tensor) -> Tensor:
         """Classify whole clips.

@@ -31,7 +31,7 @@ class Adaptive(Captioner):
         embedding_size: E, length of a word's vector.
         attention_size: A.
         dropout: share of values dropped in training.
-        encoder: one of :func:`lstmzoo.models.image_encoders.list_image_encoders`.
+        encoder: one of :func:`lstmzoo.models.list_encoders`, of kind ``grid``.
         pretrained_encoder: start the encoder from ImageNet weights.
         forget_bias: initial bias of the forget gate; cells without one ignore it.
     """

@@ -34,7 +34,7 @@ class Att2in(Captioner):
         picture_size: D, length of a grid cell's features after the first map.
         attention_size: A.
         dropout: share of values dropped in training.
-        encoder: one of :func:`lstmzoo.models.image_encoders.list_image_encoders`.
+        encoder: one of :func:`lstmzoo.models.list_encoders`, of kind ``grid``.
         pretrained_encoder: start the encoder from ImageNet weights.
         forget_bias: initial bias of the forget gate; cells without one ignore it.
     """

@@ -26,7 +26,7 @@ class Bag(Captioner):
         picture_size: D, length of a grid cell's features after the first map.
         attention_size: A.
         dropout: share of values dropped in training.
-        encoder: one of :func:`lstmzoo.models.image_encoders.list_image_encoders`.
+        encoder: one of :func:`lstmzoo.models.list_encoders`, of kind ``grid``.
         pretrained_encoder: start the encoder from ImageNet weights.
     """
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from lstmzoo.captioning.models.attention import per_row
 from lstmzoo.models.checks import check_sizes
-from lstmzoo.models.image_encoders import create_encoder
+from lstmzoo.models.encoders import create_grid_encoder
 
 PAD, BOS, EOS, UNK = range(4)
 """The ids of the four words that are none; every vocabulary begins with them."""
@@ -47,7 +47,7 @@ class Captioner(nn.Module):
 
     Args:
         vocab_size: V, words including the special ones, whose ids are 0 (nothing), 1 (begin), 2 (end) and 3 (unknown).
-        encoder: one of :func:`lstmzoo.models.image_encoders.list_image_encoders`.
+        encoder: one of :func:`lstmzoo.models.list_encoders`, of kind ``grid``.
         pretrained_encoder: start the encoder from ImageNet weights.
         picture_size: D, every cell's features are brought to this length.
         embedding_size: E, length of a word's vector.
@@ -69,7 +69,7 @@ class Captioner(nn.Module):
         super().__init__()
         check_sizes(vocab_size=vocab_size, picture_size=picture_size, embedding_size=embedding_size)
         self.vocab_size = vocab_size
-        self.encoder = create_encoder(encoder, pretrained_encoder)
+        self.encoder = create_grid_encoder(encoder, pretrained_encoder)
         self.project = nn.Sequential(nn.Linear(self.encoder.channels, picture_size), nn.ReLU(), nn.Dropout(dropout))
         self.embedding = nn.Embedding(vocab_size, embedding_size, padding_idx=PAD)
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)

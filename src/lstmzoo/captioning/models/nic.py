@@ -27,7 +27,7 @@ class NIC(Captioner):
         embedding_size: E, length of a word's vector.
         picture_size: D, length of a grid cell's features after the first map.
         dropout: share of values dropped in training.
-        encoder: one of :func:`lstmzoo.models.image_encoders.list_image_encoders`.
+        encoder: one of :func:`lstmzoo.models.list_encoders`, of kind ``grid``.
         pretrained_encoder: start the encoder from ImageNet weights.
         forget_bias: initial bias of the forget gate; cells without one ignore it.
     """

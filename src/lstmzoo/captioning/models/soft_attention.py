@@ -31,7 +31,7 @@ class SoftAttention(Captioner):
         doubly_stochastic: λ of the penalty λ mean_i (1 − Σ_t α_ti)², which asks that every place is looked at; the sum
             is over real steps only.
         dropout: share of values dropped in training.
-        encoder: one of :func:`lstmzoo.models.image_encoders.list_image_encoders`.
+        encoder: one of :func:`lstmzoo.models.list_encoders`, of kind ``grid``.
         pretrained_encoder: start the encoder from ImageNet weights.
         forget_bias: initial bias of the forget gate; cells without one ignore it.
     """

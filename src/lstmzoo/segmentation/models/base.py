@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lstmzoo.models.state import detach
 from lstmzoo.segmentation.models.decoder import Decoder
-from lstmzoo.segmentation.models.pyramid import create_pyramid
+from lstmzoo.models.encoders import create_pyramid
 
 State = dict[str, Any]
 FRAMES_AT_ONCE = 16  # that the encoder sees outside of training, so that a long video needs little memory
@@ -21,7 +21,7 @@ class Segmenter(nn.Module):
     """Frames → feature pyramid → decoder with cores → a logit for every pixel.
 
     Args:
-        encoder: one of :func:`~lstmzoo.segmentation.models.pyramid.list_pyramids`.
+        encoder: one of :func:`lstmzoo.models.list_encoders`, of kind ``pyramid``.
         pretrained_encoder: start the encoder from ImageNet weights.
         width: D, channels of the decoder's maps.
         levels: strides of the decoder at which there is a core.

@@ -16,7 +16,7 @@ from lstmzoo.segmentation.models.aggregate import soft_aggregate
 from lstmzoo.segmentation.models.base import Segmenter, State
 from lstmzoo.segmentation.models.core import Memory, Memoryless
 from lstmzoo.segmentation.models.decoder import NO_STATE
-from lstmzoo.segmentation.models.pyramid import pad_to_multiple
+from lstmzoo.models.encoders import pad_to_multiple
 
 ABSENT = -20.0  # logit of an object that is not there
 
@@ -57,7 +57,7 @@ class SegmentGuided(Segmenter):
         pyramid: dilations of the memory's convolutions, one branch each.
         kernel_size: of the memory's convolutions.
         width: channels of the decoder's maps and of every memory, a multiple of 8.
-        encoder: ``small``, ``efficientnet_lite0`` or one of torchvision's networks.
+        encoder: ``small``, ``efficientnet_lite0`` or one of timm's networks, e.g. ``resnet18``.
         pretrained_encoder: start the encoder from ImageNet weights.
         dropout: share of the channels of the encoder's maps that are left out in training, others in every frame.
         forget_bias: initial bias of the forget gate; see `SegmentRecurrent`.

@@ -41,7 +41,7 @@ class SegmentRecurrent(Unguided):
         pyramid: dilations of the memory's convolutions, one branch each, e.g. [1, 2, 4].
         kernel_size: of the memory's convolutions.
         width: channels of the decoder's maps and of every memory, a multiple of 8.
-        encoder: ``small``, ``efficientnet_lite0`` or one of torchvision's networks.
+        encoder: ``small``, ``efficientnet_lite0`` or one of timm's networks, e.g. ``resnet18``.
         pretrained_encoder: start the encoder from ImageNet weights.
         dropout: share of the channels of the encoder's maps that are left out in training, others in every frame.
         forget_bias: initial bias of the forget gate, so that the memory starts out keeping; None leaves it as
@@ -82,7 +82,7 @@ class SegmentFramewise(Unguided):
         levels: strides of the decoder at which they are.
         branches: of the memory they stand for: its dilations, twice as many where it is bidirectional.
         width: channels of the decoder's maps, a multiple of 8.
-        encoder: ``small``, ``efficientnet_lite0`` or one of torchvision's networks.
+        encoder: ``small``, ``efficientnet_lite0`` or one of timm's networks, e.g. ``resnet18``.
         pretrained_encoder: start the encoder from ImageNet weights.
         dropout: share of the channels of the encoder's maps that are left out in training, others in every frame.
     """
