@@ -9,85 +9,26 @@ Each is a small network of our own or one of timm; `encoder_weights` says where 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.models.encoder_weights import LITE0, build_network, upgrade_weights
+from lstmzoo.models.encoder_names import UNPADDED, is_small
+from lstmzoo.models.encoder_weights import build_network, upgrade_weights
 from lstmzoo.models.frame_input import FrameInput
 from lstmzoo.models.small_encoders import SmallCNN, SmallGrid, SmallPyramid, check_least_size
-
-SMALL = {"vector": "small_cnn", "grid": "small", "pyramid": "small"}
-"""The kinds, and what our own network for each is called."""
 
 SMALL_COLOURS = ((0.5,) * 3, (0.25,) * 3)  # mean and std
 SIZE, SMALL_SIZE = 224, 96  # sides of the images that grids are made of, in pixels
 STRIDES = (4, 8, 16, 32)
 
-_UNPADDED = ("inception_resnet_v2", "inception_v3", "inception_v4")
-_UNPADDED_LEAST = 75  # pixels of a side that these need
 
-# Networks whose description in timm would let them pass, but that cannot be used.
-_UNFIT = {
-    "vector": ("csatv2", "dla", "hrnet", "resnet50x", "tresnet"),  # fail where a side is no multiple of 32
-    "grid": ("ghostnet", "repghostnet", "mambaout", "test_mambaout"),  # weights without use; channels last
-    "pyramid": (*_UNPADDED, "legacy_xception", "csatv2", "mobilevitv2", "shvit"),  # maps of other sizes
-}
-
-
-def list_encoders(kind: str = "vector") -> list[str]:
-    """List the encoders of a kind: our own small one, ``efficientnet_lite0``, and what fits of timm.
-
-    Args:
-        kind: ``vector``, ``grid`` or ``pyramid``.
-
-    Raises:
-        LstmzooError: there is no such kind.
-    """
-    if kind not in SMALL:
-        raise LstmzooError(unknown_choice("kind of encoder", kind, SMALL))
-    import timm
-    from timm.models import get_pretrained_cfg
-
-    fitting = []
-    for name in timm.list_models(exclude_filters=[LITE0, "*_enc", *(f"{family}*" for family in _UNFIT[kind])]):
-        config = get_pretrained_cfg(name)
-        any_size = config.pool_size is not None and not config.fixed_input_size and config.min_input_size is None
-        if any_size or (kind == "vector" and config.fixed_input_size):
-            fitting.append(name)
-    return [SMALL[kind], LITE0, *fitting]
-
-
-def _is_small(kind: str, name: str, pretrained: bool) -> bool:
-    """Whether our own network is meant; refuse unknown names, and ImageNet weights where there are none."""
-    if name == SMALL[kind]:
-        if pretrained:
-            raise LstmzooError(
-                f"the encoder {name!r} has no ImageNet weights; choose e.g. {LITE0!r} or 'resnet18', or "
-                "pretrained_encoder=False"
-            )
-        return True
-    names = list_encoders(kind)
-    network, _, tag = name.partition(".")
-    if network not in names or (tag and not _has_weights(name)):
-        near = difflib.get_close_matches(network, names, n=8)
-        known = unknown_choice("encoder", name, {SMALL[kind], LITE0, *near})
-        raise LstmzooError(f"{known}, ...; all {len(names)}: lstmzoo.models.list_encoders({kind!r})")
-    return False
-
-
-def _has_weights(name: str) -> bool:
-    """Whether timm knows these weights, ``network.tag``."""
-    import timm
-
-    return name in timm.list_models(name, pretrained=True)
-
-
-def create_vector_encoder(name: str, in_channels: int, feature_size: int, pretrained: bool = False) -> nn.Module:
+def create_vector_encoder(
+    name: str, in_channels: int, feature_size: int, pretrained: bool = False
+) -> VectorEncoder | SmallCNN:
     """Build an encoder (N, in_channels, H, W) → (N, feature_size) of frames that are at least 32 × 32.
 
     Args:
@@ -102,7 +43,7 @@ def create_vector_encoder(name: str, in_channels: int, feature_size: int, pretra
     Raises:
         LstmzooError: unknown name, or weights that do not exist or cannot be had.
     """
-    if _is_small("vector", name, pretrained):
+    if is_small("vector", name, pretrained):
         return SmallCNN(in_channels, feature_size)
     return VectorEncoder(name, in_channels, feature_size, pretrained)
 
@@ -120,7 +61,7 @@ def create_grid_encoder(name: str, pretrained: bool = True) -> GridEncoder:
     Raises:
         LstmzooError: unknown name, or weights that cannot be had.
     """
-    if _is_small("grid", name, False):
+    if is_small("grid", name, False):
         return GridEncoder(name, SmallGrid(), SmallGrid.widths[-1], SMALL_SIZE, SMALL_COLOURS, False).eval()
     network = build_network(name, pretrained=pretrained)
     if network.num_features == network.feature_info[-1]["num_chs"]:  # nothing between the last stage and the pooling
@@ -143,7 +84,7 @@ def create_pyramid(name: str, pretrained: bool = False) -> FeaturePyramid:
     Raises:
         LstmzooError: unknown name, or weights that do not exist or cannot be had.
     """
-    if _is_small("pyramid", name, pretrained):
+    if is_small("pyramid", name, pretrained):
         return FeaturePyramid(SmallPyramid(), SmallPyramid.levels, SMALL_COLOURS, False).train()
     network = build_network(name, pretrained=pretrained)
     levels = {i: info for i, info in enumerate(network.feature_info) if info["reduction"] in STRIDES}
@@ -157,8 +98,8 @@ Colours = tuple[tuple[float, ...], tuple[float, ...]]
 
 def colours(network: nn.Module) -> Colours:
     """Mean and std of the colours that a network of timm was trained with."""
-    config: dict = network.pretrained_cfg  # type: ignore[assignment]
-    return config["mean"], config["std"]
+    config: Any = network.pretrained_cfg
+    return tuple(config["mean"]), tuple(config["std"])
 
 
 class VectorEncoder(nn.Module):
@@ -181,7 +122,7 @@ class VectorEncoder(nn.Module):
         self.normalisation = colours(network)
         config = network.pretrained_cfg
         self.fixed_size = tuple(config["input_size"][1:]) if config.get("fixed_input_size") else None
-        self.least_size = _UNPADDED_LEAST if name.startswith(_UNPADDED) else 1
+        self.least_size = 75 if name.startswith(UNPADDED) else 1
         self.network = network
         self.project = nn.Linear(network.head_hidden_size, feature_size)
         self.register_load_state_dict_pre_hook(upgrade_weights)
@@ -203,7 +144,7 @@ class KeepsStatistics(nn.Module):
 
     pretrained: bool
 
-    def train(self, mode: bool = True) -> KeepsStatistics:
+    def train(self, mode: bool = True) -> Any:
         super().train(mode)
         if self.pretrained or not any(weight.requires_grad for weight in self.parameters()):
             for module in self.modules():
@@ -233,7 +174,7 @@ class GridEncoder(KeepsStatistics):
         super().__init__()
         self.name, self.channels, self.image_size = name, channels, image_size
         self.normalisation, self.pretrained = normalisation, pretrained
-        self.network = network.to(memory_format=torch.channels_last)  # twice as fast on the CPU
+        self.network: Any = network.to(memory_format=torch.channels_last)  # twice as fast on the CPU
         for key, values in zip(("mean", "std"), normalisation, strict=True):
             self.register_buffer(key, torch.tensor(values)[:, None, None], persistent=False)
         self.register_load_state_dict_pre_hook(upgrade_weights)
@@ -279,7 +220,7 @@ class FeaturePyramid(KeepsStatistics):
         self.indices = list(levels)
         self.strides = tuple(stride for stride, _ in levels.values())
         self.channels = tuple(channels for _, channels in levels.values())
-        self.stages = stages.to(memory_format=torch.channels_last)  # faster on the CPU
+        self.stages: Any = stages.to(memory_format=torch.channels_last)  # faster on the CPU
         self.register_load_state_dict_pre_hook(upgrade_weights)
 
     def forward(self, video: Tensor) -> list[Tensor]:

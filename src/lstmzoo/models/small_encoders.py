@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -79,13 +81,15 @@ class SmallPyramid(nn.ModuleList):
     """Frames to maps at strides 4, 8 and 16: convolutions of stride 2, each but the first with one more behind it."""
 
     widths = (16, 32, 64, 96)
-    levels = {0: (4, 32), 1: (8, 64), 2: (16, 96)}  # strides and channels of the maps
+    levels: ClassVar = {0: (4, 32), 1: (8, 64), 2: (16, 96)}  # strides and channels of the maps
 
     def __init__(self) -> None:
         layers = conv_norm_relu(3, self.widths[0], stride=2)
         stages = []
         for before, width in zip(self.widths, self.widths[1:], strict=False):
-            stages.append(nn.Sequential(*layers, *conv_norm_relu(before, width, stride=2), *conv_norm_relu(width, width)))
+            stages.append(
+                nn.Sequential(*layers, *conv_norm_relu(before, width, stride=2), *conv_norm_relu(width, width))
+            )
             layers = []
         super().__init__(stages)
 
