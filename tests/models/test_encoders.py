@@ -299,6 +299,13 @@ def test_grids_of_torchvision_in_old_checkpoints_load(name: str) -> None:
         torch.testing.assert_close(encoder(x), expected, atol=1e-5, rtol=1e-4)
 
 
+def test_networks_that_differ_from_torchvision_do_not_take_its_weights() -> None:
+    with torch.device("meta"):
+        before, encoder = torchvision_grid("efficientnet_b1"), create_grid_encoder("efficientnet_b1", pretrained=False)
+    with pytest.raises(RuntimeError, match="conv_stem"):
+        encoder.load_state_dict({f"network.{key}": value for key, value in before.state_dict().items()})
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_vectors_of_torchvision_in_old_checkpoints_load(channels: int) -> None:
     """Frames of one or two channels were repeated to three."""

@@ -27,6 +27,8 @@ _LITE0_OPTIONS: dict[str, Any] = {
 }
 _AS_TORCHVISION = ("densenet", "inception_v3", "resnet", "resnext", "vgg", "wide_resnet")
 """Families that timm builds as torchvision does, so that it reads torchvision's files."""
+_NOT_AS_TORCHVISION = ("efficientnet_b1", "efficientnet_b5", "efficientnet_b6", "efficientnet_b7")
+"""Networks of the same tensors as torchvision's, but another normalisation."""
 
 _load_pretrained = ContextVar("_load_pretrained", default=True)
 
@@ -104,6 +106,10 @@ def upgrade_weights(encoder: nn.Module, state: dict[str, Tensor], prefix: str, *
         return
     if all(prefix + key in given for key in expected):
         given = {prefix + key: given[prefix + key] for key in expected}
+    elif any(
+        getattr(part, "pretrained_cfg", {}).get("architecture") in _NOT_AS_TORCHVISION for part in encoder.children()
+    ):
+        return
     renamed = {}
     for (key, new), old in zip(expected.items(), given.values(), strict=True):
         weight = _fewer_channels(old, new.shape[1]) if new.dim() == old.dim() == 4 else old
