@@ -22,9 +22,9 @@ from lstmzoo.captioning.datamodule import Sentences, collate
 from lstmzoo.captioning.inference import caption_files, encode_files, find_images, text_of
 from lstmzoo.captioning.results import image_ids
 from lstmzoo.cli import main
-from lstmzoo.runs import build
 from lstmzoo.config.compose import compose
 from lstmzoo.errors import CheckpointError, DataError, LstmzooError
+from lstmzoo.runs import build
 
 TINY = [
     *("data=captions", "data.min_count=1", "data.batch_size=4", "data.captions_per_image=2", "data.num_workers=0"),

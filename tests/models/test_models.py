@@ -19,7 +19,7 @@ import lstmzoo
 from lstmzoo.actions.models.readout import READOUTS
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models import encoders
-from lstmzoo.models.encoders import SmallCNN, build_encoder, list_encoders
+from lstmzoo.models.encoders import SmallCNN, list_encoders
 from lstmzoo.models.frame_input import INPUTS, FrameInput
 from lstmzoo.models.state import detach
 from lstmzoo.registry import models
@@ -321,7 +321,7 @@ def test_torchvision_backbones(name, input):
 
 
 def test_backbones_see_every_channel():
-    encoder = build_encoder("squeezenet1_1", 2, 7).eval()
+    encoder = create_vector_encoder("squeezenet1_1", 2, 7).eval()
     frame, still = torch.rand(1, 2, 64, 64), torch.rand(1, 1, 64, 64)
     seen = encoder(frame)
     assert not torch.allclose(encoder(torch.cat([still, frame[:, 1:]], dim=1)), seen)
@@ -331,7 +331,7 @@ def test_backbones_see_every_channel():
 @pytest.mark.parametrize("name", ["alexnet", "inception_v3", "maxvit_t", "vit_b_32", "swin_t", "densenet121"])
 def test_backbones_with_sizes_of_their_own_take_any_frame(name):
     with torch.device("meta"):  # shapes only
-        encoder = build_encoder(name, 1, 7)
+        encoder = create_vector_encoder(name, 1, 7)
         for size in [(33, 64), (64, 64), (300, 240)]:
             assert encoder(torch.zeros(2, 1, *size)).shape == (2, 7)
 

