@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from lstmzoo.cli.caption_results import image_ids
 from omegaconf import DictConfig
 from tiny_captions import write_captions
 

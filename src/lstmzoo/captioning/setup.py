@@ -9,6 +9,7 @@ from lstmzoo.captioning.datamodule import CaptionDataModule
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import load
 from lstmzoo.models.checkpoint import read_contract
+from lstmzoo.models.encoders import create_grid_encoder
 
 
 def open_data(config: dict[str, Any], split: str, simulate: bool, model: Any | None) -> CaptionDataModule:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from lstmzoo.captioning.models.cell import StepCell
 from lstmzoo.models.checks import check_sizes
+from lstmzoo.models.encoders import create_grid_encoder
 
 PAD, BOS, EOS, UNK = range(4)
 """The ids of the four special words; every vocabulary begins with them."""
