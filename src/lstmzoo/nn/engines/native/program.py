@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lstmzoo.nn.engine.native.operations import BY_DIMENSION, OPERATIONS, add, unit_sum
-from lstmzoo.nn.engine.native.symbol import Symbol, as_symbol
-from lstmzoo.nn.engine.native.tracing import TracedStep, input_symbol
+from lstmzoo.nn.engines.native.operations import BY_DIMENSION, OPERATIONS, add, unit_sum
+from lstmzoo.nn.engines.native.symbol import Symbol, as_symbol
+from lstmzoo.nn.engines.native.tracing import TracedStep, input_symbol
 
 GRADED_INPUTS = ("x", "below")  # the streams that are differentiated; masks are not
 
@@ -53,7 +53,7 @@ class Program:
         streams: gradients of the inputs of each step: name → blocks.
         stream_sizes: and their size.
         vectors: gradients of the vectors, to be summed over sequences and steps.
-        held: gradients of the inputs that stay the same, to be summed over steps.
+        per_sequence: gradients of the inputs that stay the same, to be summed over steps.
         product_gradients: gradients of the products' results, by `Product.name`.
         vectors_of_products: name of the input or kept value that a product multiplies, by `Product.name`.
     """
@@ -70,7 +70,7 @@ class Program:
     streams: dict[str, list[Symbol]] = field(default_factory=dict)
     stream_sizes: dict[str, str] = field(default_factory=dict)
     vectors: dict[str, Symbol] = field(default_factory=dict)
-    held: dict[str, Symbol] = field(default_factory=dict)
+    per_sequence: dict[str, Symbol] = field(default_factory=dict)
     product_gradients: dict[str, list[Symbol]] = field(default_factory=dict)
     vectors_of_products: dict[str, Symbol] = field(default_factory=dict)
 
@@ -88,19 +88,19 @@ def make_program(traced: TracedStep, graded: tuple[str, ...]) -> Program:
         traced.sizes, traced.states, traced.gates, products, traced.input_size, traced.input_blocks, graded
     )
     adjoints = _adjoints(program, nodes)
-    reuse = _Reuse(program, nodes)
+    recompute = Rematerializer(program, nodes)
     zero = as_symbol(0.0)
     for node in nodes:
         if node.op != "input":
             continue
         kind, name, block = node.attributes
-        gradient = reuse(adjoints.get(node, zero))
+        gradient = recompute(adjoints.get(node, zero))
         if kind == "state":
             program.carries[name] = gradient
         elif kind == "vector":
             program.vectors[name] = gradient
-        elif kind == "held" and name != "drop":
-            program.held[name] = gradient
+        elif kind == "per_sequence" and name != "drop":
+            program.per_sequence[name] = gradient
         elif kind == "stream" and name in GRADED_INPUTS:
             program.stream_sizes[name] = node.size
             count = program.input_blocks if name == "x" else 1
@@ -108,8 +108,8 @@ def make_program(traced: TracedStep, graded: tuple[str, ...]) -> Program:
     for name in program.states:  # a state that the step does not look at
         program.carries.setdefault(name, zero)
     for product in products:
-        program.product_gradients[product.name] = [reuse(adjoints.get(block, zero)) for block in product.blocks]
-        program.vectors_of_products[product.name] = reuse.keep(product.vector)
+        program.product_gradients[product.name] = [recompute(adjoints.get(block, zero)) for block in product.blocks]
+        program.vectors_of_products[product.name] = recompute.keep(product.vector)
     return program
 
 
@@ -183,7 +183,7 @@ def _derivative(node: Symbol, gradient: Symbol) -> tuple[Symbol | None, ...]:
     )
 
 
-class _Reuse:
+class Rematerializer:
     """Rewrites gradients so that they refer to what a backward step can get at.
 
     Values of the forward step are inputs that are still there, states after the step, cheap to compute again, or kept.
@@ -197,10 +197,10 @@ class _Reuse:
 
     def __call__(self, node: Symbol) -> Symbol:
         if node not in self.done:
-            self.done[node] = self._value_of(node) if node in self.forward else self._again(node)
+            self.done[node] = self._value_of(node) if node in self.forward else self._recomputed(node)
         return self.done[node]
 
-    def _again(self, node: Symbol) -> Symbol:
+    def _recomputed(self, node: Symbol) -> Symbol:
         """The same operation on rewritten arguments."""
         if not node.args:
             return node
@@ -213,7 +213,7 @@ class _Reuse:
             return input_symbol("after", self.after[node], node.size)
         operation = OPERATIONS.get(node.op)
         if node.size == "" or (operation is not None and not operation.costly and not self._needs_product(node)):
-            return self._again(node)
+            return self._recomputed(node)
         return self.keep(node)
 
     def keep(self, node: Symbol) -> Symbol:

@@ -9,18 +9,13 @@ from torch.autograd import forward_ad
 _PLAIN = frozenset((Tensor, torch.nn.Parameter))
 
 
-def must_be_traced(*tensors: Tensor) -> bool:
-    """Whether native code would hide from torch what it wants to see.
+def is_traced(*tensors: Tensor) -> bool:
+    """Whether torch follows a computation, or transforms it, so that native code would hide what it wants to see.
 
     That is so for torch.compile and torch.export, torch.func's transforms, forward-mode differentiation, modes that see
     every operation (fake tensors, the counter of floating-point operations), torch.jit.trace, and tensors of other
-    classes; and autocast chooses the type of every operation.
+    classes.
     """
-    return is_traced(*tensors) or torch.is_autocast_enabled("cpu")
-
-
-def is_traced(*tensors: Tensor) -> bool:
-    """Whether torch follows a computation, or transforms it, so that values are not there to be looked at."""
     if torch.compiler.is_compiling():
         return True
     c = torch._C

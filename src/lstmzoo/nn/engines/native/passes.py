@@ -10,11 +10,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from lstmzoo.nn.engine.native.program import Program, reachable
-from lstmzoo.nn.engine.native.symbol import Symbol
+from lstmzoo.nn.engines.native.program import Program, reachable
+from lstmzoo.nn.engines.native.symbol import Symbol
 
-Place = tuple[int, int]  # stage, level
+Slot = tuple[int, int]  # stage, level
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,24 @@ class Output:
     optional: bool = False
 
 
+class Matrix(NamedTuple):
+    """Consecutive blocks of a matrix, as a product uses them: ``blocks`` from ``first`` on, of "H" or "P" rows each."""
+
+    name: str
+    first: int
+    blocks: int
+    transposed: bool
+    block_size: str
+
+
 @dataclass(frozen=True)
 class ProductCall:
-    """A matrix product between stages: ``out = of · matrixᵀ``, or ``of · matrix`` if transposed."""
+    """A matrix product between stages: ``out = of · partᵀ``, or ``of · part`` if transposed."""
 
     stage: int
-    matrix: str
-    first: int
-    count: int
+    part: Matrix
     of: Array
     out: Array
-    transposed: bool
 
 
 @dataclass(eq=False)
@@ -73,7 +81,7 @@ class Pass:
     arrays: dict[str, Array] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
     calls: list[ProductCall] = field(default_factory=list)
-    places: dict[Symbol, Place] = field(default_factory=dict)
+    schedule: dict[Symbol, Slot] = field(default_factory=dict)
     results: dict[Symbol, tuple[Array, int]] = field(default_factory=dict)  # products' results → where they are
     stored: dict[Symbol, Array] = field(default_factory=dict)  # values that later stages or levels need
 
@@ -93,13 +101,13 @@ class Pass:
     @functools.cached_property
     def reads_x(self) -> bool:
         """Whether the stream ``x`` is looked at."""
-        return any(node.op == "input" and node.attributes[:2] == ("stream", "x") for node in self.places)
+        return any(node.op == "input" and node.attributes[:2] == ("stream", "x") for node in self.schedule)
 
     @property
     def stages(self) -> int:
         """Number of stages."""
         last = max((call.stage for call in self.calls), default=0)
-        return 1 + max([last, *(self.places[output.value][0] for output in self.outputs)])
+        return 1 + max([last, *(self.schedule[output.value][0] for output in self.outputs)])
 
 
 def forward_pass(program: Program) -> Pass:
@@ -119,16 +127,15 @@ def forward_pass(program: Program) -> Pass:
         p.write(p.array(f"gate_{name}", "stream", "H"), [node])
     values = [output.value for output in p.outputs] + list(direct)
     _declare_inputs(p, program, values + [product.vector for product in program.products])
-    place = _Placing(p)
     for product in program.products:
         size, count = product.blocks[0].size, len(product.blocks)
         out = direct.get(product.blocks[0]) or p.array(f"product_{product.name}", "fixed", size, count)
         p.results |= {block: (out, k) for k, block in enumerate(product.blocks)}
         of = p.arrays[array_name(program.vectors_of_products[product.name])]
-        stage = 0 if product.vector.op == "input" else place(product.vector)[0] + 1
-        p.places |= dict.fromkeys(product.blocks, (stage, 0))
-        p.calls.append(ProductCall(stage, product.matrix, product.first, count, of, out, transposed=False))
-    _finish(p, place, values)
+        stage = 0 if product.vector.op == "input" else _schedule(p, [product.vector])[0][0] + 1
+        p.schedule |= dict.fromkeys(product.blocks, (stage, 0))
+        p.calls.append(ProductCall(stage, Matrix(product.matrix, product.first, count, False, out.size), of, out))
+    _finish(p, values)
     return p
 
 
@@ -147,7 +154,7 @@ def backward_pass(program: Program) -> Pass:
         p.write(p.array(f"d_{name}", "stream", program.stream_sizes[name], len(blocks)), blocks)
     for name, node in program.vectors.items():
         p.write(p.array(f"d_{name}", "sum", "H"), [node], adds=True)
-    for name, node in program.held.items():
+    for name, node in program.per_sequence.items():
         p.write(p.array(f"d_{name}", "fixed", program.sizes.get(name.removeprefix("start_"), "H")), [node], adds=True)
     gradients = {}
     for product in program.products:
@@ -159,7 +166,6 @@ def backward_pass(program: Program) -> Pass:
         p.write(gradients[product.name], blocks)
     values = [output.value for output in p.outputs] + list(direct)
     _declare_inputs(p, program, values)
-    place = _Placing(p)
     written = {(output.array.name, output.block): output.value for output in p.outputs}
     for node in reachable(values):
         if node.op != "transposed":
@@ -167,10 +173,11 @@ def backward_pass(program: Program) -> Pass:
         product = program.products[node.attributes[0]]
         of = gradients[product.name]
         out = direct.get(node) or p.array(f"back_{product.name}", "fixed", node.size)
-        stage = 1 + max(place(written[(of.name, k)])[0] for k in range(of.blocks))
-        p.places[node], p.results[node] = (stage, 0), (out, 0)
-        p.calls.append(ProductCall(stage, product.matrix, product.first, len(product.blocks), of, out, transposed=True))
-    _finish(p, place, values)
+        stage = 1 + max(_schedule(p, [written[(of.name, k)] for k in range(of.blocks)]))[0]
+        p.schedule[node], p.results[node] = (stage, 0), (out, 0)
+        part = Matrix(product.matrix, product.first, len(product.blocks), True, of.size)
+        p.calls.append(ProductCall(stage, part, of, out))
+    _finish(p, values)
     return p
 
 
@@ -182,7 +189,7 @@ def array_name(node: Symbol) -> str:
 
 
 def _declare_inputs(p: Pass, program: Program, values: Iterable[Symbol]) -> None:
-    kinds = {"state": "before", "held": "fixed"}
+    kinds = {"state": "before", "per_sequence": "fixed"}
     p.array("x", "stream", program.input_size, program.input_blocks)  # all of it, whichever gates the step looks at
     for node in reachable(values):
         if node.op == "input":
@@ -192,32 +199,24 @@ def _declare_inputs(p: Pass, program: Program, values: Iterable[Symbol]) -> None
             p.array(node.attributes[2], "vector", "H", node.attributes[1] + 1)
 
 
-class _Placing:
-    """Assigns every value its stage and level, arguments first."""
-
-    def __init__(self, p: Pass) -> None:
-        self.p = p
-
-    def __call__(self, node: Symbol) -> Place:
-        for n in reachable([node]):
-            if n not in self.p.places:
-                self.p.places[n] = self._place(n)
-        return self.p.places[node]
-
-    def _place(self, node: Symbol) -> Place:
-        stage, level = max((self.p.places[argument] for argument in node.args), default=(0, 0))
-        return (stage, level + 1) if node.op == "sum" else (stage, level)
+def _schedule(p: Pass, values: Iterable[Symbol]) -> list[Slot]:
+    """Assign some values, and all they are computed from, their stages and levels, arguments first."""
+    values = list(values)
+    for node in reachable(values):
+        if node not in p.schedule:
+            stage, level = max((p.schedule[argument] for argument in node.args), default=(0, 0))
+            p.schedule[node] = (stage, level + 1) if node.op == "sum" else (stage, level)
+    return [p.schedule[value] for value in values]
 
 
-def _finish(p: Pass, place: _Placing, values: list[Symbol]) -> None:
-    """Place everything, and find out which values must be stored because they are used elsewhere than they arise."""
+def _finish(p: Pass, values: list[Symbol]) -> None:
+    """Schedule everything, and find out which values must be stored because they are used elsewhere than they arise."""
     nodes = reachable(values)
-    for node in nodes:
-        place(node)
+    _schedule(p, nodes)
     elsewhere: dict[int, Symbol] = {}
     for node in nodes:
         for argument in node.args if node.op not in ("product", "transposed", "sum") else ():
-            at, used = p.places[argument], p.places[node]
+            at, used = p.schedule[argument], p.schedule[node]
             if argument.op in ("input", "product", "transposed") or argument.size == "":
                 continue
             if used != at and not (argument.size == "1" and used[0] == at[0]):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 
-from lstmzoo.nn.engine.native.passes import Array, Pass, ProductCall
-from lstmzoo.nn.engine.native.stage import stage_function
+from lstmzoo.nn.engines.native.passes import Array, Matrix, Pass, ProductCall
+from lstmzoo.nn.engines.native.stage import stage_function
 
 DIMENSIONS = ("T", "B", "H", "P", "I", "reverse", "threads")  # the first entries of n; strides follow
 PRELUDE = """#include <stdlib.h>
@@ -22,9 +22,9 @@ def layout(p: Pass) -> list[Array]:
 
 
 @functools.cache
-def matrices(p: Pass) -> list[tuple[str, int, int, bool]]:
-    """The matrices of a pass, each once: name, first block, blocks, transposed."""
-    return sorted({(call.matrix, call.first, call.count, call.transposed) for call in p.calls})
+def matrices(p: Pass) -> list[Matrix]:
+    """The matrices of a pass, each once."""
+    return sorted({call.part for call in p.calls})
 
 
 def emit(p: Pass) -> str:
@@ -100,12 +100,12 @@ def _steps(p: Pass) -> str:
 
 
 def _product(p: Pass, call: ProductCall) -> str:
-    k = matrices(p).index((call.matrix, call.first, call.count, call.transposed))
+    k = matrices(p).index(call.part)
     rows, columns = _shape(call)
     m, of = "last - first", f"s.{call.of.c} + first * {_row(call.of)}, {_row(call.of)}"
     out = f"s.{call.out.c} + first * {_row(call.out)}, {_row(call.out)}, 0"
-    results, terms = (columns, rows) if call.transposed else (rows, columns)
-    once = "gemm_nn" if call.transposed else "gemm_nt"
+    results, terms = (columns, rows) if call.part.transposed else (rows, columns)
+    once = "gemm_nn" if call.part.transposed else "gemm_nt"
     matrix = f"a[{2 * len(p.arrays) + k}], {columns}"
     return (
         f"        if (T > 1)\n            gemm_packed({m}, {results}, {terms}, {of}, packed[{k}], {out});\n"
@@ -115,8 +115,8 @@ def _product(p: Pass, call: ProductCall) -> str:
 
 def _shape(call: ProductCall) -> tuple[str, str]:
     """Rows and columns of the part of a matrix that a product uses."""
-    block, vector = (call.of, call.out) if call.transposed else (call.out, call.of)
-    return f"{call.count} * {block.size}", vector.size
+    part, vector = call.part, call.out if call.part.transposed else call.of
+    return f"{part.blocks} * {part.block_size}", vector.size
 
 
 def _row(array: Array) -> str:
@@ -125,11 +125,11 @@ def _row(array: Array) -> str:
 
 def _run(p: Pass) -> str:
     """The entry point for all steps: matrices are packed once, sequences shared out among threads."""
-    packing, calls = [], {(c.matrix, c.first, c.count, c.transposed): c for c in p.calls}
+    packing, calls = [], {call.part: call for call in p.calls}
     for k, key in enumerate(matrices(p)):
         rows, columns = _shape(calls[key])
-        results, terms, pack = (columns, rows, "pack_nn") if calls[key].transposed else (rows, columns, "pack_nt")
-        order = f"{terms}, {results}" if calls[key].transposed else f"{results}, {terms}"
+        results, terms, pack = (columns, rows, "pack_nn") if key.transposed else (rows, columns, "pack_nt")
+        order = f"{terms}, {results}" if key.transposed else f"{results}, {terms}"
         source = f"a[{2 * len(p.arrays) + k}], {columns}"
         packing += [
             "    if (T > 1) {",

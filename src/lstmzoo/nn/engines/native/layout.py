@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from lstmzoo.nn.engines.native.hoist import input_bias
 from lstmzoo.nn.layer import Layer
-from lstmzoo.nn.maps import Maps
+from lstmzoo.nn.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -47,49 +48,43 @@ class Layout:
         """Images, or, for a state of size "1", (..., B, 1, 1, 1)."""
         return self.images(rows)[..., :1, :1] if size == "1" else self.images(rows)
 
-    def layer(self, layer: Layer, input_bias: Tensor | None) -> Layer:
-        """A layer of images as one of rows; the stream ``x`` is called ``input`` where a step gets W x + b instead.
-
-        Args:
-            layer: the layer.
-            input_bias: what is added to W x beforehand.
-        """
-        maps, batch, raw = layer.maps, layer.state[0].shape[0], layer.step.cell.raw
-        weights = {k: _channels_last(getattr(maps, k)) for k in ("weight_ih", "weight_hh", "weight_hr")}
-        biases = {"bias_ih": self._vector(maps.bias_ih, batch) if raw else input_bias}
-        biases["bias_hh"] = self._vector(maps.bias_hh, batch)
-        own = {k: _channels_last(v) if v.dim() == 4 else self._vector(v, batch) for k, v in maps.own.items()}
+    def layer(self, layer: Layer) -> Layer:
+        """A layer of images as one of rows; the stream ``x`` is called ``input`` where a step gets W x + b instead."""
+        weights, batch, by_hand = layer.weights, layer.state[0].shape[0], layer.step.cell.manual_projection
+        named = {k: _channels_last(v) if v.dim() == 4 else self._vector(v, batch) for k, v in weights.named.items()}
+        bias = input_bias(weights)
+        if not by_hand and bias is not None:
+            if bias is not weights.named["bias_ih"]:
+                named.pop("bias_hh", None)
+            named["bias_ih"] = bias
         return replace(
             layer,
-            maps=replace(maps, **weights, **biases, own=own),  # type: ignore[arg-type]
-            streams={k if k != "x" or raw else "input": self.rows(v) for k, v in layer.streams.items()},
-            held={k: self.rows(v) for k, v in layer.held.items()},
+            weights=replace(weights, named=named),
+            streams={k if k != "x" or by_hand else "input": self.rows(v) for k, v in layer.streams.items()},
+            per_sequence={k: self.rows(v) for k, v in layer.per_sequence.items()},
             state=tuple(map(self.rows, layer.state)),
         )
 
-    def _vector(self, v: Tensor | None, batch: int) -> Tensor | None:
+    def _vector(self, v: Tensor, batch: int) -> Tensor:
         """(C,), (C, 1, 1) or (C, height, width) → a number for every unit of a row, or of all rows if pixels differ."""
-        if v is None:
-            return None
-        if is_full(v):
+        if _is_per_pixel(v):
             return self.rows(v.expand(batch, *v.shape))
         return v.flatten() if self.pixels else v.view(-1, 1, 1).expand(-1, self.height, self.width).flatten()
 
     def undone(self, layer: Layer) -> Layer:
         """A layer of rows as one of images, whose stream ``x`` holds what a step gets: for the reference engine."""
-        maps, pixels = layer.maps, (1, 1) if self.pixels else (self.height, self.width)
-        own = {k: v.view(-1, *pixels) if v.dim() == 1 else v for k, v in maps.own.items()}
-        own = {k: self.images(v) if v.dim() == 2 else v for k, v in own.items()}
+        weights, pixels = layer.weights, (1, 1) if self.pixels else (self.height, self.width)
+        named = {k: v.view(-1, *pixels) if v.dim() == 1 else v for k, v in weights.named.items()}
+        named = {k: self.images(v) if v.dim() == 2 else v for k, v in named.items()}
+        named |= {k: named[k][:, 0, 0] for k in ("bias_ih", "bias_hh") if k in named}
         streams = {k: self.images(v) for k, v in layer.streams.items()}
         if "input" in streams:
-            streams["x"] = maps.product(maps.weight_ih, maps.bias_ih, streams.pop("input"))
-        biases = {k: getattr(maps, k) for k in ("bias_ih", "bias_hh")}
-        biases = {k: v if v is None else v.view(-1, *pixels)[:, 0, 0] for k, v in biases.items()}
+            streams["x"] = weights.input(streams.pop("input"))
         return replace(
             layer,
-            maps=replace(maps, **biases, own=own),
+            weights=replace(weights, named=named),
             streams=streams,
-            held={k: self.images(v) for k, v in layer.held.items()},
+            per_sequence={k: self.images(v) for k, v in layer.per_sequence.items()},
             state=tuple(map(self.images, layer.state)),
         )
 
@@ -105,15 +100,14 @@ def of_layer(layer: Layer, sums: bool) -> Layout | None:
     return Layout(shape[3], shape[4], pixels=not sums) if len(shape) == 5 else None
 
 
-def is_full(vector: Tensor) -> bool:
-    """Whether a vector has a number for every pixel."""
+def _is_per_pixel(vector: Tensor) -> bool:
     return vector.dim() == 3 and vector.shape[1:] != (1, 1)
 
 
-def full_vectors(maps: Maps) -> tuple[str, ...]:
-    """Names of the vectors that have a number for every pixel."""
-    return tuple(name for name, v in maps.own.items() if is_full(v))
+def batched_vectors(weights: Weights) -> tuple[str, ...]:
+    """Names of the vectors that have a number for every pixel, so that, as rows, every sequence has its own."""
+    return tuple(name for name, v in weights.named.items() if _is_per_pixel(v))
 
 
-def _channels_last(weight: Tensor | None) -> Tensor | None:
-    return None if weight is None else weight.contiguous(memory_format=torch.channels_last)
+def _channels_last(weight: Tensor) -> Tensor:
+    return weight.contiguous(memory_format=torch.channels_last)

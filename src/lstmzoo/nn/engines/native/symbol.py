@@ -16,6 +16,8 @@ import torch
 
 Number = float | int
 _serial = itertools.count()
+FUNCTIONS: dict[str, Callable[..., Symbol]] = {}
+"""What symbols stand for tensors in: torch's functions and methods by name; `operations` fills it."""
 _known: weakref.WeakValueDictionary[tuple[Any, ...], Symbol] = weakref.WeakValueDictionary()
 
 
@@ -38,7 +40,7 @@ class Symbol:
 
     Attributes:
         op: ``"input"``, ``"product"``, ``"transposed"``, ``"sum"``, ``"count"``, ``"constant"``, or an operation of
-            `lstmzoo.nn.engine.native.operations.OPERATIONS`.
+            `lstmzoo.nn.engines.native.operations.OPERATIONS`.
         args: what it is computed from.
         size: how many numbers it has for one sequence: "H", "P" (projected), "I" (input), "1", or "" for a number that
             is the same for all sequences.
@@ -100,8 +102,6 @@ class Symbol:
 
 
 def _function(name: str) -> Callable[..., Symbol]:
-    from lstmzoo.nn.engine.native.operations import FUNCTIONS
-
     if name not in FUNCTIONS:
         raise UntraceableError(f"the compiler does not know the function {name!r}")
     return FUNCTIONS[name]

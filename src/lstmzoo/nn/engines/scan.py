@@ -8,38 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch._higher_order_ops.scan import scan
 
+from lstmzoo.nn.call import Call, Result
+from lstmzoo.nn.engines.layers import run_layers
 from lstmzoo.nn.layer import Layer, LayerResult
 
-_MAPS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+
+def supports(call: Call) -> str | None:
+    """Whatever is compiled or exported; see `lstmzoo.nn.engines`."""
+    if not torch.compiler.is_compiling():
+        return "it serves torch.compile and exports only"
+    if torch._C._are_functorch_transforms_active():
+        return "torch.func transforms the call"
+    if call.step.cell.learned is not None:
+        return "torch's operator must be handed all that a step reads, and modules of a cell's own can't be"
+    return "it records no gates" if call.step.recorded else None
 
 
-def supports(layer: Layer) -> bool:
-    """Whatever is being compiled or exported, unless gates are recorded or torch.func transforms it.
-
-    The operator must be handed all that a step reads, and modules of a cell's own can't be.
-    """
-    if not torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
-        return False
-    if layer.step.cell.learned is not None:
-        return False
-    return not layer.step.recorded
+def run(call: Call) -> Result:
+    """Run a call; see `lstmzoo.nn.engines`."""
+    return run_layers(call, _as_one_node)
 
 
-def run_layer(layer: Layer) -> LayerResult:
-    """Run one layer in one direction; see `lstmzoo.nn.engine`."""
+def _as_one_node(layer: Layer) -> LayerResult:
     cell = layer.step.cell
-    streams = dict(layer.streams)
-    if not cell.raw:
-        streams["x"] = layer.maps.input(streams["x"])
+    streams, constants = dict(layer.streams), {**layer.weights.named, **layer.per_sequence}
+    if not cell.manual_projection:
+        streams["x"] = layer.weights.input(streams["x"])
+        del constants["weight_ih"]
+        constants.pop("bias_ih", None)
     if layer.reverse:
         streams = {name: stream.flip(0) for name, stream in streams.items()}
-    constants = _tensors_of(layer)
     if torch.onnx.is_in_onnx_export():  # or the exporter differentiates the step, in vain
         constants = {name: t.detach() for name, t in constants.items()}
         streams = {name: t.detach() for name, t in streams.items()}
@@ -58,9 +61,10 @@ def _scan(layer: Layer, streams: Mapping[str, Tensor], constants: Mapping[str, T
 
     def step(*args: Tensor) -> tuple[Tensor, ...]:
         now = dict(zip(names, args[count : count + len(names)], strict=True))
-        held = dict(zip(kept, args[count + len(names) :], strict=True))
-        given = {**now, **held, **layer.scalars}
-        after, _ = layer.step(_maps_with(layer, held), given, cell.State(*args[:count]))
+        known = dict(zip(kept, args[count + len(names) :], strict=True))
+        weights = replace(layer.weights, named={name: known[name] for name in layer.weights.named if name in known})
+        given = {**now, **{name: known[name] for name in layer.per_sequence}, **layer.scalars}
+        after, _ = layer.step(weights, given, cell.State(*args[:count]))
         states = [a.to(b.dtype) for a, b in zip(after, args[:count], strict=True)]  # autocast may have changed it
         # scan wants no output to be an input or another output
         return (*map(_copy, states), *map(_copy, states[:shown]))
@@ -81,18 +85,3 @@ def _scan(layer: Layer, streams: Mapping[str, Tensor], constants: Mapping[str, T
 def _copy(state: Tensor) -> Tensor:
     """A copy that lies in memory as scan wants all states to lie: alike."""
     return state.clone(memory_format=torch.contiguous_format)
-
-
-def _tensors_of(layer: Layer) -> dict[str, Tensor]:
-    """What the step reads and does not change."""
-    maps = layer.maps
-    names = _MAPS if layer.step.cell.raw else ("weight_hh", "bias_hh", "weight_hr")
-    found: dict[str, Any] = {name: getattr(maps, name) for name in names}
-    found |= {**maps.own, **layer.held}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _maps_with(layer: Layer, tensors: Mapping[str, Tensor]) -> Any:
-    """The layer's maps, with the tensors that the operator hands to the step."""
-    weights: dict[str, Any] = {name: tensors[name] for name in _MAPS if name in tensors}
-    return replace(layer.maps, **weights, own={name: tensors[name] for name in layer.maps.own})

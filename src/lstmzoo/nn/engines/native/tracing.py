@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 
-from lstmzoo.nn.engine.native.symbol import Symbol, UntraceableError, as_symbol
+from lstmzoo.nn.engines.native.symbol import Symbol, UntraceableError, as_symbol
 from lstmzoo.nn.layer import Step
-from lstmzoo.nn.maps import Maps
+from lstmzoo.nn.weights import Weights
 
 
 def input_symbol(kind: str, name: str, size: str, block: int = 0) -> Symbol:
     """A value that comes from outside the step.
 
     Args:
-        kind: "stream" (differs from step to step), "state" (the state before), "held" (the same in all steps),
+        kind: "stream" (differs from step to step), "state" (the state before), "per_sequence" (the same in all steps),
             "vector" (the same for all sequences, too) or "scalar".
         name: which.
         size: see `Symbol`.
@@ -27,28 +27,27 @@ def input_symbol(kind: str, name: str, size: str, block: int = 0) -> Symbol:
 
 
 @dataclass(frozen=True)
-class SymbolicMaps(Maps):
-    """Maps whose products are symbols.
+class SymbolicWeights(Weights):
+    """Weights whose products are symbols.
 
     Args:
-        bias_in_steps: whether b' is added in every step; if not, it has been added to W x + b already.
-        per_row: vectors that differ from sequence to sequence.
+        bias: whether there are biases.
+        batched_vectors: vectors that differ from sequence to sequence.
     """
 
-    bias_in_steps: bool = False
-    per_row: tuple[str, ...] = ()
-    output_size: str = field(default="H")
+    bias: bool = False
+    batched_vectors: tuple[str, ...] = ()
 
     def input_blocks(self, of_x: Any) -> tuple[Any, ...]:
-        if self.cell.raw:
+        if self.cell.manual_projection:
             return tuple(self._product("weight_ih", k, of_x, "bias_ih") for k in range(len(self.cell.gates)))
         return tuple(input_symbol("stream", "x", "H", k) for k in range(len(self.cell.gates)))
 
     def input(self, x: Any) -> Any:
-        return x  # for raw cells: `input_blocks` multiplies
+        return x  # of cells that project by hand: `input_blocks` multiplies
 
     def recurrent_blocks(self, v: Any, first: int, count: int) -> tuple[Any, ...]:
-        bias = "bias_hh" if self.bias_in_steps else None
+        bias = "bias_hh" if self.cell.bias_in_steps else None  # else it has been added to W x + b already
         return tuple(self._product("weight_hh", k, v, bias) for k in range(first, first + count))
 
     def project(self, h: Any) -> Any:
@@ -64,7 +63,7 @@ class SymbolicMaps(Maps):
     def parameters(self) -> Any:
         cell = self.cell
         vectors = {
-            name: input_symbol("held" if name in self.per_row else "vector", name, "H")
+            name: input_symbol("per_sequence" if name in self.batched_vectors else "vector", name, "H")
             for name in (*cell.vectors, *cell.constants)
         }
         return cell.Parameters(**vectors, **{name: partial(self._own, name) for name in cell.matrices})
@@ -75,10 +74,6 @@ class SymbolicMaps(Maps):
 
     def _product(self, matrix: str, block: int, v: Any, bias: str | None) -> Symbol:
         return Symbol.make("product", (as_symbol(v),), "H", (matrix, block, bias if self.bias else None))
-
-    @property
-    def bias(self) -> bool:
-        return self.bias_ih is not None
 
 
 @dataclass(frozen=True)
@@ -100,14 +95,13 @@ class TracedStep:
     input_blocks: int
 
 
-def trace_step(step: Step, bias: bool, bias_in_steps: bool, per_row: tuple[str, ...] = ()) -> TracedStep:
+def trace_step(step: Step, bias: bool, batched_vectors: tuple[str, ...] = ()) -> TracedStep:
     """Run a step on symbols.
 
     Args:
         step: the step.
         bias: whether the maps have biases.
-        bias_in_steps: whether b' is added in every step.
-        per_row: the cell's vectors that differ from sequence to sequence.
+        batched_vectors: the cell's vectors that differ from sequence to sequence.
 
     Raises:
         UntraceableError: if the cell computes something that the compiler does not know.
@@ -116,14 +110,11 @@ def trace_step(step: Step, bias: bool, bias_in_steps: bool, per_row: tuple[str, 
     sizes = _state_sizes(step)
     if any(rows != 7 for rows in cell.gate_sizes(7).values()):
         raise UntraceableError("a cell whose gates are not one per unit")
-    marker: Any = object() if bias else None
-    maps = SymbolicMaps(
-        cell, 0, marker, marker, marker, marker, marker, {}, bias_in_steps, per_row, output_size=sizes["h"]
-    )
-    given: dict[str, Any] = {"x": input_symbol("stream", "x", "I") if cell.raw else None}
+    weights = SymbolicWeights(cell, 0, {}, bias, batched_vectors)
+    given: dict[str, Any] = {"x": input_symbol("stream", "x", "I") if cell.manual_projection else None}
     given |= {name: input_symbol("stream", name, "1") for name in ("real", "reset")}
-    given |= {f"start_{name}": input_symbol("held", f"start_{name}", size) for name, size in sizes.items()}
-    given["drop"] = input_symbol("held", "drop", sizes["h"])
+    given |= {f"start_{name}": input_symbol("per_sequence", f"start_{name}", size) for name, size in sizes.items()}
+    given["drop"] = input_symbol("per_sequence", "drop", sizes["h"])
     given |= {f"clamp_{name}": input_symbol("scalar", f"clamp_{name}", "") for name in cell.gates}
     for name, size in sizes.items():
         masked = name in step.zoned and step.zone_masks
@@ -133,7 +124,7 @@ def trace_step(step: Step, bias: bool, bias_in_steps: bool, per_row: tuple[str, 
     before = cell.State(*(input_symbol("state", name, size) for name, size in sizes.items()))
     try:
         with torch.random.fork_rng(devices=[]):  # a step that draws numbers is not compiled, and draws its own later
-            after, gates = step(maps, given, before)
+            after, gates = step(weights, given, before)
     except UntraceableError:
         raise
     except Exception as error:  # whatever arises where a step treats a symbol as the tensor it is not
@@ -142,8 +133,8 @@ def trace_step(step: Step, bias: bool, bias_in_steps: bool, per_row: tuple[str, 
         states={name: as_symbol(value) for name, value in after._asdict().items()},
         gates={name: as_symbol(value) for name, value in gates.items()},
         sizes=sizes,
-        input_size="I" if cell.raw else "H",
-        input_blocks=1 if cell.raw else len(cell.gates),
+        input_size="I" if cell.manual_projection else "H",
+        input_blocks=1 if cell.manual_projection else len(cell.gates),
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from lstmzoo.nn.engine.native.symbol import UntraceableError
+from lstmzoo.nn.engines.native.symbol import UntraceableError
 from lstmzoo.nn.layer import Step
-from lstmzoo.nn.maps import Maps
+from lstmzoo.nn.weights import Weights
 
 BATCH, INPUTS, UNITS, PROJECTED = 2, 5, 7, 3  # all different, so that none is taken for another
 
@@ -23,24 +23,18 @@ def try_step(step: Step) -> None:
     cell, output = step.cell, PROJECTED if step.projected else UNITS
     size = {"hidden": UNITS, "input": INPUTS}
     rows = UNITS * len(cell.gates)
-    own = {name: torch.zeros(UNITS) for name in (*cell.vectors, *cell.constants)}
-    own |= {name: torch.zeros(size[to], size[of]) for name, (to, of) in cell.matrices.items()}
-    maps = Maps(
-        cell,
-        UNITS,
-        weight_ih=torch.zeros(rows, INPUTS),
-        weight_hh=torch.zeros(UNITS * len(cell.recurrent_gates), output),
-        bias_ih=None,
-        bias_hh=None,
-        weight_hr=torch.zeros(output, UNITS) if step.projected else None,
-        own=own,
-    )
+    named = {"weight_ih": torch.zeros(rows, INPUTS)}
+    named["weight_hh"] = torch.zeros(UNITS * len(cell.recurrent_gates), output)
+    if step.projected:
+        named["weight_hr"] = torch.zeros(output, UNITS)
+    named |= {name: torch.zeros(UNITS) for name in (*cell.vectors, *cell.constants)}
+    named |= {name: torch.zeros(size[to], size[of]) for name, (to, of) in cell.matrices.items()}
     before = {name: torch.zeros(BATCH, *shape) for name, shape in cell.state_shapes(UNITS, output).items()}
-    given = {"x": torch.zeros(BATCH, INPUTS if cell.raw else rows)}
+    given = {"x": torch.zeros(BATCH, INPUTS if cell.manual_projection else rows)}
     if cell.below is not None:
         given["below"] = before[cell.below]
     try:
         with torch.random.fork_rng(devices=[]):
-            Step(cell, projected=step.projected)(maps, given, cell.State(**before))
+            Step(cell, projected=step.projected)(Weights(cell, UNITS, named), given, cell.State(**before))
     except Exception as error:  # the loop meets it, too
         raise UntraceableError(f"on a trial with B = {BATCH}, H = {UNITS}: {error}") from error

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from lstmzoo.nn.engine.native.passes import ProductCall
-
-if TYPE_CHECKING:
-    from lstmzoo.nn.engine.native.memory import Memory
+from lstmzoo.nn.engines.native.memory import Memory, Place
+from lstmzoo.nn.engines.native.passes import ProductCall
 
 Padding = tuple[int, int]
 OnPiece = Callable[[slice], None]
@@ -33,14 +31,14 @@ def run_stages(memory: Memory, name: str, keep: bool, begin: OnPiece, end: OnPie
     for call in p.calls:
         calls.setdefault(call.stage, []).append(call)
     tables = None
-    backwards = memory.run.bare.reverse != (name == "backward")
+    backwards = memory.run.reverse != (name == "backward")
     pieces = [slice(start, min(start + memory.piece, steps)) for start in range(0, steps, memory.piece)]
     for piece in reversed(pieces) if backwards else pieces:
         begin(piece)
         numbers, addresses = tables = tables or memory.tables()
         times = range(piece.start, piece.stop)
         for t in reversed(times) if backwards else times:
-            step = steps - 1 - t if memory.run.bare.reverse else t
+            step = steps - 1 - t if memory.run.reverse else t
             for stage in range(p.stages):
                 for call in calls.get(stage, ()):
                     _convolve(memory, call, step)
@@ -53,7 +51,7 @@ def input_products(memory: Memory, piece: slice) -> None:
     layout, given = memory.run.layout, memory.given
     if layout is not None and "input" in given and memory.p.reads_x:
         images = layout.images(given["input"][piece])
-        z = memory.run.bare.maps.product(given["weight_ih"], given.get("bias_ih"), images)
+        z = memory.run.weights.product(given["weight_ih"], given.get("bias_ih"), images)
         memory.put_part("x", layout.rows(z).contiguous(), piece.start)
 
 
@@ -62,7 +60,7 @@ def input_gradients(memory: Memory, piece: slice, found: dict[str, Tensor]) -> N
     layout, given = memory.run.layout, memory.given
     if layout is None or "input" not in given or "d_x" not in memory.p.arrays:
         return
-    d = memory.tensors["d_x"]
+    d = memory.places["d_x"].tensor
     gradient, images = layout.images(d).flatten(0, 1), layout.images(given["input"][piece]).flatten(0, 1)
     if "input" in found:
         of_images = input_gradient(given["weight_ih"], gradient, images).unflatten(0, (len(d), -1))
@@ -74,15 +72,16 @@ def input_gradients(memory: Memory, piece: slice, found: dict[str, Tensor]) -> N
 
 
 def _convolve(memory: Memory, call: ProductCall, step: int) -> None:
-    layout = memory.run.layout
+    layout, part = memory.run.layout, call.part
     assert layout is not None
-    weight, v, out = memory.given[call.matrix], memory.at(call.of, step), memory.at(call.out, step)
-    block = (v if call.transposed else out).shape[1] // (call.of if call.transposed else call.out).blocks
-    weight = weight[call.first * block : (call.first + call.count) * block]
-    result = input_gradient(weight, v, out) if call.transposed else memory.run.bare.maps.product(weight, None, v)
+    weight, v, out = memory.given[part.name], memory.at(call.of, step), memory.at(call.out, step)
+    block = (v if part.transposed else out).shape[1] // (call.of if part.transposed else call.out).blocks
+    weight = weight[part.first * block : (part.first + part.blocks) * block]
+    result = input_gradient(weight, v, out) if part.transposed else memory.run.weights.product(weight, None, v)
     if call.out.kind == "fixed":  # read where it is
-        memory.put(call.out.name, layout.rows(result).contiguous())
-        memory.addresses[memory.index(call.out.name)] = memory.tensors[call.out.name].data_ptr()
+        rows = layout.rows(result).contiguous()
+        memory.places[call.out.name] = Place(rows)
+        memory.addresses[memory.index(call.out.name)] = rows.data_ptr()
     else:
         out.copy_(result)
 

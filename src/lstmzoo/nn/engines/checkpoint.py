@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from lstmzoo.nn.layer import Layer, LayerResult
 
 
-def run_in_segments(run_layer: Callable[[Layer], LayerResult], layer: Layer, steps: int | None) -> LayerResult:
+def run_in_segments(run_layer: Callable[[Layer], LayerResult], layer: Layer, steps: int) -> LayerResult:
     """Run a layer segment by segment, forgetting between them what the backward pass can compute again.
 
     Source: Chen et al. 2016, "Training deep nets with sublinear memory cost", here over time.
@@ -20,9 +20,9 @@ def run_in_segments(run_layer: Callable[[Layer], LayerResult], layer: Layer, ste
     Args:
         run_layer: the engine.
         layer: the layer.
-        steps: steps per segment; None: all at once.
+        steps: steps per segment.
     """
-    if steps is None or steps >= layer.steps or not torch.is_grad_enabled():
+    if steps >= layer.steps or not torch.is_grad_enabled():
         return run_layer(layer)
 
     def run(start: int, *state: Tensor) -> LayerResult:

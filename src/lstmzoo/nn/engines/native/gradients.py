@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lstmzoo.nn.engine.native import convolution
-from lstmzoo.nn.engine.native.layout import Layout
-from lstmzoo.nn.engine.native.memory import Memory, Tensors
-from lstmzoo.nn.engine.native.program import Product
+from lstmzoo.nn.engines.native import convolution
+from lstmzoo.nn.engines.native.layout import Layout
+from lstmzoo.nn.engines.native.memory import Memory, Tensors
+from lstmzoo.nn.engines.native.program import Product
 
 
 def add_matrix_gradients(memory: Memory, kept: Tensors, wanted: set[str], found: Tensors, piece: slice) -> None:
@@ -24,7 +24,7 @@ def add_matrix_gradients(memory: Memory, kept: Tensors, wanted: set[str], found:
     given = memory.given
     for product in memory.run.kernel.program.products:
         name, bias = f"d_{product.name}", product.blocks[0].attributes[2]
-        d = memory.part(name if name in memory.tensors else "d_x", piece)  # (steps, B, blocks · H)
+        d = memory.part(name if name in memory.places else "d_x", piece)  # (steps, B, blocks · H)
         if bias in wanted:
             total = found.setdefault(bias, torch.zeros_like(given[bias]))
             total[_part(product, d.shape[2])] += d.sum((0, 1))
@@ -57,7 +57,7 @@ def _pairs(memory: Memory, kept: Tensors, name: str, piece: slice, d: Tensor) ->
     if kind != "state":
         return [(d, (given[of] if of in given else kept[of])[piece])]
     states, first = kept[f"{of}_states"], given[f"{of}_first"][None]
-    if memory.run.bare.reverse:
+    if memory.run.reverse:
         before = states[piece.start + 1 : piece.stop + 1]
         pairs = [(d[: len(before)], before), (d[len(before) :], first)]
     else:

@@ -8,19 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lstmzoo.nn.call import Call, Result
 from lstmzoo.nn.cell import Cell
+from lstmzoo.nn.engines.layers import run_layers
 from lstmzoo.nn.gate_functions import binary
 from lstmzoo.nn.layer import Layer, LayerResult, Record
 
 
-def supports(layer: Layer) -> bool:
-    """Cells with a parallel form, in steps that are the cell's own equations."""
-    return not obstacle(layer)
-
-
-def obstacle(layer: Layer) -> str:
-    """Why this engine can't run a layer, or ""."""
-    step, cell = layer.step, layer.step.cell
+def supports(call: Call) -> str | None:
+    """Cells with a parallel form, in steps that are the cell's own equations; see `lstmzoo.nn.engines`."""
+    step, cell = call.step, call.step.cell
     if cell.parallel is None:
         return "the cell has no parallel form"
     if step.resets or step.zoned or step.dropped or step.projected:
@@ -28,17 +25,21 @@ def obstacle(layer: Layer) -> str:
     if binary in cell.gates.values():
         return "the derivative of binary gates is not that of their value, so it hangs on the form of the step"
     if step.masked and set(step.clamped) & set(_resting(cell)):
-        return "where a sequence is over, the gates that are held must keep its state"
-    if layer.keep_states and cell.state != ("h",):
+        return "where a sequence is over, the gates that are clamped must keep its state"
+    if call.keep_states and cell.state != ("h",):
         return "the states beside h are never all there"
-    return ""
+    return None
 
 
-def run_layer(layer: Layer) -> LayerResult:
-    """Run one layer in one direction; see `lstmzoo.nn.engine`."""
-    step, cell, maps = layer.step, layer.step.cell, layer.maps
-    of_x = maps.input(layer.streams["x"])  # (T, B, G·H)
-    blocks = maps.input_blocks(of_x.flatten(0, 1))
+def run(call: Call) -> Result:
+    """Run a call; see `lstmzoo.nn.engines`."""
+    return run_layers(call, _all_steps_at_once)
+
+
+def _all_steps_at_once(layer: Layer) -> LayerResult:
+    step, cell, weights = layer.step, layer.step.cell, layer.weights
+    of_x = weights.input(layer.streams["x"])  # (T, B, G·H)
+    blocks = weights.input_blocks(of_x.flatten(0, 1))
     z = cell.Inputs(*(_in_time(layer, block.unflatten(0, of_x.shape[:2])) for block in blocks))
     first = cell.State(*layer.state)
     gates: Record = {}
@@ -46,7 +47,7 @@ def run_layer(layer: Layer) -> LayerResult:
     if real is not None:
         z = _rest(cell, z, real)
     assert cell.parallel is not None
-    h, last = cell.parallel(z, first, step.gates(layer.scalars, gates), maps.parameters())
+    h, last = cell.parallel(z, first, step.gates(layer.scalars, gates), weights.parameters())
     if real is not None:
         last = last._replace(h=_last_output(h, first.h, real))
     return LayerResult(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lstmzoo.nn.engine.native.operations import OPERATIONS
-from lstmzoo.nn.engine.native.passes import Array, Output, Pass, array_name
-from lstmzoo.nn.engine.native.symbol import Symbol
+from lstmzoo.nn.engines.native.operations import OPERATIONS
+from lstmzoo.nn.engines.native.passes import Array, Output, Pass, array_name
+from lstmzoo.nn.engines.native.symbol import Symbol
 
 SIZES = ("H", "P", "I")
 
@@ -35,8 +35,8 @@ class _StageWriter:
         self.names: dict[Symbol, str] = {}
         self.used: dict[str, Array] = {}
         self.current = (stage, 0)
-        self.nodes = sorted((n for n, place in p.places.items() if place[0] == stage), key=lambda n: n.serial)
-        levels = {p.places[n][1] for n in self.nodes} | {0}
+        self.nodes = sorted((n for n, place in p.schedule.items() if place[0] == stage), key=lambda n: n.serial)
+        levels = {p.schedule[n][1] for n in self.nodes} | {0}
         code: list[str] = []
         for level in sorted(levels):
             code += self._level(level)
@@ -50,7 +50,7 @@ class _StageWriter:
 
     def _level(self, level: int) -> list[str]:
         p, self.current = self.p, (self.stage, level)
-        here = [n for n in self.nodes if p.places[n] == (self.stage, level)]
+        here = [n for n in self.nodes if p.schedule[n] == (self.stage, level)]
         lines = []
         for node in here:
             if node.size in ("1", "") and self._computed(node) and node.op != "sum":
@@ -70,7 +70,7 @@ class _StageWriter:
         return node.op not in ("input", "product", "transposed", "constant", "count")
 
     def _outputs(self, level: int, size: str) -> list[Output]:
-        return [o for o in self.p.outputs if o.array.size == size and self.p.places[o.value] == (self.stage, level)]
+        return [o for o in self.p.outputs if o.array.size == size and self.p.schedule[o.value] == (self.stage, level)]
 
     def _loop(self, nodes: list[Symbol], level: int, size: str) -> list[str]:
         """The loop over the units: values, sums, and what is written."""
@@ -78,7 +78,7 @@ class _StageWriter:
         sums = [
             n
             for n in self.nodes
-            if n.op == "sum" and n.attributes[0] == size and p.places[n.args[0]] == (self.stage, level)
+            if n.op == "sum" and n.attributes[0] == size and p.schedule[n.args[0]] == (self.stage, level)
         ]
         outputs = self._outputs(level, size)
         if not nodes and not sums and not outputs:
@@ -135,7 +135,7 @@ class _StageWriter:
             if bias is None:
                 return value
             return f"({value} + {self._address(p.arrays[bias], node.attributes[1], index)})"
-        if node in self.names and (node.size in ("1", "") or p.places[node] == self.current):
+        if node in self.names and (node.size in ("1", "") or p.schedule[node] == self.current):
             return self.names[node]
         if node.size == "":  # the same for all: computed again where it is needed
             return self._expression(node, index)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from lstmzoo.nn.engine.native.symbol import Symbol, UntraceableError, as_symbol, common_size, value_of
+from lstmzoo.nn.engines.native.symbol import FUNCTIONS, Symbol, UntraceableError, as_symbol, common_size, value_of
 
 Gradient = Symbol | None
 
@@ -199,7 +199,7 @@ def _elementwise(name: str) -> Callable[..., Symbol]:
     return lambda *args: _apply(name, *args)
 
 
-FUNCTIONS: dict[str, Callable[..., Symbol]] = {
+FUNCTIONS |= {
     **{name: _elementwise(name) for name in OPERATIONS},
     "add": add,
     "sub": sub,

@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 
-from lstmzoo.nn.engine.native import build
-from lstmzoo.nn.engine.native.emit import PRELUDE, emit
-from lstmzoo.nn.engine.native.passes import Pass, backward_pass, forward_pass
-from lstmzoo.nn.engine.native.program import Program, make_program
-from lstmzoo.nn.engine.native.symbol import UntraceableError
-from lstmzoo.nn.engine.native.tracing import trace_step
-from lstmzoo.nn.engine.native.trial import try_step
+from lstmzoo.nn.engines.native import build
+from lstmzoo.nn.engines.native.emit import PRELUDE, emit
+from lstmzoo.nn.engines.native.passes import Pass, backward_pass, forward_pass
+from lstmzoo.nn.engines.native.program import Program, make_program
+from lstmzoo.nn.engines.native.symbol import UntraceableError
+from lstmzoo.nn.engines.native.tracing import trace_step
+from lstmzoo.nn.engines.native.trial import try_step
 from lstmzoo.nn.layer import Step
 
 log = logging.getLogger(__name__)
@@ -51,39 +51,32 @@ class Kernel:
     digest: str
 
     @functools.cached_property
+    def states(self) -> tuple[str, ...]:
+        """Names of the states."""
+        return tuple(self.program.sizes)
+
+    @functools.cached_property
     def sums(self) -> bool:
         """Whether a step sums over the units of a sequence."""
-        return any(node.op == "sum" for node in self.forward.places)
+        return any(node.op == "sum" for node in self.forward.schedule)
 
 
-def find(step: Step, bias: bool, bias_in_steps: bool, graded: tuple[str, ...], dtype: torch.dtype) -> Kernel | None:
-    """Return the kernel of a step, or None if there can't be one; the arguments are those of `find_or_explain`."""
-    found = find_or_explain(step, bias, bias_in_steps, graded, dtype)
-    return found if isinstance(found, Kernel) else None
-
-
-def find_or_explain(
-    step: Step,
-    bias: bool,
-    bias_in_steps: bool,
-    graded: tuple[str, ...],
-    dtype: torch.dtype,
-    per_row: tuple[str, ...] = (),
+def find(
+    step: Step, bias: bool, graded: tuple[str, ...], dtype: torch.dtype, batched_vectors: tuple[str, ...] = ()
 ) -> Kernel | str:
     """Return the kernel of a step, compiled if need be, or why there can't be one.
 
     Args:
         step: the step.
         bias: whether the maps have biases.
-        bias_in_steps: whether b' is added in every step.
         graded: states for whose values over time gradients may come in.
         dtype: float32 or float64.
-        per_row: the cell's vectors that differ from sequence to sequence.
+        batched_vectors: the cell's vectors that differ from sequence to sequence.
     """
     if dtype not in DTYPES:
         return f"it computes in float32 and float64, not in {dtype}"
     settings = tuple(sorted((k, repr(v)) for k, v in vars(step.cell).items() if k != "learned"))
-    return _find(step, settings, bias, bias_in_steps, graded, dtype, per_row)
+    return _find(step, settings, bias, graded, dtype, batched_vectors)
 
 
 @functools.lru_cache(maxsize=512)
@@ -107,11 +100,9 @@ if hasattr(os, "register_at_fork"):
 
 @functools.lru_cache(maxsize=512)
 @torch.enable_grad()  # a kernel is made for training, too: a step that switches gradients off is refused
-def _make(
-    step: Step, settings: Any, bias: bool, bias_in_steps: bool, graded: Any, dtype: torch.dtype, per_row: Any
-) -> Kernel | str:
+def _make(step: Step, settings: Any, bias: bool, graded: Any, dtype: torch.dtype, batched_vectors: Any) -> Kernel | str:
     try:
-        traced = trace_step(step, bias, bias_in_steps, per_row)
+        traced = trace_step(step, bias, batched_vectors)
         try_step(step)
         program = make_program(traced, graded)
         forward, backward = forward_pass(program), backward_pass(program)
