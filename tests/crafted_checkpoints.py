@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 import lstmzoo
-from lstmzoo.cli.compose import compose
+from lstmzoo.config.compose import compose
 from lstmzoo.models import save_contract
 from tiny_runs import settings
 

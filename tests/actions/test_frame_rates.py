@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lstmzoo.actions.data.video_folder import VideoFolder
 from lstmzoo.actions.gates import read_spaced
-from lstmzoo.actions.predict import SlidingWindow, classify_video
+from lstmzoo.actions.sliding_window import SlidingWindow, classify_video
 from lstmzoo.actions.task import RecognitionTask
 from lstmzoo.errors import DataWarning
 from lstmzoo.io.clips import ClipSampler

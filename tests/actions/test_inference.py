@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmzoo.actions.annotate import annotate
-from lstmzoo.actions.predict import SlidingWindow, classify_video, watch
+from lstmzoo.actions.sliding_window import SlidingWindow, classify_video, watch
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.io import video
 from lstmzoo.io.atomic import csv_file, make_folder, replacing

@@ -20,10 +20,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstmzoo.actions.data import kth_simulated as simulator
+from lstmzoo.actions.data import kth_simulator as simulator
 from lstmzoo.actions.data.kth_check import check
 from lstmzoo.actions.data.kth_files import ACTIONS, parse_sequences
-from lstmzoo.actions.data.kth_simulated import simulate_kth
+from lstmzoo.actions.data.kth_simulator import simulate_kth
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.clips import ClipSampler
 from lstmzoo.synthetic import film, gait

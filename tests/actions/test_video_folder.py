@@ -1,4 +1,4 @@
-"""One's own videos: classes, groups that stay together, lists, and messages that name what is wrong."""
+"""Your own videos: classes, groups that stay together, lists, and messages that name what is wrong."""
 
 from __future__ import annotations
 

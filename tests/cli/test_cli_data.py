@@ -63,7 +63,7 @@ def test_check_a_complete_and_an_incomplete_folder(
         command.run(["check", "kth", f"root={root}"])
     assert caught.value.code == 1
     out = capsys.readouterr().out
-    assert "Missing: 1 video(s): person22_running_d4" in out
+    assert "Missing: 1 video: person22_running_d4" in out
     assert "Not complete. Run `lstmzoo data prepare kth root=" in out
 
 
@@ -76,7 +76,7 @@ def test_check_of_the_published_list_shows_the_published_numbers(
     out = capsys.readouterr().out
     for number in ("760", "768", "863", "2391", "599"):
         assert number in out
-    assert "Missing: 599 video(s)" in out
+    assert "Missing: 599 videos" in out
 
 
 def test_simulated_kth_is_said_to_be_simulated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ import yaml  # type: ignore[import-untyped]
 
 from crafted_checkpoints import Checkpoint, resumable, saved, sound
 from lstmzoo.cli import main
-from lstmzoo.cli.run_lock import owned
+from lstmzoo.runs.lock import owned
 from lstmzoo.errors import LstmzooError
 from tiny_runs import write_tiny_kth
 

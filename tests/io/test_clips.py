@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from lstmzoo.actions.data.clip_dataset import ClipDataset, Segment
+from lstmzoo.actions.data.clip_dataset import ClipDataset, LabelledVideo
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.augment import Augment
-from lstmzoo.io.cache import FrameCache
 from lstmzoo.io.clips import ClipSampler
 from tiny_data import read_number, write_video
 
@@ -68,24 +68,33 @@ def test_empty_segment() -> None:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> FrameCache:
-    cache = FrameCache(tmp_path / "cache", size=(48, 96))
-    cache.build([write_video(tmp_path / "a.avi", 40), write_video(tmp_path / "b.avi", 6, start=100)], progress=False)
-    return cache
+def root(tmp_path: Path) -> Path:
+    write_video(tmp_path / "a.avi", 40)
+    write_video(tmp_path / "b.avi", 6, start=100)
+    return tmp_path
 
 
 FLIP = Augment(flip=True, shift=0, zoom=0)
 
 
-def dataset(tmp_path: Path, cache: FrameCache, num_clips: int = 1, **options: object) -> ClipDataset:
-    a, b = tmp_path / "a.avi", tmp_path / "b.avi"
-    segments = [
-        Segment(a, 0, 15, 0, "a", "p1", "d1"),
-        Segment(a, 15, 40, 1, "a", "p1", "d1"),
-        Segment(b, 2, 5, 0, "b", "p2"),
-    ]
-    sampler = ClipSampler(6, 2, num_clips)
-    return ClipDataset(segments, ["x", "y"], cache, sampler, **{"train": True, "augment": FLIP, **options})  # type: ignore[arg-type]
+class Two(ClipDataset):
+    """Two videos; two sequences in the first, one in the second."""
+
+    classes = ("x", "y")
+
+    def find_videos(self, split: str) -> list[LabelledVideo]:
+        a, b = self.root / "a.avi", self.root / "b.avi"
+        return [
+            LabelledVideo(a, 0, "p1", "a", "d1", [(1, 15)]),
+            LabelledVideo(a, 1, "p1", "a", "d1", [(16, 40)]),
+            LabelledVideo(b, 0, "p2", "b", "", [(3, 5)]),
+        ]
+
+
+def dataset(tmp_path: Path, num_clips: int = 1, **options: Any) -> Two:
+    settings: dict[str, Any] = {"clip_len": 6, "frame_interval": 2, "num_clips": num_clips, "size": (48, 96)}
+    settings |= {"cache_dir": tmp_path / "cache", "train": True, "augment": FLIP, "progress": False}
+    return Two(tmp_path, **settings | options)
 
 
 def numbers(item: dict[str, torch.Tensor]) -> tuple[list[int], set[bool]]:
@@ -93,8 +102,8 @@ def numbers(item: dict[str, torch.Tensor]) -> tuple[list[int], set[bool]]:
     return [number for number, _ in read], {mirrored for _, mirrored in read}
 
 
-def test_items(tmp_path: Path, cache: FrameCache) -> None:
-    data = dataset(tmp_path, cache, num_clips=2, train=False)
+def test_items(root: Path) -> None:
+    data = dataset(root, num_clips=2, train=False)
     assert len(data) == 6
     item = data[3]
     assert item["video"].shape == (6, 1, 48, 96)
@@ -105,8 +114,8 @@ def test_items(tmp_path: Path, cache: FrameCache) -> None:
     assert numbers(data[4])[0] == [102, 104, 103, 102, 104, 103]  # a short segment is looped, inside itself
 
 
-def test_random_clips_stay_inside_and_flip_whole(tmp_path: Path, cache: FrameCache) -> None:
-    data = dataset(tmp_path, cache)
+def test_random_clips_stay_inside_and_flip_whole(root: Path) -> None:
+    data = dataset(root)
     flips = set()
     for epoch in range(30):
         read, mirrored = numbers(data[1, epoch])
@@ -117,33 +126,33 @@ def test_random_clips_stay_inside_and_flip_whole(tmp_path: Path, cache: FrameCac
     assert flips == {True, False}
 
 
-def test_choices_depend_on_seed_epoch_and_index_only(tmp_path: Path, cache: FrameCache) -> None:
-    data, again = dataset(tmp_path, cache, seed=3), dataset(tmp_path, cache, seed=3)
+def test_choices_depend_on_seed_epoch_and_index_only(root: Path) -> None:
+    data, again = dataset(root, seed=3), dataset(root, seed=3)
     backwards = {(i, e): again[i, e]["video"] for e in (2, 1, 0) for i in (2, 1, 0)}
     for i, e in backwards:
         assert torch.equal(data[i, e]["video"], backwards[i, e])
     assert torch.equal(data[1]["video"], data[1, 0]["video"])
     assert len({tuple(numbers(data[1, e])[0]) for e in range(20)}) > 3
-    other = dataset(tmp_path, cache, seed=4)
+    other = dataset(root, seed=4)
     assert any(not torch.equal(other[1, e]["video"], data[1, e]["video"]) for e in range(5))
 
 
-def test_test_clips_do_not_depend_on_the_epoch(tmp_path: Path, cache: FrameCache) -> None:
-    data = dataset(tmp_path, cache, train=False)
+def test_test_clips_do_not_depend_on_the_epoch(root: Path) -> None:
+    data = dataset(root, train=False)
     assert torch.equal(data[1, 0]["video"], data[1, 9]["video"])
     assert numbers(data[1, 9])[1] == {False}
 
 
-def test_workers_see_the_same_clips(tmp_path: Path, cache: FrameCache) -> None:
-    data = dataset(tmp_path, cache)
+def test_workers_see_the_same_clips(root: Path) -> None:
+    data = dataset(root)
     indices = [(i, e) for e in range(2) for i in range(3)]
     alone = list(DataLoader(data, batch_size=2, sampler=indices))  # type: ignore[arg-type]
     shared = list(DataLoader(data, batch_size=2, sampler=indices, num_workers=2))  # type: ignore[arg-type]
     assert all(torch.equal(a["video"], b["video"]) for a, b in zip(alone, shared, strict=True))
 
 
-def test_iteration_ends(tmp_path: Path, cache: FrameCache) -> None:
-    data = dataset(tmp_path, cache)
+def test_iteration_ends(root: Path) -> None:
+    data = dataset(root)
     with pytest.raises(IndexError):
         data[3]
     assert sum(1 for _ in iter(data)) == 3  # type: ignore[call-overload]

@@ -19,8 +19,8 @@ from crafted_checkpoints import NUMBERS, STRANGER, Checkpoint, crafted, put, res
 from lstmzoo.actions.data.pattern_cost import is_quick
 from lstmzoo.actions.data.video_groups import LIKELY, TELLING
 from lstmzoo.cli import evaluation, main
-from lstmzoo.cli.stored import take_contract
-from lstmzoo.cli.stored_run import read_run
+from lstmzoo.runs.stored import take_contract
+from lstmzoo.runs.resume import read_run
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import create_model, registry
 from lstmzoo.models.checkpoint import open_checkpoint
@@ -344,9 +344,9 @@ def test_every_key_that_may_be_null_is_taken_from_a_file_with_a_value() -> None:
     """A setting that is null by default says nothing of its kind; the reader of stored settings must know it."""
     from omegaconf import DictConfig, OmegaConf
 
-    from lstmzoo.cli.compose import all_keys
-    from lstmzoo.cli.configs import config_dir
-    from lstmzoo.cli.stored import EXAMPLES, take_group
+    from lstmzoo.config.compose import all_keys
+    from lstmzoo.config.groups import config_dir
+    from lstmzoo.runs.stored import EXAMPLES, take_group
 
     nullable = set()
     for group in ("data", "task", "callbacks"):

@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lightning.pytorch import Trainer
 
-from lstmzoo.actions.datamodule import ClipDataModule, simulate_missing
+from lstmzoo.actions.data.kth import KTH
+from lstmzoo.actions.data.kth_simulated import SimulatedKTH
+from lstmzoo.actions.datamodule import VideoDataModule
 from lstmzoo.actions.task import RecognitionTask, shuffle_frames
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.training.base import step_seed
@@ -107,14 +109,17 @@ def test_run_log_merges_epochs_and_goes_on(tmp_path: Path) -> None:
     assert summary({"epoch": 4, "train/loss": 1}, max_epochs=-1) == "epoch 5   loss 1.000"
 
 
+simulate_missing = SimulatedKTH.simulate_missing
+
+
 @pytest.fixture(scope="module")
 def kth(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_kth(tmp_path_factory.mktemp("tasks") / "kth")
 
 
-def data_module(root: Path, **changes: Any) -> ClipDataModule:
-    arguments = {"protocol": "kfold", "folds": 3, "size": [32, 32], "clip_len": 4, "batch_size": 5, **changes}
-    return ClipDataModule("kth", str(root), **arguments)
+def data_module(root: Path, **changes: Any) -> VideoDataModule:
+    arguments = {"protocol": "kfold", "folds": 3, "size": [32, 32], "clip_len": 4, "batch_size": 5, "num_workers": 0}
+    return VideoDataModule(KTH, str(root), **{**arguments, "shift": 0.0, "zoom": 0.0, **changes})
 
 
 def task(**changes: Any) -> RecognitionTask:
@@ -205,8 +210,8 @@ def test_no_validation_split_is_no_error(kth: Path) -> None:
 
 
 def test_wrong_settings_of_the_data(kth: Path) -> None:
-    with pytest.raises(LstmzooError, match=r"unknown data\.name 'kht'; did you mean 'kth'"):
-        ClipDataModule("kht", str(kth))
+    with pytest.raises(LstmzooError, match="clip_len"):
+        data_module(kth, clip_len=0)
     with pytest.raises(LstmzooError, match="batch_size"):
         data_module(kth, batch_size=0)
     with pytest.raises(DataError):
@@ -217,21 +222,23 @@ def test_only_simulated_folders_are_simulated_into(
     kth: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(path.name for path in kth.rglob("*"))
-    protocol = {"protocol": "leave_one_out", "fold": 1}
-    simulate_missing(kth, {"persons": 25, "scenarios": 4, "seed": 0}, protocol)
+    protocol: dict[str, Any] = {"protocol": "leave_one_out", "fold": 1}
+    assert not simulate_missing(kth, persons=25, scenarios=4, **protocol)
     assert sorted(path.name for path in kth.rglob("*")) == before
 
-    wanted = {"persons": 2, "scenarios": 1, "seed": 3}
+    wanted: dict[str, Any] = {"persons": 2, "scenarios": 1, "simulation_seed": 3, **protocol}
     with pytest.raises(LstmzooError, match="persons=2"):
-        simulate_missing(tmp_path / "new", wanted, {"protocol": "official"})
-    simulate_missing(tmp_path / "new", wanted, protocol)
+        simulate_missing(tmp_path / "new", **{**wanted, "protocol": "official"})
+    assert simulate_missing(tmp_path / "new", dry_run=True, **wanted)
+    assert not (tmp_path / "new").exists()
+    assert simulate_missing(tmp_path / "new", **wanted)
     assert "simulating KTH with 2 persons" in capsys.readouterr().out
     videos = sorted((tmp_path / "new").glob("*/*.avi"))
     assert len(videos) == 12
-    simulate_missing(tmp_path / "new", wanted, protocol)
+    simulate_missing(tmp_path / "new", **wanted)
     assert "simulating" not in capsys.readouterr().out
     videos[0].unlink()  # as after an interruption
-    simulate_missing(tmp_path / "new", wanted, protocol)
+    simulate_missing(tmp_path / "new", **wanted)
     assert "only 11 of 12 videos" in capsys.readouterr().out
     assert sorted((tmp_path / "new").glob("*/*.avi")) == videos
 
@@ -242,7 +249,7 @@ def test_a_smaller_simulated_set_is_taken_as_it_is(
     root = make_kth({f"person0{person}_{action}_d1": [(1, 8)] for person in (1, 2) for action in ("boxing", "running")})
     (root / "simulated.json").write_text('{"maker": "lstmzoo.actions.data.kth_simulated", "version": 1, "seed": 5}')
     before = sorted(root.rglob("*"))
-    simulate_missing(root, {"persons": 25, "scenarios": 4, "seed": 0}, {"protocol": "official"})
+    simulate_missing(root)
     out = capsys.readouterr().out
     assert "persons=2, scenarios=1, seed=5" in out
     assert "persons=25, scenarios=4, seed=0" in out

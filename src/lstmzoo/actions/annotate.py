@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmzoo.actions.predict import watch
+from lstmzoo.actions.sliding_window import watch
 from lstmzoo.io.atomic import csv_file
 from lstmzoo.io.stream import Stream
 from lstmzoo.viz.film import video_file

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from lstmzoo import nn
-from lstmzoo.actions.predict import source_rate
+from lstmzoo.actions.sliding_window import source_rate
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.resampling import Resampler
 from lstmzoo.io.stream import Stream
@@ -21,7 +21,7 @@ from lstmzoo.viz.gate_plot import gate_traces
 
 
 @dataclass(frozen=True)
-class Watched:
+class GateTrace:
     """What happened inside a model during some frames.
 
     Attributes:
@@ -37,7 +37,7 @@ class Watched:
     trace: Any | None
 
 
-def watch_frames(model: Any, frames: np.ndarray, rate: float) -> Watched:
+def trace_gates(model: Any, frames: np.ndarray, rate: float) -> GateTrace:
     """Run a model over frames and record its gates; its memory is carried through all of them.
 
     Args:
@@ -61,7 +61,7 @@ def watch_frames(model: Any, frames: np.ndarray, rate: float) -> Watched:
             trace, (logits, _) = None, model.forward_frames(clip)
     probabilities = logits.float().softmax(-1)[0].cpu()  # (T, K)
     check_finite(probabilities, model)
-    return Watched(frames, np.arange(len(frames)) / rate, probabilities.numpy(), trace)
+    return GateTrace(frames, np.arange(len(frames)) / rate, probabilities.numpy(), trace)
 
 
 def read_spaced(model: Any, path: str | Path, max_frames: int | None = None) -> tuple[np.ndarray, float]:
@@ -98,12 +98,12 @@ def read_spaced(model: Any, path: str | Path, max_frames: int | None = None) -> 
     return np.stack(kept[:max_frames]), (transform["fps"] if rate else stream.rate) / every
 
 
-def draw_gates(model: Any, watched: Watched, folder: Path, *, layer: int, source: str) -> Path:
+def draw_gates(model: Any, traced: GateTrace, folder: Path, *, layer: int, source: str) -> Path:
     """Write ``gates.png``, or ``probabilities.png`` for a model without recurrent layers.
 
     Args:
         model: from ``lstmzoo.load``.
-        watched: what happened inside it.
+        traced: what happened inside it.
         folder: where to.
         layer: which recurrent layer; -1 is the last.
         source: what was watched, for the line beneath the heading.
@@ -114,15 +114,15 @@ def draw_gates(model: Any, watched: Watched, folder: Path, *, layer: int, source
     Raises:
         LstmzooError: there is no such layer.
     """
-    last = watched.probabilities[-1]
+    last = traced.probabilities[-1]
     seen = f"in the end: {model.classes[int(last.argmax())]} ({last.max():.0%})"
     return gate_traces(
-        watched.trace,
-        watched.frames,
-        folder / ("gates.png" if watched.trace else "probabilities.png"),
-        probabilities=watched.probabilities,
+        traced.trace,
+        traced.frames,
+        folder / ("gates.png" if traced.trace else "probabilities.png"),
+        probabilities=traced.probabilities,
         classes=model.classes,
-        times=watched.times,
+        times=traced.times,
         layer=layer,
         title=_describe(model),
         subtitle=f"{source}  ·  {seen}",

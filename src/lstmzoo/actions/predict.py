@@ -1,177 +1,116 @@
-"""Labels over time: a model slides over a video file or a camera stream and names what it sees.
-
-Only the newest frames are kept, in a ring buffer as long as one clip, so a stream may be endless.
-"""
+"""``lstmzoo predict`` for actions: labels over time for videos, or in front of a camera."""
 
 from __future__ import annotations
 
-import warnings
-from collections import deque
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, get_args
 
-import numpy as np
-import torch
-
-from lstmzoo.errors import CheckpointError, DataWarning, LstmzooError
-from lstmzoo.io import video
-from lstmzoo.io.clips import ClipSampler
-from lstmzoo.io.resampling import Resampler
-from lstmzoo.io.sources import TimedFrame
+from lstmzoo.actions.annotate import Outcome, annotate
+from lstmzoo.actions.tables import summary_table, write_summary
+from lstmzoo.errors import DataError, LstmzooError, Terminated, unknown_choice
+from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.stream import Stream
-from lstmzoo.models.outputs import check_finite
+from lstmzoo.io.terminal import PlainConsole, print_plain
+from lstmzoo.io.video import VIDEO_SUFFIXES, is_frame_folder, is_video, local_path, warn_of_others
+from lstmzoo.training.predictor import Predictor
+
+Format = Literal["mp4", "avi", "none"]
 
 
-class Prediction(NamedTuple):
-    """What the model says at one moment.
+class VideoInput(NamedTuple):
+    """A video file, a folder of frames, or the index of a camera."""
 
-    Attributes:
-        frame: number of the newest frame it had seen, from 0.
-        time_s: the time of that frame in seconds, from the first.
-        label: the most probable class.
-        probabilities: (K,) of all classes.
-    """
-
-    frame: int
-    time_s: float
-    label: str
-    probabilities: np.ndarray
+    name: str
+    source: Path | int
 
 
-class SlidingWindow:
-    """The newest clip of a stream, classified again and again.
-
-    The clip consists of the newest ``clip_len`` frames that are ``frame_interval`` apart, as the model was trained,
-    at the frame rate at which it was trained: a stream of another rate is brought to it.
-    While the stream is shorter than that, what there is is looped, as short segments are in training.
+class ActionPredictor(Predictor[VideoInput, Outcome]):
+    """Writes labels over time (CSV) and annotated videos.
 
     Args:
-        model: from ``lstmzoo.load``: ``classes`` and ``transform`` say what it needs.
-        rate: frames per second of the stream, on average; None takes the frames as they come.
-        name: of the stream, for errors.
+        stride: frames from one prediction to the next.
+        max_frames: stop each video, or the camera, after so many frames; null: all (Ctrl-C ends a camera; what was
+            seen is kept).
+        video: format of the annotated video: mp4, avi or none.
+
+    Raises:
+        LstmzooError: an option out of its range.
     """
 
-    def __init__(self, model: Any, rate: float | None = None, name: str = "") -> None:
-        self.model, self.name = model, name
-        transform = model.transform
-        lacking = {"size", "grey", "clip_len", "frame_interval"} - transform.keys()
-        if lacking:
-            raise CheckpointError(
-                f"the checkpoint's transform lacks {', '.join(sorted(lacking))}; it is no video model's"
-            )
-        self.size, self.grey = tuple(transform["size"]), bool(transform["grey"])
-        self.sampler = ClipSampler(transform["clip_len"], transform["frame_interval"])
-        self.frames: deque[np.ndarray] = deque(maxlen=self.sampler.span)
-        self.resampler = Resampler(transform.get("fps"), rate, self.sampler.span)
+    noun: ClassVar[str] = "videos"
 
-    def push(self, image: np.ndarray, time_s: float = 0.0) -> None:
-        """Take in the next frame as OpenCV reads it, (H, W, 3) uint8 BGR, and its time in seconds."""
-        repeats = self.resampler.repeats(time_s)
-        if repeats:
-            self.frames.extend([video.convert(image, size=self.size, grey=self.grey)] * repeats)
+    def __init__(self, *, stride: int = 4, max_frames: int | None = None, video: Format = "mp4") -> None:
+        if video not in get_args(Format):
+            raise LstmzooError(unknown_choice("video", video, get_args(Format)))
+        for key, value in (("stride", stride), ("max_frames", max_frames)):
+            if value is not None and (type(value) is not int or value < 1):
+                raise LstmzooError(f"{key} must be a whole number of at least 1, not {value}")
+        self.stride, self.max_frames, self.video = stride, max_frames, video
+        self._summarise = False
 
-    @torch.inference_mode()
-    def classify(self) -> np.ndarray:
-        """Return the class probabilities (K,) of the newest clip.
+    def find(self, wanted: str, output: Path) -> Sequence[VideoInput]:
+        """Find a video file, a folder of frames, the videos in a folder and its subfolders, or a camera by its index.
 
-        Raises:
-            DataError: they are not finite.
+        Names are unique; in a folder they keep the subfolders.
         """
-        offsets = self.sampler.even(len(self.frames))[0]
-        clip = np.stack([self.frames[offset] for offset in offsets])  # (T, H, W, C)
-        device = next(self.model.parameters()).device
-        batch = torch.from_numpy(clip).permute(0, 3, 1, 2)[None].to(device)  # (1, T, C, H, W)
-        probabilities = self.model(batch).float().softmax(dim=-1)[0].cpu()
-        check_finite(probabilities, self.model, self.name)
-        return probabilities.numpy()
+        if re.fullmatch(r"-?\d+", str(wanted)) and not Path(str(wanted)).exists():
+            return [VideoInput(f"camera{int(wanted)}", int(wanted))]
+        path = local_path(str(wanted))
+        if path.is_file():
+            return [VideoInput(path.stem, path)]
+        if is_frame_folder(path):
+            return [VideoInput(path.resolve().name, path)]
+        if output.resolve() == path.resolve():
+            raise LstmzooError(f"output {output} is the folder of the videos itself; choose another output")
+        self._summarise = True
+        return _search(path, output)
+
+    def predict(self, item: VideoInput, output: Path, *, alone: bool) -> Outcome:
+        picture = None if self.video == "none" else output / f"{item.name}_predicted.{self.video}"
+        table = output / f"{item.name}_labels.csv"
+        with (
+            Stream(item.source, max_frames=self.max_frames) as stream,
+            progress_bar(item.name, stream.total, "frames", show=alone) as advance,
+        ):
+            outcome = annotate(self.model, stream, item.name, table, picture, stride=self.stride, advance=advance)
+        if outcome.ended_by is not None:
+            if isinstance(item.source, int) and not isinstance(outcome.ended_by, Terminated):
+                return replace(outcome, ended_by=None)  # Ctrl-C is how a camera usually ends
+            print_plain(f"lstmzoo: {item.name} ends after {outcome.seconds:.1f} s here", error=True)
+        return outcome
+
+    def finish(self, outcomes: Sequence[Outcome], failures: Mapping[str, str], output: Path) -> Sequence[str]:
+        if outcomes:
+            PlainConsole().print(summary_table(outcomes))
+        if not self._summarise:
+            return []
+        write_summary(output / "summary.csv", outcomes, failures)
+        return ["summary.csv"]
 
 
-def source_rate(model: Any, stream: Stream) -> float | None:
-    """Return the frame rate from which a stream is to be brought to the model's; None to take frames as they come.
-
-    Warns where a checkpoint does not say its rate, and where the stream has fewer frames than the model was trained to
-    see.
-    """
-    if not stream.says_rate:
-        return None
-    fps = model.transform.get("fps")
-    if fps is None:
-        warnings.warn(
-            "the checkpoint does not say which frame rate it was trained for: every frame counts, however many there "
-            "are per second; train again to have videos of all rates read alike",
-            DataWarning,
-            stacklevel=3,
+def _search(path: Path, output: Path) -> list[VideoInput]:
+    """Find the videos in a folder, without those that lie in the output."""
+    found = [
+        file for file in sorted(path.rglob("*")) if output.resolve() not in (*file.resolve().parents, file.resolve())
+    ]
+    folders = [folder for folder in found if is_frame_folder(folder)]
+    others = [file for file in found if file.is_file() and file.parent not in folders and file.name[0] != "."]
+    files = [file for file in others if is_video(file)]
+    others = [file for file in others if file not in set(files)]
+    files += folders
+    if not files:
+        suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
+        raise DataError(
+            f"there is no video in the folder {path}; looked for files that can be decoded, such as {suffixes}, and "
+            "for folders of frames"
         )
-        return None
-    seen = fps / model.transform["frame_interval"]
-    if stream.rate < 0.99 * seen:
-        text = f"{stream.name} has {stream.rate:.3g} frames per second, fewer than the {seen:.3g} that the network "
-        warnings.warn(f"{text}was trained to see; it sees some twice", DataWarning, stacklevel=3)
-    return stream.rate
-
-
-def watch(model: Any, stream: Stream, *, stride: int = 4) -> Iterator[tuple[TimedFrame, Prediction | None]]:
-    """Read a stream frame by frame and classify every ``stride`` frames, at constant memory.
-
-    A prediction comes with the frames stride - 1, 2 stride - 1, … and with the last frame, so that every stretch of
-    ``stride`` frames has exactly one.
-
-    Args:
-        model: from ``lstmzoo.load``.
-        stream: an opened video file or camera.
-        stride: frames from one prediction to the next.
-
-    Yields:
-        Every frame, (H, W, 3) uint8 BGR with its time, and the prediction made at it or None.
-
-    Raises:
-        DataError: not one frame can be decoded, or the model's outputs are not finite.
-        LstmzooError: the stride is no positive number.
-    """
-    if stride < 1:
-        raise LstmzooError(f"stride must be at least 1, not {stride}")
-    window = SlidingWindow(model, source_rate(model, stream), stream.name)
-    for number, (frame, last) in enumerate(_mark_last(stream.timed())):
-        window.push(*frame)
-        prediction = None
-        if last or number % stride == stride - 1:
-            probabilities = window.classify()
-            label = model.classes[int(probabilities.argmax())]
-            prediction = Prediction(number, frame.time_s, label, probabilities)
-        yield frame, prediction
-
-
-def classify_video(
-    model: Any, source: str | Path | int, *, stride: int = 4, max_frames: int | None = None
-) -> list[Prediction]:
-    """Return the labels of a video over time.
-
-    Args:
-        model: from ``lstmzoo.load``.
-        source: a video file, or the index of a camera (then give ``max_frames``).
-        stride: frames from one prediction to the next.
-        max_frames: stop after so many frames; None for all.
-
-    Returns:
-        One :class:`Prediction` (frame, time_s, label, probabilities) for every ``stride`` frames, in order.
-
-    Raises:
-        DataError: no such file or camera, not one frame of it decodes, or the model's outputs are not finite.
-        LstmzooError: stride or max_frames is no positive number.
-    """
-    with Stream(source, max_frames=max_frames) as stream:
-        seen = watch(model, stream, stride=stride)
-        return [prediction for _, prediction in seen if prediction is not None]
-
-
-def _mark_last(items: Iterable[TimedFrame]) -> Iterator[tuple[TimedFrame, bool]]:
-    """Pair every item with whether it is the last; where a stream ends is known one frame later."""
-    iterator = iter(items)
-    held = next(iterator, None)
-    for item in iterator:
-        if held is not None:
-            yield held, False
-        held = item
-    if held is not None:
-        yield held, True
+    warn_of_others(path, others)
+    names = [file.relative_to(path).with_suffix("").as_posix() for file in files]
+    # Two files that differ only in their suffix keep it.
+    return [
+        VideoInput(name if names.count(name) == 1 else file.relative_to(path).as_posix(), file)
+        for name, file in zip(names, files, strict=True)
+    ]

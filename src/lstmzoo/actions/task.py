@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,43 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lstmzoo.actions import metrics
+from lstmzoo.actions.datamodule import VideoDataModule
+from lstmzoo.actions.models.action_model import ActionModel, needs_grey
+from lstmzoo.actions.results import RecognitionResults, SequencePrediction
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.contract import RATES
 from lstmzoo.models.outputs import check_finite
-from lstmzoo.registry import register_task
-from lstmzoo.training.base import BaseTask, State
-
-
-@dataclass(frozen=True)
-class SequencePrediction:
-    """What was seen in one sequence; frames are counted from 1, the last one included, as in 00sequences.txt."""
-
-    video: str
-    scenario: str
-    first: int
-    last: int
-    label: str
-    prediction: str
-    probabilities: list[float]
-
-
-@dataclass(frozen=True)
-class RecognitionResults:
-    """The outcome of a test.
-
-    Attributes:
-        report: accuracies and confusion matrix.
-        shuffled: the same with the frames of every clip in random order: what is lost is owed to their order.
-        sequences: the prediction for every sequence.
-    """
-
-    report: metrics.Report
-    shuffled: metrics.Report
-    sequences: list[SequencePrediction]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the numbers, ready for JSON."""
-        return {**self.report.as_dict(), "shuffled_frames_accuracy": self.shuffled.sequence_accuracy}
+from lstmzoo.registry import datasets, register_task
+from lstmzoo.settings import settings_of
+from lstmzoo.training.base import BaseTask, Config, State
+from lstmzoo.training.errors import setting_errors
+from lstmzoo.training.predictor import Inspector, Predictor
 
 
 @register_task("recognition")
@@ -58,21 +31,98 @@ class RecognitionTask(BaseTask):
     Args:
         model: registered name of an action model.
         model_args: its arguments.
-        label_smoothing: share of the target that is spread over all classes.
+        lr: peak learning rate.
+        weight_decay: decoupled, per step times lr.
+        warmup_epochs: epochs over which the learning rate rises linearly from zero to lr.
+        gradient_clip_val: largest norm of the gradient; null: no clipping.
+        label_smoothing: share of the target that is spread over all classes, 0..1.
         **settings: those of `BaseTask`.
     """
 
     monitor = ("val/accuracy", "max")
+    data_module = VideoDataModule
+    model_class: ClassVar[type] = ActionModel
+    default_model, default_data = "action_rnn", "kth_simulated"
+    transform_keys = ("size", "clip_len", "frame_interval")
+    dummy_labels: ClassVar[list[str]] = ["one class", "another"]
 
     def __init__(
-        self, model: str, model_args: dict[str, Any], *, label_smoothing: float = 0.0, **settings: Any
+        self,
+        model: str,
+        model_args: dict[str, Any],
+        *,
+        lr: float = 2e-3,
+        weight_decay: float = 0.05,
+        warmup_epochs: float = 1.0,
+        gradient_clip_val: float | None = 1.0,
+        label_smoothing: float = 0.1,
+        **settings: Any,
     ) -> None:
-        super().__init__(model, model_args, **settings)
+        super().__init__(
+            model,
+            model_args,
+            lr=lr,
+            weight_decay=weight_decay,
+            warmup_epochs=warmup_epochs,
+            gradient_clip_val=gradient_clip_val,
+            **settings,
+        )
         if not 0 <= label_smoothing < 1:
             raise LstmzooError(f"task.label_smoothing must be in 0..1 (1 excluded), not {label_smoothing}")
         self.save_hyperparameters()
         self.label_smoothing = label_smoothing
         self._clips: list[tuple[Tensor, Tensor]] = []
+
+    @classmethod
+    def open_data(
+        cls, config: Config, *, split: str = "test", simulate: bool = False, model: Any | None = None
+    ) -> VideoDataModule:
+        data = dict(config["data"])
+        dataset = datasets.get(data.pop("name")).target
+        if model is not None:
+            data["fps"] = model.transform.get("fps")
+            if "classes" in settings_of(dataset):
+                data["classes"] = model.classes
+        return VideoDataModule(
+            dataset, **data, grey=_grey(config), seed=config["seed"], test_split=split, simulate=simulate
+        )
+
+    @classmethod
+    def from_config(cls, config: Config, labels: list[str]) -> RecognitionTask:
+        settings, model, data = dict(config["task"]), dict(config["model"]), config["data"]
+        del settings["name"]
+        transform: dict[str, Any] = {
+            "size": list(data["size"]),
+            "grey": _grey(config),
+            "clip_len": data["clip_len"],
+            "frame_interval": data["frame_interval"],
+        }
+        with setting_errors("the model or the task"):
+            built = cls(
+                model.pop("name"),
+                {**model, "num_classes": len(labels)},
+                classes=labels,
+                transform=transform,
+                config=config,
+                seed=config["seed"],
+                **settings,
+            )
+        with setting_errors(f"the model for frames of data.size={transform['size']}"), torch.no_grad():
+            built.model.eval()(torch.zeros(1, 1, 1 if transform["grey"] else 3, *transform["size"]))
+            built.model.train()
+        return built
+
+    @classmethod
+    def predictor(cls) -> type[Predictor[Any, Any]]:
+        from lstmzoo.actions.predict import ActionPredictor
+
+        return ActionPredictor
+
+    @classmethod
+    def inspector(cls) -> type[Inspector]:
+        from lstmzoo.actions.inspect import ActionInspector
+
+        return ActionInspector
 
     def setup(self, stage: str) -> None:
         """Keep the frame rate of the training videos, by which other videos are stepped through."""
@@ -168,6 +218,13 @@ class RecognitionTask(BaseTask):
         numbers, probabilities = columns
         items, first = np.unique(numbers[:, 0], return_index=True)  # processes repeat some to be equally many
         return items, numbers[first, 1], probabilities[first].astype(np.float64)
+
+
+def _grey(config: Config) -> bool:
+    """Whether the model of a configuration takes grey frames."""
+    model = dict(config["model"])
+    with setting_errors("the model"):
+        return needs_grey(model.pop("name"), **{**model, "num_classes": len(RecognitionTask.dummy_labels)})
 
 
 def shuffle_frames(video: Tensor, items: Tensor) -> Tensor:

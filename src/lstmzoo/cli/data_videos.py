@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmzoo.cli.options import names
+from lstmzoo.config.options import names
 
 if TYPE_CHECKING:
     from lstmzoo.actions.data.video_folder_check import VideoFolderReport

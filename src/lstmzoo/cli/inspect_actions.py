@@ -11,15 +11,15 @@ from omegaconf import DictConfig
 from lstmzoo.actions.data.clip_dataset import ClipDataset
 from lstmzoo.actions.gates import draw_gates, read_spaced, watch_frames
 from lstmzoo.actions.task import RecognitionResults
-from lstmzoo.cli.compose import compose
-from lstmzoo.cli.device import load_model
-from lstmzoo.cli.evaluation import evaluate, open_split
-from lstmzoo.cli.request import Request, measured_folder, output_folder, read_request, split_overrides
+from lstmzoo.config.compose import compose
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.atomic import csv_file
 from lstmzoo.io.sources import FALLBACK_FPS
 from lstmzoo.io.video import is_frame_folder
 from lstmzoo.models.recurrent_layers import check_layer, has_memory
+from lstmzoo.runs.device import load_model
+from lstmzoo.runs.evaluate import evaluate, open_split
+from lstmzoo.runs.request import Request, measured_folder, output_folder, read_request, split_overrides
 from lstmzoo.viz import plots
 
 

@@ -27,7 +27,7 @@ def run(argv: list[str]) -> None:
         LstmzooError: a mistake in what was asked for; a single input that cannot be read.
         SystemExit: with code 1 if some videos of a folder could not be read; the others are done.
     """
-    from lstmzoo.cli.compose import compose
+    from lstmzoo.config.compose import compose
 
     config = compose("predict", argv)
     if config.video not in VIDEO_FORMATS:
@@ -59,10 +59,10 @@ def predict(config: DictConfig, sources: dict[str, Path | int], output: Path, se
     """
     from lstmzoo.actions.annotate import Outcome, annotate
     from lstmzoo.actions.tables import summary_table, write_summary
-    from lstmzoo.cli.device import load_model
     from lstmzoo.io.progress import progress_bar
     from lstmzoo.io.stream import Stream
     from lstmzoo.io.terminal import PlainConsole, print_plain
+    from lstmzoo.runs.device import load_model
 
     model = load_model(config.ckpt_path, config.device)
     outcomes: list[Outcome] = []

@@ -14,10 +14,10 @@ from rich.table import Table
 from lstmzoo.actions.task import RecognitionResults
 from lstmzoo.captioning.task import CaptionResults
 from lstmzoo.cli.caption_results import save_captions, show_captions
-from lstmzoo.cli.measured import Measured
 from lstmzoo.cli.segment_results import save_segmentation, show_segmentation
 from lstmzoo.io.atomic import csv_file, write_json
 from lstmzoo.io.terminal import wide_console
+from lstmzoo.runs.measured import Measured
 from lstmzoo.segmentation.results import SegmentationResults
 from lstmzoo.viz import plots
 

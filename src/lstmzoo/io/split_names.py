@@ -1,6 +1,11 @@
-"""What people call the splits of their data sets: in the names of folders, of lists and of files."""
+"""The splits of data sets, and what people call them: in the names of folders, of lists and of files."""
 
 from __future__ import annotations
+
+SPLITS = ("train", "val", "test")
+
+UNIONS = {"train": ("train",), "val": ("val",), "test": ("test",), "trainval": ("train", "val"), "all": SPLITS}
+"""What a data set can be asked for, and the splits that it is."""
 
 SPLIT_NAMES = {
     "train": "train",

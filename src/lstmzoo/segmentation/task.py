@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -12,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lstmzoo.errors import DataWarning, LstmzooError, unknown_choice
+from lstmzoo.errors import CheckpointError, DataWarning, LstmzooError, unknown_choice
 from lstmzoo.io.wording import listed
 from lstmzoo.models.outputs import check_finite
 from lstmzoo.registry import datasets, register_task
@@ -61,6 +62,10 @@ class Targets(NamedTuple):
     known: Tensor
 
 
+LEAST_FRAME = 33
+"""Longer side of the frames, in pixels: of 32, the coarsest maps would be single numbers."""
+
+
 @register_task("segmentation")
 class SegmentationTask(BaseTask):
     """Segmentation of video: the foreground, or the objects of a first mask.
@@ -91,10 +96,9 @@ class SegmentationTask(BaseTask):
     monitor = ("val/J&F", "max")
     data_module: ClassVar = SegmentationDataModule
     model_class: ClassVar[type] = Segmenter
-    default_model: ClassVar[str] = "segment_recurrent"
-    default_data: ClassVar[str] = "davis_simulated"
+    default_model, default_data = "segment_recurrent", "davis_simulated"
+    transform_keys = ("size",)
     dummy_labels: ClassVar[Any] = []
-    transform_keys: ClassVar[tuple[str, ...]] = ("size",)
 
     def __init__(
         self,
@@ -145,6 +149,12 @@ class SegmentationTask(BaseTask):
         self.model.encoder.train()  # once more: a frozen one also keeps its statistics
 
     # --- what the commands ask for -------------------------------------------------------------------------------
+
+    @classmethod
+    def check_transform(cls, transform: Mapping[str, Any], origin: str) -> None:
+        super().check_transform(transform, origin)
+        if max(transform["size"]) < LEAST_FRAME:
+            raise CheckpointError(f"{origin}: its frames of {transform['size']} pixels are too small to segment")
 
     @classmethod
     def open_data(
@@ -292,8 +302,8 @@ class SegmentationTask(BaseTask):
         there = either > 0
         self.record("J", (both[there] / either[there]).sum(), int(there.sum()))
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.adamw(encoder_groups(self.model, self.lr, self.encoder_lr))
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        return encoder_groups(self.model, self.lr, self.encoder_lr)
 
     # --- validation and test -------------------------------------------------------------------------------------
 

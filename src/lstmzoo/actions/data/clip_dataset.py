@@ -1,20 +1,50 @@
-"""The torch Dataset of labelled segments of videos that KTH and VideoFolder share."""
+"""The family of data sets of labelled videos: a subclass says which videos there are, and the rest is here."""
 
 from __future__ import annotations
 
+import warnings
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from lstmzoo.actions.data.video_report import VideoReport, report_on
+from lstmzoo.errors import DataError, DataWarning, LstmzooError, unknown_choice
+from lstmzoo.io import video
 from lstmzoo.io.augment import Augment
-from lstmzoo.io.cache import FrameCache
+from lstmzoo.io.cache import FrameCache, default_cache_dir
 from lstmzoo.io.clips import ClipSampler
+from lstmzoo.io.split_names import SPLITS, UNIONS
+from lstmzoo.io.wording import counted, listed
+
+Range = tuple[int, int]
+"""First and last frame of a sequence, counted from 1, both included."""
+
+
+class LabelledVideo(NamedTuple):
+    """A video and what is known of it.
+
+    Attributes:
+        path: the file, or a folder of frames.
+        label: index of its class.
+        group: person, scene or the like; videos of one group are never in two splits.
+        name: what results call it; by default its name and that of its folder.
+        scenario: condition of the recording, e.g. ``"d1"``; empty where there is none.
+        ranges: the sequences in it; by default one, the whole video.
+    """
+
+    path: Path
+    label: int
+    group: str
+    name: str = ""
+    scenario: str = ""
+    ranges: Sequence[Range] | None = None
 
 
 @dataclass(frozen=True)
@@ -43,8 +73,11 @@ class Segment:
         return self.last - self.first
 
 
-class ClipDataset(Dataset[dict[str, Any]]):
-    """Clips of labelled segments.
+class ClipDataset(Dataset[dict[str, Any]], ABC):
+    """Clips of the videos of a split.
+
+    A subclass sets `classes` and writes `find_videos`. Its constructor takes what is special about it, keeps that in
+    attributes, and hands ``**settings`` on; see docs/own_data.md.
 
     It has `num_clips` items per segment: item ``i`` is clip ``i % num_clips`` of segment ``i // num_clips``. In
     training the clips lie at random places (and are seen in random views); otherwise they are evenly spaced, always the
@@ -58,44 +91,102 @@ class ClipDataset(Dataset[dict[str, Any]]):
     - ``"index"``: int, the item
     - ``"segment"``: int, index into `segments`
 
-    Frames of a clip are as far apart in time in a video of any frame rate: `frame_interval` is meant for `fps`.
-
-    Args:
-        segments: the labelled segments; their videos are in `cache`.
-        classes: class names, in the order of the labels.
-        cache: the decoded videos.
-        sampler: places the clips.
-        train: random clips instead of evenly spaced ones.
-        seed: seed of the random places and views.
-        augment: draws a random view of each training clip; None shows them as they are.
-        fps: frames per second that the sampler's `frame_interval` is meant for; None for the rate of most segments.
+    Frames of a clip are equally far apart in time in videos of any frame rate: `frame_interval` is meant for `fps`.
 
     Attributes:
-        fps: the same, or None where no video tells its rate.
+        videos: the videos of the split.
+        segments: the sequences in them, as far as they decode.
+        problems: what is missing or left out, in words.
+        fps: frames per second that `frame_interval` is meant for; None where no video tells its rate.
+
+    Args:
+        root: folder of the data set.
+        split: train, val, test, trainval (both) or all.
+        clip_len: frames per clip (T).
+        frame_interval: frames of the video from one frame of a clip to the next, at the frame rate of most videos.
+        size: height and width that frames are scaled to, in pixels.
+        cache_dir: folder of the decoded frames; null: inside root.
+        num_clips: clips per sequence.
+        grey: luminance only (C = 1), else RGB (C = 3).
+        train: random clips instead of evenly spaced ones; by default for ``split="train"``.
+        seed: seed of the random clips and views.
+        augment: random views of the training clips; None for none.
+        fps: frames per second that `frame_interval` is meant for; None for the rate of most of the split's videos.
+        progress: show a progress bar while videos are decoded.
+        decode: decode videos that are not in the cache yet; otherwise `segments` stays empty.
+
+    Raises:
+        DataError: there is no such data set, or nothing usable in this split.
+        LstmzooError: an unknown split, or a setting out of its range.
     """
+
+    classes: Sequence[str]
+    """Class names, in the order of the labels; a subclass has set them when `find_videos` returns."""
 
     def __init__(
         self,
-        segments: Sequence[Segment],
-        classes: Sequence[str],
-        cache: FrameCache,
-        sampler: ClipSampler,
+        root: str | Path,
+        split: str = "train",
         *,
-        train: bool,
+        clip_len: int = 16,
+        frame_interval: int = 2,
+        size: tuple[int, int] = (64, 64),
+        cache_dir: str | Path | None = None,
+        num_clips: int = 1,
+        grey: bool = True,
+        train: bool | None = None,
         seed: int = 0,
-        augment: Augment | None = None,
+        augment: Augment | None = Augment(),  # noqa: B008 (frozen)
         fps: float | None = None,
+        progress: bool = True,
+        decode: bool = True,
     ) -> None:
-        self.segments = list(segments)
-        self.classes = list(classes)
-        self.cache = cache
-        self.sampler = sampler
-        self.train = train
-        self.seed = seed
-        self.augment = augment
-        self._rates = {path: cache.rate(path) for path in dict.fromkeys(segment.path for segment in self.segments)}
+        self.root, self.split = Path(root), split
+        self.sampler = ClipSampler(clip_len, frame_interval, num_clips)
+        self.train = split == "train" if train is None else train
+        self.seed, self.augment = seed, augment
+        if split not in UNIONS:
+            raise LstmzooError(unknown_choice("split", split, UNIONS))
+        self.problems: list[str] = []
+        self.videos = list(self.find_videos(split))
+        self.cache = FrameCache(cache_dir or default_cache_dir(self.root), size=size, grey=grey)
+        self.segments = self._decode(progress) if decode else []
+        self._rates = {path: self.cache.rate(path) for path in dict.fromkeys(s.path for s in self.segments)}
         rates = Counter(rate for segment in self.segments if (rate := self._rates[segment.path]))
         self.fps = fps or (rates.most_common(1)[0][0] if rates else None)
+
+    @abstractmethod
+    def find_videos(self, split: str) -> Sequence[LabelledVideo]:
+        """Find the videos of a split in `root`, set `classes`, and add to `problems` what is odd.
+
+        Args:
+            split: train, val, test, trainval or all.
+
+        Raises:
+            DataError: there is no such data set, or something in it that makes it useless.
+        """
+
+    @property
+    def about(self) -> str:
+        """How the splits came about, in words; empty where that goes without saying."""
+        return ""
+
+    @classmethod
+    def check(cls, root: str | Path, *, progress: bool = True, **settings: Any) -> VideoReport:
+        """Count what is there, by decoding every video once.
+
+        Args:
+            root: folder of the data set.
+            progress: show a progress bar.
+            **settings: those of the data set that say which videos there are.
+
+        Raises:
+            DataError: there is no such data set.
+        """
+        opened = {split: cls(root, split, decode=False, **settings) for split in SPLITS}
+        problems = list(dict.fromkeys(problem for dataset in opened.values() for problem in dataset.problems))
+        videos = {split: {one.path: one.label for one in dataset.videos} for split, dataset in opened.items()}
+        return report_on(Path(root), opened["train"].classes, videos, problems, progress=progress)
 
     def __len__(self) -> int:
         return len(self.segments) * self.sampler.num_clips
@@ -126,9 +217,66 @@ class ClipDataset(Dataset[dict[str, Any]]):
         frames = self.cache.frames(segment.path)[segment.first + offsets]  # (T, H, W, C)
         if self.train and self.augment is not None:
             frames = self.augment(frames, rng)
-        video = np.ascontiguousarray(frames.transpose(0, 3, 1, 2))  # (T, C, H, W)
-        return {"video": torch.from_numpy(video), "label": segment.label, "index": item, "segment": number}
+        clip_frames = np.ascontiguousarray(frames.transpose(0, 3, 1, 2))  # (T, C, H, W)
+        return {"video": torch.from_numpy(clip_frames), "label": segment.label, "index": item, "segment": number}
 
     def _speed(self, segment: Segment) -> float:
         """Frame rate of a segment as a multiple of `fps`; 1 where it is not known."""
         return (self._rates[segment.path] or self.fps or 1.0) / (self.fps or 1.0)
+
+    def _decode(self, progress: bool) -> list[Segment]:
+        """Decode the videos; what cannot be used is left out, with a warning."""
+        for problem in self.problems:
+            warnings.warn(problem, DataWarning, stacklevel=4)
+        failed = self.cache.build([one.path for one in self.videos], progress=progress)
+        if failed:
+            message = f"{len(failed)} of {counted(len(self.videos), 'video')} left out: {listed(failed.values())}"
+            if len(failed) == len(self.videos):
+                raise DataError(message)
+            warnings.warn(message, DataWarning, stacklevel=4)
+        segments: list[Segment] = []
+        for one in self.videos:
+            if one.path not in failed:
+                segments += _segments(one, self.cache.count(one.path))
+        if self.videos and not segments:
+            raise DataError(f"{self.root}: every sequence lies past the end of its video; the list is of other files")
+        return segments
+
+
+def _segments(one: LabelledVideo, frames: int) -> list[Segment]:
+    """The sequences of a video that has so many frames."""
+    ranges, changes = clamp_ranges([(1, frames)] if one.ranges is None else one.ranges, frames)
+    if changes:
+        declared = video.declared_frames(one.path)
+        text = f"{one.path} declares {declared} frames, {frames} decode; sequences: {', '.join(changes)}"
+        warnings.warn(text, DataWarning, stacklevel=5)
+    name = one.name or f"{one.path.parent.name}/{one.path.stem}"
+    return [Segment(one.path, first - 1, last, one.label, name, one.group, one.scenario) for first, last in ranges]
+
+
+class Clamped(NamedTuple):
+    """Ranges as they can be used, and what had to be changed."""
+
+    ranges: list[Range]
+    changes: list[str]
+
+
+def clamp_ranges(ranges: Sequence[Range], frames: int) -> Clamped:
+    """Cut ranges to the frames that a video has.
+
+    Args:
+        ranges: first and last frame, counted from 1, both included.
+        frames: number of frames that decode.
+
+    Returns:
+        The ranges, without those that lie wholly past the end, and the changes in words.
+    """
+    kept, changes = [], []
+    for first, last in ranges:
+        if first > frames:
+            changes.append(f"{first}-{last} left out")
+            continue
+        if last > frames:
+            changes.append(f"{first}-{last} cut to {first}-{frames}")
+        kept.append((first, min(last, frames)))
+    return Clamped(kept, changes)

@@ -13,8 +13,6 @@ import numpy as np
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.io.wording import listed
 
-SPLITS = ("train", "val", "test")
-
 TRIES = 200
 """Deals tried before giving up; one is enough unless groups span several classes."""
 

@@ -5,18 +5,15 @@ Schuldt, Laptev, Caputo, "Recognizing human actions: a local SVM approach", ICPR
 
 from __future__ import annotations
 
-import os
-import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from lstmzoo.actions.data.clip_dataset import ClipDataset, Segment
+from lstmzoo.actions.data.clip_dataset import ClipDataset, LabelledVideo, Range
 from lstmzoo.actions.data.kth_check import KTHReport, check
 from lstmzoo.actions.data.kth_files import (
     ACTIONS,
     SEQUENCES_FILE,
-    Range,
-    VideoFiles,
-    clamp_ranges,
     find_videos,
     missing_videos,
     parse_name,
@@ -24,169 +21,153 @@ from lstmzoo.actions.data.kth_files import (
     read_sequences,
     remedy,
 )
-from lstmzoo.actions.data.kth_protocols import PROTOCOLS, SPLITS, split_persons
-from lstmzoo.errors import DataError, DataWarning
-from lstmzoo.io import video
-from lstmzoo.io.augment import Augment
-from lstmzoo.io.cache import FrameCache, default_cache_dir
-from lstmzoo.io.clips import ClipSampler
+from lstmzoo.actions.data.kth_protocols import PROTOCOLS, Protocol, split_persons
+from lstmzoo.errors import DataError
 from lstmzoo.io.wording import listed
+from lstmzoo.registry import register_dataset
 
-__all__ = ["ACTIONS", "KTH", "PROTOCOLS", "SPLITS", "KTHReport", "check", "parse_sequences"]
+__all__ = ["ACTIONS", "KTH", "PROTOCOLS", "KTHReport", "check", "parse_sequences"]
 
 
+@register_dataset("kth", "recognition", root="data/kth")
 class KTH(ClipDataset):
-    """The sequences of KTH, or of a simulated KTH, as clips.
+    """The real KTH, six actions of 25 persons: `lstmzoo data prepare kth` fetches it.
 
     The folder holds 00sequences.txt and the videos, all in it or in one folder per action. Videos are decoded once,
     when the data set is first opened. Files that were cut short are used as far as they decode; a `DataWarning` names
     them.
 
     Args:
-        root: folder of the data set.
-        split: train, val, test, trainval (both) or all.
-        protocol: who is trained on and who is tested: official, 16/9, leave_one_out or kfold; see
-            `lstmzoo.actions.data.kth_protocols`. A split that the protocol does not have is empty.
-        fold: leave_one_out: the person tested; kfold: the group of persons tested, 0 … folds − 1.
+        root: folder with 00sequences.txt and the videos, flat or in a folder per action.
+        split: train, val, test, trainval (both) or all. A split that the protocol does not have is empty.
+        protocol: official (8/8/9 persons), 16/9, leave_one_out or kfold; see `lstmzoo.actions.data.kth_protocols`.
+        fold: leave_one_out: the person tested; kfold: the group of persons tested, 0 … folds - 1.
         folds: kfold: number of groups of persons.
-        split_seed: kfold: seed by which persons are dealt into groups; apart from `seed`, so that training again with
-            another seed tests the same persons.
-        clip_len: frames per clip (T).
-        frame_interval: distance of neighbouring frames of a clip, in frames of the video (25 per second).
-        num_clips: clips per sequence.
-        size: (height, width) of the frames, in pixels.
-        grey: luminance only (C = 1), else RGB (C = 3).
-        train: random clips instead of evenly spaced ones; by default for ``split="train"``.
-        seed: seed of the random clips and views.
-        augment: random views of the training clips; None for none.
-        fps: frames per second that `frame_interval` is meant for; None for the rate of most of the split's videos.
-        cache_dir: folder of the decoded frames; by default ``root/.lstmzoo_cache``.
-        progress: show a progress bar while videos are decoded.
+        split_seed: kfold: seed by which persons are dealt into groups; apart from the seed of training, so that
+            training again with another seed tests the same persons.
+        **settings: those of `ClipDataset`.
 
     Raises:
         DataError: there is no data set, a broken 00sequences.txt, or nothing usable in this split.
         LstmzooError: an unknown split or protocol, or a fold that the protocol does not have.
     """
 
+    classes: Sequence[str] = list(ACTIONS)
+
     def __init__(
         self,
-        root: str | os.PathLike[str],
+        root: str | Path,
         split: str = "train",
         *,
-        protocol: str = "official",
+        protocol: Protocol = "official",
         fold: int = 0,
         folds: int = 5,
         split_seed: int = 0,
-        clip_len: int = 16,
-        frame_interval: int = 2,
-        num_clips: int = 1,
-        size: tuple[int, int] = (64, 64),
-        grey: bool = True,
-        train: bool | None = None,
-        seed: int = 0,
-        augment: Augment | None = Augment(),  # noqa: B008 (frozen)
-        fps: float | None = None,
-        cache_dir: str | os.PathLike[str] | None = None,
-        progress: bool = True,
+        **settings: Any,
     ) -> None:
-        self.root = Path(root)
-        self.split = split
-        self.protocol = protocol
-        sampler = ClipSampler(clip_len, frame_interval, num_clips)
-        cache = FrameCache(cache_dir or default_cache_dir(self.root), size=size, grey=grey)
-        chosen = choose_sequences(self.root, split, protocol=protocol, fold=fold, folds=folds, split_seed=split_seed)
-        segments = _segments(self.root, chosen, cache, progress)
-        train = split == "train" if train is None else train
-        super().__init__(segments, ACTIONS, cache, sampler, train=train, seed=seed, augment=augment, fps=fps)
+        self.protocol, self.fold, self.folds, self.split_seed = protocol, fold, folds, split_seed
+        super().__init__(root, split, **settings)
 
-
-def choose_sequences(
-    root: Path, split: str, *, protocol: str = "official", fold: int = 0, folds: int = 5, split_seed: int = 0
-) -> dict[str, list[Range]]:
-    """Return the frame ranges of the videos of a split; see `KTH` for the arguments.
-
-    Raises:
-        DataError: there is no data set, a broken 00sequences.txt, or no person in this split.
-        LstmzooError: an unknown split or protocol, or a fold that the protocol does not have.
-    """
-    sequences = read_sequences(root)
-    names = {name: parse_name(name) for name in sequences}
-    everyone = {name.person for name in names.values()}
-    persons = split_persons(protocol, persons=everyone, fold=fold, folds=folds, seed=split_seed).of(split)
-    chosen = {name: sequences[name] for name in sequences if names[name].person in persons}
-    if not any(chosen.values()):
-        _explain_empty(root, split, protocol, everyone)
-    return chosen
-
-
-def _explain_empty(root: Path, split: str, protocol: str, everyone: set[int]) -> None:
-    """Tell a validation split that may be empty from one whose persons are not there."""
-    if split == "val" and protocol in ("16/9", "leave_one_out"):
-        return
-    message = (
-        f"{root} has no person of split {split!r} under protocol {protocol!r}; it has persons {listed(everyone, 25)}. "
-        "Simulate more persons, or use protocol=kfold or protocol=leave_one_out"
-    )
-    if split != "val":
-        raise DataError(message)
-    warnings.warn(message, DataWarning, stacklevel=4)
-
-
-def _segments(root: Path, sequences: dict[str, list[Range]], cache: FrameCache, progress: bool) -> list[Segment]:
-    """Turn ranges into segments of the videos that are there, as far as they decode."""
-    wanted = {name: ranges for name, ranges in sequences.items() if ranges}
-    files = find_videos(root)
-    found = {name: files.paths[name] for name in wanted if name in files.paths}
-    missing = [name for name in wanted if name not in found]
-    if wanted and not found:
-        raise DataError(f"{root}: {missing_videos(missing)}. {remedy(root)}")
-    _warn_of_odd_files(root, files, sequences, missing)
-    failed = cache.build(found.values(), progress=progress)
-    if found and len(failed) == len(found):
-        raise DataError(
-            f"none of {len(found)} videos in {root} can be decoded; the first: {next(iter(failed.values()))}"
-        )
-    segments: list[Segment] = []
-    for name, path in found.items():
-        if path in failed:
-            lost = len(wanted[name])
-            warnings.warn(f"{failed[path]}; its {lost} sequences are left out", DataWarning, stacklevel=4)
-            continue
-        segments += _segments_of(path, name, wanted[name], cache.count(path))
-    if found and not segments:
-        raise DataError(
-            f"{root}: every sequence lies past the end of its video; {SEQUENCES_FILE} belongs to other files"
-        )
-    return segments
-
-
-def _segments_of(path: Path, name: str, ranges: list[Range], frames: int) -> list[Segment]:
-    kept, changes = clamp_ranges(ranges, frames)
-    if changes:
-        declared = video.declared_frames(path)
-        warnings.warn(
-            f"{path} declares {declared} frames, {frames} decode; sequences: {', '.join(changes)}",
-            DataWarning,
-            stacklevel=5,
-        )
-    person, action, scenario = parse_name(name)
-    return [
-        Segment(path, first - 1, last, ACTIONS.index(action), name, f"person{person:02d}", scenario)
-        for first, last in kept
-    ]
-
-
-def _warn_of_odd_files(root: Path, files: VideoFiles, sequences: dict[str, list[Range]], missing: list[str]) -> None:
-    if missing:
-        warnings.warn(f"{root}: {missing_videos(missing)}", DataWarning, stacklevel=5)
-    for name, others in files.duplicates.items():
-        if sequences.get(name):
-            warnings.warn(
-                f"{name} was found {len(others) + 1} times; {files.paths[name]} is used, not {listed(others)}",
-                DataWarning,
-                stacklevel=5,
+    def find_videos(self, split: str) -> Sequence[LabelledVideo]:
+        sequences = read_sequences(self.root)
+        names = {name: parse_name(name) for name in sequences}
+        everyone = {name.person for name in names.values()}
+        persons = split_persons(
+            self.protocol, persons=everyone, fold=self.fold, folds=self.folds, seed=self.split_seed
+        ).of(split)
+        chosen = {name: sequences[name] for name in sequences if names[name].person in persons}
+        wanted = {name: ranges for name, ranges in chosen.items() if ranges}
+        if not wanted:
+            self._explain_empty(split, everyone)
+        files = self._find_files(chosen, wanted)
+        return [
+            LabelledVideo(
+                files[name],
+                label=ACTIONS.index(names[name].action),
+                group=f"person{names[name].person:02d}",
+                name=name,
+                scenario=names[name].scenario,
+                ranges=ranges,
             )
-    unlisted = [path for name, path in files.paths.items() if name in sequences and not sequences[name]]
-    if unlisted:
-        message = f"{root}: not used, because {SEQUENCES_FILE} has no frame ranges for them: {listed(unlisted)}"
-        warnings.warn(message, DataWarning, stacklevel=5)
+            for name, ranges in wanted.items()
+            if name in files
+        ]
+
+    def _find_files(self, chosen: dict[str, list[Range]], wanted: dict[str, list[Range]]) -> dict[str, Path]:
+        """Find the files of the videos that have ranges; note what is odd."""
+        files = find_videos(self.root)
+        missing = [name for name in wanted if name not in files.paths]
+        if wanted and len(missing) == len(wanted):
+            raise DataError(f"{self.root}: {missing_videos(missing)}. {remedy(self.root)}")
+        if missing:
+            self.problems.append(f"{self.root}: {missing_videos(missing)}")
+        for name, others in files.duplicates.items():
+            if wanted.get(name):
+                self.problems.append(
+                    f"{name} was found {len(others) + 1} times; {files.paths[name]} is used, not {listed(others)}"
+                )
+        unlisted = [path for name, path in files.paths.items() if name in chosen and not chosen[name]]
+        if unlisted:
+            self.problems.append(
+                f"{self.root}: not used, because {SEQUENCES_FILE} has no frame ranges for them: {listed(unlisted)}"
+            )
+        return files.paths
+
+    def _explain_empty(self, split: str, everyone: set[int]) -> None:
+        """Tell a validation split that may be empty from one whose persons are not there."""
+        if split == "val" and self.protocol in ("16/9", "leave_one_out"):
+            return
+        message = (
+            f"{self.root} has no person of split {split!r} under protocol {self.protocol!r}; it has persons "
+            f"{listed(everyone, 25)}. Simulate more persons, or use protocol=kfold or protocol=leave_one_out"
+        )
+        if split != "val":
+            raise DataError(message)
+        self.problems.append(message)
+
+    @classmethod
+    def check(cls, root: str | Path, *, progress: bool = True) -> KTHReport:  # type: ignore[override]
+        """Count sequences against the published numbers.
+
+        Args:
+            root: folder of the data set.
+            progress: show a progress bar.
+        """
+        return check(root, progress=progress)
+
+    @staticmethod
+    def simulate(
+        root: str | Path,
+        *,
+        persons: int = 25,
+        scenarios: int = 4,
+        actions: Sequence[str] = ACTIONS,
+        seed: int = 0,
+        workers: int | None = None,
+    ) -> None:
+        """Write a KTH of moving figures: real AVI files in the real layout.
+
+        Args:
+            root: the folder; a new or empty one, or a simulated set that is to be completed or extended.
+            persons: number of persons, 1 to 25.
+            scenarios: number of scenarios, 1 to 4: outdoors, with zoom, with other clothes, indoors.
+            actions: which of the six actions, e.g. walking,running.
+            seed: every seed gives other persons, places and courses.
+            workers: number of processes; null: one per processor.
+        """
+        from lstmzoo.actions.data.kth_simulator import simulate_kth
+
+        simulate_kth(root, persons=persons, scenarios=scenarios, actions=actions, seed=seed, workers=workers)
+
+    @staticmethod
+    def prepare(root: str | Path, *, source: str | None = None) -> None:
+        """Download, verify and unpack the real KTH (about 1.1 GB).
+
+        Args:
+            root: the folder.
+            source: a folder with the archives; nothing is downloaded then.
+        """
+        from lstmzoo.actions.data.kth_prepare import prepare
+
+        print("KTH is free for non-commercial use; cite Schuldt, Laptev, Caputo (ICPR 2004).")
+        prepare(root, source=source)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from lstmzoo.actions.data.clip_dataset import Range, clamp_ranges
 from lstmzoo.actions.data.kth_files import (
     ACTIONS,
     SIMULATED_MARKER,
-    Range,
     VideoFiles,
-    clamp_ranges,
     find_videos,
     parse_name,
     read_sequences,
 )
 from lstmzoo.actions.data.kth_protocols import split_persons
 from lstmzoo.io import video
-from lstmzoo.io.wording import listed
+from lstmzoo.io.report import Report, Table
+from lstmzoo.io.wording import counted, listed
 
 PUBLISHED_SEQUENCES = {"train": 760, "val": 768, "test": 863}
 """Sequences of the official splits."""
@@ -53,7 +54,7 @@ class SplitCount:
 
 
 @dataclass(frozen=True)
-class KTHReport:
+class KTHReport(Report):
     """What `check` found.
 
     Attributes:
@@ -91,9 +92,42 @@ class KTHReport:
         """Whether every video with ranges is there as it was published, of two persons at least: one to test on."""
         return len(self.persons) > 1 and not (self.missing or self.undecodable or self.damaged)
 
-    def to_json(self) -> str:
-        """Return the report as JSON."""
-        return json.dumps({**asdict(self), "complete": self.complete}, indent=2)
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "complete": self.complete}
+
+    def table(self) -> Table:
+        kinds = ("found", "listed", "published")[: 3 if self.published and not self.simulated else 2]
+        heads = ["split", *(f"{what}\n{kind}" for what in ("sequences", "videos") for kind in kinds)]
+        rows: list[list[Any]] = []
+        for name, count in self.splits.items():
+            sequences = (count.sequences, count.sequences_listed, count.sequences_published)
+            videos = (count.videos, count.videos_listed, count.videos_published)
+            rows.append([name, *sequences[: len(kinds)], *videos[: len(kinds)]])
+        totals = [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)]
+        return Table(f"KTH in {self.root}: official splits", heads, rows, [["all", *totals]])
+
+    def remarks(self) -> Iterator[str]:
+        holds = f"{counted(len(self.persons), 'person')}, {counted(len(self.actions), 'action')}"
+        if self.simulated:
+            yield f"This is a simulated KTH: {holds}. The published numbers do not apply."
+        elif not self.published:
+            yield f"00sequences.txt lists a part of KTH: {holds}. The published numbers do not apply."
+        if self.missing:
+            yield f"Missing: {counted(len(self.missing), 'video')}: {listed(self.missing)}"
+        yield from (f"Damaged: {name}: {what}" for name, what in self.damaged.items())
+        yield from (f"Cut short, as it was published: {name}: {what}" for name, what in self.as_published.items())
+        yield from (f"Cannot be used: {reason}" for reason in self.undecodable.values())
+        for name, paths in self.duplicates.items():
+            yield f"Found more than once: {name}; not used: {listed(paths)}"
+        if self.unlisted:
+            yield f"Not used, because 00sequences.txt has no frame ranges for them: {listed(self.unlisted)}"
+        lacking = [split for split, count in self.splits.items() if not count.sequences_listed]
+        if len(self.persons) < 2:
+            yield "One person cannot be both trained on and tested on."
+        elif lacking:
+            other = "kfold" if len(self.persons) > 2 else "leave_one_out"
+            yield f"The official protocol would have no {listed(lacking)} split here: train with data.protocol={other}."
+        yield "Complete." if self.complete else f"Not complete. {self.remedy}."
 
 
 def check(root: str | os.PathLike[str], *, workers: int | None = None, progress: bool = True) -> KTHReport:

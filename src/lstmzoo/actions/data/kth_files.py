@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from lstmzoo.actions.data.clip_dataset import Range
 from lstmzoo.errors import DataError, unknown_choice
 from lstmzoo.io.video import is_video
 from lstmzoo.io.wording import listed
@@ -20,9 +21,6 @@ SEQUENCES_FILE = "00sequences.txt"
 
 SIMULATED_MARKER = "simulated.json"
 """File that the simulator leaves in the folders it makes."""
-
-Range = tuple[int, int]
-"""First and last frame of a sequence, counted from 1, both included, as in 00sequences.txt."""
 
 _NAME = re.compile(r"person(0[1-9]|1\d|2[0-5])_([a-z]+)_(d[1-4])")
 _RANGE = re.compile(r"(\d+)\s*-\s*(\d+)")
@@ -152,34 +150,6 @@ def find_videos(root: Path) -> VideoFiles:
             else:
                 paths[name] = path
     return VideoFiles(paths, duplicates)
-
-
-class Clamped(NamedTuple):
-    """Ranges as they can be used, and what had to be changed."""
-
-    ranges: list[Range]
-    changes: list[str]
-
-
-def clamp_ranges(ranges: Sequence[Range], frames: int) -> Clamped:
-    """Cut ranges to the frames that a video has.
-
-    Args:
-        ranges: first and last frame, counted from 1, both included.
-        frames: number of frames that decode.
-
-    Returns:
-        The ranges, without those that lie wholly past the end, and the changes in words.
-    """
-    kept, changes = [], []
-    for first, last in ranges:
-        if first > frames:
-            changes.append(f"{first}-{last} left out")
-            continue
-        if last > frames:
-            changes.append(f"{first}-{last} cut to {first}-{frames}")
-        kept.append((first, min(last, frames)))
-    return Clamped(kept, changes)
 
 
 def missing_videos(names: Sequence[str]) -> str:

@@ -6,16 +6,16 @@ Results under different protocols cannot be compared. In all of them a person is
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
 from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.io.split_names import UNIONS
 
-PROTOCOLS = ("official", "16/9", "leave_one_out", "kfold")
+Protocol = Literal["official", "16/9", "leave_one_out", "kfold"]
 
-SPLITS = ("train", "val", "test", "trainval", "all")
-"""What a data set can be asked for; trainval and all are unions."""
+PROTOCOLS: tuple[str, ...] = get_args(Protocol)
 
 TRAIN = frozenset(range(11, 19))
 VAL = frozenset({19, 20, 21, 23, 24, 25, 1, 4})
@@ -33,12 +33,11 @@ class Persons(NamedTuple):
         """Return the persons of a split.
 
         Raises:
-            LstmzooError: `split` is not one of `SPLITS`.
+            LstmzooError: `split` is not one of `UNIONS`.
         """
-        splits = {**self._asdict(), "trainval": self.train | self.val, "all": self.train | self.val | self.test}
-        if split not in splits:
-            raise LstmzooError(unknown_choice("split", split, SPLITS))
-        return splits[split]
+        if split not in UNIONS:
+            raise LstmzooError(unknown_choice("split", split, UNIONS))
+        return frozenset().union(*(getattr(self, part) for part in UNIONS[split]))
 
 
 def split_persons(

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lstmzoo.actions.data.class_table import is_number
-from lstmzoo.actions.data.group_splits import SPLITS
 from lstmzoo.actions.data.list_columns import Row, is_path, labels_of, split_words, tell_columns
 from lstmzoo.errors import DataError
-from lstmzoo.io.split_names import split_of
+from lstmzoo.io.split_names import SPLITS, split_of
 from lstmzoo.io.text_files import columns, read_lines, separator
 from lstmzoo.io.video_files import VideoIndex
 from lstmzoo.io.wording import listed

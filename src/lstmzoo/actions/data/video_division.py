@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, get_args
 
-from lstmzoo.actions.data.group_splits import SPLITS, deal_groups, named_groups
+from lstmzoo.actions.data.clip_dataset import LabelledVideo
+from lstmzoo.actions.data.group_splits import deal_groups, named_groups
 from lstmzoo.actions.data.labelled_videos import Labelled, by_folders, by_lists, by_split_folders, has_split_folders
-from lstmzoo.actions.data.video_groups import ALONE, CLASS, TELLING, group_finder, guess_pattern, unfitting
+from lstmzoo.actions.data.video_groups import ALONE, CLASS, TELLING, Scope, group_finder, guess_pattern, unfitting
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.io.images import natural_key
+from lstmzoo.io.split_names import SPLITS, UNIONS
 from lstmzoo.io.wording import counted, listed
 
-KINDS = ("group", "folders", "files")
+Kind = Literal["group", "folders", "files"]
 
-UNIONS = {"train": ("train",), "val": ("val",), "test": ("test",), "trainval": ("train", "val"), "all": SPLITS}
-"""What a data set can be asked for, and the splits that it is."""
-
-
-class LabelledVideo(NamedTuple):
-    """A video and what is known of it."""
-
-    path: Path
-    label: int
-    group: str
+KINDS: tuple[str, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -106,17 +98,17 @@ class Division:
 def divide(
     root: Path,
     *,
-    splits: str | None = None,
+    splits: Kind | None = None,
     group_pattern: str | None = None,
-    group_scope: str = "global",
+    group_scope: Scope = "global",
     val_groups: Sequence[object] | None = None,
     test_groups: Sequence[object] | None = None,
     val_fraction: float = 0.2,
     test_fraction: float = 0.2,
     split_seed: int = 0,
-    split_dir: str | os.PathLike[str] | None = None,
-    label_file: str | os.PathLike[str] | None = None,
-    class_file: str | os.PathLike[str] | None = None,
+    split_dir: str | Path | None = None,
+    label_file: str | Path | None = None,
+    class_file: str | Path | None = None,
     classes: Sequence[object] | None = None,
     fold: int = 1,
 ) -> Division:
@@ -234,7 +226,7 @@ def _division(found: Labelled, grouping: Grouping, split_of: Mapping[Path, str],
     return Division(found.classes, videos, split_of, how, list(found.problems), found.missing)
 
 
-def _path(value: str | os.PathLike[str] | None) -> Path | None:
+def _path(value: str | Path | None) -> Path | None:
     return None if value is None else Path(value)
 
 

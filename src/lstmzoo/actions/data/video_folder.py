@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from lstmzoo.actions.data.clip_dataset import ClipDataset, Segment
-from lstmzoo.actions.data.video_division import LabelledVideo, divide
-from lstmzoo.errors import DataError, DataWarning
-from lstmzoo.io.augment import Augment
-from lstmzoo.io.cache import FrameCache, default_cache_dir
-from lstmzoo.io.clips import ClipSampler
-from lstmzoo.io.wording import counted, listed
+from lstmzoo.actions.data.clip_dataset import ClipDataset, LabelledVideo
+from lstmzoo.actions.data.video_division import Kind, divide
+from lstmzoo.actions.data.video_folder_check import VideoFolderReport, check
+from lstmzoo.actions.data.video_groups import Scope
+from lstmzoo.errors import DataError
+from lstmzoo.registry import register_dataset
 
 
+@register_dataset("video_folder", "recognition")
 class VideoFolder(ClipDataset):
-    """Whole videos, one label per video, as clips.
+    """Your own videos, or public data sets: a folder per class, or lists.
 
     A video is a file, or a folder of frames. Videos lie in ``root/<class>/<video>``, in
     ``root/<split>/<class>/<video>``, or anywhere in `root`, where lists tell their classes. They are divided into
@@ -40,76 +39,61 @@ class VideoFolder(ClipDataset):
         division: all videos of the folder with their classes, groups and splits, and how they were found.
 
     Args:
-        root: the folder.
+        root: the folder: root/<class>/<video>, root/<split>/<class>/<video>, or any with lists.
         split: train, val, test, trainval (both) or all.
-        splits: group, folders, files, or None.
-        group_pattern: regular expression with one group, searched in file names.
+        splits: group, folders (root/train, ...) or files (lists); null: what folders and lists suggest.
+        split_dir: folder of lists: train.txt, val.txt, test.txt or the like; "path", "path label" or "index label
+            path" a line.
+        label_file: list of the class of each video, and perhaps its split (csv with the columns path, label, split).
+        class_file: table of the class names that numbers in lists stand for: "0 Jump" a line, or JSON.
+        fold: of numbered lists, which: trainlist01.txt (UCF101), <class>_test_split1.txt (HMDB51).
+        classes: class names in the order of their labels, e.g. [run,walk], to leave others out; null: all.
+        group_pattern: regular expression with one (group), searched in file names: _g(\\d+)_, ^<class>_(\\w+)_; null:
+            guessed.
         group_scope: global: the same name is the same group in all classes; class: it is another group in each class,
-            called ``<class>/<name>``, as in sets where recordings are numbered from 1 in every class.
-        val_groups: groups to validate on; None to deal them.
-        test_groups: groups to test on; None to deal them.
-        val_fraction: share of the groups dealt to validation, where `val_groups` is None; 0 for none.
-        test_fraction: share of the groups dealt to test, where `test_groups` is None; 0 for none.
-        split_seed: seed of the dealing; apart from `seed`, so that training again with another seed tests the same.
-        split_dir: folder of the lists that say which video is in which split, and may say its class.
-        label_file: a list that says the class of each video, and may say its split.
-        class_file: a table of the class names that numbers in lists stand for.
-        classes: class names in the order of their labels, to leave others out; by default all.
-        fold: which of several lists for a split is taken, where they are numbered.
-        clip_len: frames per clip (T).
-        frame_interval: distance of neighbouring frames of a clip, in frames of a video at `fps`.
-        num_clips: clips per video.
-        size: (height, width) of the frames, in pixels.
-        grey: luminance only (C = 1), else RGB (C = 3).
-        train: random clips instead of evenly spaced ones; by default for ``split="train"``.
-        seed: seed of the random clips and views.
-        augment: random views of the training clips; None for none.
-        fps: frames per second that `frame_interval` is meant for; None for the rate of most of the split's videos.
-        cache_dir: folder of the decoded frames; by default ``root/.lstmzoo_cache``.
-        progress: show a progress bar while videos are decoded.
+            called <class>/<name>, as in sets where recordings are numbered from 1 in every class.
+        val_groups: groups to validate on, e.g. [g01,g02]; null: dealt at random.
+        test_groups: groups to test on; null: dealt at random.
+        val_fraction: share of the groups dealt to validation; 0 for none.
+        test_fraction: share of the groups dealt to the test; 0 for none.
+        split_seed: how groups are dealt; apart from the seed of training, so that training again with another seed
+            tests the same.
+        **settings: those of `ClipDataset`.
 
     Raises:
-        DataError: no videos, an empty class, a class with too few groups, a broken list, nothing that decodes, or one
-            class alone to train on.
+        DataError: no videos, an empty class, a class with too few groups, a broken list, nothing that decodes, or only
+            one class to train on.
         LstmzooError: an unknown split, class or group, or a group pattern that does not fit.
     """
 
     def __init__(
         self,
-        root: str | os.PathLike[str],
+        root: str | Path,
         split: str = "train",
         *,
-        splits: str | None = None,
+        splits: Kind | None = None,
+        split_dir: str | Path | None = None,
+        label_file: str | Path | None = None,
+        class_file: str | Path | None = None,
+        fold: int = 1,
+        classes: Sequence[object] | None = None,
         group_pattern: str | None = None,
-        group_scope: str = "global",
+        group_scope: Scope = "global",
         val_groups: Sequence[object] | None = None,
         test_groups: Sequence[object] | None = None,
         val_fraction: float = 0.2,
         test_fraction: float = 0.2,
         split_seed: int = 0,
-        split_dir: str | os.PathLike[str] | None = None,
-        label_file: str | os.PathLike[str] | None = None,
-        class_file: str | os.PathLike[str] | None = None,
-        classes: Sequence[object] | None = None,
-        fold: int = 1,
-        clip_len: int = 16,
-        frame_interval: int = 2,
-        num_clips: int = 1,
-        size: tuple[int, int] = (64, 64),
-        grey: bool = True,
-        train: bool | None = None,
-        seed: int = 0,
-        augment: Augment | None = Augment(),  # noqa: B008 (frozen)
-        fps: float | None = None,
-        cache_dir: str | os.PathLike[str] | None = None,
-        progress: bool = True,
+        **settings: Any,
     ) -> None:
-        self.root = Path(root)
-        self.split = split
-        sampler = ClipSampler(clip_len, frame_interval, num_clips)
         self.division = divide(
-            self.root,
+            Path(root),
             splits=splits,
+            split_dir=split_dir,
+            label_file=label_file,
+            class_file=class_file,
+            fold=fold,
+            classes=classes,
             group_pattern=group_pattern,
             group_scope=group_scope,
             val_groups=val_groups,
@@ -117,35 +101,27 @@ class VideoFolder(ClipDataset):
             val_fraction=val_fraction,
             test_fraction=test_fraction,
             split_seed=split_seed,
-            split_dir=split_dir,
-            label_file=label_file,
-            class_file=class_file,
-            classes=classes,
-            fold=fold,
         )
+        self.classes = self.division.classes
+        super().__init__(root, split, **settings)
+
+    def find_videos(self, split: str) -> Sequence[LabelledVideo]:
         if split in ("train", "trainval") and self.division.too_few_classes:
             raise DataError(f"{self.root} cannot be trained on: {self.division.too_few_classes}")
-        videos = self.division.of(split)
-        for problem in self.division.problems:
-            warnings.warn(problem, DataWarning, stacklevel=2)
-        cache = FrameCache(cache_dir or default_cache_dir(self.root), size=size, grey=grey)
-        segments = _segments(videos, cache, progress)
-        train = split == "train" if train is None else train
-        super().__init__(
-            segments, self.division.classes, cache, sampler, train=train, seed=seed, augment=augment, fps=fps
-        )
+        self.problems += self.division.problems
+        return self.division.of(split)
 
+    @property
+    def about(self) -> str:
+        return str(self.division)
 
-def _segments(videos: Sequence[LabelledVideo], cache: FrameCache, progress: bool) -> list[Segment]:
-    """Decode videos; each becomes one segment."""
-    failed = cache.build([video.path for video in videos], progress=progress)
-    if failed:
-        message = f"{len(failed)} of {counted(len(videos), 'video')} left out: {listed(failed.values())}"
-        if len(failed) == len(videos):
-            raise DataError(message)
-        warnings.warn(message, DataWarning, stacklevel=3)
-    return [
-        Segment(path, 0, cache.count(path), label, f"{path.parent.name}/{path.stem}", group)
-        for path, label, group in videos
-        if path not in failed
-    ]
+    @classmethod
+    def check(cls, root: str | Path, *, progress: bool = True, **settings: Any) -> VideoFolderReport:
+        """Count your own videos; show frame rates, groups and splits.
+
+        Args:
+            root: the folder.
+            progress: show a progress bar.
+            **settings: those of the data set that say which video is of which class, and in which split.
+        """
+        return check(Path(root), progress=progress, **settings)

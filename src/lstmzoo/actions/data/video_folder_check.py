@@ -2,53 +2,57 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lstmzoo.actions.data.video_division import Division, divide
 from lstmzoo.actions.data.video_groups import ALONE, group_finder, guess_pattern
+from lstmzoo.actions.data.video_report import VideoReport, count_videos
 from lstmzoo.errors import DataError
-from lstmzoo.io.video import count_all, frame_rates
-
-SAME_RATE = 1.02
-"""Frame rates that differ less are taken for the same: 29.97 and 30."""
+from lstmzoo.io.split_names import SPLITS
+from lstmzoo.io.wording import listed
 
 
 @dataclass(frozen=True)
-class VideoFolderReport:
+class VideoFolderReport(VideoReport):
     """What `check` found.
 
     Attributes:
-        root: the folder.
         division: the videos, their classes, groups and splits.
-        frames: frames of each video that decodes.
-        undecodable: the reasons why others do not.
-        rates: how many videos there are of each frame rate, in frames per second.
         shared_groups: where lists or folders give the splits: groups of which videos are trained on and tested on.
         obstacle: why the videos cannot be divided into splits; empty where they can.
     """
 
-    root: Path
     division: Division
-    frames: dict[Path, int]
-    undecodable: list[str]
-    rates: dict[float, int]
     shared_groups: list[str]
     obstacle: str
 
     @property
-    def mixed_rates(self) -> bool:
-        """Whether frame rates differ by more than can be overlooked."""
-        return bool(self.rates) and max(self.rates) > SAME_RATE * min(self.rates)
-
-    @property
     def complete(self) -> bool:
-        """Whether every video is there and decodes, and every class can be trained on and measured."""
-        lacking = self.division.absent("train") or not (self.division.of("test") or self.division.of("val"))
-        failed = self.undecodable or self.obstacle or self.division.missing
-        return not (failed or lacking or self.division.too_few_classes)
+        return super().complete and not (self.obstacle or self.division.missing)
+
+    def findings(self) -> Iterator[str]:
+        if not self.obstacle:
+            yield str(self.division).replace("split ", "Split ", 1)
+        yield from (f"Note: {problem}" for problem in self.problems)
+        if self.shared_groups and not self.obstacle:
+            yield (
+                f"Note: by their names, videos of one person or place are trained on and tested on: "
+                f"{listed(self.shared_groups)}"
+            )
+        yield from (f"Cannot be used: {reason}" for reason in self.undecodable)
+        if self.division.too_few_classes:
+            yield f"Cannot be trained on: {self.division.too_few_classes}"
+        if self.obstacle:
+            yield f"Cannot be split: {self.obstacle}"
+        elif not self.splits["test"]:
+            yield "There is no test split: train with test_after_fit=false."
+
+    def as_dict(self) -> dict[str, Any]:
+        groups = {"shared_groups": self.shared_groups, "missing": self.division.missing, "obstacle": self.obstacle}
+        return {**super().as_dict(), "division": str(self.division), **groups}
 
 
 def check(root: Path, *, progress: bool = True, **options: Any) -> VideoFolderReport:
@@ -70,17 +74,18 @@ def check(root: Path, *, progress: bool = True, **options: Any) -> VideoFolderRe
         obstacle = str(error)  # where it lies in the dealing, there is still something to count
         alone = {"splits": "group", "group_pattern": ALONE, "group_scope": "class"}
         division = divide(root, **{**options, **alone, "val_groups": (), "test_groups": ()})
-    paths = [video.path for video in division.videos]
-    frames, failed = count_all(paths, progress=progress)
-    rates = frame_rates([path for path in frames if path.is_file()])
+    labels = {video.path: video.label for video in division.videos}
+    splits = {split: {video.path for video in division.of(split)} for split in SPLITS}
     return VideoFolderReport(
-        root=root,
-        division=division,
-        frames=frames,
-        undecodable=list(failed.values()),
-        rates=dict(sorted(Counter(round(rate, 2) for rate in rates.values()).items())),
-        shared_groups=_shared_groups(division, options.get("group_pattern")),
-        obstacle=obstacle,
+        root,
+        division.classes,
+        labels,
+        splits,
+        *count_videos(labels, progress=progress),
+        division.problems,
+        division,
+        _shared_groups(division, options.get("group_pattern")),
+        obstacle,
     )
 
 

@@ -6,10 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal, get_args
 
 from lstmzoo.errors import LstmzooError, unknown_choice
 
-SCOPES = ("global", "class")
+Scope = Literal["global", "class"]
+
+SCOPES: tuple[str, ...] = get_args(Scope)
 
 TELLING = (
     r"_(g\d+)_c\d+",  # UCF101: v_Biking_g01_c02.avi

@@ -1,0 +1,149 @@
+"""What all models for actions share: seeing the frames of a video, and the ways to run over them.
+
+    frames → FrameInput → encoder → what tells the model → class logits
+
+A model is causal and streams: after T calls of ``model.step(frame, state)`` the logits are those of ``model(video)``
+for the T frames.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lstmzoo.errors import LstmzooError
+from lstmzoo.models.checks import check_sizes
+from lstmzoo.models.encoders import build_encoder, weights_follow
+from lstmzoo.models.frame_input import FrameInput
+from lstmzoo.models.registry import create_model
+from lstmzoo.models.state import detach
+
+State = dict[str, Any]
+
+
+class ActionModel(nn.Module, ABC):
+    """A classifier of videos. A subclass sets `encoder`, builds what it needs, and writes `forward_frames`.
+
+    Args:
+        num_classes: K, the number of actions.
+        input: ``grey``, ``grey+difference`` or ``rgb``; see :class:`~lstmzoo.models.frame_input.FrameInput`.
+    """
+
+    encoder: nn.Module
+    """Frames (N, channels, H, W) to features (N, ...): vectors, see `frame_encoder`, or maps."""
+
+    def __init__(self, num_classes: int, input: str = "grey") -> None:
+        super().__init__()
+        check_sizes(num_classes=num_classes)
+        self.input = FrameInput(input)
+
+    @property
+    def grey(self) -> bool:
+        """Whether grey frames (C = 1) are all that the model needs."""
+        return self.input.input != "rgb"
+
+    def frame_encoder(self, name: str, feature_size: int, pretrained: bool) -> nn.Module:
+        """Build an encoder of this model's frames to vectors (N, feature_size).
+
+        Args:
+            name: one of :func:`lstmzoo.models.list_encoders`.
+            feature_size: F, length of a frame's feature vector.
+            pretrained: start from ImageNet weights.
+
+        Raises:
+            LstmzooError: an unknown name, or weights that do not exist or cannot be downloaded.
+        """
+        check_sizes(feature_size=feature_size)
+        return build_encoder(name, self.input.channels, feature_size, pretrained)
+
+    def forward(self, video: Tensor) -> Tensor:
+        """Classify whole clips.
+
+        Args:
+            video: (B, T, C, H, W) with C = 1 or 3, uint8 in 0..255 or floating in 0..1.
+
+        Returns:
+            Logits (B, K).
+
+        Raises:
+            ValueError: wrong shape or dtype, or values far outside 0..1 (checked on the CPU only).
+        """
+        return self.forward_frames(video)[0][:, -1]
+
+    def step(self, frame: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Take in one more frame of every video.
+
+        Args:
+            frame: (B, C, H, W).
+            state: what the previous call returned; None starts new videos.
+
+        Returns:
+            Logits (B, K) given all frames so far, and the state for the next call.
+        """
+        logits, state = self.forward_frames(frame.unsqueeze(1), state)
+        return logits[:, 0], state
+
+    @abstractmethod
+    def forward_frames(self, video: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Classify after every frame.
+
+        Args:
+            video: (B, T, C, H, W), whole videos or the next chunk of them.
+            state: what the call for the previous chunk returned; None starts new videos.
+
+        Returns:
+            Logits (B, T, K), the t-th given all frames up to t, and the state for the next chunk.
+        """
+
+    def supervised_logits(self, video: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """The logits that the training loss is computed from: here those after the last frame.
+
+        Args:
+            video: (B, T, C, H, W), whole clips or the next chunk of them.
+            state: what the call for the previous chunk returned.
+
+        Returns:
+            Logits (B, S, K), each to be compared with the clip's label, and the state for the next chunk.
+        """
+        logits, state = self.forward_frames(video, state)
+        return logits[:, -1:], state
+
+    def detach_state(self, state: State | None) -> State | None:
+        """Detach the state from its graph, for truncated back-propagation through time."""
+        return detach(state)
+
+    def features(self, video: Tensor, previous: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Encode every frame.
+
+        Args:
+            video: (B, T, C, H, W).
+            previous: the state that the call for the previous chunk returned; None starts new videos.
+
+        Returns:
+            Features (B, T, ...), and the state of the input.
+        """
+        frames, previous = self.input(video, previous)
+        features = self.encoder(frames.flatten(0, 1))  # (B * T, ...)
+        return features.unflatten(0, frames.shape[:2]), previous
+
+
+def needs_grey(name: str, **arguments: Any) -> bool:
+    """Tell whether a registered model takes grey frames, without making its weights.
+
+    Args:
+        name: its name.
+        **arguments: its arguments.
+
+    Raises:
+        LstmzooError: it cannot be built like this.
+    """
+    with weights_follow(), torch.random.fork_rng(devices=[]):
+        try:
+            with torch.device("meta"):
+                model = create_model(name, **arguments)
+        except LstmzooError:  # wrong arguments, or a cell of your own that looks at the numbers it makes
+            model = create_model(name, **arguments)
+    return bool(model.grey)
