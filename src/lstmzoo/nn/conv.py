@@ -14,8 +14,8 @@ from torch.nn.utils.rnn import PackedSequence
 
 from lstmzoo.errors import unknown_choice
 from lstmzoo.nn.cell import Cell
+from lstmzoo.nn.cell_registry import get_cell, list_cells
 from lstmzoo.nn.recurrent import Recurrent
-from lstmzoo.nn.registry import get_cell, list_cells
 from lstmzoo.nn.weights import Weights
 
 Pair = tuple[int, int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lstmzoo.nn.registry import name_of, registered
+from lstmzoo.nn.cell_registry import name_of, registered
 from lstmzoo.nn.regularise import Regularisation
 
 

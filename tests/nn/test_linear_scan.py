@@ -7,7 +7,7 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 
 from lstmzoo.nn import scan
-from lstmzoo.nn.scan import linear_scan
+from lstmzoo.nn.linear_scan import linear_scan
 
 
 def loop(a, b, h):
