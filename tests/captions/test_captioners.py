@@ -19,7 +19,7 @@ from lstmzoo.models import create_model, image_encoders
 from lstmzoo.models.captioning.att2in import candidates
 from lstmzoo.models.encoders import weights_follow
 from lstmzoo.models.image_encoders import create_encoder
-from lstmzoo.nn.cells.parallel import MLSTM
+from lstmzoo.nn.cells.linear import MLSTM
 
 TOKENS = torch.tensor([[1, 4, 5, 6, 7], [1, 5, 4, 0, 0], [1, 7, 0, 0, 0], [1, 6, 6, 4, 0]])  # two pictures, two each
 LENGTHS = torch.tensor([5, 3, 2, 4])
