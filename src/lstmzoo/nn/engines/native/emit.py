@@ -31,7 +31,7 @@ def emit(p: Pass) -> str:
     """Write the C code of a pass.
 
     The result has two entry points, ``<name>_run`` for all steps of a layer whose maps are matrices, and
-    ``<name>_stage`` for one stage of one step, where the maps are applied by somebody else. Both take ``n`` (numbers:
+    ``<name>_stage`` for one stage of one step, where the caller applies the maps. Both take ``n`` (numbers:
     `DIMENSIONS`, then for each of `ordered_arrays` its stride from step to step) and ``a`` (addresses: one per array,
     then a second one per array for what precedes the first step, then the matrices).
     """
