@@ -18,7 +18,7 @@ LAYERS: dict[str, set[str]] = {
     "registry": {"errors", "discovery"},
     "nn": {"errors"},
     "io": {"errors"},
-    "models": {"errors", "registry", "nn"},
+    "models": {"errors", "registry", "settings", "nn"},
     "viz": {"errors", "nn", "io", "models"},
     "synthetic": {"errors", "io"},
     "training": {"errors", "registry", "settings", "nn", "models", "io"},

@@ -6,6 +6,7 @@ of its docstring say what each one means; nothing of it is written down a second
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import inspect
@@ -20,7 +21,13 @@ from typing import Any
 MISSING: Any = "???"
 """The default of a setting that must be given, as Hydra writes it."""
 
-_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_NAMES: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    Path: "a path",
+}
 _ARGUMENT = re.compile(r"^ {4}(\w+): ?(.*(?:\n(?: {8}.*)?)*)", re.MULTILINE)
 
 
@@ -40,6 +47,11 @@ class Setting:
     default: Any
     help: str
 
+    @property
+    def is_path(self) -> bool:
+        """Whether it names a file or a folder: its annotation is `Path`, or has it among others."""
+        return self.type is Path or Path in typing.get_args(self.type)
+
 
 def settings_of(target: Callable[..., Any], leave_out: Collection[str] = ()) -> dict[str, Setting]:
     """Return the settings of a class or function, by name.
@@ -48,9 +60,10 @@ def settings_of(target: Callable[..., Any], leave_out: Collection[str] = ()) -> 
 
     Args:
         target: the class or function.
-        leave_out: arguments that are not for a person to set.
+        leave_out: arguments that are not for a person to set; ``NOT_SETTINGS`` of a class lists more of them.
     """
     found: dict[str, Setting] = {}
+    leave_out = (*leave_out, *getattr(target, "NOT_SETTINGS", ()))
     for function, docstring in _declarations(target):
         about = {name: _plain(text) for name, text in _ARGUMENT.findall(inspect.cleandoc(docstring or ""))}
         for parameter in inspect.signature(function).parameters.values():
@@ -107,11 +120,47 @@ def accepts(kind: Any, value: Any) -> bool:
         return isinstance(value, Sequence) and not isinstance(value, str) and all(accepts(inside, one) for one in value)
     if kind is None or kind is types.NoneType:
         return value is None
+    kind = str if kind is Path else kind
     if isinstance(value, bool) or kind is bool:
         return isinstance(value, bool) and kind is bool
     if kind is float:
         return isinstance(value, int | float)
     return isinstance(value, str | int | float) if kind is str else isinstance(value, kind)
+
+
+def read(kind: Any, text: str) -> Any:
+    """Read a value from what a person wrote on the command line.
+
+    Args:
+        kind: the type of the setting.
+        text: e.g. ``3``, ``true``, ``null``, ``a,b`` or ``[a,b]``.
+
+    Raises:
+        ValueError: it is nothing of that type.
+    """
+    origin, choices = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if types.NoneType in choices and text in ("null", "None"):
+            return None
+        for choice in (one for one in choices if one is not types.NoneType):
+            with contextlib.suppress(ValueError):
+                return read(choice, text)
+    elif origin is typing.Literal and text in map(str, choices):
+        return next(choice for choice in choices if str(choice) == text)
+    elif kind is bool and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    elif kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    elif kind in (str, Any):
+        quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+        return text[1:-1] if quoted else text
+    elif kind is Path:
+        return Path(read(str, text)).expanduser()
+    elif isinstance(origin or kind, type) and issubclass(origin or kind, Sequence):
+        parts = [part.strip() for part in text.strip().removeprefix("[").removesuffix("]").split(",")]
+        return [read(choices[0] if choices else str, part) for part in parts if part]
+    raise ValueError(f"it must be {described(kind)}")
 
 
 def described(kind: Any) -> str:
@@ -159,8 +208,11 @@ def _annotation(function: Callable[..., Any], parameter: inspect.Parameter) -> A
 def _configurable(kind: Any) -> Any:
     """The nearest type that OmegaConf knows."""
     origin, choices = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Path:
+        return str
     if origin in (typing.Union, types.UnionType):
-        kinds = [choice for choice in choices if choice not in (types.NoneType, Path)]  # a path is written as a text
+        kinds = [choice for choice in choices if choice is not types.NoneType]
+        kinds = [choice for choice in kinds if not (choice is str and Path in kinds)]
         inner = _configurable(kinds[0]) if len(kinds) == 1 else Any
         return typing.Optional[inner] if types.NoneType in choices else inner  # noqa: UP045 (a type made at run time)
     if kind in _NAMES or dataclasses.is_dataclass(kind):

@@ -10,8 +10,8 @@ import torch
 from lightning.pytorch import Trainer
 from tiny_captions import WORDS, write_captions
 
-from lstmzoo.captioning.data import Vocabulary
-from lstmzoo.captioning.data.captions_simulated import CAPTIONS_FILE, contents, simulate_captions
+from lstmzoo.captioning.data import Captions, Vocabulary
+from lstmzoo.captioning.data.captions_simulated import CAPTIONS_FILE, SimulatedCaptions, contents, simulate_captions
 from lstmzoo.captioning.datamodule import CaptionDataModule
 from lstmzoo.captioning.task import CaptioningTask
 from lstmzoo.cli import main
@@ -40,36 +40,36 @@ class Columns:
         return images.float().unflatten(3, (2, 8)).mean(dim=(2, 4)).transpose(1, 2)  # (B, 2, 3)
 
 
-def module(root: Path, encoder: Any = None, **options: Any) -> CaptionDataModule:
-    return CaptionDataModule("captions", str(root), encoder=encoder, image_size=16, min_count=1, **options)
+def module(root: Path, encoder: Any = None, dataset: Any = Captions, **options: Any) -> CaptionDataModule:
+    return CaptionDataModule(dataset, str(root), encoder=encoder, image_size=16, min_count=1, **options)
 
 
 def test_a_finished_simulated_set_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = simulate_captions(tmp_path / "set", pictures=10, seed=3, progress=False)
+    root = simulate_captions(tmp_path / "set", images=10, seed=3, progress=False)
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    data = module(root, simulate={"pictures": 12, "seed": 0})
+    data = module(root, simulate={"images": 12, "seed": 0})
     for _ in range(3):  # as in a run
         data.prepare_data()
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     shown = capsys.readouterr().out
-    assert shown.count("with pictures=10, seed=3 and is taken as it is, not with pictures=12, seed=0") == 1
+    assert shown.count("with images=10, seed=3 and is taken as it is, not with images=12, seed=0") == 1
     (root / "images" / "simulated_000004.jpg").unlink()
-    module(root, simulate={"pictures": 10, "seed": 3}).prepare_data()
+    module(root, simulate={"images": 10, "seed": 3}).prepare_data()
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     assert "taken as it is" not in capsys.readouterr().out
 
 
 def test_a_missing_or_interrupted_simulated_set_is_made(tmp_path: Path) -> None:
     root = tmp_path / "set"
-    for wrong in ({"pictures": None, "seed": 0}, {"pictures": 10, "seed": None}):
+    for wrong in ({"images": None, "seed": 0}, {"images": 10, "seed": None}):
         with pytest.raises(LstmzooError, match=r"^data\.\w+=None is not possible: give a whole number"):
-            module(root, simulate=wrong).prepare_data()
-    module(root, simulate={"pictures": 10, "seed": 0}).prepare_data()
-    assert contents(root) == {"pictures": 10, "seed": 0}
+            module(root, dataset=SimulatedCaptions, simulate=wrong).prepare_data()
+    module(root, simulate={"images": 10, "seed": 0}).prepare_data()
+    assert contents(root) == {"images": 10, "seed": 0}
     (root / CAPTIONS_FILE).unlink()
     assert contents(root) is None
-    module(root, simulate={"pictures": 12, "seed": 0}).prepare_data()
-    assert contents(root) == {"pictures": 12, "seed": 0}
+    module(root, simulate={"images": 12, "seed": 0}).prepare_data()
+    assert contents(root) == {"images": 12, "seed": 0}
 
 
 def test_what_is_wrong_shows_before_features_are_computed(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_mirrored_pictures_are_told_of_with_left_and_right_exchanged(tmp_path: P
     """One colour is left of another; in training only, a picture is seen from both sides, with its caption."""
     words = Vocabulary(["a", "blue", "field", "green", "left", "of", "red", "right", "and"])
     encoder = Columns() if frozen else None
-    data = module(write_captions(tmp_path), encoder, flip=True, captions_per_picture=2, vocabulary=words.to_dict())
+    data = module(write_captions(tmp_path), encoder, flip=True, captions_per_image=2, vocabulary=words.to_dict())
     data.setup("fit")
     train, val = data.train_dataset, data.val_dataset
     assert train is not None
@@ -134,9 +134,9 @@ def test_mirrored_pictures_are_told_of_with_left_and_right_exchanged(tmp_path: P
     for epoch in range(30):
         item = train[number, epoch]
         turned = " right of a " in words.decode(item["words"][0])
-        expected = train.captions.picture(number, turned)[kind]
+        expected = train.captions.image(number, turned)[kind]
         assert torch.equal(item["features" if frozen else "images"], expected)
-        assert not torch.equal(expected, train.captions.picture(number, not turned)[kind])
+        assert not torch.equal(expected, train.captions.image(number, not turned)[kind])
         assert len(item["words"]) == 2
         seen.add(turned)
     assert seen == {True, False}
@@ -146,12 +146,12 @@ def test_mirrored_pictures_are_told_of_with_left_and_right_exchanged(tmp_path: P
 def test_the_loss_of_validation_is_the_mean_over_words_however_they_are_batched(tmp_path: Path) -> None:
     root, losses = write_captions(tmp_path), []
     for batch_size in (1, 3, 4):  # of four pictures; their captions have eight words and three
-        data = module(root, Columns(), batch_size=batch_size, captions_per_picture=1)
+        data = module(root, Columns(), batch_size=batch_size, captions_per_image=1)
         data.setup("fit")
         torch.manual_seed(0)
         task = CaptioningTask(
-            "nic",
-            {"vocab_size": len(WORDS), "hidden_size": 6, "embedding_size": 5, "picture_size": 4},
+            "caption_nic",
+            {"vocab_size": len(WORDS), "hidden_size": 6, "embedding_size": 5, "feature_size": 4},
             vocabulary=WORDS.to_dict(),
             classes=[],
             transform={},

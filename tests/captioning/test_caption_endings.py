@@ -20,7 +20,7 @@ def numbers_of(said: list[tuple[str, bool]], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("lstmzoo.captioning.metrics.java.has_java", lambda: False)  # it starts slowly
     words = WORDS.to_dict()
     task = CaptioningTask(
-        "nic",
+        "caption_nic",
         {key: size for key, size in SIZES.items() if key != "attention_size"} | {"vocab_size": len(WORDS)},
         vocabulary=words,
         classes=[],

@@ -17,7 +17,7 @@ from lstmzoo.captioning.models.base import UNK
 from lstmzoo.cli import main
 from lstmzoo.errors import LstmzooError
 
-SAMPLING = ["method=sample", "seed=7", "temperature=2.0", "max_words=6"]
+SAMPLING = ["method=sample", "seed=7", "temperature=2.0", "max_length=6"]
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +27,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pictures(folder: Path) -> Path:
-    return write_captions(folder / "data", pictures=6) / "Images"
+    return write_captions(folder / "data", images=6) / "Images"
 
 
 @pytest.fixture(scope="module")
 def checkpoint(folder: Path) -> Path:
     """A captioner that would say nothing but the unknown word."""
-    path = write_checkpoint(folder / "x.ckpt", "soft_attention")
+    path = write_checkpoint(folder / "x.ckpt", "caption_soft_attention")
     saved = torch.load(path, weights_only=True)
     saved["state_dict"]["model.logits.bias"][UNK] = 50
     torch.save(saved, path)
@@ -49,7 +49,7 @@ def predicted(checkpoint: Path, source: Path, output: Path, *options: str) -> di
 
 
 def test_sampling_does_not_depend_on_other_pictures(checkpoint: Path, pictures: Path, tmp_path: Path) -> None:
-    together = predicted(checkpoint, pictures, tmp_path / "all", *SAMPLING, "num_captions=2")
+    together = predicted(checkpoint, pictures, tmp_path / "all", *SAMPLING, "num_return_sequences=2")
     assert len(together) == 6
     assert len({tuple(texts) for texts in together.values()}) == 6
     some = tmp_path / "some"
@@ -57,7 +57,7 @@ def test_sampling_does_not_depend_on_other_pictures(checkpoint: Path, pictures: 
     (some / "00.png").write_bytes(b"no picture")
     for name in ("03.png", "05.png"):
         shutil.copy(pictures / name, some / name)
-    apart = predicted(checkpoint, some, tmp_path / "out", *SAMPLING, "num_captions=2")
+    apart = predicted(checkpoint, some, tmp_path / "out", *SAMPLING, "num_return_sequences=2")
     assert apart == {name: together[name] for name in ("03.png", "05.png")}
 
 
@@ -92,7 +92,7 @@ def test_more_pictures_than_a_sheet_holds(
     )
     for number in range(30):
         shutil.copy(pictures / "01.png", tmp_path / f"{number:02d}.png")
-    assert len(predicted(checkpoint, tmp_path, tmp_path / "out", "method=greedy", "max_words=3")) == 30
+    assert len(predicted(checkpoint, tmp_path, tmp_path / "out", "method=greedy", "max_length=3")) == 30
     names = [f"{number:02d}.png" for number in range(24)]
     assert drawn == [{"pictures": 24, "names": names, "title": "The first 24 of 30 pictures"}]
 
@@ -100,14 +100,18 @@ def test_more_pictures_than_a_sheet_holds(
 def test_the_unknown_word_and_repetition_where_they_are_wanted(
     checkpoint: Path, pictures: Path, tmp_path: Path
 ) -> None:
-    free = ["no_repeat=false", "allow_unknown=true", "max_words=3", "method=greedy"]
+    free = ["no_repeat=false", "allow_unknown=true", "max_length=3", "method=greedy"]
     assert predicted(checkpoint, pictures / "01.png", tmp_path, *free) == {"01.png": ["<unk> <unk> <unk>"]}
     assert "<unk>" not in predicted(checkpoint, pictures / "01.png", tmp_path)["01.png"][0]
 
 
 @pytest.mark.parametrize(
     "options",
-    [[*SAMPLING, "num_captions=3"], ["beam_size=4", "groups=2", "num_captions=2"], ["length_power=2.0"]],
+    [
+        [*SAMPLING, "num_return_sequences=3"],
+        ["num_beams=4", "num_beam_groups=2", "num_return_sequences=2"],
+        ["length_penalty=2.0"],
+    ],
     ids=["sample", "diverse", "normalised"],
 )
 def test_inspect_looks_at_the_sentence_that_predict_shows(
@@ -127,7 +131,7 @@ def test_inspect_says_which_of_several_cells_is_drawn(
     monkeypatch.setattr(
         "lstmzoo.cli.inspect_captions.word_by_word", lambda *_, subtitle, **__: subtitles.append(subtitle)
     )
-    for name, layer in (("updown", "-1"), ("updown", "0"), ("nic", "-1")):
+    for name, layer in (("caption_updown", "-1"), ("caption_updown", "0"), ("caption_nic", "-1")):
         model = write_checkpoint(tmp_path / f"{name}.ckpt", name, seed=3)
         given = [f"ckpt_path={model}", f"input={pictures / '01.png'}", f"output={tmp_path}", f"layer={layer}"]
         assert main(["inspect", *given]) == 0
@@ -139,7 +143,7 @@ def test_inspect_says_which_of_several_cells_is_drawn(
 def test_inspect_of_an_ensemble_draws_every_member(
     checkpoint: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    others = [write_checkpoint(tmp_path / f"{name}.ckpt", name, seed=3) for name in ("nic", "bag")]
+    others = [write_checkpoint(tmp_path / f"{name}.ckpt", name, seed=3) for name in ("caption_nic", "caption_markov")]
     given = [f"ckpt_path={checkpoint}", f"ensemble=[{','.join(map(str, others))}]", f"input={pictures / '01.png'}"]
     assert main(["inspect", *given, f"output={tmp_path / 'out'}", "caption=A red field"]) == 0
     names = ["member_1.png", "member_2.png", "member_3.png", "word_by_word.png"]

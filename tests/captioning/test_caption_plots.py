@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from lstmzoo.captioning import plots as caption_plots
 from lstmzoo.captioning.data.images import read_thumbnail
-from lstmzoo.captioning.inference import Spoken
+from lstmzoo.captioning.inference import CaptionTrace
 from lstmzoo.captioning.plots import COLUMN, TEXT, WIDE, _wrapped, contact_sheet, word_by_word
 
 MAGENTA = np.array([255, 0, 255])
@@ -47,7 +47,7 @@ def test_pictures_keep_their_proportions(tmp_path: Path, height: int, width: int
 
 
 def test_pictures_keep_their_proportions_word_by_word(tmp_path: Path) -> None:
-    spoken = Spoken(["a", "square", "."], np.ones(3) / 2, np.ones((3, 4)), None, None)
+    spoken = CaptionTrace(["a", "square", "."], np.ones(3) / 2, np.ones((3, 4)), None, None)
     path = word_by_word(
         spoken, with_square(200, 300, 150), tmp_path / "words.png", title="a square", subtitle="", layer=-1
     )
@@ -59,7 +59,7 @@ def test_pictures_keep_their_proportions_word_by_word(tmp_path: Path) -> None:
 def test_attention_spread_evenly_leaves_the_picture_dark(tmp_path: Path) -> None:
     attention = np.full((2, 4), 0.25)
     attention[1] = [1, 0, 0, 0]
-    spoken = Spoken(["a", "."], np.ones(2) / 2, attention, None, None)
+    spoken = CaptionTrace(["a", "."], np.ones(2) / 2, attention, None, None)
     (even, pointed), _ = caption_plots._looks(spoken, np.full((3, 40, 40), 200, np.uint8))
     assert even.max() < 120
     assert pointed[5, 5].min() == 200
@@ -115,7 +115,7 @@ def test_every_picture_is_named_and_its_sentences_are_numbered(tmp_path: Path, m
 
 
 def test_a_model_without_attention_shows_the_picture_once(tmp_path: Path) -> None:
-    spoken = Spoken(["(picture)", "a", "square", "."], np.array([np.nan, 0.5, 0.5, 0.5]), None, None, None)
+    spoken = CaptionTrace(["(image)", "a", "square", "."], np.array([np.nan, 0.5, 0.5, 0.5]), None, None, None)
     path = word_by_word(spoken, with_square(200, 300, 150), tmp_path / "nic.png", title="", subtitle="", layer=-1)
     assert len(squares(path)) == 1
 
@@ -137,6 +137,6 @@ def test_what_was_said_stands_out_wherever_it_ends(tmp_path: Path, monkeypatch: 
     attention = np.full((2, 9), 1 / 9)
     for last in (0.05, 0.95):
         drawn.clear()
-        spoken = Spoken(["dog", "."], np.array([0.9, last]), attention, None, None)
+        spoken = CaptionTrace(["dog", "."], np.array([0.9, last]), attention, None, None)
         word_by_word(spoken, with_square(90, 90, 9), tmp_path / "x.png", title="", subtitle="", layer=-1)
         assert drawn == [("the word", 2.0), ("brightest place", 1.3)]

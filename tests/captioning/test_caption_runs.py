@@ -18,16 +18,17 @@ from tiny_captions import write_captions
 import lstmzoo
 import tiny_runs
 from lstmzoo.captioning.datamodule import Sentences, collate
-from lstmzoo.captioning.inference import caption_files, encode_files, find_pictures, text_of
-from lstmzoo.cli import build, main
-from lstmzoo.cli.caption_results import image_ids
-from lstmzoo.cli.compose import compose
+from lstmzoo.captioning.inference import caption_files, encode_files, find_images, text_of
+from lstmzoo.captioning.results import image_ids
+from lstmzoo.cli import main
+from lstmzoo.config.compose import compose
 from lstmzoo.errors import CheckpointError, DataError, LstmzooError
+from lstmzoo.runs import build
 
 TINY = [
-    *("data=captions", "data.min_count=1", "data.batch_size=4", "data.captions_per_picture=2", "data.num_workers=0"),
-    *("model.hidden_size=32", "model.embedding_size=32", "model.picture_size=32", "model.attention_size=16"),
-    *("model.dropout=0.0", "task.decoding.max_words=10", "trainer.accelerator=cpu", "callbacks.progress=none"),
+    *("data=captions", "data.min_count=1", "data.batch_size=4", "data.captions_per_image=2", "data.num_workers=0"),
+    *("model.hidden_size=32", "model.embedding_size=32", "model.feature_size=32", "model.attention_size=16"),
+    *("model.dropout=0.0", "task.decoding.max_length=10", "trainer.accelerator=cpu", "callbacks.progress=none"),
 ]
 
 
@@ -141,16 +142,16 @@ def test_pictures_of_one_name_keep_apart(tmp_path: Path) -> None:
     assert image_ids([tmp_path / "a" / "x.jpg", tmp_path / "b" / "y.jpg"]) == ["x.jpg", "y.jpg"]
     assert image_ids([tmp_path / "a" / "x.jpg", tmp_path / "b" / "x.jpg"]) == ["a/x.jpg", "b/x.jpg"]
     (tmp_path / "list.txt").write_text("a/x.jpg\nb/../a/x.jpg\nb/x.jpg\n")
-    assert find_pictures(tmp_path / "list.txt") == [tmp_path / "b" / ".." / "a" / "x.jpg", tmp_path / "b" / "x.jpg"]
+    assert find_images(tmp_path / "list.txt") == [tmp_path / "b" / ".." / "a" / "x.jpg", tmp_path / "b" / "x.jpg"]
 
 
 def test_lists_in_other_encodings(tmp_path: Path) -> None:
     listed = tmp_path / "list.txt"
     listed.write_text("\ufeffx.jpg\n", encoding="utf-8")
-    assert find_pictures(listed) == [tmp_path / "x.jpg"]
+    assert find_images(listed) == [tmp_path / "x.jpg"]
     listed.write_text("x.jpg\nföhn.jpg\n", encoding="latin-1")
     with pytest.raises(DataError, match=r"list.txt, line 2 is not UTF-8 .*convert the file"):
-        find_pictures(listed)
+        find_images(listed)
 
 
 def test_captions_of_files_that_come_twice_or_cannot_be_read(run: Path, data: Path, tmp_path: Path) -> None:
@@ -174,7 +175,7 @@ def test_predict(run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFi
     listed = tmp_path / "list.txt"
     listed.write_text(f"{data / 'Images' / '01.png'}\nbroken.jpg\n" * 2)
     with pytest.raises(SystemExit) as ended:
-        main(["predict", f"ckpt_path={run}", f"input={listed}", f"output={tmp_path / 'out'}", "num_captions=4"])
+        main(["predict", f"ckpt_path={run}", f"input={listed}", f"output={tmp_path / 'out'}", "num_return_sequences=4"])
     assert ended.value.code == 1
     assert "broken.jpg" in capsys.readouterr().err
     (entry,) = json.loads((tmp_path / "out" / "captions.json").read_text())
@@ -267,7 +268,7 @@ def test_as_many_captions_as_wanted_each_as_often_as_any(wanted: int) -> None:
     assert batch["words"].shape == (wanted, 3)
 
 
-@pytest.mark.parametrize("model", ["soft_attention", "updown"])
+@pytest.mark.parametrize("model", ["caption_soft_attention", "caption_updown"])
 def test_a_captioner_trains_in_half_precision(model: str, data: Path, tmp_path: Path) -> None:
     settings = [*TINY, f"data.root={data}", "trainer.max_epochs=1", "trainer.precision=bf16-mixed"]
     assert main(["train", f"experiment=captions_{model}", *settings, f"hydra.run.dir={tmp_path}"]) == 0

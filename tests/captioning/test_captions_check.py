@@ -23,12 +23,12 @@ from lstmzoo.errors import DataError, LstmzooError
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return write_captions(tmp_path / "set", pictures=12)
+    return write_captions(tmp_path / "set", images=12)
 
 
 def test_simulate_then_check(tmp_path, capsys):
     root = tmp_path / "simulated"
-    command.run(["simulate", "captions", f"root={root}", "pictures=10", "seed=3"])
+    command.run(["simulate", "captions", f"root={root}", "images=10", "seed=3"])
     command.run(["check", "captions", f"root={root}", f"json={tmp_path / 'report.json'}"])
     shown = capsys.readouterr().out
     assert "This is a simulated set." in shown
@@ -76,7 +76,7 @@ def test_what_is_missing_is_listed_and_the_exit_code_is_1(root, tmp_path, capsys
 
 
 def test_a_part_of_a_published_set_is_not_complete(tmp_path, capsys):
-    root = write_captions(tmp_path / "set", pictures=12)
+    root = write_captions(tmp_path / "set", images=12)
     for part, name in (("train", "train"), ("val", "dev"), ("test", "test")):
         (root / f"{part}.txt").rename(root / f"Flickr_8k.{name}Images.txt")
     with pytest.raises(SystemExit) as exit_code:
@@ -161,7 +161,7 @@ def test_missing_images_of_a_prepared_set_can_be_brought_back(tmp_path):
 
 def test_the_remedy_of_a_simulated_set_makes_it_whole(tmp_path):
     root = tmp_path / "simulated"
-    command.run(["simulate", "captions", f"root={root}", "pictures=10", "seed=3"])
+    command.run(["simulate", "captions", f"root={root}", "images=10", "seed=3"])
     next((root / "images").iterdir()).unlink()
     _, _, words = check(root, progress=False).remedy.partition("`lstmzoo data ")
     command.run(words.rstrip("`").split())

@@ -390,7 +390,7 @@ def no_lists(root: Path) -> None:
         (
             coco_with(annotations=[{"image_id": "1", "caption": "A dog"}]),
             r"in split 'train'; it has \(none\); image without captions, left out: captions_train2014.json, "
-            r"images\[0\]; `lstmzoo data check captions root=.*` lists all",
+            r"images\[0\]; `lstmzoo data check captions root=.*` lists",
         ),
         (coco_with(images=[]), r"it has \(none\); caption of an image that is not listed, left out: .*\(image 1\);"),
         (karpathy_with(sentences=[]), r"it has \(none\); image without captions, left out: dataset.json, images\[0\];"),

@@ -40,7 +40,7 @@ class Pool:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return write_captions(tmp_path / "set", pictures=10)
+    return write_captions(tmp_path / "set", images=10)
 
 
 @pytest.fixture
@@ -87,8 +87,8 @@ def test_features_of_mirrored_images_are_kept_beside_the_others(root):
     assert encoder.seen == 2 * len(data)
     places = np.arange(16).reshape(4, 4)[:, ::-1].ravel()  # the cells of the grid, row by row
     for number, record in enumerate(data.records):
-        mirrored = data.picture(number, mirrored=True)
-        np.testing.assert_allclose(data.picture(number)["grid"], expected(record.path), atol=1e-3)
+        mirrored = data.image(number, mirrored=True)
+        np.testing.assert_allclose(data.image(number)["grid"], expected(record.path), atol=1e-3)
         np.testing.assert_allclose(mirrored["grid"], expected(record.path)[places], atol=1e-3)
     Captions(root, "train", encoder=encoder, progress=False).use_features(encoder, progress=False, mirrored=True)
     assert encoder.seen == 2 * len(data)  # computed once

@@ -267,7 +267,7 @@ def no_training_list(root: Path) -> None:
 
 @pytest.mark.parametrize(("spoil", "remedy"), [(one_word_each, "data.min_count=1"), (no_training_list, "train.txt")])
 def test_what_cannot_be_trained_on_is_not_complete(tmp_path, spoil: Callable[[Path], None], remedy):
-    root = write_captions(tmp_path / "set", pictures=12)
+    root = write_captions(tmp_path / "set", images=12)
     assert check(root, progress=False).trainable
     spoil(root)
     report = check(root, progress=False)
@@ -279,7 +279,7 @@ def test_what_cannot_be_trained_on_is_not_complete(tmp_path, spoil: Callable[[Pa
 
 def test_a_broken_marker_of_a_simulated_set_is_named(tmp_path):
     root = tmp_path / "set"
-    command.run(["simulate", "captions", f"root={root}", "pictures=10", "seed=3"])
+    command.run(["simulate", "captions", f"root={root}", "images=10", "seed=3"])
     for text in ("", "{}", "[" * 5000):
         (root / "simulated.json").write_text(text)
         next((root / "images").iterdir()).unlink()

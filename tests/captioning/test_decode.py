@@ -11,7 +11,7 @@ import torch
 from tiny_captions import MODELS, features, tiny_model
 from torch import Tensor
 
-from lstmzoo.captioning.inference import replay
+from lstmzoo.captioning.inference import trace_caption
 from lstmzoo.captioning.models.base import BOS, EOS, UNK
 from lstmzoo.captioning.models.decode import Decoding, Sentence, _draw, decode, sample
 from lstmzoo.captioning.models.ensemble import Ensemble
@@ -31,7 +31,7 @@ def said(found: list[list[Sentence]]) -> list[list[list[int]]]:
     return [[sentence.words for sentence in several] for several in found]
 
 
-@pytest.mark.parametrize("name", ["soft_attention", "nic", "bag"])
+@pytest.mark.parametrize("name", ["caption_soft_attention", "caption_nic", "caption_markov"])
 def test_a_beam_that_holds_everything_equals_exhaustive_search(name: str) -> None:
     model, picture, longest = tiny_model(name, vocab_size=7), features(1), 4
     words = (3, 4, 5, 6)
@@ -42,7 +42,7 @@ def test_a_beam_that_holds_everything_equals_exhaustive_search(name: str) -> Non
     ]
     scores = {tuple(sentence): log_probability(model, picture, sentence) for sentence in every}
     best = sorted(scores, key=lambda sentence: -scores[sentence])
-    decoding = Decoding(beam_size=5**longest, num_captions=20, max_words=longest, **FREE)
+    decoding = Decoding(num_beams=5**longest, num_return_sequences=20, max_length=longest, **FREE)
     found = decode(model, picture, decoding)[0]
     assert [tuple([*one.words, EOS] if one.finished else one.words) for one in found] == best[:20]
     for one, sentence in zip(found, best, strict=False):
@@ -54,7 +54,7 @@ def test_a_beam_that_holds_everything_equals_exhaustive_search(name: str) -> Non
 def test_a_beam_of_one_is_greedy(name: str) -> None:
     model, pictures = tiny_model(name, vocab_size=12), features(5)
     greedy = decode(model, pictures, Decoding("greedy"))
-    assert said(greedy) == said(decode(model, pictures, Decoding(beam_size=1)))
+    assert said(greedy) == said(decode(model, pictures, Decoding(num_beams=1)))
     for picture, several in zip(pictures, greedy, strict=True):  # and as one would write it down
         state, word, words = model.start(picture[None]), BOS, []
         while word != EOS and len(words) < 20:
@@ -69,10 +69,10 @@ def test_a_beam_of_one_is_greedy(name: str) -> None:
 @pytest.mark.parametrize(
     "decoding",
     [
-        Decoding(beam_size=3),
-        Decoding(beam_size=4, groups=2, num_captions=3),
-        Decoding("sample", num_captions=3, seed=5),
-        Decoding(beam_size=3, length_power=0.7),
+        Decoding(num_beams=3),
+        Decoding(num_beams=4, num_beam_groups=2, num_return_sequences=3),
+        Decoding("sample", num_return_sequences=3, seed=5),
+        Decoding(num_beams=3, length_penalty=0.7),
     ],
     ids=["beam", "diverse", "sample", "normalised"],
 )
@@ -88,17 +88,17 @@ def test_the_batch_changes_nothing(decoding: Decoding) -> None:
 
 @pytest.mark.parametrize("method", ["beam", "greedy", "sample"])
 def test_what_never_ends_is_kept(method: str) -> None:
-    model = tiny_model("soft_attention")
+    model = tiny_model("caption_soft_attention")
     with torch.no_grad():
         model.logits.bias[EOS] = -1e9
-    for several in decode(model, features(3), Decoding(method, max_words=7)):
+    for several in decode(model, features(3), Decoding(method, max_length=7)):
         assert len(several[0].words) == 7
         assert not several[0].finished
 
 
 @pytest.mark.parametrize("method", ["beam", "greedy", "sample"])
 def test_no_sentence_is_empty(method: str) -> None:
-    model = tiny_model("soft_attention")
+    model = tiny_model("caption_soft_attention")
     with torch.no_grad():
         model.logits.bias[EOS] = 1e9
     for several in decode(model, features(3), Decoding(method)):
@@ -113,42 +113,42 @@ def test_no_pictures_no_sentences(name: str) -> None:
 
 
 def test_a_beam_wider_than_the_vocabulary() -> None:
-    model = tiny_model("nic", vocab_size=5)  # the end and one word
-    found = decode(model, features(2), Decoding(beam_size=9, num_captions=9, max_words=3, no_repeat=False))
+    model = tiny_model("caption_nic", vocab_size=5)  # the end and one word
+    found = decode(model, features(2), Decoding(num_beams=9, num_return_sequences=9, max_length=3, no_repeat=False))
     assert [sorted(map(len, several)) for several in said(found)] == [[1, 2, 3]] * 2
 
 
 def test_repetition_and_the_unknown_word() -> None:
-    model = tiny_model("nic")
+    model = tiny_model("caption_nic")
     with torch.no_grad():
         model.logits.bias[UNK] = 50.0
         model.logits.bias[EOS] = -50.0
         model.logits.bias[5] = 30.0
-    loud = decode(model, features(1), Decoding(beam_size=2, **FREE))[0][0].words
+    loud = decode(model, features(1), Decoding(num_beams=2, **FREE))[0][0].words
     assert set(loud) == {UNK}
-    usual = decode(model, features(1), Decoding(beam_size=2))[0][0].words
+    usual = decode(model, features(1), Decoding(num_beams=2))[0][0].words
     assert UNK not in usual
     assert all(one != other for one, other in itertools.pairwise(usual))
     assert usual.count(5) == 10
 
 
 def test_sampling_draws_what_the_model_says() -> None:
-    model = tiny_model("soft_attention")
+    model = tiny_model("caption_soft_attention")
     expected = model.step(model.start(features(1)), torch.tensor([BOS]))[0][0].exp()
     expected[[0, 1, EOS]] = 0
     expected /= expected.sum()
-    drawn = sample(model, features(1), Decoding("sample", num_captions=8000, max_words=1, **FREE))[0]
+    drawn = sample(model, features(1), Decoding("sample", num_return_sequences=8000, max_length=1, **FREE))[0]
     counts = Counter(one.words[0] if one.words else EOS for one in drawn)
     for word, p in enumerate(expected.tolist()):
         assert counts[word] / 8000 == pytest.approx(p, abs=4 * (p * (1 - p) / 8000) ** 0.5 + 1e-9)
 
 
 def test_sampling_cut_to_the_most_probable_is_greedy() -> None:
-    model, pictures = tiny_model("soft_attention", vocab_size=12), features(4)
+    model, pictures = tiny_model("caption_soft_attention", vocab_size=12), features(4)
     greedy = said(decode(model, pictures, Decoding("greedy")))
     for narrow in ({"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}):
         assert said(decode(model, pictures, Decoding("sample", **narrow))) == greedy
-    both = decode(model, pictures, Decoding("sample", num_captions=200, max_words=1, top_k=2))
+    both = decode(model, pictures, Decoding("sample", num_return_sequences=200, max_length=1, top_k=2))
     assert all(len({tuple(one.words) for one in several}) == 2 for several in both)
 
 
@@ -159,21 +159,27 @@ def test_the_largest_random_number_draws_a_possible_word() -> None:
 
 
 def test_groups_avoid_each_others_words() -> None:
-    model, picture = tiny_model("soft_attention", vocab_size=12), features(1)
-    alike = decode(model, picture, Decoding(beam_size=4, groups=4, diversity=0.0, num_captions=4))[0]
+    model, picture = tiny_model("caption_soft_attention", vocab_size=12), features(1)
+    alike = decode(
+        model, picture, Decoding(num_beams=4, num_beam_groups=4, diversity_penalty=0.0, num_return_sequences=4)
+    )[0]
     assert len(alike) == 1
-    apart = decode(model, picture, Decoding(beam_size=4, groups=4, diversity=1e6, num_captions=4))[0]
+    apart = decode(
+        model, picture, Decoding(num_beams=4, num_beam_groups=4, diversity_penalty=1e6, num_return_sequences=4)
+    )[0]
     assert len({one.words[0] if one.words else EOS for one in apart}) == 4
-    one_group = decode(model, picture, Decoding(beam_size=4, groups=1, diversity=1e6))[0][0]
-    assert one_group.words == decode(model, picture, Decoding(beam_size=4))[0][0].words
+    one_group = decode(model, picture, Decoding(num_beams=4, num_beam_groups=1, diversity_penalty=1e6))[0][0]
+    assert one_group.words == decode(model, picture, Decoding(num_beams=4))[0][0].words
 
 
 def test_no_sentence_comes_twice() -> None:
-    model, picture = tiny_model("soft_attention", vocab_size=12), features(1)
-    groups = Decoding(beam_size=8, groups=2, diversity=0.0, num_captions=3)  # both find the same four
-    four = decode(model, picture, Decoding(beam_size=4, num_captions=4))[0]
+    model, picture = tiny_model("caption_soft_attention", vocab_size=12), features(1)
+    groups = Decoding(
+        num_beams=8, num_beam_groups=2, diversity_penalty=0.0, num_return_sequences=3
+    )  # both find the same four
+    four = decode(model, picture, Decoding(num_beams=4, num_return_sequences=4))[0]
     assert said([decode(model, picture, groups)[0]]) == said([four[:3]])
-    drawing = Decoding("sample", num_captions=30, max_words=2, temperature=0.5)
+    drawing = Decoding("sample", num_return_sequences=30, max_length=2, temperature=0.5)
     drawn, different = (found(model, picture, drawing)[0] for found in (sample, decode))
     assert len(drawn) == 30
     assert len(different) < 30
@@ -181,10 +187,10 @@ def test_no_sentence_comes_twice() -> None:
 
 
 def test_length_normalisation_prefers_longer_sentences() -> None:
-    model, pictures = tiny_model("soft_attention", vocab_size=12), features(20)
+    model, pictures = tiny_model("caption_soft_attention", vocab_size=12), features(20)
     with torch.no_grad():
         model.logits.bias[EOS] = 2.0
-    plain, divided = (decode(model, pictures, Decoding(beam_size=20, length_power=power)) for power in (0.0, 1.0))
+    plain, divided = (decode(model, pictures, Decoding(num_beams=20, length_penalty=power)) for power in (0.0, 1.0))
     assert sum(len(s[0].words) for s in divided) > sum(len(s[0].words) for s in plain)
     for several in divided:
         best = several[0]
@@ -192,7 +198,7 @@ def test_length_normalisation_prefers_longer_sentences() -> None:
 
 
 def test_an_ensemble_averages_probabilities() -> None:
-    one, other = tiny_model("soft_attention"), tiny_model("updown")
+    one, other = tiny_model("caption_soft_attention"), tiny_model("caption_updown")
     ensemble, pictures = Ensemble([one, other]).eval(), features(2)
     words = torch.tensor([BOS, BOS])
     p = ensemble.step(ensemble.start((pictures, pictures)), words)[0].exp()
@@ -210,31 +216,31 @@ def test_an_ensemble_averages_probabilities() -> None:
 def test_a_sentence_is_replayed_with_attention_and_gates(name: str) -> None:
     model, picture = tiny_model(name), features(1)
     model.words = list("pbeuwxyz")
-    sentence = decode(model, picture, Decoding(beam_size=3))[0][0]
-    spoken = replay(model, picture, sentence)
-    said_steps = [step for step in spoken.steps if step != "(picture)"]
+    sentence = decode(model, picture, Decoding(num_beams=3))[0][0]
+    spoken = trace_caption(model, picture, sentence)
+    said_steps = [step for step in spoken.steps if step != "(image)"]
     assert said_steps == [*(model.words[word] for word in sentence.words), *(["."] if sentence.finished else [])]
     own = spoken.probabilities[-len(said_steps) :]
     torch.testing.assert_close(torch.tensor(own).log(), torch.tensor(sentence.log_probs).double())
-    if name != "nic":
+    if name != "caption_nic":
         assert spoken.attention is not None
-        total = spoken.attention.sum(1) + (spoken.unseen if spoken.unseen is not None else 0)
+        total = spoken.attention.sum(1) + (spoken.sentinel if spoken.sentinel is not None else 0)
         torch.testing.assert_close(torch.tensor(total), torch.ones(len(said_steps)).to(torch.tensor(total)))
-    if name != "bag":
+    if name != "caption_markov":
         assert all(len(layer) == len(spoken.steps) for layer in spoken.trace.gates["f"])
-    assert (spoken.unseen is not None) == (name == "adaptive")
+    assert (spoken.sentinel is not None) == (name == "caption_adaptive")
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"method": "bean"}, "did you mean 'beam'"),
-        ({"beam_size": 0}, "beam_size must be a whole number"),
-        ({"beam_size": 3, "groups": 2}, "can't be dealt"),
-        ({"num_captions": 4}, "needs a beam at least as large"),
-        ({"method": "greedy", "num_captions": 2}, "greedy decoding makes one"),
+        ({"num_beams": 0}, "num_beams must be a whole number"),
+        ({"num_beams": 3, "num_beam_groups": 2}, "num_beams=3.*num_beam_groups=2"),
+        ({"num_return_sequences": 4}, "num_return_sequences=4.*num_beams=3"),
+        ({"method": "greedy", "num_return_sequences": 2}, "method=beam"),
         ({"top_p": 0.0}, "top_p"),
-        ({"bean_size": 3}, "did you mean 'beam_size'"),
+        ({"num_beens": 3}, "did you mean 'num_beams'"),
     ],
 )
 def test_wrong_settings_are_named(settings: dict[str, Any], message: str) -> None:

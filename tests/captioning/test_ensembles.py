@@ -15,12 +15,12 @@ from torch import Tensor
 
 import lstmzoo
 from lstmzoo.captioning.data.images import read_image
-from lstmzoo.captioning.inference import replay
+from lstmzoo.captioning.inference import trace_caption
 from lstmzoo.captioning.models.base import BOS, EOS, PAD, UNK
 from lstmzoo.captioning.models.decode import Decoding, decode
 from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.cli import main
-from lstmzoo.cli.compose import compose
+from lstmzoo.config.compose import compose
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,9 @@ def runs(data: Path) -> list[Path]:
     """Two captioners whose encoders were trained, apart from each other."""
     given = ["experiment=captions_nic", "data=captions", f"data.root={data}", "trainer.accelerator=cpu"]
     config = OmegaConf.to_container(compose("train", given), resolve=True)
-    config["model"] |= {"hidden_size": 6, "embedding_size": 5, "picture_size": 4, "dropout": 0.0}  # type: ignore[call-overload,index]
-    one = write_checkpoint(data.parent / "one.ckpt", "nic", seed=1, config=config)
-    return [one, write_checkpoint(data.parent / "other.ckpt", "soft_attention", seed=2)]
+    config["model"] |= {"hidden_size": 6, "embedding_size": 5, "feature_size": 4, "dropout": 0.0}  # type: ignore[call-overload,index]
+    one = write_checkpoint(data.parent / "one.ckpt", "caption_nic", seed=1, config=config)
+    return [one, write_checkpoint(data.parent / "other.ckpt", "caption_soft_attention", seed=2)]
 
 
 def greedy(models: list[Any], picture: Path) -> str:
@@ -86,7 +86,7 @@ def said(folder: Path) -> dict[str, str]:
 
 
 def test_members_with_one_encoder_share_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    members = [tiny_model("nic"), tiny_model("updown"), tiny_model("bag")]
+    members = [tiny_model("caption_nic"), tiny_model("caption_updown"), tiny_model("caption_markov")]
     for member in members[1:]:
         member.encoder.load_state_dict(members[0].encoder.state_dict())
     members[2].encoder.image_size = 64
@@ -107,25 +107,25 @@ def test_members_with_one_encoder_share_its_work(monkeypatch: pytest.MonkeyPatch
 
 @torch.no_grad()
 def test_what_goes_on_in_an_ensemble_is_kept() -> None:
-    members = [tiny_model(name) for name in ("nic", "soft_attention", "adaptive")]
+    members = [tiny_model(name) for name in ("caption_nic", "caption_soft_attention", "caption_adaptive")]
     for member in members:
         member.words = list("pbeuwxyz")
     ensemble, seen = Ensemble(members), (features(1), features(1, seed=2), features(1, seed=3))
-    sentence = decode(ensemble, seen, Decoding(beam_size=2))[0][0]
-    together = replay(ensemble, seen, sentence)
-    apart = [replay(member, own, sentence) for member, own in zip(members, seen, strict=True)]
+    sentence = decode(ensemble, seen, Decoding(num_beams=2))[0][0]
+    together = trace_caption(ensemble, seen, sentence)
+    apart = [trace_caption(member, own, sentence) for member, own in zip(members, seen, strict=True)]
     said = len(sentence.words) + sentence.finished
     assert together.steps == apart[1].steps
     np.testing.assert_allclose(np.log(together.probabilities), sentence.log_probs, rtol=1e-6)
     looking = [one.attention for one in apart if one.attention is not None]
     assert together.attention is not None
-    assert together.unseen is not None
+    assert together.sentinel is not None
     np.testing.assert_allclose(together.attention, (looking[0] + looking[1]) / 2)
-    np.testing.assert_allclose(together.unseen, apart[2].unseen / 2, atol=1e-6)  # type: ignore[operator]
+    np.testing.assert_allclose(together.sentinel, apart[2].sentinel / 2, atol=1e-6)  # type: ignore[operator]
     for member, own in zip(together.members, apart, strict=True):
         assert member.steps == own.steps
         np.testing.assert_array_equal(member.probabilities, own.probabilities)
         assert all(len(layer) >= said for layer in member.trace.gates["f"])  # type: ignore[union-attr]
-    apart_grids = replay(ensemble, (seen[0], features(1, cells=4), seen[2]), sentence)
+    apart_grids = trace_caption(ensemble, (seen[0], features(1, regions=4), seen[2]), sentence)
     assert apart_grids.attention is None  # of two grids there is no mean
     assert apart_grids.members[1].attention is not None

@@ -15,18 +15,18 @@ from tiny_captions import write_captions, write_checkpoint
 
 from lstmzoo.captioning.inference import caption_files
 from lstmzoo.cli import main, predict_captions
-from lstmzoo.cli.compose import compose
+from lstmzoo.config.compose import compose
 from tiny_runs import overflowing
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    return write_captions(tmp_path / "data", pictures=6)
+    return write_captions(tmp_path / "data", images=6)
 
 
 @pytest.fixture
 def speaker(tmp_path: Path) -> Path:
-    return write_checkpoint(tmp_path / "best.ckpt", "nic")
+    return write_checkpoint(tmp_path / "best.ckpt", "caption_nic")
 
 
 def test_what_is_passed_over_in_a_folder_is_named(
@@ -82,7 +82,7 @@ def test_outputs_that_are_not_finite_are_no_captions(
 ) -> None:
     settings = ["experiment=captions_nic", "data=captions", f"data.root={data}", "data.min_count=1"]
     config = OmegaConf.to_container(compose("train", [*settings, "data.num_workers=0"]), resolve=True)
-    sound = write_checkpoint(tmp_path / "sound.ckpt", "nic", config=config)
+    sound = write_checkpoint(tmp_path / "sound.ckpt", "caption_nic", config=config)
     broken, output = overflowing(sound, tmp_path / "broken.ckpt"), tmp_path / "out"
     image = data / "Images" / "00.png"
     for command in ("predict", "inspect"):

@@ -53,11 +53,11 @@ def test_a_sentence_that_breaks_off_is_worth_less() -> None:
 def test_learning_by_reward_earns_more(baseline: str) -> None:
     vocabulary = Vocabulary(list("wxyz"))
     reward, pictures = Reward([[["w", "x", "y"]], [["z", "y", "w"]]], vocabulary), features(2)
-    model = tiny_model("soft_attention", hidden_size=8).train()
+    model = tiny_model("caption_soft_attention", hidden_size=8).train()
     optimizer = torch.optim.Adam([p for name, p in model.named_parameters() if "encoder" not in name], lr=0.01)
     earned = []
     for step in range(80):
-        loss, worth = self_critical_loss(model, pictures, [0, 1], reward, 8, baseline, step, max_words=5)
+        loss, worth = self_critical_loss(model, pictures, [0, 1], reward, 8, baseline, step, max_length=5)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -70,7 +70,7 @@ def test_learning_by_reward_earns_more(baseline: str) -> None:
 def test_the_gradient_is_that_of_the_expected_reward() -> None:
     """With two words at most, all that may be said can be written down, and so can the gradient of its mean worth."""
     reward, picture = Reward([[["w", "z"]], [["x"]]], Vocabulary(list("wxyz"))), features(1)
-    model = tiny_model("bag")
+    model = tiny_model("caption_markov")
     with torch.no_grad():
         model.logits.weight *= 0.1  # every word has its chance
     expected_worth = torch.zeros(()).double()
@@ -82,7 +82,7 @@ def test_the_gradient_is_that_of_the_expected_reward() -> None:
             sentence = Sentence([first] if second == EOS else [first, second], [], second == EOS, 0.0)
             expected_worth = expected_worth + p_first * p * reward(0, sentence)
     expected = torch.autograd.grad(expected_worth, model.logits.bias)[0] / 2  # two words each
-    loss, _ = self_critical_loss(model, picture, [0], reward, 20000, "mean", 3, max_words=2)
+    loss, _ = self_critical_loss(model, picture, [0], reward, 20000, "mean", 3, max_length=2)
     estimate = -torch.autograd.grad(loss, model.logits.bias)[0]
     torch.testing.assert_close(estimate, expected, atol=0.1 * float(expected.abs().max()), rtol=0.1)
 
@@ -107,11 +107,11 @@ def test_the_unknown_word_earns_nothing_and_is_not_said() -> None:
         heard.extend(sentence.words)
         return float(len(sentence.words))
 
-    model = tiny_model("nic", vocab_size=len(vocabulary))
+    model = tiny_model("caption_nic", vocab_size=len(vocabulary))
     with torch.no_grad():
         model.logits.bias[UNK] = 30.0
     for baseline in ("mean", "greedy"):
-        loss, _ = self_critical_loss(model, features(2), [0, 1], listening, 4, baseline, 0, max_words=5)  # type: ignore[arg-type]
+        loss, _ = self_critical_loss(model, features(2), [0, 1], listening, 4, baseline, 0, max_length=5)  # type: ignore[arg-type]
         assert loss.isfinite()
         assert torch.autograd.grad(loss, model.logits.bias)[0][UNK] == 0
     assert heard

@@ -21,7 +21,7 @@ from lstmzoo.synthetic.things import COLOURS, SIDE, SIZES, Picture, Things, draw
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return simulate_captions(tmp_path_factory.mktemp("captions") / "simulated", pictures=40, progress=False)
+    return simulate_captions(tmp_path_factory.mktemp("captions") / "simulated", images=40, progress=False)
 
 
 def test_is_read_as_a_real_set(root):
@@ -95,11 +95,11 @@ def test_without_memory_no_sentence_is_said():
 
 
 def test_same_seed_same_files_and_more_extend(root, tmp_path):
-    again = simulate_captions(tmp_path / "again", pictures=20, progress=False)
+    again = simulate_captions(tmp_path / "again", images=20, progress=False)
     before = {path.name: path.read_bytes() for path in again.glob("images/*")}
     assert before == {name: (root / "images" / name).read_bytes() for name in before}
     (again / "images" / "simulated_000003.jpg").unlink()  # as after an interruption
-    simulate_captions(again, pictures=40, progress=False)
+    simulate_captions(again, images=40, progress=False)
     assert (again / CAPTIONS_FILE).read_bytes() == (root / CAPTIONS_FILE).read_bytes()
     assert {path.name: path.read_bytes() for path in again.glob("images/*")}.items() >= before.items()
     assert not list(again.rglob(".*.jpg.*"))
@@ -107,16 +107,16 @@ def test_same_seed_same_files_and_more_extend(root, tmp_path):
 
 def test_refusals(root, tmp_path):
     for options, message in (
-        ({"pictures": 9}, "pictures=9 is not possible: give a whole number, 10 or more"),
-        ({"pictures": None}, "pictures=None is not possible"),
-        ({"pictures": 12.5}, "pictures=12.5 is not possible"),
+        ({"images": 9}, "images=9 is not possible: give a whole number, 10 or more"),
+        ({"images": None}, "images=None is not possible"),
+        ({"images": 12.5}, "images=12.5 is not possible"),
         ({"seed": -1}, "seed=-1 is not possible: give a whole number, 0 or more"),
     ):
         with pytest.raises(LstmzooError, match=message):
             simulate_captions(tmp_path / "few", **options)
     assert not (tmp_path / "few").exists()
     with pytest.raises(DataError, match="holds another simulated set"):
-        simulate_captions(root, pictures=40, seed=1)
+        simulate_captions(root, images=40, seed=1)
     (tmp_path / "mine.txt").write_text("")
     with pytest.raises(DataError, match="not a simulated set of captions"):
         simulate_captions(tmp_path)

@@ -12,10 +12,10 @@ from tiny_captions import write_captions, write_checkpoint
 
 import lstmzoo
 from lstmzoo.cli import captioning, main
-from lstmzoo.cli.compose import compose
-from lstmzoo.cli.run_folder import read_config
-from lstmzoo.cli.start_from import take_over
+from lstmzoo.config.compose import compose
 from lstmzoo.errors import CheckpointError, LstmzooError
+from lstmzoo.runs.folder import read_config
+from lstmzoo.runs.start_from import take_over
 
 
 def flickr8k(**changes: Any) -> dict[str, Any]:
@@ -32,10 +32,12 @@ def started(checkpoint: Path, *overrides: str) -> Any:
 
 
 def test_model_and_data_are_the_checkpoints(tmp_path: Path) -> None:
-    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", data=flickr8k(root="/f8k", min_count=7), cell="gru")
+    checkpoint = write_checkpoint(
+        tmp_path / "x.ckpt", "caption_nic", data=flickr8k(root="/f8k", min_count=7), cell="gru"
+    )
     config = started(checkpoint)
-    sizes = {"hidden_size": 6, "embedding_size": 5, "picture_size": 4}
-    assert {"name": "nic", "cell": "gru", "dropout": 0.0, **sizes}.items() <= config.model.items()
+    sizes = {"hidden_size": 6, "embedding_size": 5, "feature_size": 4}
+    assert {"name": "caption_nic", "cell": "gru", "dropout": 0.0, **sizes}.items() <= config.model.items()
     assert "attention_size" not in config.model  # a key of the experiment's own model
     assert (config.data.name, config.data.root, config.data.min_count) == ("flickr8k", "/f8k", 7)
     assert "pictures" not in config.data  # nothing is simulated
@@ -43,19 +45,19 @@ def test_model_and_data_are_the_checkpoints(tmp_path: Path) -> None:
 
 
 def test_the_command_line_wins(tmp_path: Path) -> None:
-    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "updown", data=flickr8k(root="/f8k", min_count=7))
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "caption_updown", data=flickr8k(root="/f8k", min_count=7))
     config = started(checkpoint, "data.root=elsewhere", "model.dropout=0.3")
     assert (config.data.root, config.data.min_count) == ("elsewhere", 7)
-    assert (config.model.name, config.model.dropout) == ("updown", 0.3)
+    assert (config.model.name, config.model.dropout) == ("caption_updown", 0.3)
     other = started(checkpoint, "data=captions", "data.root=own")
     assert (other.data.name, other.data.root, other.data.min_count) == ("captions", "own", 5)
     with pytest.raises(LstmzooError, match=r"unknown key 'data.pictures'"):
-        started(checkpoint, "data.pictures=3")
+        started(checkpoint, "data.images=3")
 
 
 def test_rewarded_pictures_are_not_mirrored(tmp_path: Path) -> None:
     """What people said of them, by which sentences are rewarded, is not mirrored either."""
-    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", data=flickr8k(flip=True))
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "caption_nic", data=flickr8k(flip=True))
     assert not started(checkpoint).data.flip
     assert started(checkpoint, "task.objective=cross_entropy").data.flip
     with pytest.raises(LstmzooError, match=r"give data\.flip=false"):
@@ -63,21 +65,21 @@ def test_rewarded_pictures_are_not_mirrored(tmp_path: Path) -> None:
 
 
 def test_sentences_are_made_as_before(tmp_path: Path) -> None:
-    before = compose("train", ["experiment=flickr8k", "task.decoding.beam_size=4"])
+    before = compose("train", ["experiment=flickr8k", "task.decoding.num_beams=4"])
     config = {"data": flickr8k(), "task": {"decoding": {**before.task.decoding}}}
-    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", config=config)
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "caption_nic", config=config)
     assert started(checkpoint).task.decoding == before.task.decoding
-    assert before.task.decoding.length_power == 0.7
+    assert before.task.decoding.length_penalty == 0.7
     other = started(checkpoint, "task.decoding.method=greedy").task.decoding
     assert other == {**before.task.decoding, "method": "greedy"}
-    whole = started(checkpoint, "task.decoding={method:greedy,beam_size:7}").task.decoding
-    assert (whole.method, whole.beam_size, whole.length_power) == ("greedy", 7, 0.0)
+    whole = started(checkpoint, "task.decoding={method:greedy,num_beams:7}").task.decoding
+    assert (whole.method, whole.num_beams, whole.length_penalty) == ("greedy", 7, 0.0)
 
 
 def test_imagenet_weights_are_not_fetched_for_those_of_a_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", data=flickr8k(), encoder="mobilenet_v3_small",
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "caption_nic", data=flickr8k(), encoder="mobilenet_v3_small",
                                   pretrained_encoder=False)  # fmt: skip
     contents = torch.load(checkpoint, weights_only=True)
     contents["lstmzoo"]["model"]["args"]["pretrained_encoder"] = True
@@ -96,7 +98,7 @@ def test_a_loaded_encoder_keeps_its_statistics(tmp_path: Path) -> None:
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     for pretrained in (True, False):
         name = tmp_path / f"{pretrained}.ckpt"
-        write_checkpoint(name, "nic", encoder="mobilenet_v3_small", pretrained_encoder=False)
+        write_checkpoint(name, "caption_nic", encoder="mobilenet_v3_small", pretrained_encoder=False)
         contents = torch.load(name, weights_only=True)
         contents["lstmzoo"]["model"]["args"]["pretrained_encoder"] = pretrained
         torch.save(contents, name)
@@ -108,7 +110,7 @@ def test_a_loaded_encoder_keeps_its_statistics(tmp_path: Path) -> None:
 
 
 def test_data_are_never_guessed(tmp_path: Path) -> None:
-    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic")
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "caption_nic")
     with pytest.raises(CheckpointError, match="does not say what it was trained on: give data=NAME"):
         started(checkpoint)
     assert started(checkpoint, "data=flickr8k", "data.root=own").data.root == "own"
@@ -126,13 +128,13 @@ def test_a_run_from_another_kind_of_run(tmp_path: Path) -> None:
     """As documented: nothing but the checkpoint is named, though it is of another model, other sizes, other data."""
     root = write_captions(tmp_path / "data")
     data = {**compose("train", ["data=captions", "experiment=captions_nic", f"data.root={root}"]).data, "batch_size": 8}
-    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "nic", data=data)
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "caption_nic", data=data)
     run = tmp_path / "run"
     plain = ["trainer.max_epochs=1", "trainer.accelerator=cpu", "callbacks.progress=none", "test_after_fit=false"]
     given = ["experiment=captions_scst", f"task.start_from={checkpoint}", *plain, f"hydra.run.dir={run}"]
     assert main(["train", *given]) == 0
     config = OmegaConf.create(read_config(run))
-    assert (config.model.name, config.model.hidden_size, config.data.root) == ("nic", 6, str(root))
+    assert (config.model.name, config.model.hidden_size, config.data.root) == ("caption_nic", 6, str(root))
     before, after = lstmzoo.load(checkpoint), lstmzoo.load(run)
     assert after.words == before.words
     assert not torch.equal(after.logits.weight, before.logits.weight)

@@ -11,20 +11,22 @@ import numpy as np
 import torch
 
 from lstmzoo.captioning.data import Vocabulary
-from lstmzoo.models import create_model, save_contract
+from lstmzoo.models import create_model, list_models, save_contract
+from lstmzoo.registry import models
+from lstmzoo.settings import settings_of
 
 COLOURS = {"red": (0, 0, 255), "green": (0, 255, 0), "blue": (255, 0, 0)}  # BGR
-MODELS = ["adaptive", "att2in", "bag", "nic", "soft_attention", "updown"]
+MODELS = list_models("caption*")
 WORDS = Vocabulary([*COLOURS, "a", "and", "field", "left", "of"])
-SIZES = {"hidden_size": 6, "embedding_size": 5, "picture_size": 4, "attention_size": 3}
+SIZES = {"hidden_size": 6, "embedding_size": 5, "feature_size": 4, "attention_size": 3}
 
 
-def write_captions(root: Path, pictures: int = 24) -> Path:
+def write_captions(root: Path, images: int = 24) -> Path:
     """Pictures of one colour left and one right, two captions each, as csv with split lists: 2/3, 1/6, 1/6."""
     (root / "Images").mkdir(parents=True)
     rows, lists = [], {"train": [], "val": [], "test": []}  # type: ignore[var-annotated]
     names = list(COLOURS)
-    for number in range(pictures):
+    for number in range(images):
         left, right = names[number % 3], names[number // 3 % 3]
         image = np.zeros((40, 60, 3), np.uint8)
         image[:, :30], image[:, 30:] = COLOURS[left], COLOURS[right]
@@ -45,11 +47,8 @@ def write_captions(root: Path, pictures: int = 24) -> Path:
 
 def tiny_model(name: str, vocab_size: int = 8, **more: Any) -> Any:
     """A captioner of a few units, in double precision and evaluation mode."""
-    sizes = dict(SIZES)
-    if name == "nic":
-        del sizes["attention_size"]
-    if name == "adaptive":
-        del sizes["picture_size"]
+    known = settings_of(models.get(name).target)
+    sizes = {key: size for key, size in SIZES.items() if key in known}
     torch.manual_seed(0)
     model = create_model(name, vocab_size=vocab_size, dropout=0.0, **{**sizes, **more}).double().eval()
     for parameter in model.parameters():
@@ -80,6 +79,6 @@ def write_checkpoint(
     return path
 
 
-def features(pictures: int, cells: int = 9, seed: int = 1) -> torch.Tensor:
-    """Features of some pictures as the small encoder's, (B, N, 128)."""
-    return torch.rand(pictures, cells, 128, generator=torch.Generator().manual_seed(seed)).double()
+def features(images: int, regions: int = 9, seed: int = 1) -> torch.Tensor:
+    """Features of some images as the small encoder's, (B, N, 128)."""
+    return torch.rand(images, regions, 128, generator=torch.Generator().manual_seed(seed)).double()

@@ -23,7 +23,7 @@ import torch
 from lstmzoo.actions.data.kth import ACTIONS
 from lstmzoo.actions.sliding_window import classify_video
 from lstmzoo.cli import build, main
-from lstmzoo.cli.compose import compose
+from lstmzoo.config.compose import compose
 from lstmzoo.errors import DataWarning, LstmzooError
 from lstmzoo.io.sources import FileSource, TimedFrame
 from lstmzoo.models import load

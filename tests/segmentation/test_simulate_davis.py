@@ -15,15 +15,20 @@ from PIL import Image
 
 from lstmzoo.data import DAVIS
 from lstmzoo.errors import DataError, LstmzooError
-from lstmzoo.segmentation.data import davis_palette
-from lstmzoo.segmentation.data import davis_simulated as simulator
-from lstmzoo.segmentation.data.davis_simulated import read_occlusions, simulate_davis
-from lstmzoo.segmentation.datamodule import SIMULATION_KEYS, SegmentationDataModule, simulate_missing
+from lstmzoo.segmentation.data import davis_palette, simulator
+from lstmzoo.segmentation.data.davis import SimulatedDAVIS
+from lstmzoo.segmentation.data.simulator import read_occlusions
+from lstmzoo.segmentation.datamodule import SegmentationDataModule
 from lstmzoo.synthetic.davis_course import MARKED_FRAMES, Course, write_course
 from lstmzoo.synthetic.davis_paint import paint
 
 SMALL: dict[str, Any] = {"train": 4, "val": 1, "test": 1, "frames": 30, "progress": False}
 SIZE = (96, 160)
+
+
+def simulate_davis(root: Path, **options: Any) -> Path:
+    simulator.simulate_davis(root, **{"size": SIZE, "seed": 0, **options})
+    return root
 
 
 @pytest.fixture(scope="module")
@@ -122,23 +127,35 @@ def test_a_complete_set_may_be_read_only(root, monkeypatch):
         simulate_davis(root, **{**SMALL, "train": 5})
 
 
-@pytest.mark.parametrize("other", [{"frames": 31}, {"size": [96, 170]}, {"seed": 1}])
+WANTED: dict[str, Any] = {
+    "train_sequences": 1,
+    "val_sequences": 1,
+    "test_sequences": 1,
+    "simulated_frames": 30,
+    "simulated_size": [96, 160],
+    "simulation_seed": 0,
+}
+
+
+@pytest.mark.parametrize("other", [{"simulated_frames": 31}, {"simulated_size": [96, 170]}, {"simulation_seed": 1}])
 def test_training_says_how_to_take_a_set_as_it_is(root, other):
-    wanted = {"train": 24, "val": 8, "test": 8, "frames": 30, "size": [96, 160], "seed": 0, **other}
-    with pytest.raises(DataError) as error:
-        simulate_missing(root, wanted)
-    (name,) = other
-    for part in (SIMULATION_KEYS[name], str(other[name]), "data=davis", "data.test_list=test", f"data.root={root}"):
-        assert part in str(error.value)
-    assert SegmentationDataModule("davis", str(root), test_list="test").root == root
+    data = SegmentationDataModule(SimulatedDAVIS, root, simulate=True, **{**WANTED, **other})
+    ((name, value),) = other.items()
+    for look in (data.prepare_data, lambda: data.check(test=True)):
+        with pytest.raises(DataError) as error:
+            look()
+        for part in (f"data.{name}={value}", "data=davis", "data.test_list=test", f"data.root={root}"):
+            assert part in str(error.value)
+    SegmentationDataModule(SimulatedDAVIS, root, test_list="test", num_workers=0).check(test=True)
 
 
-@pytest.mark.parametrize("wrong", [{"frames": 9}, {"train": -1}, {"size": [9, 9]}, {"seed": None}])
+@pytest.mark.parametrize(
+    "wrong", [{"simulated_frames": 9}, {"train_sequences": -1}, {"simulated_size": [9, 9]}, {"simulation_seed": None}]
+)
 def test_training_names_numbers_by_their_keys(tmp_path, wrong):
     ((name, value),) = wrong.items()
-    fine = {"train": 1, "val": 1, "test": 1, "frames": 10, "size": [48, 80], "seed": 0}
-    with pytest.raises(LstmzooError, match=re.escape(f"{SIMULATION_KEYS[name]}={value}")):
-        simulate_missing(tmp_path / "new", {**fine, **wrong})
+    with pytest.raises(LstmzooError, match=re.escape(f"data.{name}={value}")):
+        SimulatedDAVIS.simulate_missing(tmp_path / "new", **{**WANTED, **wrong})
     assert not (tmp_path / "new").exists()
 
 
@@ -155,13 +172,13 @@ def test_other_folders_are_refused(root, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"train": -1}, "^train=-1 is not possible: give a whole number, 0 or more$"),
-        ({"train": None}, "^train=None is not possible: give a whole number, 0 or more$"),
-        ({"train": 0, "val": 0, "test": 0}, "one sequence or more"),
+        ({"train": -1}, "^train=-1 .* 0 or more$"),
+        ({"train": None}, "^train=None .* 0 or more$"),
+        ({"train": 0, "val": 0, "test": 0}, "train=0, val=0, test=0"),
         ({"seed": -1}, "seed=-1"),
-        ({"frames": 9}, "^frames=9 is not possible: give a whole number, 10 or more$"),
-        ({"frames": "many"}, "^frames=many is not possible: "),
-        ({"size": (20, 160)}, r"^size=\(20, 160\): it is \(height, width\) in whole pixels, each 48 or more$"),
+        ({"frames": 9}, "^frames=9 .* 10 or more$"),
+        ({"frames": "many"}, "^frames=many "),
+        ({"size": (20, 160)}, r"^size=\(20, 160\).* 48 or more$"),
         ({"size": (96,)}, r"size=\(96,\)"),
         ({"size": None}, "size=None"),
     ],

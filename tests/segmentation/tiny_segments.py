@@ -20,7 +20,7 @@ HEIGHT, WIDTH = 45, 61  # both odd
 def save_checkpoint(path: Path, name: str, protocol: str = "unsupervised", **arguments: Any) -> Path:
     """The checkpoint of a segmenter as training would begin with it, but that it marks about half of the pixels."""
     torch.manual_seed(0)
-    model: Any = lstmzoo.create_model(name, width=8, **arguments)
+    model: Any = lstmzoo.create_model(name, decoder_channels=8, **arguments)
     with torch.no_grad():
         model.decoder.head.weight *= 20
         model.decoder.head.bias.zero_()

@@ -66,7 +66,7 @@ def warm_up() -> None:
     import torch
 
     import lstmzoo.cli.train
-    import lstmzoo.cli.training  # noqa: F401
+    import lstmzoo.runs.train  # noqa: F401
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

@@ -18,8 +18,8 @@ import lstmzoo
 import tiny_runs
 from lstmzoo.actions.task import RecognitionTask
 from lstmzoo.cli import main
-from lstmzoo.cli.run_lock import owned
 from lstmzoo.errors import DataWarning, LstmzooError, Terminated
+from lstmzoo.runs.lock import owned
 from lstmzoo.training.run_log import RunLog, read_rows
 
 BATCHES = 3  # per epoch
@@ -118,7 +118,7 @@ def test_a_run_without_a_checkpoint_is_begun_again(train: Callable[..., int], ru
 
 
 def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
-    other = "import sys; from pathlib import Path; from lstmzoo.cli.run_lock import owned\n"
+    other = "import sys; from pathlib import Path; from lstmzoo.runs.lock import owned\n"
     other += "with owned(Path(sys.argv[1]), new=True): pass"
     enter = lambda: subprocess.run(  # noqa: E731
         [sys.executable, "-c", other, tmp_path],

@@ -42,6 +42,8 @@ class RecognitionTask(BaseTask):
     monitor = ("val/accuracy", "max")
     data_module = VideoDataModule
     model_class: ClassVar[type] = ActionModel
+    default_model, default_data = "action_rnn", "kth_simulated"
+    transform_keys = ("size", "clip_len", "frame_interval")
     dummy_labels: ClassVar[list[str]] = ["one class", "another"]
 
     def __init__(

@@ -10,7 +10,7 @@ import numpy as np
 
 from lstmzoo.io.resources import resident_bytes
 from lstmzoo.models import create_model
-from lstmzoo.segmentation.inference.segments import segment_frames
+from lstmzoo.segmentation.segment import segment_frames
 
 WARM_UP = 20  # frames before time and memory are measured: buffers are made, the step is compiled
 

@@ -1,7 +1,8 @@
-"""Pictures and their sentences for training, validation and test."""
+"""Images and their captions for training, validation and test."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,40 +15,40 @@ from torch.utils.data import Dataset
 from lstmzoo.captioning.data import Captions, EmptySplit, Vocabulary
 from lstmzoo.captioning.data.layouts import check_layout
 from lstmzoo.errors import LstmzooError
-from lstmzoo.synthetic.checks import check_whole
-from lstmzoo.synthetic.folder import is_ours
+from lstmzoo.registry import datasets
+from lstmzoo.settings import settings_of
 from lstmzoo.training.data_module import BaseDataModule
 
 MIRRORED = {"left": "right", "right": "left"}
 
 
 class Sentences(Dataset[dict[str, Any]]):
-    """Pictures, each with k of its captions as ids.
+    """Images, each with k of its captions as ids.
 
-    Several captions of a picture go through the network together, so that what depends on the picture alone is
-    computed once for all of them. An item is ``{"features": (N, C) or "images": uint8 (3, H, W), "words": k lists of
+    Several captions of an image go through the network together, so that what depends on the image alone is computed
+    once for all of them. An item is ``{"features": (N, C) or "images": uint8 (3, H, W), "words": k lists of
     ids from begin to end, "index": int}``.
 
     Args:
-        captions: the pictures.
+        captions: the images.
         vocabulary: turns words into ids.
-        per_picture: k; which ones depends on (seed, epoch, picture) where a picture has more or fewer.
+        per_image: k; which ones depends on (seed, epoch, image) where an image has more or fewer.
         max_words: most words of a caption; longer ones are cut.
         seed: of the choice.
-        flip: mirror half of the pictures, in training; in their captions "left" and "right" change places, too.
+        flip: mirror half of the images, in training; in their captions "left" and "right" change places, too.
     """
 
     def __init__(
         self,
         captions: Captions,
         vocabulary: Vocabulary,
-        per_picture: int,
+        per_image: int,
         max_words: int,
         seed: int,
         flip: bool = False,
     ) -> None:
         self.captions, self.vocabulary = captions, vocabulary
-        self.per_picture, self.max_words, self.seed, self.flip = per_picture, max_words, seed, flip
+        self.per_image, self.max_words, self.seed, self.flip = per_image, max_words, seed, flip
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -56,21 +57,21 @@ class Sentences(Dataset[dict[str, Any]]):
         item, epoch = index if isinstance(index, tuple) else (index, 0)
         random = np.random.default_rng([self.seed, epoch, item])
         mirrored = self.flip and random.random() < 0.5
-        found = self.captions.picture(item, mirrored)
-        picture = {"features": found["grid"]} if "grid" in found else {"images": found["image"]}
+        found = self.captions.image(item, mirrored)
+        image = {"features": found["grid"]} if "grid" in found else {"images": found["image"]}
         captions = self.captions.records[item].tokens
-        chosen = [captions[number] for number in _choose(len(captions), self.per_picture, random)]
+        chosen = [captions[number] for number in _choose(len(captions), self.per_image, random)]
         if mirrored:
             chosen = [tuple(MIRRORED.get(word, word) for word in words) for words in chosen]
-        return {**picture, "words": [self.vocabulary.encode(words, self.max_words) for words in chosen], "index": item}
+        return {**image, "words": [self.vocabulary.encode(words, self.max_words) for words in chosen], "index": item}
 
 
 def collate(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """Make a batch: pictures stacked; ``"words"`` (B · k, L), ``"lengths"`` (B · k,) and ``"index"`` (B,)."""
+    """Make a batch: images stacked; ``"words"`` (B · k, L), ``"lengths"`` (B · k,) and ``"index"`` (B,)."""
     sentences = [torch.tensor(words) for item in items for words in item["words"]]
-    picture = "features" if "features" in items[0] else "images"
+    kind = "features" if "features" in items[0] else "images"
     return {
-        picture: torch.stack([item[picture] for item in items]),
+        kind: torch.stack([item[kind] for item in items]),
         "words": pad_sequence(sentences, batch_first=True, padding_value=Vocabulary.pad),
         "lengths": torch.tensor([len(words) for words in sentences]),
         "index": torch.tensor([item["index"] for item in items]),
@@ -81,71 +82,88 @@ class CaptionDataModule(BaseDataModule):
     """The data of captioning.
 
     Args:
-        name: what the data set is called.
+        dataset: the class of the data set, `Captions` or one derived from it.
         root: its folder.
-        encoder: a frozen encoder, whose features are computed once and kept; None gives the pictures themselves.
-        image_size: side of the square pictures, in pixels.
+        encoder: a frozen encoder, whose features are computed once and kept; None gives the images themselves.
+        image_size: side of the square images, in pixels.
         vocabulary: as `Vocabulary.to_dict` gave it; None builds one from the training split.
-        min_count: how often a word must occur in the training split to be known.
+        min_count: how often a word must occur in the training captions to be known.
         max_words: most words of a training caption; longer ones are cut.
-        captions_per_picture: k, captions of each picture in a batch.
-        batch_size: pictures per batch and process.
-        num_workers: processes that load pictures; 0 for the training process itself.
+        captions_per_image: captions of an image that go through the network together.
+        batch_size: images per batch and process.
+        num_workers: processes that load images; cached features need none.
         test_split: what is tested on.
         seed: of the order and the choice of captions.
-        flip: mirror half of the training pictures; of a frozen encoder the features of both are computed once.
-        cache_dir: folder of the features; None keeps them in `root`.
-        simulate: arguments of the simulator, to make the data set where it is missing; None never makes any.
-        **dataset: further arguments of `Captions`.
+        flip: mirror half of the training images; of a frozen encoder the features of both are computed once.
+        cache_dir: folder of the features; null: inside root.
+        simulate: arguments of the data set's ``simulate_missing``; None never simulates anything.
+        **options: further arguments of the data set.
     """
 
+    NOT_SETTINGS = (
+        *BaseDataModule.NOT_SETTINGS,
+        *("encoder", "image_size", "vocabulary", "level", "size", "device", "progress"),
+    )
     collate = staticmethod(collate)
 
     def __init__(
         self,
-        name: str,
-        root: str,
+        dataset: type[Captions],
+        root: str | Path,
         *,
         encoder: Any | None,
         image_size: int,
         vocabulary: dict[str, Any] | None = None,
         min_count: int = 5,
         max_words: int = 20,
-        captions_per_picture: int = 5,
+        captions_per_image: int = 5,
         batch_size: int = 32,
         num_workers: int = 0,
         test_split: str = "test",
         seed: int = 0,
         flip: bool = False,
-        cache_dir: str | None = None,
+        cache_dir: str | Path | None = None,
         simulate: dict[str, Any] | None = None,
-        **dataset: Any,
+        **options: Any,
     ) -> None:
         super().__init__(batch_size=batch_size, num_workers=num_workers, test_split=test_split, seed=seed)
-        if min(captions_per_picture, max_words, min_count) < 1:
-            raise LstmzooError("data.captions_per_picture, data.max_words and data.min_count must be 1 or more")
-        self.source, self.root = name, Path(root)
+        if min(captions_per_image, max_words, min_count) < 1:
+            raise LstmzooError("data.captions_per_image, data.max_words and data.min_count must be 1 or more")
+        self.dataset, self.root = dataset, Path(root)
         self.encoder, self.image_size = encoder, image_size
         self.vocabulary = None if vocabulary is None else Vocabulary.from_dict(vocabulary)
-        self.min_count, self.max_words, self.per_picture = min_count, max_words, captions_per_picture
+        self.min_count, self.max_words, self.per_image = min_count, max_words, captions_per_image
         self.flip, self.simulate = flip, simulate
         self.cache_dir = cache_dir
-        self.arguments = dataset
+        self.options = options
         self._captions: dict[str, Captions] = {}
         self._made = False
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], *, simulate: bool, **more: Any) -> CaptionDataModule:
+        """Make it from the configuration's group ``data``.
+
+        Args:
+            settings: the group.
+            simulate: make simulated data where they are missing.
+            **more: further arguments.
+        """
+        settings = dict(settings)
+        dataset = datasets.get(settings.pop("name")).target
+        simulator = getattr(dataset, "simulate_missing", None)
+        options = settings_of(simulator, ("root",)) if simulator is not None else ()
+        arguments = {key: settings.pop(key) for key in options}
+        return cls(dataset, **settings, simulate=arguments if simulate and arguments else None, **more)
 
     def prepare_data(self) -> None:
         """Make the simulated data set if it is missing."""
         if self.simulate is not None and not self._made:
-            simulate_missing(self.root, self.simulate)
+            self.dataset.simulate_missing(self.root, **self.simulate)  # type: ignore[attr-defined]
             self._made = True  # the trainer asks again, for the fit and for the test
 
     def check(self, *, test: bool) -> None:
-        from lstmzoo.captioning.data import captions_simulated as captions
-
-        check_layout(self.arguments.get("layout", "auto"))
-        if self.simulate is not None and is_ours(self.root, captions.MARKER):
-            check_simulation(self.simulate)
+        check_layout(self.options.get("layout", "auto"))
+        if self.simulate is not None and self.dataset.can_simulate(self.root, **self.simulate):  # type: ignore[attr-defined]
             return
         self._read_fit()
         if test:
@@ -165,7 +183,7 @@ class CaptionDataModule(BaseDataModule):
     @property
     def sizes(self) -> str:
         parts = (f"{len(data)} {split}" for split, data in self.datasets().items())
-        return f"pictures: {', '.join(parts)}; {len(self.vocabulary or ())} words"
+        return f"images: {', '.join(parts)}; {len(self.vocabulary or ())} words"
 
     @property
     def labels(self) -> dict[str, Any]:
@@ -176,7 +194,7 @@ class CaptionDataModule(BaseDataModule):
         """Read what there is in a split; features come later."""
         if split not in self._captions:
             size = (self.image_size, self.image_size)
-            self._captions[split] = Captions(self.root, split, size=size, **self.arguments)
+            self._captions[split] = self.dataset(self.root, split, size=size, **self.options)
         return self._captions[split]
 
     def _read_fit(self) -> None:
@@ -201,47 +219,12 @@ class CaptionDataModule(BaseDataModule):
             self.vocabulary = Vocabulary.build(self._read("train").sentences(), self.min_count)
         if self.encoder is not None and captions.features is None:
             captions.use_features(self.encoder, self.cache_dir, mirrored=flip)
-        return Sentences(captions, self.vocabulary, self.per_picture, self.max_words, self.seed, flip)
+        return Sentences(captions, self.vocabulary, self.per_image, self.max_words, self.seed, flip)
 
 
 def _choose(available: int, wanted: int, random: np.random.Generator) -> list[int]:
-    """Which captions of a picture: all where there are as many as wanted, each at most once more than any other."""
+    """Which captions of an image: all where there are as many as wanted, each at most once more than any other."""
     if available == wanted:
         return list(range(wanted))
     rounds = -(-wanted // available)
     return np.concatenate([random.permutation(available) for _ in range(rounds)])[:wanted].tolist()
-
-
-def check_simulation(arguments: dict[str, Any]) -> None:
-    """Complain of numbers that `simulate_captions` cannot work with, by the names that they have in a configuration."""
-    from lstmzoo.captioning.data import captions_simulated as captions
-
-    check_whole("data.pictures", arguments["pictures"], captions.LEAST)
-    check_whole("data.simulation_seed", arguments["seed"], 0)
-
-
-def simulate_missing(root: Path, arguments: dict[str, Any]) -> None:
-    """Make or complete a simulated data set in `root`; a finished one, or one that is none of ours, is left as it is.
-
-    Args:
-        root: folder of the data set.
-        arguments: those of `simulate_captions`: pictures and seed.
-
-    Raises:
-        LstmzooError, DataError: as `simulate_captions` does.
-    """
-    from lstmzoo.captioning.data import captions_simulated as captions
-
-    if not is_ours(root, captions.MARKER):
-        return
-    found = captions.contents(root)
-    if found is None:
-        check_simulation(arguments)
-        print(f"There is no data in {root} yet: simulating {arguments['pictures']} pictures with captions")
-        captions.simulate_captions(root, **arguments)
-        return
-    if found != arguments:
-        has, asked = (", ".join(f"{key}={value}" for key, value in some.items()) for some in (found, arguments))
-        print(f"{root} holds a simulated set with {has} and is taken as it is, not with {asked}")
-    if sum(1 for _ in root.glob("images/*.jpg")) < found["pictures"]:
-        captions.simulate_captions(root, pictures=found["pictures"], seed=found["seed"])

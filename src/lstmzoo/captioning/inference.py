@@ -1,4 +1,4 @@
-"""Pictures put into words by a loaded captioner, and what went on inside it word by word."""
+"""Captions of images by a loaded captioner, and what went on inside it word by word."""
 
 from __future__ import annotations
 
@@ -27,43 +27,42 @@ from lstmzoo.io.wording import listed
 from lstmzoo.models.outputs import check_finite, check_scores
 from lstmzoo.models.recurrent_layers import has_memory
 
-PICTURE = "(picture)"
-"""The step at which a model reads the picture as its first word."""
+IMAGE = "(image)"
+"""The step at which a model reads the image as its first word."""
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """A sentence word by word.
+class CaptionTrace:
+    """What went on inside a captioner while it said a sentence.
 
     Attributes:
-        steps: (T,) what was said at each step, the end included; for models that begin with the picture as a word,
-            that comes first.
-        probabilities: (T,) of what was said; nan for the picture.
-        attention: (T, N) over the cells of the picture; None for models without.
-        unseen: (T,) how much weight was given to what was known already (the sentinel's β); None for models without.
+        steps: (T,) the word of each step, the end included; for models that read the image as a word, that comes first.
+        probabilities: (T,) of these words; nan for the image.
+        attention: (T, N) over the regions of the image; None for models without.
+        sentinel: (T,) the weight β of what is in memory, in place of the image; None for models without.
         trace: gates and states, T steps; None for models without memory, and for an ensemble.
-        members: of an ensemble, what went on in each member; probabilities and attention are their means then, the
-            attention's where all members look at the same grid.
+        members: of an ensemble, the trace of each member; probabilities and attention are their means then, attention
+            only where all members see the same grid.
     """
 
     steps: list[str]
     probabilities: np.ndarray
     attention: np.ndarray | None
-    unseen: np.ndarray | None
+    sentinel: np.ndarray | None
     trace: Any | None
-    members: tuple[Spoken, ...] = ()
+    members: tuple[CaptionTrace, ...] = ()
 
 
-def find_pictures(wanted: str | Path, left_out: list[Path] | None = None) -> list[Path]:
-    """Find the pictures that are meant.
+def find_images(wanted: str | Path, left_out: list[Path] | None = None) -> list[Path]:
+    """Find images.
 
     Args:
-        wanted: a picture, a folder that is searched with all its subfolders, or a .txt file with a path per line
-            (relative to the file's folder); one that is there twice is taken once. Hidden files are none.
+        wanted: an image, a folder that is searched with all its subfolders except for hidden files, or a .txt file with
+            a path per line (relative to the file's folder), of which duplicates are dropped.
         left_out: takes the other files of the folder, whose suffixes are not those of images.
 
     Raises:
-        DataError: there is nothing of that name, no picture in it, or a list that is not UTF-8.
+        DataError: there is nothing of that name, no image in it, or a list that is not UTF-8.
     """
     path = Path(wanted).expanduser()
     if path.is_dir():
@@ -76,12 +75,12 @@ def find_pictures(wanted: str | Path, left_out: list[Path] | None = None) -> lis
             left_out += others
         return sorted((file for file in files if is_image(file)), key=natural_key)
     if not path.is_file():
-        raise DataError(f"there is no input {path}: give a picture, a folder of pictures, or a .txt list of paths")
+        raise DataError(f"there is no input {path}: give an image, a folder of images, or a .txt list of paths")
     if path.suffix.lower() != ".txt":
         return [path]
     lines = [line.strip() for line in read_text(path).splitlines()]
     if not any(lines):
-        raise DataError(f"the list {path} is empty; write the path of a picture on each line")
+        raise DataError(f"the list {path} is empty; write the path of an image on each line")
     found = [path.parent / Path(line).expanduser() for line in lines if line]
     return list({os.path.abspath(file): file for file in found}.values())
 
@@ -104,14 +103,14 @@ def caption_files(
     batch_size: int = 32,
     failures: list[DataError] | None = None,
 ) -> Iterator[tuple[Path, list[Sentence]]]:
-    """Put picture files into words.
+    """Describe image files.
 
     Args:
         model: a captioner from ``lstmzoo.load``, or an `Ensemble` of some.
         paths: the files, or one.
         decoding: how; the default is beam search with 3.
-        batch_size: pictures at a time.
-        failures: takes the errors of files that cannot be read or put into words, which are left out then.
+        batch_size: images at a time.
+        failures: takes the errors of files that cannot be read or described, which are skipped then.
 
     Yields:
         Every path with its sentences, the best first.
@@ -131,8 +130,8 @@ def caption_files(
             if not batch:
                 continue
             features = encode_files(model, batch)
-        said = decode(model, features, decoding, [file_key(path) for path in batch])
-        for path, sentences in zip(batch, said, strict=True):
+        found = decode(model, features, decoding, [file_key(path) for path in batch])
+        for path, sentences in zip(batch, found, strict=True):
             try:
                 check_scores([sentence.score for sentence in sentences], model, path)
             except DataError as error:
@@ -145,20 +144,20 @@ def caption_files(
 
 @torch.no_grad()
 def encode_files(model: Any, paths: Sequence[str | Path]) -> Any:
-    """What a captioner sees in picture files: (B, N, C), of an `Ensemble` for every member.
+    """Encode image files to features (B, N, C); with an `Ensemble`, for every member.
 
     Raises:
         DataError: a file cannot be read.
     """
 
-    def pictures(side: int) -> torch.Tensor:
+    def images(side: int) -> torch.Tensor:
         return torch.from_numpy(read_images(paths, side)).to(device_of(model))
 
-    return model.encode(pictures if isinstance(model, Ensemble) else pictures(model.encoder.image_size))
+    return model.encode(images if isinstance(model, Ensemble) else images(model.encoder.image_size))
 
 
 def _readable(paths: Sequence[Path], failures: list[DataError]) -> list[Path]:
-    """Leave out the files that cannot be read, and take down why."""
+    """Skip the files that cannot be read, and note why."""
     good = []
     for path in paths:
         try:
@@ -170,7 +169,7 @@ def _readable(paths: Sequence[Path], failures: list[DataError]) -> list[Path]:
 
 
 def file_key(path: Path) -> int:
-    """A picture's number for sampling: that of its file's content, so that other files beside it change nothing."""
+    """An image's number for sampling, from the content of its file, so that it depends on no other file."""
     return int.from_bytes(hashlib.blake2b(path.read_bytes(), digest_size=6).digest(), "little")
 
 
@@ -185,56 +184,56 @@ def text_of(sentence: Sentence, words: Sequence[str]) -> str:
 
 
 @torch.inference_mode()
-def replay(model: Any, features: Any, sentence: Sentence) -> Spoken:
-    """Let a model say a sentence again, however it was found, and watch its attention and its gates.
+def trace_caption(model: Any, features: Any, sentence: Sentence) -> CaptionTrace:
+    """Run a model over a sentence, however it was found, and record its attention and its gates.
 
     Args:
         model: a captioner from ``lstmzoo.load``, or an `Ensemble` of some.
-        features: of one picture, (1, N, C); for an ensemble those of every member.
-        sentence: what it said about it.
+        features: of one image, (1, N, C); for an ensemble those of every member.
+        sentence: about the image.
 
     Raises:
         DataError: the model's outputs are not finite.
     """
     if isinstance(model, Ensemble):
         members: Any = model.members
-        return _together([replay(one, own, sentence) for one, own in zip(members, features, strict=True)])
-    said = [*sentence.words, *([EOS] if sentence.finished else [])]
-    heard = [BOS, *said[:-1]]
-    seen, probabilities = [], []
+        return _mean_of([trace_caption(one, own, sentence) for one, own in zip(members, features, strict=True)])
+    words = [*sentence.words, *([EOS] if sentence.finished else [])]
+    inputs = [BOS, *words[:-1]]
+    weights, probabilities = [], []
     with nn.trace(model) if has_memory(model) else nullcontext() as trace:
         state = model.start(features)
-        for word, after in zip(heard, said, strict=True):
+        for word, after in zip(inputs, words, strict=True):
             log_p, state, attention = model.step(state, torch.tensor([word], device=features.device))
             probabilities.append(float(log_p[0, after].exp()))
             if attention is not None:
-                seen.append(attention[0].float().cpu().numpy())
+                weights.append(attention[0].float().cpu().numpy())
     check_finite(torch.tensor(probabilities), model)
-    steps = ["." if word == EOS else model.words[word] for word in said]
+    steps = ["." if word == EOS else model.words[word] for word in words]
     recorded = 0 if trace is None else len(next(iter(trace.states.values()))[0])
-    if recorded == len(said) + 1:  # the picture itself was the first word
-        steps, probabilities = [PICTURE, *steps], [float("nan"), *probabilities]
-    attention_map = np.stack(seen) if seen else None
-    unseen = None
+    if recorded == len(words) + 1:  # the image itself was the first word
+        steps, probabilities = [IMAGE, *steps], [float("nan"), *probabilities]
+    attention_map = np.stack(weights) if weights else None
+    sentinel = None
     if attention_map is not None and attention_map.shape[1] == features.shape[1] + 1:
-        attention_map, unseen = attention_map[:, :-1], attention_map[:, -1]
-    return Spoken(steps, np.array(probabilities), attention_map, unseen, trace)
+        attention_map, sentinel = attention_map[:, :-1], attention_map[:, -1]
+    return CaptionTrace(steps, np.array(probabilities), attention_map, sentinel, trace)
 
 
-def _together(members: list[Spoken]) -> Spoken:
-    """What an ensemble said: the means of its members."""
-    steps = [step for step in members[0].steps if step != PICTURE]
+def _mean_of(members: list[CaptionTrace]) -> CaptionTrace:
+    """The trace of an ensemble: the means of its members."""
+    steps = [step for step in members[0].steps if step != IMAGE]
     probabilities = np.mean([one.probabilities[-len(steps) :] for one in members], axis=0)
-    looks = [one.attention for one in members if one.attention is not None]
-    if len({look.shape for look in looks}) != 1:
-        return Spoken(steps, probabilities, None, None, None, tuple(members))
-    attention = np.mean(looks, axis=0)
-    unseen = 1 - attention.sum(1) if any(one.unseen is not None for one in members) else None
-    return Spoken(steps, probabilities, attention, unseen, None, tuple(members))
+    attentions = [one.attention for one in members if one.attention is not None]
+    if len({attention.shape for attention in attentions}) != 1:
+        return CaptionTrace(steps, probabilities, None, None, None, tuple(members))
+    attention = np.mean(attentions, axis=0)
+    sentinel = 1 - attention.sum(1) if any(one.sentinel is not None for one in members) else None
+    return CaptionTrace(steps, probabilities, attention, sentinel, None, tuple(members))
 
 
 def sentence_of(caption: str, vocabulary: Sequence[str]) -> Sentence:
-    """A sentence given in words, to be replayed; capitals and punctuation don't matter.
+    """Make a sentence of words, for `trace_caption`; case and punctuation don't matter.
 
     Raises:
         LstmzooError: there is no word, or one that the captioner doesn't know.

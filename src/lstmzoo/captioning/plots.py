@@ -1,4 +1,4 @@
-"""Pictures of captions: contact sheets, and where a captioner looked while it spoke."""
+"""Figures of captions: contact sheets, and where a captioner looked at every word."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-from lstmzoo.captioning.inference import Spoken
+from lstmzoo.captioning.inference import CaptionTrace
 from lstmzoo.viz.gate_plot import gate_traces
 from lstmzoo.viz.style import INK, MUTED, drawing, figure, save
 
-MOST, COLUMNS = 24, 4  # pictures on a sheet, and side by side
+MOST, COLUMNS = 24, 4  # images on a sheet, and side by side
 FULL = 4.0  # how many times the share of an even spread is shown fully bright
-# The layout in inches: a column, the picture in it, its greatest height, the margin, a line of text, a space beneath.
+# The layout in inches: a column, the image in it, its greatest height, the margin, a line of text, a space beneath.
 COLUMN, WIDE, TALL, MARGIN, LINE, SPACE = 2.5, 2.3, 2.6, 0.1, 0.16, 0.2
 TEXT, NAME, HEADING = FontProperties(size=8.5), FontProperties(size=6.5), FontProperties(size=11, weight="bold")
 
 
 def contact_sheet(
-    pictures: Sequence[np.ndarray],
+    images: Sequence[np.ndarray],
     captions: Sequence[Sequence[str]],
     path: str | Path,
     *,
@@ -34,27 +34,27 @@ def contact_sheet(
     references: Sequence[str] | None = None,
     title: str = "",
 ) -> Path:
-    """Draw pictures with what was said about them.
+    """Draw images with their captions.
 
     Args:
-        pictures: uint8 (3, H, W) each, at most as many as fit on a page (`MOST`); shown with their proportions.
+        images: uint8 (3, H, W) each, at most as many as fit on a page (`MOST`); shown with their proportions.
         captions: the sentences of each, the best first; several are numbered.
-        path: the picture to write.
-        names: what the pictures are called, shown small.
-        references: what a person said about each, shown in grey.
+        path: the file to write.
+        names: of the images, shown small.
+        references: a person's caption of each, shown in grey.
         title: the heading.
 
     Returns:
         The path.
     """
-    columns = min(COLUMNS, len(pictures))
+    columns = min(COLUMNS, len(images))
     width = COLUMN * columns
     with drawing():
         heading = _wrapped(title, width - 2 * MARGIN, HEADING)
-        notes = references if references is not None else [""] * len(pictures)
+        notes = references if references is not None else [""] * len(images)
         texts = [_text(*about) for about in zip(names, captions, notes, strict=True)]
-        rows = [range(first, min(first + columns, len(pictures))) for first in range(0, len(pictures), columns)]
-        heights = [max(_height(pictures[k]) for k in row) for row in rows]
+        rows = [range(first, min(first + columns, len(images))) for first in range(0, len(images), columns)]
+        heights = [max(_height(images[k]) for k in row) for row in rows]
         below = [LINE * max(len(texts[k]) for k in row) + SPACE for row in rows]
         y = MARGIN + 0.2 * len(heading)  # downwards, in inches
         height = y + sum(heights) + sum(below)
@@ -66,8 +66,8 @@ def contact_sheet(
             for column, k in enumerate(row):
                 left = COLUMN * column + MARGIN
                 box = (left / width, 1 - (y + tall) / height, WIDE / width, tall / height)
-                axes = made.add_axes(box, anchor="SW")  # pictures of a row stand on one line
-                axes.imshow(pictures[k].transpose(1, 2, 0))
+                axes = made.add_axes(box, anchor="SW")  # images of a row stand on one line
+                axes.imshow(images[k].transpose(1, 2, 0))
                 axes.axis("off")
                 for number, (line, font, colour) in enumerate(texts[k]):
                     _write(made, left, y + tall + 0.05 + LINE * number, line, font, colour)
@@ -76,7 +76,7 @@ def contact_sheet(
 
 
 def _text(name: str, sentences: Sequence[str], reference: str) -> list[tuple[str, FontProperties, str]]:
-    """The lines under a picture, each with its font and colour."""
+    """The lines under an image, each with its font and colour."""
     numbered = [f"{number}. {said}" for number, said in enumerate(sentences, start=1)]
     said = [(text, INK) for text in (numbered if len(sentences) > 1 else sentences)]
     noted = [(reference, MUTED)] if reference else []
@@ -84,15 +84,15 @@ def _text(name: str, sentences: Sequence[str], reference: str) -> list[tuple[str
     return [(_shortened(name, WIDE, NAME), NAME, MUTED), *lines]
 
 
-def _height(picture: np.ndarray) -> float:
-    """How tall a picture is shown, in inches."""
-    return min(WIDE * picture.shape[1] / picture.shape[2], TALL)
+def _height(image: np.ndarray) -> float:
+    """How tall an image is shown, in inches."""
+    return min(WIDE * image.shape[1] / image.shape[2], TALL)
 
 
 def _write(made: Figure, x: float, y: float, text: str, font: FontProperties, colour: str) -> None:
     """Write a line; x and y in inches from the upper left corner."""
     width, height = made.get_size_inches()
-    # Captions are no mathematics, whatever they cost ($5).
+    # Captions are not mathematics, whatever they cost ($5).
     made.text(x / width, 1 - y / height, text, va="top", fontproperties=font, color=colour, parse_math=False)
 
 
@@ -131,14 +131,14 @@ def _renderer() -> Any:
 
 
 def word_by_word(
-    spoken: Spoken, picture: np.ndarray, path: str | Path, *, title: str, subtitle: str, layer: int
+    trace: CaptionTrace, image: np.ndarray, path: str | Path, *, title: str, subtitle: str, layer: int
 ) -> Path:
     """Draw where the captioner looked at every word, and what its gates did, over one axis of words.
 
     Args:
-        spoken: from `replay`.
-        picture: uint8 (3, H, W).
-        path: the picture to write.
+        trace: from `trace_caption`.
+        image: uint8 (3, H, W).
+        path: the file to write.
         title: the heading.
         subtitle: a line beneath it.
         layer: which recurrent layer's gates; -1 is the last.
@@ -149,20 +149,20 @@ def word_by_word(
     Raises:
         LstmzooError: there is no such layer.
     """
-    curves = {"the word": spoken.probabilities}
-    if spoken.attention is not None:
-        curves["brightest place"] = spoken.attention.max(axis=1)
-    if spoken.unseen is not None:
-        curves["sentinel β"] = spoken.unseen
-    looks, strip = _looks(spoken, picture)
+    curves = {"the word": trace.probabilities}
+    if trace.attention is not None:
+        curves["brightest region"] = trace.attention.max(axis=1)
+    if trace.sentinel is not None:
+        curves["sentinel β"] = trace.sentinel
+    looks, strip = _looks(trace, image)
     return gate_traces(
-        spoken.trace,
+        trace.trace,
         looks,
         path,
         probabilities=np.stack(list(curves.values()), axis=1),
         classes=list(curves),
         measure="word",
-        steps=spoken.steps,
+        steps=trace.steps,
         strip=strip,
         layer=layer,
         title=title,
@@ -170,21 +170,21 @@ def word_by_word(
     )
 
 
-def _looks(spoken: Spoken, picture: np.ndarray) -> tuple[np.ndarray, Sequence[str]]:
-    """The picture at every step, bright where the attention is, (T, H, W, 3) uint8; and what these pictures are.
+def _looks(trace: CaptionTrace, image: np.ndarray) -> tuple[np.ndarray, Sequence[str]]:
+    """The image at every step, bright where the attention is, (T, H, W, 3) uint8; and the title of the strip.
 
-    The place with the greatest attention is fully bright from `FULL` times the share of an even spread on; an even
-    spread leaves the picture dark. Where no attention is known the picture is there once, before the sentence.
+    The region with the greatest attention is fully bright from `FULL` times the share of an even spread on; an even
+    spread leaves the image dark. Without attention the image is shown once, before the sentence.
     """
-    image = np.ascontiguousarray(picture.transpose(1, 2, 0))
-    if spoken.attention is None:
-        blank = np.full_like(image, 255)
-        return np.stack([image, *[blank] * (len(spoken.steps) - 1)]), ("picture",)
-    side = math.isqrt(spoken.attention.shape[1])  # encoders see a square
-    grey = image.mean(axis=2, keepdims=True) * 0.35
+    shown = np.ascontiguousarray(image.transpose(1, 2, 0))
+    if trace.attention is None:
+        blank = np.full_like(shown, 255)
+        return np.stack([shown, *[blank] * (len(trace.steps) - 1)]), ("image",)
+    side = math.isqrt(trace.attention.shape[1])  # encoders see a square
+    grey = shown.mean(axis=2, keepdims=True) * 0.35
     looks = []
-    for weights in spoken.attention:
-        light = cv2.resize(weights.reshape(side, side), image.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    for weights in trace.attention:
+        light = cv2.resize(weights.reshape(side, side), shown.shape[1::-1], interpolation=cv2.INTER_CUBIC)
         light = np.clip(light / max(float(weights.max()), FULL / len(weights)), 0, 1)[:, :, None]
-        looks.append((light * image + (1 - light) * grey).astype(np.uint8))
-    return np.stack(looks), ("picture", "bright: where", "it looked")
+        looks.append((light * shown + (1 - light) * grey).astype(np.uint8))
+    return np.stack(looks), ("image", "bright: where", "it looked")

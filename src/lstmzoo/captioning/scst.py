@@ -1,4 +1,4 @@
-"""Self-critical sequence training: a captioner learns from what its own sentences are worth."""
+"""Self-critical sequence training: a captioner learns from the rewards of its own sentences."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ BASELINES = ("mean", "greedy")
 
 
 class Reward:
-    """CIDEr-D of sentences of ids, against the captions of the training pictures and with their document frequencies.
+    """CIDEr-D of sentences of ids, against the captions of the training images and with their document frequencies.
 
     The end of a sentence is a word of it, in the references as in what is rewarded: without, a sentence that breaks off
     ("a man with a") is worth as much as one that is over. Unknown words of the references count as what
     they are, so that the unknown word earns nothing.
 
     Args:
-        captions: of every picture, the words of its captions.
+        captions: of every image, the words of its captions.
         vocabulary: the ids.
     """
 
@@ -34,9 +34,9 @@ class Reward:
             {number: [_known(words, vocabulary) for words in several] for number, several in enumerate(captions)}
         )
 
-    def __call__(self, picture: int, sentence: Sentence) -> float:
-        """The worth of a sentence about a training picture."""
-        return self.cider(picture, [*sentence.words, EOS] if sentence.finished else sentence.words)
+    def __call__(self, image: int, sentence: Sentence) -> float:
+        """The reward of a sentence about a training image."""
+        return self.cider(image, [*sentence.words, EOS] if sentence.finished else sentence.words)
 
 
 def _known(words: Sequence[str], vocabulary: Vocabulary) -> list[Hashable]:
@@ -53,39 +53,39 @@ def self_critical_loss(
     samples: int,
     baseline: str,
     seed: int,
-    max_words: int,
+    max_length: int,
 ) -> tuple[Tensor, Tensor]:
     """REINFORCE with the model itself as the baseline (Rennie et al., CVPR 2017, section 3).
 
         L = − Σ_k (r(s^k) − b) Σ_t log p(s^k_t) / number of words        s^k ~ p
 
-    b is the reward of the greedy sentence, or, with baseline="mean", the mean reward of the picture's other samples.
+    b is the reward of the greedy sentence, or, with baseline="mean", the mean reward of the image's other samples.
     p is the distribution over what may be said in use: the unknown word is not, nor a word directly after itself.
     Dropout is off: the network that speaks is the one that is measured.
 
     Args:
         model: a `Captioner`.
-        features: of B pictures, (B, N, C).
-        index: which training pictures they are.
-        reward: tells the worth of a sentence.
-        samples: K, sentences drawn per picture.
+        features: of B images, (B, N, C).
+        index: which training images they are.
+        reward: of a sentence.
+        samples: K, sentences drawn per image.
         baseline: mean or greedy.
         seed: of the drawing.
-        max_words: longest sentence.
+        max_length: most words of a sentence.
 
     Returns:
         The loss, and the rewards (B, K).
     """
     training = model.training
     model.eval()
-    sampling = Decoding("sample", num_captions=samples, seed=seed, max_words=max_words)
+    sampling = Decoding("sample", num_return_sequences=samples, seed=seed, max_length=max_length)
     drawn = sample(model, features, sampling, index)
     worth = torch.tensor(
-        [[reward(picture, sentence) for sentence in several] for picture, several in zip(index, drawn, strict=True)],
+        [[reward(image, sentence) for sentence in several] for image, several in zip(index, drawn, strict=True)],
         device=features.device,
     )  # (B, K)
     if baseline == "greedy":
-        greedy = decode(model, features, Decoding("greedy", max_words=max_words))
+        greedy = decode(model, features, Decoding("greedy", max_length=max_length))
         against = torch.tensor([[reward(i, several[0])] for i, several in zip(index, greedy, strict=True)]).to(worth)
     else:
         against = (worth.sum(1, keepdim=True) - worth) / (samples - 1)
@@ -96,9 +96,9 @@ def self_critical_loss(
     ]
     lengths = torch.tensor([len(one) - 1 for one in words], device=features.device)
     padded = pad_sequence(words, batch_first=True)
-    reads, _ = model.read(features, padded[:, :-1], lengths)
+    hidden, _ = model.teacher_forcing(features, padded[:, :-1], lengths)
     real = real_steps(lengths, padded.shape[1] - 1)
-    logits = allowed(model.output(reads[real]), padded[:, :-1][real], sampling)
+    logits = allowed(model.output(hidden[real]), padded[:, :-1][real], sampling)
     log_p = logits.log_softmax(1).gather(1, padded[:, 1:][real][:, None]).squeeze(1)
     advantage = (worth - against).flatten().repeat_interleave(lengths)
     model.train(training)

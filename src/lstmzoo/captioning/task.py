@@ -1,11 +1,11 @@
-"""Image captioning: learning to put pictures into words, by cross-entropy or by reward."""
+"""Image captioning: learning to describe images, by cross-entropy or by reward."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,97 +15,44 @@ from lstmzoo.captioning.data import Vocabulary
 from lstmzoo.captioning.data.captions_simulated import exact_match
 from lstmzoo.captioning.data.images import read_images
 from lstmzoo.captioning.data.layouts import is_simulated
-from lstmzoo.captioning.metrics.scores import Scores, evaluate
-from lstmzoo.captioning.models.base import real_steps
+from lstmzoo.captioning.datamodule import CaptionDataModule
+from lstmzoo.captioning.models.base import Captioner, real_steps
 from lstmzoo.captioning.models.decode import Decoding, Sentence, decode
 from lstmzoo.captioning.models.ensemble import Ensemble
+from lstmzoo.captioning.results import Caption, CaptionResults, measure, score_file
+from lstmzoo.captioning.scheduled_sampling import ScheduledSampling
 from lstmzoo.captioning.scst import BASELINES, Reward, self_critical_loss
+from lstmzoo.captioning.setup import load_captioner, open_data, vocabulary_of
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models.outputs import check_scores
 from lstmzoo.registry import register_task
-from lstmzoo.training.base import BaseTask, encoder_groups, step_seed
+from lstmzoo.training.base import BaseTask, Config, encoder_groups, step_seed
+from lstmzoo.training.errors import setting_errors
 
 OBJECTIVES = ("cross_entropy", "scst")
-
-# A sentence that ends with one of these is not over.
-BAD_ENDINGS = frozenset(
-    (
-        *("a", "an", "the", "and", "or", "of", "in", "on", "at", "to", "with", "by", "from", "for", "into", "near"),
-        *("over", "under", "behind", "through", "its", "his", "her", "their", "is", "are"),
-    )
-)
-
-
-@dataclass(frozen=True)
-class Caption:
-    """What was said about a picture of the test; ``ended`` tells of the best sentence whether it did so by itself."""
-
-    image_id: int | str
-    path: str
-    sentences: list[str]
-    references: list[str]
-    ended: bool
-
-
-@dataclass(frozen=True)
-class CaptionResults:
-    """The outcome of a test.
-
-    Attributes:
-        scores: the field's numbers, computed once over the whole set, of the best sentence of each picture.
-        captions: what was said.
-        bad_endings: share of the best sentences that end in an article, a preposition or the like, are empty, or do not
-            end.
-        unended: share of those that do not end: they reach the largest number of words, and are kept as they are.
-        words: mean number of words.
-        decoding: how the sentences were made.
-        exact: share of the best sentences that are true and well worded; of simulated pictures only, where all that
-            may be said is known.
-        ensemble: checkpoints whose probabilities were averaged; empty where one spoke alone.
-    """
-
-    scores: Scores
-    captions: list[Caption]
-    bad_endings: float
-    unended: float
-    words: float
-    decoding: dict[str, Any]
-    exact: float | None = None
-    ensemble: Sequence[str] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the numbers, ready for JSON."""
-        return {
-            **self.scores.with_gaps(),
-            "bad_endings": self.bad_endings,
-            "unended": self.unended,
-            "words": self.words,
-            **({} if self.exact is None else {"exact_match": self.exact}),
-            "pictures": len(self.captions),
-            "tokenizer": self.scores.tokenizer,
-            "remark": self.scores.remark,
-            "decoding": self.decoding,
-            **({"ensemble": [*self.ensemble]} if self.ensemble else {}),
-        }
 
 
 @register_task("captioning")
 class CaptioningTask(BaseTask):
-    """Cross-entropy on the true words, or self-critical training on CIDEr-D; the best checkpoint is that by CIDEr-D.
+    """A caption for every image, by cross-entropy or CIDEr-D; the best checkpoint is that by CIDEr-D.
 
     Args:
         model: registered name of a captioner.
         model_args: its arguments.
         vocabulary: as `Vocabulary.to_dict` gives it.
-        objective: cross_entropy or scst, which goes on from a checkpoint trained by cross-entropy.
-        label_smoothing: share of the target that is spread over all words.
-        sampling_max: scheduled sampling: most that the share of the model's own words among its inputs grows to.
-        sampling_step: by how much it grows at a time.
-        sampling_every: epochs from one time to the next.
-        baseline: scst: what a sample is measured against: mean (of the other samples), or greedy.
-        samples: scst: samples per picture.
-        encoder_lr: peak learning rate of the encoder; None leaves it as it is.
-        decoding: how sentences are made in validation and test; see `Decoding`.
+        objective: cross_entropy, on the true words; or scst: self-critical, by CIDEr-D, from a captioner that
+            start_from names.
+        lr: peak learning rate.
+        encoder_lr: peak learning rate of the encoder; null: frozen, its features are computed once and kept.
+        weight_decay: decoupled weight decay, per step times lr.
+        warmup_epochs: epochs of linear warm-up from zero to lr.
+        gradient_clip_val: largest norm of the gradient; null for no clipping.
+        label_smoothing: share of the target that is spread over all words, 0..1.
+        scheduled_sampling: how many of the model's own words are among its inputs.
+        baseline: scst: a sample's reward is compared with the mean of the others' (mean) or the greedy sentence's.
+        samples: scst: sentences drawn per image.
+        ensemble: eval: further checkpoints, whose probabilities are averaged with the model's.
+        decoding: how sentences are generated in validation and test.
         **settings: those of `BaseTask`.
 
     Raises:
@@ -113,6 +60,14 @@ class CaptioningTask(BaseTask):
     """
 
     monitor = ("val/CIDEr-D", "max")
+    data_module = CaptionDataModule
+    model_class = Captioner
+    default_model, default_data = "caption_nic", "captions_simulated"
+    has_vocabulary = True
+    dummy_labels = {"specials": ["<pad>", "<bos>", "<eos>", "<unk>"], "words": ["one", "another"]}  # noqa: RUF012
+    NOT_SETTINGS = (*BaseTask.NOT_SETTINGS, "tbptt_window")
+    NOT_STORED = ("start_from", "ensemble", "objective")
+    INHERITED = ("decoding",)
 
     def __init__(
         self,
@@ -120,57 +75,132 @@ class CaptioningTask(BaseTask):
         model_args: dict[str, Any],
         *,
         vocabulary: dict[str, Any],
-        objective: str = "cross_entropy",
-        label_smoothing: float = 0.1,
-        sampling_max: float = 0.25,
-        sampling_step: float = 0.05,
-        sampling_every: int = 5,
-        baseline: str = "mean",
-        samples: int = 5,
+        objective: Literal["cross_entropy", "scst"] = "cross_entropy",
+        lr: float = 7e-4,
         encoder_lr: float | None = None,
-        decoding: dict[str, Any] | None = None,
+        weight_decay: float = 0.01,
+        warmup_epochs: float = 0.5,
+        gradient_clip_val: float | None = 5.0,
+        label_smoothing: float = 0.1,
+        scheduled_sampling: ScheduledSampling = ScheduledSampling(),  # noqa: B008 (never changed)
+        baseline: Literal["mean", "greedy"] = "mean",
+        samples: int = 5,
+        ensemble: Sequence[str] = (),
+        decoding: Decoding = Decoding(),  # noqa: B008
         **settings: Any,
     ) -> None:
-        super().__init__(model, model_args, vocabulary=vocabulary, **settings)
+        super().__init__(
+            model, model_args, vocabulary=vocabulary, lr=lr, weight_decay=weight_decay, warmup_epochs=warmup_epochs,
+            gradient_clip_val=gradient_clip_val, **settings
+        )  # fmt: skip
         if objective not in OBJECTIVES:
             raise LstmzooError(unknown_choice("task.objective", objective, OBJECTIVES))
         if baseline not in BASELINES:
             raise LstmzooError(unknown_choice("task.baseline", baseline, BASELINES))
-        if not 0 <= label_smoothing < 1 or not 0 <= sampling_max <= 1 or sampling_step < 0 or sampling_every < 1:
-            raise LstmzooError(
-                "task.label_smoothing and task.sampling_max lie in 0..1, task.sampling_every is 1 or more"
-            )
+        if not 0 <= label_smoothing < 1:
+            raise LstmzooError(f"task.label_smoothing must lie in 0..1 (1 excluded), not {label_smoothing}")
         if samples < 2 and baseline == "mean":
-            raise LstmzooError(
-                "task.baseline=mean needs task.samples of at least 2: each is measured against the others"
-            )
+            raise LstmzooError("task.baseline=mean needs task.samples of at least 2: each is compared with the others")
         if encoder_lr is not None and encoder_lr <= 0:
             raise LstmzooError(
                 f"task.encoder_lr must be greater than 0, or null for a frozen encoder, not {encoder_lr}"
             )
-        self.save_hyperparameters()
         self.words = Vocabulary.from_dict(vocabulary)
         self.model.words = self.words.words
         self.objective, self.label_smoothing = objective, label_smoothing
-        self.sampling_max, self.sampling_step, self.sampling_every = sampling_max, sampling_step, sampling_every
+        self.scheduled_sampling, self.decoding = scheduled_sampling, decoding
         self.baseline, self.samples = baseline, samples
         self.encoder_lr = encoder_lr
-        self.decoding = Decoding.of(decoding or {})
+        self.ensemble = [str(path) for path in ensemble]
         # In lists: other captioners are no part of this module, nor of its checkpoints.
-        self.others: list[Any] = []
-        self.ensemble: list[str] = []  # the checkpoints they are from, for the results
+        self.others = [load_captioner(path) for path in self.ensemble]
         self.speaker: list[Any] = []
+        Ensemble([self.model, *self.others])  # vocabularies that differ show now, not after the data were read
         self.reward: Reward | None = None
-        self._said: list[tuple[int, list[Sentence]]] = []
+        self._found: list[tuple[int, list[Sentence]]] = []
         self._loss: list[Tensor] = []  # of each batch, times its words, and their number
         self.model.encoder.requires_grad_(encoder_lr is not None)
+
+    # --- what the commands ask -----------------------------------------------------------------------------------
+
+    @classmethod
+    def open_data(
+        cls, config: Config, *, split: str = "test", simulate: bool = False, model: Any | None = None
+    ) -> CaptionDataModule:
+        """Build the data module; see `lstmzoo.captioning.setup.open_data`."""
+        return open_data(config, split, simulate, model)
+
+    @classmethod
+    def from_config(cls, config: Config, labels: Any) -> CaptioningTask:
+        """Build the task with a new model; labels are the vocabulary, replaced by that of ``task.start_from``."""
+        settings, model = dict(config["task"]), dict(config["model"])
+        del settings["name"]
+        start_from = settings["start_from"]
+        if settings["objective"] == "scst" and start_from is None:
+            raise LstmzooError(
+                "task.objective=scst goes on from a captioner: give task.start_from=RUN/checkpoints/best.ckpt"
+            )
+        if start_from is not None:
+            labels = vocabulary_of(start_from)
+        settings["decoding"] = Decoding.of(settings["decoding"])
+        settings["scheduled_sampling"] = ScheduledSampling(**settings["scheduled_sampling"])
+        with setting_errors("the model or the task"):
+            task = cls(
+                model.pop("name"),
+                {**model, "vocab_size": len(labels["specials"]) + len(labels["words"])},
+                vocabulary=labels,
+                classes=[],
+                transform={},
+                config=config,
+                seed=config["seed"],
+                **settings,
+            )
+        task.transform = {"size": [task.model.encoder.image_size] * 2}
+        return task
+
+    @classmethod
+    def predictor(cls) -> Any:
+        """Return the class behind ``lstmzoo predict``."""
+        from lstmzoo.captioning.predict import CaptionPredictor
+
+        return CaptionPredictor
+
+    @classmethod
+    def inspector(cls) -> Any:
+        """Return the class behind ``lstmzoo inspect``."""
+        from lstmzoo.captioning.inspect import CaptionInspector
+
+        return CaptionInspector
+
+    @classmethod
+    def score(
+        cls,
+        results: Path,
+        data: dict[str, Any],
+        *,
+        split: Literal["train", "val", "test"] = "test",
+        output: Path | None = None,
+    ) -> None:
+        """Score captions of any method.
+
+        Args:
+            results: a file in COCO's form of results, ``[{"image_id": 42, "caption": "a dog"}, ...]``.
+            data: settings of the data set.
+            split: train, val or test.
+            output: folder for metrics.json; null: nothing is written.
+
+        Raises:
+            LstmzooError: captions and images do not match.
+            DataError: the file or the data set cannot be used.
+        """
+        score_file(results, data, split, output)
 
     # --- training ------------------------------------------------------------------------------------------------
 
     @property
     def sampling(self) -> float:
         """The share of the model's own words among its inputs in this epoch."""
-        return min(self.sampling_max, self.sampling_step * (self.current_epoch // self.sampling_every))
+        return self.scheduled_sampling.share(self.current_epoch)
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
@@ -184,7 +214,7 @@ class CaptioningTask(BaseTask):
             seed = step_seed(self.seed, self.current_epoch, self.global_step, self.global_rank)
             loss, gained = self_critical_loss(
                 self.model, features, batch["index"].tolist(), self.reward, self.samples, self.baseline, seed,
-                self.decoding.max_words,
+                self.decoding.max_length,
             )  # fmt: skip
             self.record("reward", gained.sum(), gained.numel())
             return loss
@@ -194,9 +224,9 @@ class CaptioningTask(BaseTask):
         """The mean over all real words, and what the model adds about its attention."""
         words, lengths = batch["words"], batch["lengths"] - 1
         inputs, targets = words[:, :-1], words[:, 1:]
-        reads, attention = self.model.read(features, inputs, lengths, sampling)
+        hidden, attention = self.model.teacher_forcing(features, inputs, lengths, sampling)
         real = real_steps(lengths, inputs.shape[1])
-        logits = self.model.output(reads[real])
+        logits = self.model.output(hidden[real])
         loss = F.cross_entropy(logits, targets[real], label_smoothing=smoothing)
         return loss + self.model.penalty(attention, real)
 
@@ -213,13 +243,13 @@ class CaptioningTask(BaseTask):
         features = self._features(self.model, batch)
         words = (batch["lengths"] - 1).sum()
         self._loss.append(torch.stack([self._cross_entropy(features, batch, 0.0, 0.0).float() * words, words.float()]))
-        self._say(self.model, features, batch)
+        self._caption(self.model, features, batch)
 
     def on_validation_epoch_end(self) -> None:
-        if not self._said:
+        if not self._found:
             return
         captions = self._collect(self.trainer.datamodule.val_dataset.captions)  # type: ignore[attr-defined]
-        scores = _scores(captions, tokenizer="python")  # Java is for the test: it starts slowly
+        scores = measure(captions, tokenizer="python")  # Java is for the test: it starts slowly
         (total, words), self._loss = torch.stack(self._loss).sum(0), []
         self.log("val/loss", total / words, sync_dist=True)
         for name, value in scores.items():
@@ -233,11 +263,11 @@ class CaptioningTask(BaseTask):
         (speaker,) = self.speaker
         features: Any = self._features(self.model, batch)
         if self.others:
-            features = speaker.encode(self._pictures(batch), {speaker.keys[0]: features})
-        self._say(speaker, features, batch)
+            features = speaker.encode(self._images(batch), {speaker.keys[0]: features})
+        self._caption(speaker, features, batch)
 
-    def _pictures(self, batch: dict[str, Any]) -> Callable[[int], Tensor]:
-        """The pictures of a batch at any size, for encoders other than that of the data."""
+    def _images(self, batch: dict[str, Any]) -> Callable[[int], Tensor]:
+        """The images of a batch at any size, for encoders other than that of the data."""
         records = self.trainer.datamodule.test_dataset.captions.records  # type: ignore[attr-defined]
         paths = [records[index].path for index in batch["index"].tolist()]
         return lambda side: torch.from_numpy(read_images(paths, side)).to(self.device)
@@ -245,50 +275,31 @@ class CaptioningTask(BaseTask):
     def on_test_epoch_end(self) -> None:
         dataset: Any = self.trainer.datamodule.test_dataset.captions  # type: ignore[attr-defined]
         captions = self._collect(dataset)
-        said = {Path(one.path).name: one.sentences[0] for one in captions}
+        best = {Path(one.path).name: one.sentences[0] for one in captions}
+        checkpoint = getattr(self.model, "checkpoint", None)
         self.results = CaptionResults(
-            _scores(captions),
+            measure(captions),
             captions,
-            bad_endings=_mean(_ends_badly(caption) for caption in captions),
-            unended=_mean(not caption.ended for caption in captions),
-            words=_mean(len(caption.sentences[0].split()) for caption in captions),
             decoding=asdict(self.decoding),
-            exact=exact_match(dataset.root, said) if is_simulated(dataset.root) else None,
-            ensemble=self.ensemble,
+            exact=exact_match(dataset.root, best) if is_simulated(dataset.root) else None,
+            ensemble=[*filter(None, [checkpoint]), *self.ensemble] if self.ensemble else (),
         )
 
-    def _say(self, speaker: Any, features: Tensor, batch: dict[str, Any]) -> None:
+    def _caption(self, speaker: Any, features: Tensor, batch: dict[str, Any]) -> None:
         index = batch["index"].tolist()
         found = decode(speaker, features, self.decoding, index)
         if self.testing:  # in training, the loss tells
             for sentences in found:
                 check_scores([sentence.score for sentence in sentences], self.model)
-        self._said += zip(index, found, strict=True)
+        self._found += zip(index, found, strict=True)
 
     def _collect(self, dataset: Any) -> list[Caption]:
-        """Gather what all processes said, each picture once."""
-        said, self._said = self.of_all_processes(self._said), []
+        """Gather the captions of all processes, each image once."""
+        found, self._found = self.of_all_processes(self._found), []
         captions = []
-        for index, sentences in sorted(dict(said).items()):
+        for index, sentences in sorted(dict(found).items()):
             record = dataset.records[index]
             texts = [self.words.decode(sentence.words) for sentence in sentences] or [""]  # of numbers that are nan
             ended = bool(sentences) and sentences[0].finished
             captions.append(Caption(record.image_id, str(record.path), texts, list(record.captions), ended))
         return captions
-
-
-def _ends_badly(caption: Caption) -> bool:
-    """Whether the best sentence is not over."""
-    words = caption.sentences[0].split()
-    return not caption.ended or not words or words[-1] in BAD_ENDINGS
-
-
-def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return sum(found) / len(found)
-
-
-def _scores(captions: list[Caption], **options: Any) -> Scores:
-    """Measure the best sentences as a whole."""
-    references = {caption.image_id: caption.references for caption in captions}
-    return evaluate(references, {caption.image_id: caption.sentences[0] for caption in captions}, **options)

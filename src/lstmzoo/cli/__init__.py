@@ -23,14 +23,18 @@ from lstmzoo.errors import (
 )
 
 COMMANDS = {
-    "train": "train a model; without arguments: an LSTM on simulated KTH",
-    "eval": "measure a checkpoint on a data split",
-    "predict": "label videos or a camera, put pictures into words, or mark objects in videos with masks",
-    "inspect": "look inside: confusion and gates, attention word by word, or the memory of objects",
-    "data": "simulate, prepare or check a data set",
-    "list": "list models, cells, experiments or data sets",
-    "bench": "time cells, data or models",
+    "train": ("train", "train a model; without arguments: an LSTM on simulated KTH"),
+    "eval": ("use", "measure a checkpoint on a data split"),
+    "predict": ("use", "use a checkpoint: label videos or a camera, describe images, segment objects in videos"),
+    "inspect": ("use", "look inside: confusion and gates, attention word by word, or the memory of objects"),
+    "compare": ("compare", "put runs side by side: one table and one picture"),
+    "data": ("data", "simulate, prepare or check a data set"),
+    "list": ("catalogue", "list models, cells, encoders, data sets, tasks or experiments"),
+    "check": ("catalogue", "test models, data sets and tasks of your own against what the commands need"),
+    "bench": ("bench", "time cells, data or models"),
+    "completion": ("completion", "print the completion script of a shell: bash, zsh or fish"),
 }
+"""Each command with the module that runs it, and what it does."""
 
 OVERVIEW = """\
 lstmzoo: recurrent memory for PyTorch
@@ -62,9 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 for a mistake in what was asked for, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
-    arguments = [*(sys.argv[1:] if argv is None else argv)]  # the command `list` hides the builtin in this package
+    arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(OVERVIEW.format(commands="\n".join(f"  {name:<9}{text}" for name, text in COMMANDS.items())), end="")
+        print(
+            OVERVIEW.format(commands="\n".join(f"  {name:<12}{text}" for name, (_, text) in COMMANDS.items())), end=""
+        )
         return 0
     if arguments[0] in ("-V", "--version"):
         from lstmzoo import __version__
@@ -75,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments[0] not in COMMANDS:
             raise LstmzooError(unknown_choice("command", arguments[0], COMMANDS))
         with _plain_warnings(), _signals_unwind():
-            importlib.import_module(f"lstmzoo.cli.{arguments[0]}").run(arguments[1:])
+            _run(*arguments)
     except Terminated as error:
         print("lstmzoo: terminated", file=sys.stderr)
         return 128 + error.number
@@ -91,6 +97,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"lstmzoo: {printable(_in_words(error)).removeprefix('lstmzoo ')}", file=sys.stderr)
         return EXIT_WRONG_USE
     return 0
+
+
+def _run(command: str, *words: str) -> None:
+    module = importlib.import_module(f"lstmzoo.cli.{COMMANDS[command][0]}")
+    run = getattr(module, f"run_{command}", None) or module.run
+    run([*words])
 
 
 def _in_words(error: Exception) -> str:

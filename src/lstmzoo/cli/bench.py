@@ -1,4 +1,4 @@
-"""``lstmzoo bench``: ratios measured in one run, as a table and, if asked for, JSON."""
+"""``lstmzoo bench``: how fast things are, as ratios inside one run."""
 
 from __future__ import annotations
 
@@ -6,48 +6,31 @@ import json
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from lstmzoo.cli.options import flag, names, parse_options
+from lstmzoo.config.options import described_options, parse_options
 from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.io.atomic import write_atomically
+from lstmzoo.settings import Setting, settings_of
 
-USAGE = """\
-usage: lstmzoo bench captions|cells|conv|data|models|stream [option=value ...]
+JSON = Setting("json", Path, None, "write the numbers for machines to this file, too")
 
-  captions captions per second, greedy and with three beams, of many pictures together and one by one, from features
-           that are there already (49 x 1280 a picture, 2,540 words)
-             models=nic,...    pictures=32    words=12 (of every caption)    repeats=3
-  cells    a cell as it runs by default against torch.nn.LSTM, torch's module of the same name (nn same), the loop one
-           would write by hand, and torchrecurrent's cell where that package is installed: milliseconds of inference and
-           of a training step (CPU time of one thread; with device=cuda the time until it is done), how many times
-           longer each rival takes (above 1, ours is faster), and the peak of memory of a training step in MB
-             cells=lstm,gru    sizes=32x16x512x256,... (steps x batch x input x hidden)    repeats=7
-             device=cpu        dtype=float32    lengths=false (true: packed sequences of different lengths)
-  conv     a cell with convolutions for maps against the loop with a convolution per step, in the same terms
-             cells=lstm,gru,...    repeats=7    sizes=16x8x3x32x32x32x3,... (steps x batch x input channels x hidden
-             channels x height x width x kernel; beyond 3 channels, the input has a gradient, too)
-  data     frames per second: plain reading with OpenCV, into the frame cache, out of it
-             root=data/kth_simulated    videos=40
-  models   clips per second of inference and of training, of networks for actions
-             models=action_rnn,...    batch=32    clip_len=16    size=64    repeats=5
-  stream   a made-up video segmented frame by frame: frames per second, and the memory of the process meanwhile
-             models=segment_recurrent,...    frames=1000    encoder=small    objects=1 (of models that are guided)
-             size=480x854    network=240x427 (height x width of the video, and of what the network sees)
-
-  json=FILE    write the numbers for machines, too
-"""
+Rows = Iterable[dict[str, Any]]
 
 
-def run(argv: list[str]) -> None:
+def run(argv: Sequence[str]) -> None:
     """Run a benchmark and print its table."""
     if not argv or argv[0] == "help" or {"-h", "--help"} & set(argv):
-        print(USAGE, end="")
+        print(usage(), end="")
         return
     if argv[0] not in BENCHMARKS:
         raise LstmzooError(f"lstmzoo bench: {unknown_choice('benchmark', argv[0], BENCHMARKS)}")
-    benchmark, kinds = BENCHMARKS[argv[0]]
-    options = parse_options(argv[1:], {**kinds, "json": Path}, f"lstmzoo bench {argv[0]}")
+    benchmark = BENCHMARKS[argv[0]]
+    options = parse_options(argv[1:], settings_of(benchmark) | {"json": JSON}, f"lstmzoo bench {argv[0]}")
     target = options.pop("json", None)
+    for name, value in options.items():
+        if isinstance(value, int) and not isinstance(value, bool) and value < 1:
+            raise LstmzooError(f"lstmzoo bench {argv[0]}: {name}={value} must be at least 1")
     rows = _measure(benchmark(**options))
     show = _show_cells if argv[0] == "cells" else _show
     show(rows, f"{argv[0]} on {_processor()}")
@@ -55,65 +38,92 @@ def run(argv: list[str]) -> None:
         import torch
 
         machine = {"processor": _processor(), "torch": torch.__version__}
-        target.write_text(json.dumps({**machine, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+        write_atomically(target, json.dumps({**machine, "rows": rows}, indent=2) + "\n")
 
 
-def _processor() -> str:
-    """What the machine calls its processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+def usage() -> str:
+    """The help text, from the benchmarks' own declarations."""
+    lines = ["usage: lstmzoo bench NAME [option=value ...]", ""]
+    for name, benchmark in BENCHMARKS.items():
+        about = (benchmark.__doc__ or "").partition("\n")[0]
+        lines += [f"  {name:<10}{about}", described_options(settings_of(benchmark), indent=12), ""]
+    return "\n".join([*lines, described_options({"json": JSON}), ""])
 
 
-def _cells(
+def cells(
     cells: Sequence[str] = (),
     sizes: Sequence[str] = (),
     repeats: int = 7,
-    device: str = "cpu",
-    dtype: str = "float32",
+    device: Literal["cpu", "cuda"] = "cpu",
+    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32",
     lengths: bool = False,
-) -> Iterable[dict[str, Any]]:
+) -> Rows:
+    """Cells, compiled and in other engines, against torch's own kernels where there are some.
+
+    Args:
+        cells: all if none are named.
+        sizes: steps x batch x input x hidden, e.g. 32x16x512x256.
+        repeats: measurements, of which the median counts.
+        device: where.
+        dtype: of the numbers.
+        lengths: packed sequences of different lengths.
+    """
+    import torch
+
     from lstmzoo.bench.cells import SIZES, bench_cells
     from lstmzoo.nn import get_cell, list_cells
 
+    if device == "cuda" and not torch.cuda.is_available():
+        raise LstmzooError("device=cuda: torch finds no CUDA device here; use device=cpu")
     for cell in cells:
         try:
             get_cell(cell)
         except ValueError as error:
             raise LstmzooError(str(error)) from error
-    return bench_cells(list(cells or list_cells()), list(sizes or SIZES), repeats, device, dtype, lengths)
+    chosen = _sizes(sizes, "steps x batch x input x hidden") or SIZES
+    return bench_cells(list(cells or list_cells()), list(chosen), repeats, device, dtype, lengths)
 
 
-def _conv(cells: Sequence[str] = (), sizes: Sequence[str] = (), repeats: int = 7) -> Iterable[dict[str, Any]]:
+def conv(cells: Sequence[str] = (), sizes: Sequence[str] = (), repeats: int = 7) -> Rows:
+    """Cells with convolutions for maps, against the loop with a convolution per step.
+
+    Args:
+        cells: some of those that have a convolutional form.
+        sizes: steps x batch x input channels x hidden channels x height x width x kernel, e.g. 16x8x3x32x32x32x3;
+            beyond 3 channels, the input has a gradient, too.
+        repeats: measurements, of which the median counts.
+    """
     from lstmzoo.bench.conv import CELLS, SIZES, bench_conv
     from lstmzoo.nn import get_cell, list_cells
 
     convolutional = [name for name in list_cells() if get_cell(name).convolutional]
-    for cell in cells:
-        if cell not in convolutional:
-            raise LstmzooError(unknown_choice("cell", cell, convolutional))
-    return bench_conv(list(cells or CELLS), list(sizes or SIZES), repeats)
+    form = "steps x batch x input channels x hidden channels x height x width x kernel"
+    return bench_conv(_known(cells, convolutional, "cell") or list(CELLS), _sizes(sizes, form) or list(SIZES), repeats)
 
 
-def _captions(
-    models: Sequence[str] = (), pictures: int = 32, words: int = 12, repeats: int = 3
-) -> Iterable[dict[str, Any]]:
-    from lstmzoo.bench.captions import CAPTIONERS, bench_captions
+def captions(models: Sequence[str] = (), images: int = 32, words: int = 12, repeats: int = 3) -> Rows:
+    """Captions per second, many images together against one by one.
 
-    return bench_captions(_known(models, CAPTIONERS), pictures, words, repeats)
+    Args:
+        models: captioners; all if none are named.
+        images: images decoded together.
+        words: length of every caption.
+        repeats: measurements, of which the median counts.
+    """
+    from lstmzoo.bench.captions import bench_captions
+    from lstmzoo.models import list_models
+
+    known = list_models("caption_*")
+    return bench_captions(_known(models, known) or known, images, words, repeats)
 
 
-def _known(models: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The models that are asked for, or all that can be had."""
-    for model in models:
-        if model not in known:
-            raise LstmzooError(unknown_choice("model", model, known))
-    return list(models or known)
+def data(root: Path = Path("data/kth_simulated"), videos: int = 40) -> Rows:
+    """Frames per second: plain reading with OpenCV, into the frame cache, out of it.
 
-
-def _data(root: Path = Path("data/kth_simulated"), videos: int = 40) -> Iterable[dict[str, Any]]:
+    Args:
+        root: folder of videos.
+        videos: how many of them.
+    """
     from lstmzoo.bench.data import bench_data
     from lstmzoo.io.video import VIDEO_SUFFIXES
 
@@ -124,76 +134,81 @@ def _data(root: Path = Path("data/kth_simulated"), videos: int = 40) -> Iterable
     return bench_data(paths[::step][:videos])
 
 
-def _models(
-    models: Sequence[str] = (), batch: int = 32, clip_len: int = 16, size: int = 64, repeats: int = 5
-) -> Iterable[dict[str, Any]]:
+def models(models: Sequence[str] = (), batch: int = 32, clip_len: int = 16, size: int = 64, repeats: int = 5) -> Rows:
+    """Clips per second of inference and of training, of models for actions.
+
+    Args:
+        models: action models; all if none are named.
+        batch: clips together.
+        clip_len: frames per clip.
+        size: height and width of the frames.
+        repeats: measurements, of which the median counts.
+    """
     from lstmzoo.bench.models import bench_models
     from lstmzoo.models import list_models
 
-    known = _known(models, list_models("action_*"))
-    return bench_models(known, batch, clip_len, size, repeats)
+    known = list_models("action_*")
+    return bench_models(_known(models, known) or known, batch, clip_len, size, repeats)
 
 
-def _stream(
+def stream(
     models: Sequence[str] = (),
     frames: int = 1000,
     encoder: str = "small",
     objects: int = 1,
-    size: tuple[int, int] = (480, 854),
-    network: tuple[int, int] = (240, 427),
-) -> Iterable[dict[str, Any]]:
+    size: str = "480x854",
+    network: str = "240x427",
+) -> Rows:
+    """A made-up video segmented frame by frame: frames per second, and the memory of the process meanwhile.
+
+    Args:
+        models: segmentation models; all if none are named.
+        frames: length of the video.
+        encoder: of the models.
+        objects: followed by models that take a first mask.
+        size: height x width of the video.
+        network: height x width of what the model sees.
+    """
     from lstmzoo.bench.stream import bench_stream
     from lstmzoo.models import list_models
-    from lstmzoo.segmentation.models import list_pyramids
 
-    chosen = _known(models, list_models("segment_*"))
-    if encoder not in list_pyramids():
-        raise LstmzooError(unknown_choice("encoder", encoder, list_pyramids()))
-    return bench_stream(chosen, frames, size, network, encoder, objects)
+    known = list_models("segment_*")
+    height, width = _pair(size)
+    return bench_stream(_known(models, known) or known, frames, (height, width), _pair(network), encoder, objects)
 
 
-def _size(text: str, form: str, example: str) -> str:
-    numbers = text.split("x")
-    if len(numbers) != form.count(" x ") + 1 or not all(number.isdigit() and int(number) for number in numbers):
-        raise ValueError(f"a size is {form}, e.g. {example}")
-    return text
+BENCHMARKS: dict[str, Callable[..., Rows]] = {
+    function.__name__: function for function in (cells, conv, captions, data, models, stream)
+}
 
 
-def _count(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError("it must be at least 1")
-    return int(text)
+def _known(names: Sequence[str], known: Sequence[str], kind: str = "model") -> list[str]:
+    for name in names:
+        if name not in known:
+            raise LstmzooError(unknown_choice(kind, name, known))
+    return list(names)
 
 
-def _device(text: str) -> str:
-    import torch
-
-    if text not in ("cpu", "cuda"):
-        raise ValueError(unknown_choice("device", text, ["cpu", "cuda"]))
-    if text == "cuda" and not torch.cuda.is_available():
-        raise ValueError("torch finds no CUDA device here; use device=cpu")
-    return text
+def _sizes(sizes: Sequence[str], form: str) -> list[str]:
+    for size in sizes:
+        numbers = size.split("x")
+        if len(numbers) != form.count(" x ") + 1 or not all(number.isdigit() and int(number) for number in numbers):
+            raise LstmzooError(f"sizes={size}: a size is {form}")
+    return list(sizes)
 
 
-def _dtype(text: str) -> str:
-    choices = ["float32", "float64", "bfloat16", "float16"]
-    if text not in choices:
-        raise ValueError(unknown_choice("dtype", text, choices))
-    return text
-
-
-def _frame_size(text: str) -> tuple[int, int]:
-    height, width = _size(text, "height x width", "480x854").split("x")
+def _pair(size: str) -> tuple[int, int]:
+    height, width = _sizes([size], "height x width")[0].split("x")
     return int(height), int(width)
 
 
-def _sizes(text: str) -> list[str]:
-    return [_size(size, "steps x batch x input x hidden", "32x16x512x256") for size in names(text)]
-
-
-def _conv_sizes(text: str) -> list[str]:
-    form = "steps x batch x input channels x hidden channels x height x width x kernel"
-    return [_size(size, form, "16x8x3x32x32x32x3") for size in names(text)]
+def _processor() -> str:
+    """What the machine calls its processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 def _measure(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -249,33 +264,3 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-BENCHMARKS: dict[str, tuple[Callable[..., Iterable[dict[str, Any]]], dict[str, Callable[[str], object]]]] = {
-    "captions": (_captions, {"models": names, "pictures": _count, "words": _count, "repeats": _count}),
-    "cells": (
-        _cells,
-        {
-            "cells": names,
-            "sizes": _sizes,
-            "repeats": _count,
-            "device": _device,
-            "dtype": _dtype,
-            "lengths": flag,
-        },
-    ),
-    "conv": (_conv, {"cells": names, "sizes": _conv_sizes, "repeats": _count}),
-    "data": (_data, {"root": Path, "videos": int}),
-    "models": (_models, {"models": names, "batch": int, "clip_len": int, "size": int, "repeats": _count}),
-    "stream": (
-        _stream,
-        {
-            "models": names,
-            "frames": _count,
-            "encoder": str,
-            "objects": _count,
-            "size": _frame_size,
-            "network": _frame_size,
-        },
-    ),
-}

@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from inspect import getdoc
+from pathlib import Path
+from typing import Any
 
-from lstmzoo.cli import data_captions, data_davis, data_kth, data_videos
-from lstmzoo.cli.options import flag, names, parse_options, size
+from lstmzoo.config.options import described_options, parse_options
 from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.io.atomic import write_atomically
+from lstmzoo.io.report import Report
+from lstmzoo.io.terminal import PlainConsole
+from lstmzoo.registry import datasets
+from lstmzoo.settings import Setting, settings_of
 
-USAGE = """usage: lstmzoo data simulate|prepare|check DATASET root=FOLDER [option=value ...]
+ACTIONS = {
+    "simulate": "write a simulated data set, real files in the real layout",
+    "prepare": "download, verify and unpack a data set, or take it from source=FOLDER",
+    "check": "count what is there against what was published; exit code 1 if something is missing",
+}
 
-  simulate kth          write a KTH of moving figures: real AVI files in the real layout
-                          persons=25 scenarios=4 actions=walking,running seed=0 workers=N
-  prepare kth           download, verify and unpack the real KTH (about 1.1 GB)
-                          source=FOLDER   take the archives from there, download nothing
-  check kth             count sequences against the published numbers; exit code 1 if something is missing
-                          json=FILE       write the report for machines, too
-  simulate captions     write pictures of coloured things with captions: JPEG files and a JSON file like Karpathy's
-                          pictures=2000 seed=0
-  prepare captions      download, verify and unpack Flickr8k (1.1 GB) or COCO (20 GB), or point to Flickr30k
-                          dataset=flickr8k|coco|flickr30k
-                          source=FOLDER   take the files from there, download nothing
-  check captions        count images and captions against the published numbers; name what is odd or missing
-                          layout=karpathy|coco|flickr8k|flickr30k|csv image_dir=FOLDER split_dir=FOLDER
-                          json=FILE       write the report for machines, too
-  simulate davis        write sequences of things and their doubles, which only the first frames tell apart, with masks
-                          train=24 val=8 test=8 frames=40 size=96,160 seed=0
-  prepare davis         download, verify and unpack DAVIS of 2016 (1.9 GB) or 2017
-                          dataset=2017|2016|2017-test-dev|2017-test-challenge|2017-unsupervised
-                          resolution=480p|Full-Resolution
-                          source=FOLDER   take the archive from there, download nothing
-  check davis           count sequences, frames, masks and objects against the published numbers; also of one's own data
-                          resolution=480p|1080p|Full-Resolution unsupervised=true|false
-                          json=FILE       write the report for machines, too
-  check video_folder    count your own videos; show frame rates, groups and splits; exit code 1 if something is wrong;
-                        takes the options of train that say what is seen in which video, and which split it is in:
-                          classes=[run,walk] label_file=FILE class_file=FILE split_dir=FOLDER fold=1
-                          group_pattern=REGEX group_scope=global|class val_groups=[...] test_groups=[...] ..."""
+JSON = Setting("json", Path, None, "write the report for machines to this file, too")
 
 
-def run(argv: list[str]) -> None:
+def run(argv: Sequence[str]) -> None:
     """Run the command.
 
     Args:
@@ -50,49 +38,79 @@ def run(argv: list[str]) -> None:
         SystemExit: 1 where a check finds the data set incomplete.
     """
     if not argv or argv[0] == "help" or {"-h", "--help"} & set(argv):
-        print(USAGE)
+        print(usage(), end="")
         return
     action, *rest = argv
-    if action not in COMMANDS:
-        raise LstmzooError(f"lstmzoo data: {unknown_choice('action', action, COMMANDS)}\n{USAGE}")
-    choices = COMMANDS[action]
+    if action not in ACTIONS:
+        raise LstmzooError(f"lstmzoo data: {unknown_choice('action', action, ACTIONS)}\n{usage()}")
+    choices = names_with(action)
     if not rest or "=" in rest[0]:
-        raise LstmzooError(f"lstmzoo data {action}: name the data set first ({', '.join(choices)})\n{USAGE}")
-    dataset, *words = rest
-    if dataset not in choices:
-        raise LstmzooError(f"lstmzoo data {action}: {unknown_choice('data set', dataset, choices)}")
-    command, kinds = choices[dataset]
+        raise LstmzooError(f"lstmzoo data {action}: name the data set first ({', '.join(choices)})")
+    name, *words = rest
+    if ":" not in name and name not in choices:
+        raise LstmzooError(f"lstmzoo data {action}: {unknown_choice('data set', name, choices)}")
+    function = getattr(datasets.find(name).target, action, None)
+    if function is None:
+        raise LstmzooError(f"lstmzoo data {action}: {name} cannot do this; one of {', '.join(choices)} can")
+    command = f"lstmzoo data {action} {name}"
     words = [word.removeprefix("data.") for word in words]  # as they are written for train
-    options = parse_options(words, {"root": str, **kinds}, f"lstmzoo data {action} {dataset}")
-    if "root" not in options:
-        raise LstmzooError(
-            f"lstmzoo data {action} {dataset}: name the folder of the data set, e.g. root=data/{dataset}"
-        )
-    command(**options)
+    options = parse_options(words, _options(action, function), command)
+    target = options.pop("json", None)
+    report = function(**options)
+    if action != "check":
+        root = shlex.quote(str(options["root"]))
+        print(f"Written to {root}. Look at it with `lstmzoo data check {name} root={root}`.")
+        return
+    if target is not None:
+        write_atomically(target, json.dumps(report.as_dict(), indent=2) + "\n")
+    show(report)
+    if not report.complete:
+        sys.exit(1)
 
 
-Kind = Callable[[str], object]
+def names_with(action: str) -> list[str]:
+    """The data sets that have a certain action."""
+    return [name for name in datasets.names() if hasattr(datasets.get(name).target, action)]
 
-KTH_OPTIONS: dict[str, Kind] = {"persons": int, "scenarios": int, "actions": names, "seed": int, "workers": int}
-CAPTION_FILES: dict[str, Kind] = {"layout": str, "image_dir": str, "split_dir": str, "json": str}
-DAVIS_OPTIONS: dict[str, Kind] = {"train": int, "val": int, "test": int, "frames": int, "size": size, "seed": int}
-DAVIS_FILES: dict[str, Kind] = {"resolution": str, "unsupervised": flag, "json": str}
 
-COMMANDS: dict[str, dict[str, tuple[Callable[..., None], dict[str, Kind]]]] = {
-    "simulate": {
-        "kth": (data_kth.simulate, KTH_OPTIONS),
-        "captions": (data_captions.simulate, {"pictures": int, "seed": int}),
-        "davis": (data_davis.simulate, DAVIS_OPTIONS),
-    },
-    "prepare": {
-        "kth": (data_kth.prepare, {"source": str}),
-        "captions": (data_captions.prepare, {"dataset": str, "source": str}),
-        "davis": (data_davis.prepare, {"dataset": str, "resolution": str, "source": str}),
-    },
-    "check": {
-        "kth": (data_kth.check, {"json": str}),
-        "captions": (data_captions.check, CAPTION_FILES),
-        "davis": (data_davis.check, DAVIS_FILES),
-        "video_folder": (data_videos.check, data_videos.OPTIONS),
-    },
-}
+def show(report: Report) -> None:
+    """Print a report."""
+    from rich.table import Table
+
+    counts = report.table()
+    table = Table(title=counts.title, title_justify="left")
+    for number, head in enumerate(counts.heads):
+        table.add_column(head, justify="right" if number else "left")
+    for rows in (counts.rows, counts.totals):
+        for row in rows:
+            table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_section()
+    console = PlainConsole()
+    console.print(table)
+    for line in report.remarks():
+        console.print(line, soft_wrap=True)
+
+
+def usage() -> str:
+    """The help text, from the data sets' own declarations."""
+    lines = ["usage: lstmzoo data simulate|prepare|check DATASET root=FOLDER [option=value ...]", ""]
+    for action, about in ACTIONS.items():
+        lines += [f"{action}: {about}", *_entries(action), ""]
+    return "\n".join(lines)
+
+
+def _entries(action: str) -> Iterator[str]:
+    """Every data set that has an action; those that share one stand together."""
+    shared: dict[Any, list[str]] = {}
+    for name in names_with(action):
+        function = getattr(datasets.get(name).target, action)
+        shared.setdefault(getattr(function, "__func__", function), []).append(name)
+    for function, names in shared.items():
+        about = (getdoc(function) or "").partition("\n")[0]
+        yield f"  {action} {'|'.join(names)}"
+        yield f"      {about}"
+        yield described_options(_options(action, function), indent=6)
+
+
+def _options(action: str, function: Any) -> dict[str, Setting]:
+    return settings_of(function) | ({"json": JSON} if action == "check" else {})

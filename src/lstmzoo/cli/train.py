@@ -1,7 +1,4 @@
-"""``lstmzoo train``: one run, a sweep, or a run that is resumed.
-
-Mistakes are found before anything heavy is imported.
-"""
+"""``lstmzoo train``: one run, a sweep, or a run that is resumed."""
 
 from __future__ import annotations
 
@@ -9,27 +6,41 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lstmzoo.cli.configs import config_dir
-from lstmzoo.cli.usage import train_usage
+from hydra import version as hydra_version
+from hydra._internal.utils import _run_hydra, get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lstmzoo.cli.help import train_usage
+from lstmzoo.config.compose import (
+    VERSION_BASE,
+    complete_choices,
+    compose,
+    in_one_line,
+    override_stored,
+    parse,
+    quoted,
+)
+from lstmzoo.config.groups import config_dir
 from lstmzoo.errors import LstmzooError
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from lstmzoo.runs import build
+from lstmzoo.runs.folder import read_config
+from lstmzoo.runs.resume import newest_run, read_run
+from lstmzoo.runs.start_from import inherit
+from lstmzoo.runs.sweep import compose_sweep, folder_names, report
+from lstmzoo.runs.train import dry_run, train
+from lstmzoo.training.checkpoint_io import newest_checkpoint
 
 
 def run(argv: list[str]) -> None:
     """Train as the arguments say: one run, a sweep (``-m``), or a run that is resumed."""
-    if any(argument in ("-h", "--help") for argument in argv):
-        print(train_usage(), end="")
+    if {"-h", "--help"} & set(argv):
+        print(train_usage(argv), end="")
         return
-    from hydra._internal.utils import get_args_parser
-    from omegaconf import OmegaConf
-
-    from lstmzoo.cli.compose import compose, parse, quoted
-    from lstmzoo.cli.sweeps import compose_sweep
-
     parser = get_args_parser()
     parser.prog = "lstmzoo train"
     args = parser.parse_intermixed_args(argv)  # -m may stand anywhere
@@ -37,42 +48,44 @@ def run(argv: list[str]) -> None:
         place, args.config_dir = Path(args.config_dir).resolve(), None
         args.overrides.insert(0, f"hydra.searchpath=[{quoted(f'file://{place}')}]")
     args.overrides = [override.input_line for override in parse(args.overrides, sweep=args.multirun)]
-    resume = [override for override in parse(args.overrides, sweep=args.multirun) if override.key_or_group == "resume"]
-    if resume and resume[-1].value() is not None:
-        others = [text for text in args.overrides if text.partition("=")[0] != "resume"]
-        _resume(Path(str(resume[-1].value())), others, sweep=args.multirun)
-    elif args.multirun:
-        data: list[DictConfig] = []
+    resumed = [text.partition("=")[2] for text in args.overrides if text.startswith("resume=")]
+    if resumed and resumed[-1] != "null":
+        others = [text for text in args.overrides if not text.startswith("resume=")]
+        _resume(Path(resumed[-1].strip("'\"")), others, sweep=args.multirun)
+        return
+    args.overrides = complete_choices(_with_output(args.overrides, args.multirun))
+    if args.multirun:
+        checked: list[DictConfig] = []
         for overrides, config in compose_sweep("train", args.overrides):
             _refuse_subprocesses(config)
-            _rehearse(config, overrides)
-            _check_data(config, data)
-        _launch(args)
+            _dry_run(config, overrides)
+            _check_data(config, checked)
+        args.overrides += folder_names(args.overrides)
     else:
         printed = args.cfg is not None or args.info is not None  # Hydra shows the configuration, complete or not
         config = compose("train", args.overrides, complete=not printed)
         if printed and not OmegaConf.missing_keys(config):
-            _rehearse(config, args.overrides)
-        _launch(args)
+            _dry_run(config, args.overrides)
+    _launch(args)
 
 
-def _rehearse(config: DictConfig, overrides: Sequence[str]) -> None:
+def _with_output(overrides: Sequence[str], sweep: bool) -> list[str]:
+    """``output=FOLDER`` is another way to say where Hydra makes the run folder."""
+    folder = "hydra.sweep.dir" if sweep else "hydra.run.dir"
+    return [f"{folder}={text.partition('=')[2]}" if text.startswith("output=") else text for text in overrides]
+
+
+def _dry_run(config: DictConfig, overrides: Sequence[str]) -> None:
     """Build model, task and trainer of a configuration that does not run at once."""
-    from lstmzoo.cli import build
-    from lstmzoo.cli.start_from import take_over
-    from lstmzoo.cli.training import rehearse
-
     build.quiet()
-    take_over(config, overrides)
-    rehearse(config, Path.cwd())
+    inherit(config, overrides)
+    dry_run(config, Path.cwd())
 
 
 def _check_data(config: DictConfig, checked: list[DictConfig]) -> None:
-    """Build the data of a configuration that does not run at once; equal ones of a sweep are looked at once."""
-    from lstmzoo.cli import build
-
+    """Look at the data of a configuration that does not run at once; equal ones of a sweep once."""
     build.absolute_paths(config)
-    data = build.build_datamodule(config, simulate=True)
+    data = build.task_class(config).open_data(build.to_dict(config), simulate=True)
     if config.data not in checked:
         data.check(test=config.test_after_fit)
         checked.append(config.data)
@@ -80,27 +93,16 @@ def _check_data(config: DictConfig, checked: list[DictConfig]) -> None:
 
 def _launch(args: Any) -> None:
     """Hand over to Hydra, which makes the run folder and calls back, once or for each job of a sweep."""
-    from hydra import version as hydra_version
-    from hydra._internal.utils import _run_hydra, get_args_parser
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    from lstmzoo.cli.compose import VERSION_BASE, in_one_line
-
     failed: list[tuple[str, Exception]] = []
     started: list[Path] = []
     process = os.getpid()
 
     def job(config: DictConfig) -> float | None:
-        from lstmzoo.cli.start_from import take_over
-        from lstmzoo.cli.training import train
-
         folder, overrides = Path(HydraConfig.get().runtime.output_dir), [*HydraConfig.get().overrides.task]
         searching = args.multirun and not HydraConfig.get().sweeper._target_.endswith(".BasicSweeper")
         started.append(folder)
         try:
-            take_over(config, overrides)
+            inherit(config, overrides)
             best = train(config, folder)
             if best is None and searching:
                 raise LstmzooError("there is no validation result for the sweeper to search by")
@@ -129,6 +131,8 @@ def _launch(args: Any) -> None:
         if started and not isinstance(error, HydraException | OmegaConfBaseException):
             raise
         raise LstmzooError(f"Hydra cannot start this: {in_one_line(error)}") from error
+    if args.multirun:
+        report(started)
     if len(failed) == 1:
         raise failed[0][1]
     if failed:
@@ -155,8 +159,6 @@ def _remove_if_unused(folder: Path) -> None:
 
 
 def _refuse_subprocesses(config: DictConfig) -> None:
-    from omegaconf import OmegaConf
-
     # Lightning starts the other processes with our own command line, so each would start the whole sweep.
     strategy, devices = str(config.trainer.strategy), config.trainer.devices
     several = strategy == "auto" and devices not in (1, "1") and not (OmegaConf.is_list(devices) and len(devices) == 1)
@@ -171,14 +173,8 @@ def _resume(folder: Path, overrides: Sequence[str], sweep: bool) -> None:
     """Go on with a run in its own folder, from its newest checkpoint."""
     if sweep:
         raise LstmzooError("resume does not go with -m: resume one run per command")
-    from lstmzoo.cli.compose import override_stored, parse
-    from lstmzoo.cli.run_folder import read_config
-
+    folder = newest_run(Path("runs")) if str(folder) == "latest" else folder
     read_config(folder)  # whether there is a run at all
-    from lstmzoo.cli.stored_run import read_run
-    from lstmzoo.cli.training import train
-    from lstmzoo.training.checkpoint_io import newest_checkpoint
-
     checkpoint = newest_checkpoint(folder)
     stored = read_run(folder, checkpoint, {override.key_or_group for override in parse(overrides)})
     config = override_stored(stored, overrides, origin=f"resume={folder}")

@@ -25,6 +25,7 @@ from lstmzoo.models.checkpoint_file import check_weights, find, read
 from lstmzoo.models.contract import FORMAT, KEY, brief, check_contract, words_of
 from lstmzoo.models.rebuild import rebuild
 from lstmzoo.models.registry import is_primitive, list_models
+from lstmzoo.models.upgrades import upgrade_contract
 
 PREFIX = "model."
 
@@ -153,5 +154,6 @@ def open_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{file} is not an lstmzoo checkpoint: it has no {' and '.join(map(repr, lacking))}; its keys: {keys}"
         )
     check_contract(checkpoint[KEY], file)
+    upgrade_contract(checkpoint[KEY])
     check_weights(checkpoint["state_dict"], file)
     return checkpoint

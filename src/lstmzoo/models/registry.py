@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 from typing import Any
 
 from torch import nn
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.registry import models, register_model
+from lstmzoo.settings import MISSING, settings_of
 
 __all__ = ["FROM_DATA", "create_model", "is_primitive", "list_models", "register_model"]
 
@@ -57,7 +57,7 @@ def create_model(name: str, pretrained: bool = False, **overrides: Any) -> nn.Mo
     try:
         model = build(**arguments)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise LstmzooError(f"model {name!r} cannot be built with {overrides}: {error}") from error
+        raise LstmzooError(f"model {name!r} cannot be built: {error} (of {overrides})") from error
     model.model_name = name  # type: ignore[assignment]
     model.model_args = arguments  # type: ignore[assignment]
     return model
@@ -74,8 +74,8 @@ def is_primitive(value: object) -> bool:
 
 def _arguments(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
     """All arguments for the model, defaults filled in, or an error that names the valid ones."""
-    parameters = inspect.signature(models.get(name).target).parameters
-    missing = [key for key, p in parameters.items() if p.default is p.empty and key not in overrides]
+    parameters = settings_of(models.get(name).target)
+    missing = [key for key, setting in parameters.items() if setting.default is MISSING and key not in overrides]
     if missing:
         raise LstmzooError(f"model {name!r} needs a value for {', '.join(missing)}")
     for key, value in overrides.items():
@@ -93,7 +93,7 @@ def _arguments(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
             raise LstmzooError(
                 f"model {name!r}: {key}={value!r} is no {kind}; its default: {parameters[key].default!r}"
             )
-    return {key: p.default for key, p in parameters.items()} | overrides
+    return {key: setting.default for key, setting in parameters.items()} | overrides
 
 
 def _is_of_kind(value: Any, default: Any) -> bool:

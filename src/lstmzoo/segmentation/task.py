@@ -3,26 +3,48 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lstmzoo.errors import DataWarning, LstmzooError, unknown_choice
+from lstmzoo.errors import CheckpointError, DataWarning, LstmzooError, unknown_choice
 from lstmzoo.io.wording import listed
 from lstmzoo.models.outputs import check_finite
-from lstmzoo.registry import register_task
+from lstmzoo.registry import datasets, register_task
 from lstmzoo.segmentation.data import VOID
-from lstmzoo.segmentation.data.davis_simulated import read_occlusions
 from lstmzoo.segmentation.data.inspection import LEAST_MASKS
+from lstmzoo.segmentation.data.simulator import read_occlusions
+from lstmzoo.segmentation.datamodule import SegmentationDataModule
 from lstmzoo.segmentation.losses import build_loss
 from lstmzoo.segmentation.metrics import PROTOCOLS, DavisScores, score_sequence
-from lstmzoo.segmentation.models import label_map, object_ids, resize_frame, segment_video
-from lstmzoo.segmentation.models.guided import Truth
-from lstmzoo.segmentation.results import Found, SegmentationResults, find_example, occlusion_scores
-from lstmzoo.training.base import BaseTask, State, encoder_groups
+from lstmzoo.segmentation.models import Segmenter, label_map, object_ids, resize_frame, segment_video
+from lstmzoo.segmentation.models.guided import TeacherMasks
+from lstmzoo.segmentation.results import SegmentationResults, VideoScore, find_example, occlusion_scores, score_folder
+from lstmzoo.training.base import BaseTask, Config, State, encoder_groups
+from lstmzoo.training.errors import setting_errors
+from lstmzoo.training.predictor import Inspector, Predictor
+
+
+@dataclass
+class TeacherForcing:
+    """How often a guided model sees the true previous mask in training, in place of its own.
+
+    Args:
+        start: share of the frames of the first epoch.
+        epochs: epochs until there are none; in between, the share falls linearly.
+    """
+
+    start: float = 1.0
+    epochs: float = 10.0
+
+
+FULL_FORCING = TeacherForcing()
 
 
 class Targets(NamedTuple):
@@ -40,21 +62,31 @@ class Targets(NamedTuple):
     known: Tensor
 
 
+LEAST_FRAME = 33
+"""Longer side of the frames, in pixels: of 32, the coarsest maps would be single numbers."""
+
+
 @register_task("segmentation")
 class SegmentationTask(BaseTask):
-    """A loss on the masks of clips; J and F on whole videos, frame by frame with carried state.
+    """Segmentation of video: the foreground, or the objects of a first mask.
+
+    Training minimises a loss on the masks of clips; J and F are measured on whole videos, frame by frame with carried
+    state.
 
     Args:
-        model: registered name of a segmenter.
+        model: registered name of a segmentation model.
         model_args: its arguments.
-        protocol: unsupervised (find the foreground) or semi-supervised (follow the objects of the first mask).
-        loss: of `LOSSES`, joined by +.
-        teacher_start: guided models: share of the frames of the first epoch that see the true previous mask.
-        teacher_epochs: ... and epochs until none does; in between it falls evenly.
+        protocol: unsupervised: find the foreground; semi-supervised: follow the objects of the first mask.
+        loss: bce, dice, soft_iou, lovasz, or a sum of them, e.g. bce+dice.
+        teacher_forcing: guided models: true previous masks in training.
         max_objects: semi-supervised: most objects of a training clip, drawn where there are more.
-        encoder_lr: peak learning rate of the encoder; None leaves it as it is.
-        val_full_size: validate at the size of the files rather than at that of the model.
-        flip_test: test: average with what is said about the mirrored video.
+        lr: peak learning rate.
+        encoder_lr: peak learning rate of the encoder; null: it stays as it is.
+        weight_decay: decoupled, per step times lr.
+        warmup_epochs: linear from zero to lr.
+        gradient_clip_val: largest norm of the gradient; null: no clipping.
+        val_full_size: validate at the size of the files; false: at that of the model, which is faster.
+        flip_test: test: average with the prediction for the mirrored video.
         **settings: those of `BaseTask`.
 
     Raises:
@@ -62,64 +94,170 @@ class SegmentationTask(BaseTask):
     """
 
     monitor = ("val/J&F", "max")
+    data_module: ClassVar = SegmentationDataModule
+    model_class: ClassVar[type] = Segmenter
+    default_model: ClassVar[str] = "segment_recurrent"
+    default_data: ClassVar[str] = "davis_simulated"
+    dummy_labels: ClassVar[Any] = []
+    transform_keys: ClassVar[tuple[str, ...]] = ("size",)
 
     def __init__(
         self,
         model: str,
         model_args: dict[str, Any],
         *,
-        protocol: str = "unsupervised",
+        protocol: Literal["unsupervised", "semi-supervised"] = "unsupervised",
         loss: str = "bce+soft_iou",
-        teacher_start: float = 1.0,
-        teacher_epochs: float = 10.0,
+        teacher_forcing: TeacherForcing = FULL_FORCING,
         max_objects: int = 3,
-        encoder_lr: float | None = 1e-3,
+        lr: float = 2e-3,
+        encoder_lr: float | None = 2e-3,
+        weight_decay: float = 0.01,
+        warmup_epochs: float = 1.0,
+        gradient_clip_val: float | None = 1.0,
         val_full_size: bool = False,
         flip_test: bool = False,
         **settings: Any,
     ) -> None:
-        super().__init__(model, model_args, **settings)
+        super().__init__(
+            model,
+            model_args,
+            lr=lr,
+            weight_decay=weight_decay,
+            warmup_epochs=warmup_epochs,
+            gradient_clip_val=gradient_clip_val,
+            **settings,
+        )
         if protocol not in PROTOCOLS:
             raise LstmzooError(unknown_choice("task.protocol", protocol, PROTOCOLS))
-        self.follows = protocol == "semi-supervised"
+        self.semi_supervised = protocol == "semi-supervised"
         self._check_model()
-        if not 0 <= teacher_start <= 1 or teacher_epochs <= 0 or max_objects < 1:
+        if not 0 <= teacher_forcing.start <= 1 or teacher_forcing.epochs <= 0 or max_objects < 1:
             raise LstmzooError(
-                "task.teacher_start lies in 0..1, task.teacher_epochs is above 0, task.max_objects 1 or more"
+                "task.teacher_forcing.start is in 0..1, task.teacher_forcing.epochs above 0, task.max_objects 1 or more"
             )
         if encoder_lr is not None and encoder_lr <= 0:
             raise LstmzooError(
                 f"task.encoder_lr must be greater than 0, or null for a frozen encoder, not {encoder_lr}"
             )
-        self.save_hyperparameters()
         self.protocol, self.mask_loss = protocol, build_loss(loss)
-        self.teacher_start, self.teacher_epochs, self.max_objects = teacher_start, teacher_epochs, max_objects
+        self.teacher_forcing, self.max_objects = teacher_forcing, max_objects
         self.encoder_lr = encoder_lr
         self.val_full_size, self.flip_test = val_full_size, flip_test
         self._targets: Targets | None = None
-        self._found: list[Found] = []
+        self._scores: list[VideoScore] = []
         self.model.encoder.requires_grad_(encoder_lr is not None)
         self.model.encoder.train()  # once more: a frozen one also keeps its statistics
 
+    # --- what the commands ask for -------------------------------------------------------------------------------
+
+    @classmethod
+    def check_transform(cls, transform: Mapping[str, Any], origin: str) -> None:
+        super().check_transform(transform, origin)
+        if max(transform["size"]) < LEAST_FRAME:
+            raise CheckpointError(f"{origin}: its frames of {transform['size']} pixels are too small to segment")
+
+    @classmethod
+    def open_data(
+        cls, config: Config, *, split: str = "test", simulate: bool = False, model: Any | None = None
+    ) -> SegmentationDataModule:
+        data = dict(config["data"])
+        return SegmentationDataModule(
+            datasets.get(data.pop("name")).target,
+            **data,
+            seed=config["seed"],
+            test_split=split,
+            semi_supervised=config["task"]["protocol"] == "semi-supervised",
+            simulate=simulate,
+        )
+
+    @classmethod
+    def from_config(cls, config: Config, labels: Any) -> SegmentationTask:
+        """Build the task with a new model, and try it on one frame; there are no labels."""
+        settings, model = dict(config["task"]), dict(config["model"])
+        size = [int(side) for side in config["data"]["size"]]
+        del settings["name"]
+        settings["teacher_forcing"] = TeacherForcing(**settings["teacher_forcing"])
+        if settings["encoder_lr"] is None and model.get("encoder") == "small":
+            raise LstmzooError(
+                "the encoder 'small' starts from scratch, so it has to be trained: give task.encoder_lr, e.g. 1e-3, or "
+                "choose one with ImageNet weights (model.encoder=efficientnet_lite0 model.pretrained_encoder=true)"
+            )
+        with setting_errors("the model or the task"):
+            task = cls(
+                model.pop("name"),
+                model,
+                classes=labels,
+                transform={"size": size},
+                config=config,
+                seed=config["seed"],
+                **settings,
+            )
+        with setting_errors(f"the model for frames of data.size={size}"), torch.no_grad():
+            task.model.eval()(torch.zeros(1, 1, 3, *size))
+            task.model.train()
+        return task
+
+    @classmethod
+    def predictor(cls) -> type[Predictor[Any, Any]]:
+        from lstmzoo.segmentation.predict import SegmentationPredictor
+
+        return SegmentationPredictor
+
+    @classmethod
+    def inspector(cls) -> type[Inspector]:
+        from lstmzoo.segmentation.inspect import SegmentationInspector
+
+        return SegmentationInspector
+
+    @classmethod
+    def score(  # type: ignore[override]
+        cls,
+        results: Path,
+        data: dict[str, Any],
+        *,
+        split: str | None = None,
+        protocol: Literal["unsupervised", "semi-supervised"] = "semi-supervised",
+        stability: bool = False,
+        workers: int | None = None,
+        output: Path | None = None,
+    ) -> None:
+        """Score masks that any method made by the official rules of DAVIS: J, F, J&F and T.
+
+        Args:
+            results: folder with <sequence>/<frame>.png: palette or grey, the pixels are numbers of objects.
+            data: settings of the data set.
+            split: list in ImageSets with the sequences; all: every sequence; null: val, or all without lists.
+            protocol: unsupervised or semi-supervised.
+            stability: also measure T, which takes much longer.
+            workers: processes; null: one per core.
+            output: folder of the tables (CSV) and metrics.json; null: that of the results, as with the official tools.
+
+        Raises:
+            LstmzooError: a mistake in what was asked for.
+            DataError: the folder or the data set cannot be used.
+        """
+        folder = results if output is None else output.expanduser()
+        score_folder(results.expanduser(), data, split, protocol, stability, workers, folder)
+
+    # --- training ------------------------------------------------------------------------------------------------
+
     def _check_model(self) -> None:
         name = self.model.model_name
-        if not hasattr(self.model, "guided"):
-            raise LstmzooError(f"{name!r} is no segmenter; choose e.g. model=segment_recurrent")
-        if self.follows and not self.model.guided:
+        if self.semi_supervised and not self.model.guided:
             raise LstmzooError(
                 f"{name!r} takes no first mask; for task.protocol=semi-supervised choose model=segment_guided"
             )
-        if self.follows and self.tbptt_window == 1:
+        if self.semi_supervised and self.tbptt_window == 1:
             raise LstmzooError("task.tbptt_window must be 2 or more: nothing is to be learnt where the mask is given")
         if not self.model.streams and self.tbptt_window is not None:
             raise LstmzooError("model.bidirectional=true needs whole clips: choose task.tbptt_window=null")
 
-    # --- training ------------------------------------------------------------------------------------------------
-
     @property
     def teacher(self) -> float:
         """The share of frames in this epoch that see the true previous mask."""
-        return self.teacher_start * max(0.0, 1 - self.current_epoch / self.teacher_epochs)
+        forcing = self.teacher_forcing
+        return forcing.start * max(0.0, 1 - self.current_epoch / forcing.epochs)
 
     def num_frames(self, batch: dict[str, Any]) -> int:
         return batch["video"].shape[1]
@@ -129,8 +267,8 @@ class SegmentationTask(BaseTask):
         if begins or self._targets is None:
             self._targets = self._draw(batch["masks"])
         objects, valid, known = (values[:, frames] for values in self._targets)
-        options: dict[str, Any] = {"truth": Truth(objects, known)} if self.model.guided else {}
-        first = objects[:, 0] if self.follows and begins else None
+        options: dict[str, Any] = {"teacher": TeacherMasks(objects, known)} if self.model.guided else {}
+        first = objects[:, 0] if self.semi_supervised and begins else None
         logits, state = self.model(batch["video"][:, frames], first, state, **options)
         if first is not None:  # there the masks themselves are the answer
             logits, objects, valid = logits[:, 1:], objects[:, 1:], valid[:, 1:]
@@ -141,7 +279,7 @@ class SegmentationTask(BaseTask):
     def _draw(self, ids: Tensor) -> Targets:
         """The targets of a batch of clips with the numbers of their objects, uint8 (B, T, H, W)."""
         valid = ids != VOID
-        if self.follows:
+        if self.semi_supervised:
             chosen = self._choose(ids[:, 0]).to(ids.device)  # (B, K)
             objects = ids.unsqueeze(2) == chosen[:, None, :, None, None]
         else:
@@ -165,8 +303,8 @@ class SegmentationTask(BaseTask):
         there = either > 0
         self.record("J", (both[there] / either[there]).sum(), int(there.sum()))
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.adamw(encoder_groups(self.model, self.lr, self.encoder_lr))
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        return encoder_groups(self.model, self.lr, self.encoder_lr)
 
     # --- validation and test -------------------------------------------------------------------------------------
 
@@ -201,7 +339,7 @@ class SegmentationTask(BaseTask):
         if not full_size:
             truth = F.interpolate(truth.unsqueeze(1), size, mode="nearest-exact").squeeze(1)
         begin, first_mask = 0, None
-        if self.follows:
+        if self.semi_supervised:
             there = annotated & ((truth > 0) & (truth < VOID)).flatten(1).any(1)
             begin = int(there.int().argmax())
             scorable = bool(there.any()) and annotated[begin:].sum() >= LEAST_MASKS
@@ -222,7 +360,7 @@ class SegmentationTask(BaseTask):
         scored = [t for t in range(begin, len(video)) if annotated[t]]
         predicted = predicted[[t - begin for t in scored]]
         true = truth[scored].cpu().numpy()
-        if not self.follows:
+        if not self.semi_supervised:
             true = np.where(true == VOID, true, true > 0).astype(np.uint8)
         elif not item["official"]:
             true = _leave_out_late(true, ids, item["name"])
@@ -230,17 +368,17 @@ class SegmentationTask(BaseTask):
             predicted,
             true,
             protocol=self.protocol,
-            binary=not self.follows,
+            binary=not self.semi_supervised,
             name=item["name"],
             frames=[str(t) for t in scored],
             official=item["official"],
         )
         example = find_example(scores, scored, video, predicted, true) if examples and len(scores.j) else None
-        self._found.append(Found(int(item["index"]), scores, example))
+        self._scores.append(VideoScore(int(item["index"]), scores, example))
 
-    def _collect(self) -> list[Found]:
+    def _collect(self) -> list[VideoScore]:
         """Gather what all processes found, each video once, in their order."""
-        found, self._found = {one.index: one for one in self.of_all_processes(self._found)}, []
+        found, self._scores = {one.index: one for one in self.of_all_processes(self._scores)}, []
         return [found[index] for index in sorted(found)]
 
 

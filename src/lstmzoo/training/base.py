@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -12,13 +14,15 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 
-from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import create_model, save_contract
 from lstmzoo.models.contract import check_transform
+from lstmzoo.models.registry import FROM_DATA
 from lstmzoo.training.data_module import BaseDataModule
 from lstmzoo.training.predictor import Inspector, Predictor
-from lstmzoo.training.schedule import SCHEDULES, learning_rate
+from lstmzoo.training.schedule import Constant, Cosine, Schedule, Training, learning_rate
 
 Item = TypeVar("Item")
 State = Any  # nested tuples, lists and dicts of tensors, or None
@@ -57,13 +61,12 @@ class BaseTask(LightningModule, ABC):
         transform: what turns a file into the model's input; see `save_contract`.
         config: the resolved configuration of the run; it travels in the checkpoint.
         seed: of the randomness in training.
-        lr: peak learning rate of AdamW.
-        weight_decay: of AdamW.
-        schedule: constant or cosine; see `lstmzoo.training.schedule`.
-        warmup_epochs: epochs of linear warm-up.
-        schedule_epochs: epochs until the cosine ends; None for the trainer's max_epochs.
-        gradient_clip_val: largest norm of the gradient; None for no clipping.
-        tbptt_window: frames per window of truncated back-propagation through time; None for the whole clip.
+        lr: peak learning rate.
+        weight_decay: decoupled weight decay, per step times lr.
+        warmup_epochs: epochs of linear warm-up from zero to lr.
+        gradient_clip_val: largest norm of the gradient; null for no clipping.
+        tbptt_window: frames per window of truncated back-propagation through time; null for the whole clip at once.
+        start_from: a checkpoint or run folder to go on from; its model, weights and data are taken over.
         vocabulary: of a captioner, as `Vocabulary.to_dict` gives it.
 
     Raises:
@@ -81,8 +84,27 @@ class BaseTask(LightningModule, ABC):
     data_module: ClassVar[type[BaseDataModule]]
     """Its settings, and those of the data set, are the keys of ``data=``."""
 
+    model_class: ClassVar[type]
+    """What all models that can be trained have as a base class."""
+
+    default_model: ClassVar[str]
+    default_data: ClassVar[str]
+    """What is trained on what where nothing else is said."""
+
     dummy_labels: ClassVar[Any]
     """Labels with which settings are tried out before there are data."""
+
+    has_vocabulary: ClassVar[bool] = False
+    """Whether its models have a vocabulary; others may have classes."""
+
+    transform_keys: ClassVar[tuple[str, ...]] = ()
+    """What the transform of its models says; settings of data of these names are taken from there in an evaluation."""
+
+    NOT_STORED: ClassVar[tuple[str, ...]] = ("start_from",)
+    """Settings that a checkpoint does not decide: they load files, or matter in training only."""
+
+    INHERITED: ClassVar[tuple[str, ...]] = ()
+    """Settings that a run takes over from the checkpoint that ``start_from`` names."""
 
     results: Any
     """What the last test found: `Results`, or None."""
@@ -98,17 +120,14 @@ class BaseTask(LightningModule, ABC):
         seed: int = 0,
         lr: float = 1e-3,
         weight_decay: float = 0.01,
-        schedule: str = "cosine",
         warmup_epochs: float = 0.0,
-        schedule_epochs: float | None = None,
         gradient_clip_val: float | None = 1.0,
         tbptt_window: int | None = None,
+        start_from: str | Path | None = None,
         vocabulary: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        _check_positive(lr=lr, schedule_epochs=schedule_epochs, gradient_clip_val=gradient_clip_val)
-        if schedule not in SCHEDULES:
-            raise LstmzooError(unknown_choice("task.schedule", schedule, SCHEDULES))
+        _check_positive(lr=lr, gradient_clip_val=gradient_clip_val)
         if tbptt_window is not None and (type(tbptt_window) is not int or tbptt_window < 1):
             raise LstmzooError(f"task.tbptt_window must be a number of frames or null, not {tbptt_window!r}")
         check_transform(transform, "data")  # what is trained can be loaded
@@ -119,7 +138,9 @@ class BaseTask(LightningModule, ABC):
         self.config = config
         self.seed = seed
         self.lr, self.weight_decay = lr, weight_decay
-        self.schedule, self.warmup_epochs, self.schedule_epochs = schedule, warmup_epochs, schedule_epochs
+        self.warmup_epochs, self.start_from = warmup_epochs, start_from
+        self.optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.AdamW
+        self.schedule: Schedule | partial[LRScheduler] = Cosine()
         self.gradient_clip_val = gradient_clip_val
         self.tbptt_window = tbptt_window
         self.automatic_optimization = tbptt_window is None
@@ -146,6 +167,16 @@ class BaseTask(LightningModule, ABC):
     @abstractmethod
     def from_config(cls, config: Config, labels: Any) -> BaseTask:
         """Build the task of a configuration with a new model; labels are those of its data module."""
+
+    @classmethod
+    def check_transform(cls, transform: Mapping[str, Any], origin: str) -> None:
+        """Check what a checkpoint says about the input of its model.
+
+        Raises:
+            CheckpointError: it lacks something.
+        """
+        if lacking := [key for key in cls.transform_keys if key not in transform]:
+            raise CheckpointError(f"{origin}: its transform lacks {', '.join(lacking)}")
 
     @classmethod
     @abstractmethod
@@ -214,10 +245,12 @@ class BaseTask(LightningModule, ABC):
 
     def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
         torch.manual_seed(step_seed(self.seed, self.current_epoch, batch_idx, self.global_rank))
+        lr = self.learning_rate(self.global_step)
         for optimizer in self.trainer.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate(self.global_step) * group.get("lr_scale", 1.0)
                 group["weight_decay"] = self.weight_decay
+                if lr is not None:
+                    group["lr"] = lr * group.get("lr_scale", 1.0)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         loss = self.loss(batch) if self.automatic_optimization else self._truncated_step(batch)
@@ -252,17 +285,28 @@ class BaseTask(LightningModule, ABC):
             total = self.trainer.strategy.reduce(total, reduce_op="sum")
             self.log(f"train/{name}", total[0] / total[1], sync_dist=True)
         self._totals = {}
-        self.log("lr", self.learning_rate(self.global_step - 1), sync_dist=True)
+        lr = self.learning_rate(self.global_step - 1)
+        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"] if lr is None else lr, sync_dist=True)
 
     # --- optimisation --------------------------------------------------------------------------------------------
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.adamw(self.parameters())
+    def parameter_groups(self) -> Iterable[Any]:
+        """Return what is trained: parameters, or groups of them, each perhaps with an ``lr_scale``."""
+        return self.parameters()
 
-    def adamw(self, parameters: Any) -> torch.optim.AdamW:
-        """AdamW with this task's settings, for parameters or groups of them."""
-        fused = "mixed" not in str(self.trainer.precision)  # Lightning does not clip for a fused one then
-        return torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=fused)
+    def configure_optimizers(self) -> Any:
+        options: dict[str, Any] = {"lr": self.lr, "weight_decay": self.weight_decay}
+        if self.optimizer is torch.optim.AdamW:  # Lightning does not clip for a fused one in mixed precision
+            options["fused"] = "mixed" not in str(self.trainer.precision)
+        optimizer = self.optimizer(self.parameter_groups(), **options)
+        if not isinstance(self.schedule, partial):
+            return optimizer
+        if not self.automatic_optimization:
+            raise LstmzooError("task.tbptt_window goes with scheduler=constant, cosine, step or one_cycle only")
+        monitor, mode = self.monitor
+        plateau = self.schedule.func is torch.optim.lr_scheduler.ReduceLROnPlateau
+        scheduler = self.schedule(optimizer, **({"mode": mode} if plateau else {}))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": monitor}}
 
     def configure_gradient_clipping(
         self,
@@ -273,19 +317,20 @@ class BaseTask(LightningModule, ABC):
         """Clip by this task's own value: automatic and truncated steps share it, the Trainer's does not know of it."""
         self.clip_gradients(optimizer, gradient_clip_val=self.gradient_clip_val)
 
-    def learning_rate(self, step: int) -> float:
-        """Return the learning rate of an optimiser step, counted from 0."""
+    def learning_rate(self, step: int) -> float | None:
+        """Return the learning rate of an optimizer step, counted from 0; None where a scheduler of torch has set it."""
         trainer = self.trainer
         per_epoch = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
-        total = self.schedule_epochs * per_epoch if self.schedule_epochs else trainer.estimated_stepping_batches
-        warmup = self.warmup_epochs * per_epoch
-        return learning_rate(step, peak=self.lr, schedule=self.schedule, warmup=warmup, total=total)
+        training = Training(trainer.estimated_stepping_batches, self.warmup_epochs * per_epoch, per_epoch)
+        if isinstance(self.schedule, partial):
+            return learning_rate(step, self.lr, Constant(), training) if step <= training.warmup else None
+        return learning_rate(step, self.lr, self.schedule, training)
 
     def on_fit_start(self) -> None:
         if not self.automatic_optimization and str(self.trainer.precision).startswith("16"):
             raise LstmzooError("task.tbptt_window does not go with trainer.precision=16-mixed; use bf16-mixed")
 
-    def adopt(self, model: Any) -> None:
+    def load_weights(self, model: Any) -> None:
         """Take over the weights of a model from ``lstmzoo.load``, and what belongs to them.
 
         Raises:
@@ -293,6 +338,26 @@ class BaseTask(LightningModule, ABC):
         """
         self.model.load_state_dict(model.state_dict())
         self.model.checkpoint = getattr(model, "checkpoint", None)
+
+    def inherit_weights(self, model: Any) -> list[str]:
+        """Take over the weights of a model that was trained on other data, all but those that number its classes.
+
+        Returns:
+            The names of the weights that start anew, because there are other classes.
+
+        Raises:
+            CheckpointError: they do not fit.
+        """
+        own, given = self.model.state_dict(), model.state_dict()
+        other = [name for name in own if name in given and own[name].shape != given[name].shape]
+        same_classes = all(model.model_args.get(key) == self.model.model_args.get(key) for key in FROM_DATA)
+        if own.keys() != given.keys() or (other and same_classes):
+            raise CheckpointError(
+                f"the weights of {self.start_from} ({model.model_name}) do not fit the model {self.model.model_name} "
+                f"and its settings: {', '.join(other or sorted(own.keys() ^ given.keys()))[:300]}"
+            )
+        self.model.load_state_dict({name: own[name] if name in other else given[name] for name in own})
+        return other
 
     # --- checkpoints ---------------------------------------------------------------------------------------------
 

@@ -36,6 +36,9 @@ class BaseDataModule(LightningDataModule, ABC):
     NOT_SETTINGS: ClassVar[tuple[str, ...]] = ("dataset", "split", "test_split", "seed", "simulate")
     """Arguments of the data module and the data set that do not come from the configuration's group ``data``."""
 
+    PARTS: ClassVar[tuple[Callable[..., Any], ...]] = ()
+    """What it makes of the data set, e.g. clips; their arguments are keys of ``data=``, too."""
+
     collate: Callable[[list[Any]], Any] | None = None
     """Makes a batch of items; None for torch's own way."""
 

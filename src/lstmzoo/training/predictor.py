@@ -144,8 +144,8 @@ class Inspector(ABC):
 class SplitInspector(Inspector):
     """An inspector that, without an input, draws the mistakes of a model on a split."""
 
-    def check_dataset(self, dataset: Any) -> None:
-        """Find out before the split is measured whether the options go with its data set.
+    def check_split(self, model: Any, dataset: Any) -> None:
+        """Find out before the split is measured whether the options go with the model and the data set.
 
         Raises:
             LstmzooError: they do not.

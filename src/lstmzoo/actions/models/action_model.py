@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checks import check_sizes
-from lstmzoo.models.encoders import build_encoder, weights_follow
+from lstmzoo.models.encoder_weights import skip_pretrained_weights
+from lstmzoo.models.encoders import create_vector_encoder
 from lstmzoo.models.frame_input import FrameInput
 from lstmzoo.models.registry import create_model
 from lstmzoo.models.state import detach
@@ -57,7 +58,8 @@ class ActionModel(nn.Module, ABC):
             LstmzooError: an unknown name, or weights that do not exist or cannot be downloaded.
         """
         check_sizes(feature_size=feature_size)
-        self.encoder = build_encoder(name, self.input.channels, feature_size, pretrained)
+        self.encoder = create_vector_encoder(name, self.input.channels, feature_size, pretrained)
+        self.input = FrameInput(self.input.input, *self.encoder.normalisation)
 
     def forward(self, video: Tensor) -> Tensor:
         """Classify whole clips.
@@ -140,7 +142,7 @@ def needs_grey(name: str, **arguments: Any) -> bool:
     Raises:
         LstmzooError: it cannot be built like this.
     """
-    with weights_follow(), torch.random.fork_rng(devices=[]):
+    with skip_pretrained_weights(), torch.random.fork_rng(devices=[]):
         try:
             with torch.device("meta"):
                 model = create_model(name, **arguments)

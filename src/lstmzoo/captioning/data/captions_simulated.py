@@ -1,4 +1,4 @@
-"""A set of simulated pictures with captions, in the layout of Karpathy's files."""
+"""A simulated data set: images of coloured shapes with captions, in the layout of Karpathy's files."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ import cv2
 import numpy as np
 from filelock import FileLock
 
+from lstmzoo.captioning.data.dataset import Captions
 from lstmzoo.captioning.data.layouts import SIMULATED_MARKER as MARKER
 from lstmzoo.captioning.data.records import entry, read_json
 from lstmzoo.captioning.data.text import tokenize
 from lstmzoo.io.atomic import write_atomically
 from lstmzoo.io.progress import progress_bar
+from lstmzoo.registry import register_dataset
 from lstmzoo.synthetic.checks import check_whole
-from lstmzoo.synthetic.folder import claim
+from lstmzoo.synthetic.folder import claim, is_ours
 from lstmzoo.synthetic.sentences import WORDINGS, sentence, true_sentences
 from lstmzoo.synthetic.things import Picture, Things, draw_picture, paint
 
-PICTURES = 2000
+IMAGES = 2000
 LEAST = 10
-"""Fewest pictures: with them every split has one."""
+"""Fewest images: with them every split has one."""
 
 CAPTIONS_FILE = "dataset_simulated.json"
 _MAKER, _VERSION = "lstmzoo.captioning.data.captions_simulated", 1
@@ -32,37 +34,83 @@ _QUALITY = 92
 _LOCK = ".simulate.lock"
 
 
-def simulate_captions(
-    root: str | os.PathLike[str], *, pictures: int = PICTURES, seed: int = 0, progress: bool = True
-) -> Path:
-    """Write pictures of coloured things, 128×128 JPEG, and ``dataset_simulated.json`` with five captions of each.
+@register_dataset(
+    "captions_simulated", "captioning", root="data/captions_simulated", min_count=1, batch_size=8, num_workers=1
+)
+class SimulatedCaptions(Captions):
+    """Images of coloured shapes with captions, painted where there are none yet."""
 
-    Of ten pictures one is for validation and one for the test. Pictures that are already there are kept, so that a
-    second call completes an interrupted one, and one that asks for more pictures extends the set.
+    @staticmethod
+    def can_simulate(root: Path, images: int, simulation_seed: int) -> bool:
+        """Whether a folder holds a simulated set, or may become one.
+
+        Raises:
+            LstmzooError: it may, but the numbers are impossible.
+        """
+        if not is_ours(root, MARKER):
+            return False
+        check_whole("data.images", images, LEAST)
+        check_whole("data.simulation_seed", simulation_seed, 0)
+        return True
+
+    @staticmethod
+    def simulate_missing(root: Path, images: int = IMAGES, simulation_seed: int = 0) -> None:
+        """Make or complete a simulated set; a finished one, or a folder with anything else, is left as it is.
+
+        Args:
+            root: its folder.
+            images: to paint where there are none; a set that is there is taken as it is.
+            simulation_seed: every seed gives other images and captions.
+
+        Raises:
+            LstmzooError, DataError: as `simulate_captions` does.
+        """
+        if not is_ours(root, MARKER):
+            return
+        asked, found = {"images": images, "seed": simulation_seed}, contents(root)
+        if found is None:
+            SimulatedCaptions.can_simulate(root, images, simulation_seed)
+            print(f"There is no data in {root} yet: simulating {images} images with captions")
+            simulate_captions(root, images=images, seed=simulation_seed)
+            return
+        if found != asked:
+            has, wanted = (", ".join(f"{key}={value}" for key, value in some.items()) for some in (found, asked))
+            print(f"{root} holds a simulated set with {has} and is taken as it is, not with {wanted}")
+        if sum(1 for _ in root.glob("images/*.jpg")) < found["images"]:
+            simulate_captions(root, images=found["images"], seed=found["seed"])
+
+
+def simulate_captions(
+    root: str | os.PathLike[str], *, images: int = IMAGES, seed: int = 0, progress: bool = True
+) -> Path:
+    """Write images of coloured shapes, 128×128 JPEG, and ``dataset_simulated.json`` with five captions of each.
+
+    Of ten images one is for validation and one for the test. Images that are already there are kept, so that a second
+    call completes an interrupted one, and one that asks for more images extends the set.
 
     Args:
         root: folder of the data set; made if it is not there. A folder with anything else in it is refused.
-        pictures: number of pictures, 10 or more.
-        seed: every seed gives other pictures and captions.
+        images: number of images, 10 or more.
+        seed: every seed gives other images and captions.
         progress: show a progress bar.
 
     Returns:
         The folder of the data set.
 
     Raises:
-        LstmzooError: pictures or seed are no whole numbers, or too small.
+        LstmzooError: images or seed are not whole numbers, or too small.
         DataError: the folder holds something other than a simulated set of the same seed.
     """
-    check_whole("pictures", pictures, LEAST)
+    check_whole("images", images, LEAST)
     check_whole("seed", seed, 0)
     root = Path(root)
     claim(root, MARKER, {"maker": _MAKER, "version": _VERSION, "seed": seed}, "set of captions")
     folder = root / "images"
     with FileLock(root / _LOCK):
         folder.mkdir(exist_ok=True)
-        total = max(pictures, len(list(folder.glob("*.jpg"))))
+        total = max(images, len(list(folder.glob("*.jpg"))))
         entries = []
-        with progress_bar("Painting pictures", total, "pictures", show=progress) as advance:
+        with progress_bar("Painting images", total, "images", show=progress) as advance:
             for number in range(total):
                 entries.append(_make(folder, number, seed))
                 advance(1)
@@ -78,17 +126,17 @@ def contents(root: str | os.PathLike[str]) -> dict[str, int] | None:
         root: its folder.
 
     Returns:
-        ``{"pictures": ..., "seed": ...}``; None where there is no such set, or one whose first making was interrupted.
+        ``{"images": ..., "seed": ...}``; None where there is no such set, or one whose first making was interrupted.
     """
     root = Path(root)
     if not (root / MARKER).is_file() or not (root / CAPTIONS_FILE).is_file():
         return None
-    pictures = entry(read_json(root / CAPTIONS_FILE), "images", str(root / CAPTIONS_FILE), list)
-    return {"pictures": len(pictures), "seed": entry(read_json(root / MARKER), "seed", str(root / MARKER))}
+    images = entry(read_json(root / CAPTIONS_FILE), "images", str(root / CAPTIONS_FILE), list)
+    return {"images": len(images), "seed": entry(read_json(root / MARKER), "seed", str(root / MARKER))}
 
 
 def true_captions(root: str | os.PathLike[str]) -> dict[str, set[str]]:
-    """Return all that may be said of each picture: the yardstick of an exact match.
+    """Return every true sentence about each image: the yardstick of an exact match.
 
     Args:
         root: folder of a simulated set.
@@ -96,10 +144,10 @@ def true_captions(root: str | os.PathLike[str]) -> dict[str, set[str]]:
     Returns:
         For each file name the true sentences, lower case and without punctuation, as models write them.
     """
-    pictures: list[dict[str, Any]] = json.loads((Path(root) / CAPTIONS_FILE).read_text())["images"]
+    images: list[dict[str, Any]] = json.loads((Path(root) / CAPTIONS_FILE).read_text())["images"]
     return {
         entry["filename"]: {" ".join(tokenize(text)) for text in true_sentences(_from_json(entry["picture"]))}
-        for entry in pictures
+        for entry in images
     }
 
 
@@ -118,7 +166,7 @@ def exact_match(root: str | os.PathLike[str], said: Mapping[str, str]) -> float:
 
 
 def _make(folder: Path, number: int, seed: int) -> dict[str, Any]:
-    """Make a picture, unless it is there, and its entry; both depend on (seed, number) only."""
+    """Paint an image, unless it is there, and make its entry; both depend on (seed, number) only."""
     rng = np.random.default_rng([seed, number])
     picture = draw_picture(rng)
     turns = rng.random(WORDINGS) < 0.5

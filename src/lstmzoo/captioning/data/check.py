@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
+from lstmzoo.captioning.data.hints import USUAL_MIN_COUNT, how_to_complete, why_untrainable
 from lstmzoo.captioning.data.images import read_image
 from lstmzoo.captioning.data.layouts import is_simulated, read_captions
-from lstmzoo.captioning.data.obstacles import USUAL_MIN_COUNT, obstacles
 from lstmzoo.captioning.data.records import CaptionFiles, CaptionRecord, missing_images
-from lstmzoo.captioning.data.remedies import remedy
+from lstmzoo.captioning.metrics.java import INSTALL, has_java
 from lstmzoo.errors import DataError
 from lstmzoo.io.progress import progress_bar
+from lstmzoo.io.report import Report, Table
+from lstmzoo.io.wording import listed
 
 KARPATHY = {
     "coco": {"train": (82_783, 414_113), "restval": (30_504, 152_634), "val": (5_000, 25_010), "test": (5_000, 25_010)},
@@ -54,9 +57,21 @@ class SplitCount:
     captions: int
     captions_published: int | None
 
+    def remarks(self, split: str) -> Iterator[str]:
+        """Say whether the split is the published one."""
+        if self.images_published is None:
+            return
+        if not self.images_listed:
+            yield f"Split {split} is not here ({self.images_published} images were published)."
+        elif (self.images_listed, self.captions) != (self.images_published, self.captions_published):
+            yield (
+                f"Split {split} is not the published one: {self.images_listed} images and {self.captions} captions "
+                f"instead of {self.images_published} images and {self.captions_published} captions."
+            )
+
 
 @dataclass(frozen=True)
-class CaptionsReport:
+class CaptionsReport(Report):
     """What `check` found.
 
     Attributes:
@@ -73,9 +88,9 @@ class CaptionsReport:
         unmatched: entries of split lists that name an image without captions.
         undecodable: images that cannot be decoded, each with the place where it is named, and what is wrong with it.
         short: splits with fewer images than were published; those that are not here at all are not among them.
-        oddities: what had to be put right in the captions, by kind, with the places.
-        remedy: what to do if the set is not complete; empty otherwise.
-        obstacles: what keeps a captioner from being trained on it, complete or not, each with its remedy.
+        issues: what had to be corrected in the captions, by kind, with the places.
+        how_to_complete: what to do if the set is not whole; empty otherwise.
+        why_untrainable: what keeps a captioner from being trained on it, whole or not, each with its remedy.
     """
 
     root: str
@@ -91,24 +106,72 @@ class CaptionsReport:
     unmatched: list[str]
     undecodable: list[str]
     short: list[str]
-    oddities: dict[str, list[str]]
-    remedy: str
-    obstacles: list[str]
+    issues: dict[str, list[str]]
+    how_to_complete: str
+    why_untrainable: list[str]
 
     @property
-    def complete(self) -> bool:
+    def whole(self) -> bool:
         """Whether images are listed, all are there, can be decoded and have captions, and splits are as published."""
         listed = any(count.images_listed for count in self.splits.values())
         return listed and not (self.missing or self.unmatched or self.undecodable or self.short)
 
     @property
-    def trainable(self) -> bool:
-        """Whether a captioner can be trained on it."""
-        return self.complete and not self.obstacles
+    def complete(self) -> bool:
+        """Whether it is whole, and a captioner can be trained on it."""
+        return self.whole and not self.why_untrainable
 
-    def to_json(self) -> str:
-        """Return the report as JSON."""
-        return json.dumps({**asdict(self), "complete": self.complete, "trainable": self.trainable}, indent=2)
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "complete": self.whole, "trainable": self.complete}
+
+    def table(self) -> Table:
+        heads = [
+            "split",
+            "images\nfound",
+            "images\nlisted",
+            "images\npublished",
+            "captions\nfound",
+            "captions\npublished",
+        ]
+        rows = [
+            (split, *(getattr(count, field.name) for field in fields(SplitCount)))
+            for split, count in self.splits.items()
+        ]
+        return Table(f"Captions of {self.dataset or self.source}", heads, rows)
+
+    def remarks(self) -> Iterator[str]:
+        fewest, most = self.captions_per_image
+        each = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+        yield f"Read from {self.source}, layout {self.layout}."
+        yield (
+            f"{each} {'caption' if most == 1 else 'captions'} per image; {self.words} different words in training, "
+            f"{self.frequent_words} of them {USUAL_MIN_COUNT} times or more."
+        )
+        if self.simulated:
+            yield "This is a simulated set."
+        for split, count in self.splits.items():
+            yield from count.remarks(split)
+        yield from (f"{kind}: {len(places)}: {listed(places, 3)}" for kind, places in self.issues.items())
+        for what, places in (
+            ("Images that are not there", self.missing),
+            ("Listed, but without captions", self.unmatched),
+            ("Images that cannot be decoded", self.undecodable),
+        ):
+            if places:
+                yield f"{what}: {len(places)}: {listed(places)}"
+        if not has_java():
+            yield f"There is no Java here: `lstmzoo eval` omits METEOR and uses its own tokeniser; {INSTALL}."
+        yield self._verdict()
+
+    def _verdict(self) -> str:
+        if not self.whole:
+            return f"Not complete. {'. '.join([self.how_to_complete, *self.why_untrainable])}."
+        if self.why_untrainable:
+            return (
+                f"Everything listed is there, but no captioner can be trained on it. {'. '.join(self.why_untrainable)}."
+            )
+        absent = [split for split, count in self.splits.items() if not count.images_listed]
+        return f"Everything listed is there; absent: {', '.join(absent)}." if absent else "Complete."
 
 
 def check(
@@ -159,9 +222,9 @@ def check(
         unmatched=[text for texts in files.unmatched.values() for text in texts],
         undecodable=[f"{record.place}: {error}" for record, error in undecodable],
         short=short,
-        oddities=dict(files.oddities.found),
-        remedy=remedy(files, unusable, bool(short)),
-        obstacles=obstacles(files, words),
+        issues=dict(files.oddities.found),
+        how_to_complete=how_to_complete(files, unusable, bool(short)),
+        why_untrainable=why_untrainable(files, words),
     )
 
 

@@ -1,13 +1,12 @@
-"""Pictures and what was said about them, as a torch Dataset."""
+"""Images and their captions, as a torch Dataset."""
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping, Sequence, Sized
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -15,14 +14,18 @@ from torch.utils.data import Dataset
 
 from lstmzoo.captioning.data.features import Encoder, FeatureCache, UnreadableImages
 from lstmzoo.captioning.data.flickr import FLICKR8K_BAD_NAME, NO_IMAGE
+from lstmzoo.captioning.data.hints import command_for
 from lstmzoo.captioning.data.images import mirror, read_image
 from lstmzoo.captioning.data.layouts import read_captions
 from lstmzoo.captioning.data.records import SPLITS, CaptionFiles, CaptionRecord, ImageId, missing_images
-from lstmzoo.captioning.data.remedies import command_for
 from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.errors import DataError, DataWarning, LstmzooError, unknown_choice
 from lstmzoo.io.cache import default_cache_dir
 from lstmzoo.io.wording import listed
+from lstmzoo.registry import register_dataset
+
+if TYPE_CHECKING:
+    from lstmzoo.captioning.data.check import CaptionsReport
 
 LEVELS = ("image", "caption")
 
@@ -33,8 +36,9 @@ class EmptySplit(DataError):
     """There is no image in a split."""
 
 
+@register_dataset("captions", "captioning")
 class Captions(Dataset[dict[str, Any]]):
-    """The images of a split with their captions.
+    """Your own captions, or those of COCO or Flickr30k: data.root=FOLDER in any of the layouts.
 
     An item is a dictionary:
 
@@ -52,16 +56,16 @@ class Captions(Dataset[dict[str, Any]]):
     Args:
         root: folder of the data set, or the file with its captions.
         split: train, val (or dev), test, trainval or all. COCO's restval belongs to train, as usual.
-        layout: auto, karpathy, coco, flickr8k, flickr30k or csv; see `lstmzoo.captioning.data.layouts`.
+        layout: auto, karpathy, coco, flickr8k, flickr30k or csv.
         level: image or caption.
         size: (height, width) of the images, in pixels.
         vocabulary: turns words into ids; build it with ``Vocabulary.build(dataset.sentences())`` from the train split.
-        max_words: most words of a caption in ``"words"``; longer ones are cut, without eos.
+        max_words: most words of a caption in training; longer ones are cut, without eos.
         encoder: a frozen encoder; its features take the place of the images. See `lstmzoo.captioning.data.features`.
-        cache_dir: folder of the features; by default ``root/.lstmzoo_cache``.
+        cache_dir: folder of the features; null: inside root.
         device: where the encoder is and computes.
-        image_dir: folder of the images, where it is not found beside the captions.
-        split_dir: folder of the split lists, where they lie elsewhere.
+        image_dir: folder of the images; null: found beside the captions.
+        split_dir: folder of the split lists; null: beside the captions.
         progress: show a progress bar while features are computed.
 
     Raises:
@@ -72,7 +76,7 @@ class Captions(Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        root: str | os.PathLike[str],
+        root: str | Path,
         split: str = "train",
         layout: str = "auto",
         *,
@@ -81,10 +85,10 @@ class Captions(Dataset[dict[str, Any]]):
         vocabulary: Vocabulary | None = None,
         max_words: int = 20,
         encoder: Encoder | None = None,
-        cache_dir: str | os.PathLike[str] | None = None,
+        cache_dir: str | Path | None = None,
         device: str | torch.device = "cpu",
-        image_dir: str | os.PathLike[str] | None = None,
-        split_dir: str | os.PathLike[str] | None = None,
+        image_dir: str | Path | None = None,
+        split_dir: str | Path | None = None,
         progress: bool = True,
     ) -> None:
         if split not in _SPLIT_NAMES:
@@ -130,7 +134,7 @@ class Captions(Dataset[dict[str, Any]]):
         number = self._owner[item]
         record = self.records[number]
         found: dict[str, Any] = {
-            **self.picture(number),
+            **self.image(number),
             "image_id": record.image_id,
             "captions": list(record.captions),
             "tokens": [list(words) for words in record.tokens],
@@ -146,7 +150,7 @@ class Captions(Dataset[dict[str, Any]]):
     def use_features(
         self,
         encoder: Encoder,
-        cache_dir: str | os.PathLike[str] | None = None,
+        cache_dir: str | Path | None = None,
         *,
         device: str | torch.device = "cpu",
         progress: bool = True,
@@ -159,7 +163,7 @@ class Captions(Dataset[dict[str, Any]]):
             cache_dir: see `Captions`.
             device: where the encoder is and computes.
             progress: show a progress bar.
-            mirrored: also have the features of the mirrored images, for `picture`.
+            mirrored: also have the features of the mirrored images, for `image`.
 
         Raises:
             DataError: images that cannot be decoded, or a cache that cannot be written.
@@ -185,7 +189,7 @@ class Captions(Dataset[dict[str, Any]]):
         """Return the captions of every image, as the metrics want them."""
         return {record.image_id: list(record.captions) for record in self.records}
 
-    def picture(self, number: int, mirrored: bool = False) -> dict[str, torch.Tensor]:
+    def image(self, number: int, mirrored: bool = False) -> dict[str, torch.Tensor]:
         """Return an image or its features.
 
         Args:
@@ -211,10 +215,67 @@ class Captions(Dataset[dict[str, Any]]):
             raise self._unreadable({number: error}) from error
         return {"image": torch.from_numpy(mirror(image) if mirrored else image)}
 
+    @classmethod
+    def check(
+        cls,
+        root: Path,
+        *,
+        layout: str = "auto",
+        image_dir: Path | None = None,
+        split_dir: Path | None = None,
+    ) -> CaptionsReport:
+        """Count images and captions against the published numbers; name what is odd or missing.
+
+        Args:
+            root: folder of the data set, or the file with its captions.
+            layout: auto, karpathy, coco, flickr8k, flickr30k or csv.
+            image_dir: folder of the images; null: found beside the captions.
+            split_dir: folder of the split lists; null: beside the captions.
+        """
+        from lstmzoo.captioning.data.check import check
+
+        return check(root, layout, image_dir=image_dir, split_dir=split_dir)
+
+    @classmethod
+    def simulate(cls, root: Path, *, images: int = 2000, seed: int = 0) -> None:
+        """Paint images of coloured shapes with captions: JPEG files, and a JSON file like Karpathy's.
+
+        Args:
+            root: folder of the data set; new or empty, or one that an earlier call left incomplete.
+            images: number of images, 10 or more.
+            seed: every seed gives other images and captions.
+        """
+        from lstmzoo.captioning.data.captions_simulated import simulate_captions
+
+        simulate_captions(root, images=images, seed=seed)
+        print(f"Simulated captions written to {root}. Look at them with `lstmzoo data check captions root={root}`.")
+
+    @classmethod
+    def prepare(
+        cls, root: Path, *, dataset: Literal["flickr8k", "coco", "flickr30k"] = "flickr8k", source: Path | None = None
+    ) -> None:
+        """Download, verify and unpack Flickr8k (1.1 GB) or COCO (20 GB), or link to a copy of Flickr30k.
+
+        Args:
+            root: folder of the data set.
+            dataset: flickr8k, coco (2014 with Karpathy's splits) or flickr30k, which is handed out on request only.
+            source: folder with the files that you fetched yourself; nothing is downloaded then.
+        """
+        from lstmzoo.captioning.data.prepare import TERMS, prepare
+
+        prepare(root, dataset, source=source)
+        print(TERMS[dataset])
+        print(f"It is in {root}. Compare it with the published numbers: `lstmzoo data check captions root={root}`.")
+
     def _unreadable(self, errors: Mapping[int, DataError]) -> DataError:
         """Say where the first of some images that cannot be read is named, by the number of the record."""
         number, first = next(iter(errors.items()))
         return DataError(f"{first}; it is named in {self.records[number].place}{_others(errors, self.root)}")
+
+
+@register_dataset("flickr8k", "captioning", root="data/flickr8k")
+class Flickr8k(Captions):
+    """Flickr8k: 6,000 / 1,000 / 1,000 images with five captions each; `lstmzoo data prepare flickr8k` fetches it."""
 
 
 def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -290,4 +351,4 @@ def _check_images(files: CaptionFiles, records: list[CaptionRecord], split: str,
 def _others(entries: Sized, root: Path) -> str:
     """Say how many more there are, and how to see them all."""
     more = f" ({len(entries)} such entries)" if len(entries) > 1 else ""
-    return f"{more}; `lstmzoo data check captions root={root}` lists all there is to mend"
+    return f"{more}; `lstmzoo data check captions root={root}` lists everything that is wrong"

@@ -1,4 +1,4 @@
-"""Additive attention over the cells of a picture."""
+"""Additive attention over the regions of an image."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ class AdditiveAttention(nn.Module):
     """Where to look, given what is in memory (Bahdanau et al. 2015; Xu et al. 2015, section 4).
 
         e_i = wᵀ tanh(W_v v_i + W_h h)      α = softmax(e)      z = Σ_i α_i v_i
-
-    The rows of queries may be several per picture (captions, beams), one after another: row r looks at picture r // k,
-    whose values and keys are held once.
 
     Args:
         value_size: D, length of v_i.
@@ -27,17 +24,16 @@ class AdditiveAttention(nn.Module):
         self.score = nn.Linear(attention_size, 1, bias=False)
 
     def scores(self, keys: Tensor, query: Tensor) -> Tensor:
-        """Unnormalised e (R, N), for keys W_v v (B, N, A) and h (R, H)."""
-        q = self.query(query).unflatten(0, (len(keys), -1))  # (B, k, A)
-        return self.score((keys.unsqueeze(1) + q.unsqueeze(2)).tanh()).flatten(0, 1).squeeze(-1)
+        """Unnormalised e (R, N), for keys W_v v (R, N, A) and h (R, H)."""
+        return self.score((keys + self.query(query).unsqueeze(1)).tanh()).squeeze(-1)
 
     def forward(self, keys: Tensor, values: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         """Look.
 
         Args:
-            keys: (B, N, A), what `keys` makes of the values, once per picture.
-            values: (B, N, D).
-            query: (R, H), with R = B · k.
+            keys: (R, N, A), what `keys` makes of the values, once per image.
+            values: (R, N, D).
+            query: (R, H).
 
         Returns:
             z (R, D), and α (R, N).
@@ -47,10 +43,5 @@ class AdditiveAttention(nn.Module):
 
 
 def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
-    """Σ_i α_i v_i (R, D), for α (R, N) and v (B, N, D) with R = B · k."""
-    return torch.bmm(weights.unflatten(0, (len(values), -1)), values).flatten(0, 1)
-
-
-def per_row(picture: Tensor, rows: int) -> Tensor:
-    """Repeat what there is once per picture (B, ...) for every row (R, ...)."""
-    return picture if rows == len(picture) else picture.repeat_interleave(rows // len(picture), dim=0)
+    """Σ_i α_i v_i (R, D), for α (R, N) and v (R, N, D)."""
+    return torch.bmm(weights.unsqueeze(1), values).squeeze(1)

@@ -1,4 +1,4 @@
-"""From a captioner to sentences: greedy and beam search, diverse groups, sampling; all batched over pictures."""
+"""From a captioner to sentences: greedy and beam search, diverse groups, sampling; all batched over images."""
 
 from __future__ import annotations
 
@@ -16,35 +16,38 @@ from lstmzoo.errors import LstmzooError, unknown_choice
 METHODS = ("beam", "greedy", "sample")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Decoding:
-    """How sentences are made.
+    """How sentences are generated; the names are those of Hugging Face's ``generate`` where it has the same thing.
 
-    Attributes:
-        method: beam; greedy, which is beam with one; or sample.
-        beam_size: K, sentences kept from word to word; 3 to 5 are best.
-        groups: beam search in so many groups of K / groups, each discouraged from the words that the groups before it
-            chose at the same step (diverse beam search, Vijayakumar et al. 2018).
-        diversity: how strongly, in nats per use.
-        num_captions: n sentences per picture, all different: the best ones of the beam, or those among n samples; fewer
-            where there are no more.
-        max_words: longest sentence; one that has not ended by then is kept as it is.
-        length_power: sentences are compared by log-probability / length^power; 0: no normalisation.
-        no_repeat: no word directly after itself.
+    Args:
+        method: beam; greedy, which is a beam of one; or sample.
+        num_beams: sentences kept from word to word; 3 to 5 are best.
+        num_beam_groups: beam search in so many groups of equal size, each discouraged from the words that the groups
+            before it chose at the same step (diverse beam search, Vijayakumar et al. 2018).
+        diversity_penalty: how strongly, in nats per use.
+        num_return_sequences: sentences per image, all different: the best of the beam, or those among so many samples;
+            fewer where there are no more.
+        max_length: most words of a sentence; one that has not ended by then is kept as it is.
+        length_penalty: sentences are compared by log-probability / length^penalty; 0: no normalisation.
+        no_repeat: never the same word twice in a row.
         allow_unknown: whether the unknown word may be said.
         temperature: sampling: the logits are divided by it.
         top_k: sampling: only from the k most probable words; 0: from all.
         top_p: sampling: only from the most probable words that together reach p (Holtzman et al. 2020).
         seed: sampling: the same seed, the same sentences, whatever else is in the batch.
+
+    Raises:
+        LstmzooError: a value that is not possible.
     """
 
     method: str = "beam"
-    beam_size: int = 3
-    groups: int = 1
-    diversity: float = 0.5
-    num_captions: int = 1
-    max_words: int = 20
-    length_power: float = 0.0
+    num_beams: int = 3
+    num_beam_groups: int = 1
+    diversity_penalty: float = 0.5
+    num_return_sequences: int = 1
+    max_length: int = 20
+    length_penalty: float = 0.0
     no_repeat: bool = True
     allow_unknown: bool = False
     temperature: float = 1.0
@@ -55,25 +58,27 @@ class Decoding:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise LstmzooError(unknown_choice("decoding method", self.method, METHODS))
-        for name in ("beam_size", "groups", "num_captions", "max_words"):
+        for name in ("num_beams", "num_beam_groups", "num_return_sequences", "max_length"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise LstmzooError(f"{name} must be a whole number of at least 1, not {getattr(self, name)!r}")
-        if self.method == "beam" and self.beam_size % self.groups:
-            raise LstmzooError(f"beam_size={self.beam_size} can't be dealt into groups={self.groups} of the same size")
-        if self.method == "beam" and self.num_captions > self.beam_size:
+        if self.method == "beam" and self.num_beams % self.num_beam_groups:
             raise LstmzooError(
-                f"num_captions={self.num_captions} needs a beam at least as large, not beam_size={self.beam_size}"
+                f"num_beams={self.num_beams} must be divisible by num_beam_groups={self.num_beam_groups}"
             )
-        if self.method == "greedy" and self.num_captions > 1:
-            raise LstmzooError("greedy decoding makes one sentence; use method=beam or method=sample for several")
-        if self.temperature <= 0 or not 0 < self.top_p <= 1 or self.top_k < 0 or self.length_power < 0:
+        if self.method == "beam" and self.num_return_sequences > self.num_beams:
             raise LstmzooError(
-                "temperature must be above 0, top_p in 0..1 (0 excluded), top_k and length_power 0 or more"
+                f"num_return_sequences={self.num_return_sequences} must not be more than num_beams={self.num_beams}"
+            )
+        if self.method == "greedy" and self.num_return_sequences > 1:
+            raise LstmzooError("greedy decoding gives one sentence; use method=beam or method=sample for several")
+        if self.temperature <= 0 or not 0 < self.top_p <= 1 or self.top_k < 0 or self.length_penalty < 0:
+            raise LstmzooError(
+                "temperature must be above 0, top_p in 0..1 (0 excluded), top_k and length_penalty 0 or more"
             )
 
     @classmethod
     def of(cls, settings: dict[str, Any]) -> Decoding:
-        """Make it of settings by name; a wrong name gets an error that lists the right ones."""
+        """Make it from settings by name; a wrong name gets an error that lists the valid ones."""
         names = [field.name for field in fields(cls)]
         for name in settings:
             if name not in names:
@@ -83,13 +88,13 @@ class Decoding:
 
 @dataclass(frozen=True)
 class Sentence:
-    """What was said about a picture.
+    """A sentence about an image.
 
     Attributes:
         words: ids, without beginning and end.
         log_probs: of each word, and of the end where there is one.
-        finished: whether it ended by itself.
-        score: what sentences are compared by.
+        finished: whether it has an end.
+        score: by which sentences are compared.
     """
 
     words: list[int]
@@ -102,32 +107,33 @@ class Sentence:
 def decode(
     model: Any, features: Any, decoding: Decoding | None = None, keys: Sequence[int] | None = None
 ) -> list[list[Sentence]]:
-    """Put pictures into words.
+    """Describe images.
 
     Args:
         model: a `Captioner` or an `Ensemble`, in evaluation mode.
-        features: of B pictures, as `model.encode` makes them.
+        features: of B images, as `model.encode` makes them.
         decoding: how; the default is beam search with 3.
-        keys: sampling: a number for every picture, its own with the seed; by default its place in the batch.
+        keys: sampling: a number for every image, which with the seed decides its sentences; by default its place in the
+            batch.
 
     Returns:
-        For every picture its ``num_captions`` sentences, the best first, each of one word or more and no two the same;
-        fewer where the beam, or what was drawn, holds no more.
+        For every image its ``num_return_sequences`` sentences, the best first, each of one word or more and no two the
+        same; fewer where the beam, or what was drawn, holds no more.
     """
     decoding = decoding or Decoding()
     if decoding.method == "sample":
         found = sample(model, features, decoding, keys)
     else:
         state = model.start(features)
-        found = _beam(model, state, decoding) if len(state.memory[0]) else []
-    return [_distinct(sentences)[: decoding.num_captions] for sentences in found]
+        found = _beam(model, state, decoding) if len(state.rows) else []
+    return [_distinct(sentences)[: decoding.num_return_sequences] for sentences in found]
 
 
 @torch.no_grad()
 def sample(model: Any, features: Any, decoding: Decoding, keys: Sequence[int] | None = None) -> list[list[Sentence]]:
-    """Draw ``num_captions`` sentences per picture, independently of each other: some may be the same; see `decode`."""
+    """Draw ``num_return_sequences`` sentences per image independently, some perhaps the same; see `decode`."""
     state = model.start(features)
-    return _sample(model, state, decoding, keys) if len(state.memory[0]) else []
+    return _sample(model, state, decoding, keys) if len(state.rows) else []
 
 
 def _beam(model: Any, state: Any, decoding: Decoding) -> list[list[Sentence]]:
@@ -135,22 +141,22 @@ def _beam(model: Any, state: Any, decoding: Decoding) -> list[list[Sentence]]:
 
     A sentence that has ended keeps its place and its score, and competes with those that go on.
     """
-    groups = decoding.groups if decoding.method == "beam" else 1
-    width = decoding.beam_size // groups if decoding.method == "beam" else 1
-    rows = torch.arange(len(state.memory[0]), device=state.memory[0].device).repeat_interleave(groups)
-    pictures = len(rows) // groups
-    state = state.select(rows)  # rows: picture by picture, group by group
+    groups = decoding.num_beam_groups if decoding.method == "beam" else 1
+    width = decoding.num_beams // groups if decoding.method == "beam" else 1
+    images = len(state.rows)
+    rows = state.rows.repeat_interleave(groups)
+    state = state.select(rows)  # rows: image by image, group by group
     words = rows.new_full((len(rows),), BOS)
-    total = torch.zeros(pictures, groups, 1, device=rows.device)
-    done = torch.zeros(pictures, groups, 1, dtype=torch.bool, device=rows.device)
+    total = torch.zeros(images, groups, 1, device=rows.device)
+    done = torch.zeros(images, groups, 1, dtype=torch.bool, device=rows.device)
     said, log_probs = rows.new_zeros(len(rows), 0), torch.zeros(len(rows), 0, device=rows.device)
 
-    for _ in range(decoding.max_words):
+    for _ in range(decoding.max_length):
         log_p, state, _ = model.step(state, words)
-        log_p = _over(allowed(log_p, words, decoding), done.flatten()).view(pictures, groups, -1, log_p.shape[-1])
-        beam, word = _choose(total, log_p, width, decoding.diversity)  # (B, G, k) each
+        log_p = _over(allowed(log_p, words, decoding), done.flatten()).view(images, groups, -1, log_p.shape[-1])
+        beam, word = _choose(total, log_p, width, decoding.diversity_penalty)  # (B, G, k) each
         before = total.shape[2]
-        first = torch.arange(pictures * groups, device=rows.device).view(pictures, groups, 1) * before
+        first = torch.arange(images * groups, device=rows.device).view(images, groups, 1) * before
         rows, words = (first + beam).flatten(), word.flatten()
         gained = log_p.flatten(0, 2)[rows, words]
         total = (total.flatten()[rows] + gained).view(word.shape)
@@ -159,12 +165,12 @@ def _beam(model: Any, state: Any, decoding: Decoding) -> list[list[Sentence]]:
         done = (done.flatten()[rows] | (words == EOS) | total.flatten().isinf()).view(word.shape)
         if done.all():
             break
-        state = state.select(rows)
+        state = state.reorder(rows) if len(rows) == len(state.rows) else state.select(rows)
 
-    per_picture = said.shape[0] // pictures
+    per_image = said.shape[0] // images
     found = zip(said.tolist(), log_probs.tolist(), total.flatten().tolist(), strict=True)
-    sentences = [_sentence(*row, decoding.length_power) for row in found]
-    parts = [sentences[start : start + per_picture] for start in range(0, len(sentences), per_picture)]
+    sentences = [_sentence(*row, decoding.length_penalty) for row in found]
+    parts = [sentences[start : start + per_image] for start in range(0, len(sentences), per_image)]
     return [_ranked(part, groups) for part in parts]
 
 
@@ -184,15 +190,15 @@ def _choose(total: Tensor, log_p: Tensor, width: int, diversity: float) -> tuple
 
 
 def allowed(log_p: Tensor, words: Tensor, decoding: Decoding) -> Tensor:
-    """Set what must not be said next to -inf.
+    """Set words that must not come next to -inf.
 
     Args:
         log_p: log-probabilities, or logits, of the next words (R, V).
         words: the words before them (R,).
-        decoding: says what must not be.
+        decoding: says which.
 
     Returns:
-        A copy (R, V). Nothing and the beginning are never said, and the end not at once.
+        A copy (R, V). Padding and the beginning are never allowed, and the end not at once.
     """
     log_p = log_p.clone()
     log_p[:, [PAD, BOS] if decoding.allow_unknown else [PAD, BOS, UNK]] = -math.inf
@@ -203,25 +209,24 @@ def allowed(log_p: Tensor, words: Tensor, decoding: Decoding) -> Tensor:
 
 
 def _over(log_p: Tensor, done: Tensor) -> Tensor:
-    """Let what has ended go on with nothing, at no cost; log-probabilities (R, V) are changed in place."""
+    """Let sentences that have ended go on with padding, at no cost; log-probabilities (R, V) are changed in place."""
     log_p[done] = -math.inf
     log_p[done, PAD] = 0.0
     return log_p
 
 
 def _sample(model: Any, state: Any, decoding: Decoding, keys: Sequence[int] | None) -> list[list[Sentence]]:
-    """Draw n sentences per picture, each picture with random numbers of its own."""
-    count, device = decoding.num_captions, state.memory[0].device
-    pictures = len(state.memory[0])
-    numbers = range(pictures) if keys is None else keys
+    """Draw n sentences per image, each image with its own random numbers."""
+    count, rows, device = decoding.num_return_sequences, state.rows, state.rows.device
+    numbers = range(len(rows)) if keys is None else keys
     generators = [
         torch.Generator().manual_seed((decoding.seed * 1_000_003 + int(number)) % 2**63) for number in numbers
     ]
-    state = state.select(torch.arange(pictures, device=device).repeat_interleave(count))
-    words = torch.full((pictures * count,), BOS, device=device)
+    state = state.select(rows.repeat_interleave(count))
+    words = torch.full((len(rows) * count,), BOS, device=device)
     done = torch.zeros(len(words), dtype=torch.bool, device=device)
     said, gained = [], []
-    for _ in range(decoding.max_words):
+    for _ in range(decoding.max_length):
         log_p, state, _ = model.step(state, words)
         log_p = _over(allowed(log_p, words, decoding), done)
         chance = torch.cat([torch.rand(count, generator=generator) for generator in generators]).to(device)
@@ -232,8 +237,8 @@ def _sample(model: Any, state: Any, decoding: Decoding, keys: Sequence[int] | No
         if done.all():
             break
     log_probs = torch.stack(gained, 1)
-    rows = zip(torch.stack(said, 1).tolist(), log_probs.tolist(), log_probs.sum(1).tolist(), strict=True)
-    sentences = [_sentence(*row, decoding.length_power) for row in rows]
+    found = zip(torch.stack(said, 1).tolist(), log_probs.tolist(), log_probs.sum(1).tolist(), strict=True)
+    sentences = [_sentence(*row, decoding.length_penalty) for row in found]
     return [_ranked(sentences[first : first + count], 1) for first in range(0, len(sentences), count)]
 
 
@@ -250,12 +255,12 @@ def _draw(log_p: Tensor, chance: Tensor, decoding: Decoding) -> Tensor:
     return order.gather(1, place.minimum(last)).squeeze(1)
 
 
-def _sentence(ids: list[int], log_probs: list[float], total: float, length_power: float) -> Sentence:
-    """Cut what was said at its end; a total of -inf is that of a beam's place that no sentence was there for."""
+def _sentence(ids: list[int], log_probs: list[float], total: float, length_penalty: float) -> Sentence:
+    """Cut a sentence at its end; a total of -inf marks a place of the beam that no sentence was found for."""
     finished = EOS in ids
     words = ids[: ids.index(EOS)] if finished else ids
     length = len(words) + finished
-    return Sentence(words, log_probs[:length], finished, total / max(length, 1) ** length_power)
+    return Sentence(words, log_probs[:length], finished, total / max(length, 1) ** length_penalty)
 
 
 def _ranked(sentences: list[Sentence], groups: int) -> list[Sentence]:

@@ -1,4 +1,4 @@
-"""Several captioners that speak with one voice."""
+"""Several captioners as one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lstmzoo.captioning.models.base import Captioner, State, Tensors
+from lstmzoo.captioning.models.base import Captioner, State
 from lstmzoo.errors import LstmzooError
 
 Features = tuple[Tensor, ...]  # (B, N, C) for every member
@@ -18,28 +18,32 @@ Features = tuple[Tensor, ...]  # (B, N, C) for every member
 
 @dataclass(frozen=True)
 class EnsembleState:
-    """The states of all members."""
+    """The states of all members; see `State`."""
 
     members: tuple[State, ...]
 
     @property
-    def memory(self) -> Tensors:
-        """The memory of the first member, which has as many rows as all."""
-        return self.members[0].memory
+    def rows(self) -> Tensor:
+        """The numbers of the rows (R,)."""
+        return self.members[0].rows
 
     def select(self, rows: Tensor) -> EnsembleState:
         """Take some of the rows, in every member."""
         return EnsembleState(tuple(member.select(rows) for member in self.members))
 
+    def reorder(self, rows: Tensor) -> EnsembleState:
+        """Take rows of the same images, in every member."""
+        return EnsembleState(tuple(member.reorder(rows) for member in self.members))
+
 
 class Ensemble(nn.Module):
     """The mean of several captioners' probabilities, word by word; it decodes like one of them.
 
-    Every member sees a picture with its own encoder, so features are one per member here. What went on in the members
-    while they spoke is found by :func:`lstmzoo.captioning.inference.replay`.
+    Every member sees an image with its own encoder, so features are one per member here. What went on in the members is
+    found by :func:`lstmzoo.captioning.inference.trace_caption`.
 
     Args:
-        members: captioners with the same vocabulary, from ``lstmzoo.load``; their encoders don't learn any more.
+        members: captioners with the same vocabulary, from ``lstmzoo.load``; their encoders are not trained any more.
 
     Raises:
         LstmzooError: their vocabularies differ.
@@ -51,20 +55,20 @@ class Ensemble(nn.Module):
             raise LstmzooError("an ensemble needs at least one checkpoint")
         if any(getattr(other, "words", None) != getattr(members[0], "words", None) for other in members[1:]):
             raise LstmzooError(
-                "an ensemble needs one vocabulary: those of its checkpoints differ; train them on the same data, with "
-                "the same data.min_count"
+                "an ensemble needs one vocabulary, but those of its checkpoints differ; train them on the same data "
+                "with the same data.min_count"
             )
         self.members = nn.ModuleList(members)
         self.keys = [member.encoder.key for member in members]
         self.words: list[str] = getattr(members[0], "words", [])
         self.checkpoint = " and ".join(str(getattr(member, "checkpoint", "?")) for member in members)
 
-    def encode(self, pictures: Callable[[int], Tensor], known: Mapping[str, Tensor] | None = None) -> Features:
-        """Encode pictures, once for all members that have the same encoder.
+    def encode(self, images: Callable[[int], Tensor], known: Mapping[str, Tensor] | None = None) -> Features:
+        """Encode images, once for all members that have the same encoder.
 
         Args:
-            pictures: gives them at the side S that an encoder wants, (B, 3, S, S) uint8.
-            known: features that there are already, by the encoder's key.
+            images: gives them at the side S that an encoder takes, (B, 3, S, S) uint8.
+            known: features that are there already, by the encoder's key.
 
         Returns:
             For each member its features (B, N, C).
@@ -73,16 +77,16 @@ class Ensemble(nn.Module):
         found = dict(known or {})
         for key, member in zip(self.keys, members, strict=True):
             if key not in found:
-                found[key] = member.encode(pictures(member.encoder.image_size))
+                found[key] = member.encode(images(member.encoder.image_size))
         return tuple(found[key] for key in self.keys)
 
     def start(self, features: Features) -> EnsembleState:
-        """Look at pictures; see `Captioner.start`."""
+        """Look at images; see `Captioner.start`."""
         members: Any = self.members
-        return EnsembleState(tuple(member.start(own) for member, own in zip(members, features, strict=True)))
+        return EnsembleState(tuple(member.start(one) for member, one in zip(members, features, strict=True)))
 
     def step(self, state: EnsembleState, words: Tensor) -> tuple[Tensor, EnsembleState, tuple[Tensor | None, ...]]:
-        """Say which words may come next; see `Captioner.step`. The attention is one per member."""
+        """Predict the next words; see `Captioner.step`. The attention is one per member."""
         members: Any = self.members
         steps = [member.step(own, words) for member, own in zip(members, state.members, strict=True)]
         log_p = torch.stack([step[0] for step in steps]).logsumexp(0) - math.log(len(steps))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from lstmzoo.captioning.models.attention import AdditiveAttention
-from lstmzoo.captioning.models.base import Captioner, Tensors
-from lstmzoo.captioning.models.steps import FirstState, StepCell
+from lstmzoo.captioning.models.base import RecurrentCaptioner, Tensors
+from lstmzoo.captioning.models.cell import FirstState
 from lstmzoo.models.registry import register_model
 
 
-@register_model("soft_attention")
-class SoftAttention(Captioner):
+@register_model("caption_soft_attention")
+class SoftAttention(RecurrentCaptioner):
     """Show, Attend and Tell with soft attention (Xu et al., ICML 2015).
 
         h₀, c₀ from the mean v̄            α_t = attention(v, h_{t−1})       β_t = σ(w_β h_{t−1})
@@ -22,62 +24,39 @@ class SoftAttention(Captioner):
     Equation 7 has no tanh there; with it the deep output has a hidden layer, as in Pascanu et al. 2014.
 
     Args:
-        vocab_size: V, words including the four special ones.
-        cell: one of :func:`lstmzoo.nn.list_cells`.
-        hidden_size: H, units of the cell.
-        embedding_size: E, length of a word's vector.
-        picture_size: D, length of a grid cell's features after the first map.
-        attention_size: A.
-        doubly_stochastic: λ of the penalty λ mean_i (1 − Σ_t α_ti)², which asks that every place is looked at; the sum
+        attention_size: A, hidden units of the attention.
+        doubly_stochastic: λ of the penalty λ mean_i (1 − Σ_t α_ti)², which asks that every region is looked at; the sum
             is over real steps only.
-        dropout: share of values dropped in training.
-        encoder: one of :func:`lstmzoo.models.image_encoders.list_image_encoders`.
-        pretrained_encoder: start the encoder from ImageNet weights.
-        forget_bias: initial bias of the forget gate; cells without one ignore it.
+        **settings: those of `RecurrentCaptioner`.
     """
 
-    def __init__(
-        self,
-        vocab_size: int = 1000,
-        cell: str = "lstm",
-        hidden_size: int = 512,
-        embedding_size: int = 512,
-        picture_size: int = 512,
-        attention_size: int = 256,
-        doubly_stochastic: float = 1.0,
-        dropout: float = 0.5,
-        encoder: str = "small",
-        pretrained_encoder: bool = True,
-        forget_bias: float | None = 1.0,
-    ) -> None:
-        super().__init__(vocab_size, encoder, pretrained_encoder, picture_size, embedding_size, dropout)
-        self.attention = AdditiveAttention(picture_size, hidden_size, attention_size)
-        self.gate = nn.Linear(hidden_size, 1)
-        self.core = StepCell(cell, embedding_size + picture_size, hidden_size, forget_bias)
-        self.first = FirstState(self.core, picture_size)
-        self.from_hidden = nn.Linear(hidden_size, embedding_size)
-        self.from_picture = nn.Linear(picture_size, embedding_size)
-        self.logits = nn.Linear(embedding_size, vocab_size)
-        self.sizes = (embedding_size, hidden_size, picture_size)
+    def __init__(self, attention_size: int = 256, doubly_stochastic: float = 1.0, **settings: Any) -> None:
+        super().__init__(**settings)
+        E, H, D = self.embedding_size, self.hidden_size, self.feature_size
+        self.attention = AdditiveAttention(D, H, attention_size)
+        self.gate = nn.Linear(H, 1)
+        self.core = self.new_cell(E + D)
+        self.first = FirstState(self.core, D)
+        self.from_hidden = nn.Linear(H, E)
+        self.from_picture = nn.Linear(D, E)
+        self.logits = nn.Linear(E, self.vocab_size)
+        self.sizes = (E, H, D)
         self.doubly_stochastic = doubly_stochastic
 
-    def look(self, features: Tensor) -> Tensors:
-        v = self.project(features)  # (B, N, D)
+    def encode_image(self, v: Tensor) -> Tensors:
         return self.attention.keys(v), v
 
-    def begin(self, picture: Tensors) -> Tensors:
-        return self.first(picture[1].mean(1))
+    def initial_state(self, image: Tensors) -> Tensors:
+        return self.first(image[1].mean(1))
 
-    def advance(self, picture: Tensors, memory: Tensors, x: Tensor) -> tuple[Tensor, Tensors, Tensor]:
-        keys, v = picture
-        h = memory[0]
-        z, weights = self.attention(keys, v, h)
-        z = self.gate(h).sigmoid() * z
-        h, memory = self.core(torch.cat([x, z], dim=1), memory)
-        return torch.cat([x, h, z], dim=1), memory, weights
+    def read_word(self, image: Tensors, state: Tensors, x: Tensor) -> tuple[Tensor, Tensors, Tensor]:
+        z, weights = self.attention(*image, state[0])
+        z = self.gate(state[0]).sigmoid() * z
+        h, state = self.core(torch.cat([x, z], dim=1), state)
+        return torch.cat([x, h, z], dim=1), state, weights
 
-    def output(self, read: Tensor) -> Tensor:
-        x, h, z = read.split(self.sizes, dim=-1)
+    def output(self, hidden: Tensor) -> Tensor:
+        x, h, z = hidden.split(self.sizes, dim=-1)
         deep = x + self.from_hidden(self.dropout(h)) + self.from_picture(z)
         return self.logits(self.dropout(deep.tanh()))
 

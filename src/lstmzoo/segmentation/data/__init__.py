@@ -1,4 +1,4 @@
-"""DAVIS: sequences of frames with the masks of their objects, and clips of them for training."""
+"""Sequences of frames with the masks of their objects, and clips of them for training."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from lstmzoo.segmentation.data.view import View
 
 if TYPE_CHECKING:
     from lstmzoo.segmentation.data.clips import SegmentationClips
-    from lstmzoo.segmentation.data.dataset import DAVIS
+    from lstmzoo.segmentation.data.davis import DAVIS
+    from lstmzoo.segmentation.data.mask_folder import MaskFolder
 
 __all__ = [
     "DAVIS",
     "RESOLUTIONS",
     "VOID",
     "YEARS",
+    "MaskFolder",
     "MaskedVideo",
     "SegmentationClips",
     "View",
@@ -29,7 +31,7 @@ __all__ = [
     "write_mask",
 ]
 
-_NEED_TORCH = {"DAVIS": "dataset", "SegmentationClips": "clips"}
+_NEED_TORCH = {"DAVIS": "davis", "MaskFolder": "mask_folder", "SegmentationClips": "clips"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,21 +1,20 @@
-"""Whether a copy of DAVIS, or one's own data in its layout, is complete: what was found against what was published."""
+"""Whether a copy of DAVIS, or your own data in its layout, is complete: what was found against what was published."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lstmzoo.errors import DataError
 from lstmzoo.io.images import natural_key, read_rgb
 from lstmzoo.io.progress import progress_bar
+from lstmzoo.io.report import Report, Table
 from lstmzoo.io.wording import listed
-from lstmzoo.segmentation.data.dataset import check_size
 from lstmzoo.segmentation.data.inspection import LEAST_MASKS, check_files
 from lstmzoo.segmentation.data.layout import (
     SIMULATED_MARKER,
@@ -27,7 +26,7 @@ from lstmzoo.segmentation.data.layout import (
 )
 from lstmzoo.segmentation.data.lists import YEARS, SequenceList, find_list
 from lstmzoo.segmentation.data.mask_findings import MaskFindings
-from lstmzoo.segmentation.data.masks import decode_mask
+from lstmzoo.segmentation.data.masks import check_size, decode_mask
 
 LISTS = ("train", "val", "test", "test-dev", "test-challenge")
 
@@ -75,7 +74,7 @@ class SplitCount:
 
 
 @dataclass(frozen=True)
-class DAVISReport:
+class MaskReport(Report):
     """What `check` found.
 
     Attributes:
@@ -109,9 +108,45 @@ class DAVISReport:
         """Whether every sequence that is listed can be used."""
         return not self.problems and not self.faults
 
-    def to_json(self) -> str:
-        """Return the report as JSON."""
-        return json.dumps({**asdict(self), "complete": self.complete}, indent=2)
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "complete": self.complete}
+
+    def table(self) -> Table:
+        heads = ["sequences\nlisted", "sequences\nfound", "frames\nfound", "masks\nfound", "objects\nfound"]
+        rows: list[list[object]] = [
+            [split, count.sequences_listed, count.sequences, count.frames, count.masks, count.objects]
+            for split, count in self.splits.items()
+        ]
+        if not self.simulated:
+            heads.append("published: sequences,\nframes, objects")
+            for row, count in zip(rows, self.splits.values(), strict=True):
+                published = (count.sequences_published, count.frames_published, count.objects_published)
+                row.append(", ".join(str(number) for number in published if number is not None))
+        return Table(f"Sequences in {self.root}", ["split", *heads], rows)
+
+    def remarks(self) -> Iterator[str]:
+        if self.simulated:
+            yield "This is a simulated DAVIS. The published numbers do not apply."
+        else:
+            yield from (
+                f"{split} is not the published list: {count.sequences_listed} sequences instead of "
+                f"{count.sequences_published}."
+                for split, count in self.splits.items()
+                if count.sequences_published not in (None, count.sequences_listed)
+            )
+        yield f"Sizes: {listed(f'{size} ({number} sequences)' for size, number in self.sizes.items())}"
+        if self.empty_masks:
+            yield f"Masks without an object: {sum(self.empty_masks.values())}, in {listed(self.empty_masks)}"
+        if self.void:
+            yield f"With void pixels: {listed(self.void)}"
+        if self.unlisted:
+            yield f"In no list: {listed(self.unlisted)}"
+        if self.jumping:
+            numbers = (f"{name} ({listed(numbers)})" for name, numbers in self.jumping.items())
+            yield f"Object numbers other than 1, 2, …: {listed(numbers)}"
+        yield from (f"Cannot be used: {name}: {problem}" for name, problem in self.problems.items())
+        yield from (f"{fault}." for fault in self.faults)
+        yield "Complete." if self.complete else f"Not complete. {self.remedy}.".removesuffix(" .")
 
 
 class _Contents(NamedTuple):
@@ -122,27 +157,11 @@ class _Contents(NamedTuple):
     masks: MaskFindings
 
 
-def check(
-    root: str | os.PathLike[str], resolution: str = "480p", *, unsupervised: bool = False, progress: bool = True
-) -> DAVISReport:
-    """Count what is there by decoding every frame and mask once.
+def check(root: Path, resolution: str, unsupervised: bool) -> MaskReport:
+    """Count what is there by decoding every frame and mask once; see `MaskFolder.check`.
 
     Damage in the middle of a JPEG may go unnoticed: there is no checksum in one, and its decoder guesses what is lost.
-
-    Args:
-        root: folder of the data set.
-        resolution: 480p, 1080p (2016) or Full-Resolution (2017).
-        unsupervised: look at the masks of the unsupervised track.
-        progress: show a progress bar.
-
-    Returns:
-        The report.
-
-    Raises:
-        DataError: no data set there, or a list that cannot be read.
-        LstmzooError: an unknown resolution.
     """
-    root = Path(root)
     layout = find_layout(root, resolution, unsupervised=unsupervised)
     lists = dict(_lists(layout, resolution))
     wanted = {name: sequences for sequences in lists.values() for name in sequences.lines}
@@ -150,7 +169,7 @@ def check(
     problems: dict[str, str] = {}
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        progress_bar("Decoding sequences", len(wanted), "sequences", show=progress) as advance,
+        progress_bar("Decoding sequences", len(wanted), "sequences") as advance,
     ):
         for name, found in zip(wanted, pool.map(lambda one: _look(layout, *one), wanted.items()), strict=True):
             if isinstance(found, _Contents):
@@ -161,7 +180,7 @@ def check(
     folders = [path.name for path in layout.frames.iterdir() if path.is_dir() and path.name[0] != "."]
     simulated = (root / SIMULATED_MARKER).exists()
     own = not simulated and all(sequences.year is None for sequences in lists.values())
-    return DAVISReport(
+    return MaskReport(
         root=str(root),
         simulated=simulated,
         splits={

@@ -10,16 +10,15 @@ from torch.utils.data import Dataset
 
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.images import read_header, read_rgb
-from lstmzoo.segmentation.data.dataset import read_ids
 from lstmzoo.segmentation.data.layout import MaskedVideo
-from lstmzoo.segmentation.data.masks import VOID, shows_object
+from lstmzoo.segmentation.data.masks import VOID, read_ids, shows_object
 from lstmzoo.segmentation.data.view import View, jitter_colours, random_view, whole
 
 _WINDOWS = 10  # drawn until an object of the first frame is seen; after that, the whole frame is
 
 
 class MaskedVideos(Protocol):
-    """What clips are taken from: `DAVIS`, or anything else with files of frames and masks."""
+    """What clips are taken from: `MaskFolder`, or anything else with files of frames and masks."""
 
     sequences: list[MaskedVideo]
     binary: bool
@@ -40,19 +39,19 @@ class SegmentationClips(Dataset[dict[str, Any]]):
 
     Args:
         source: the sequences.
-        clip_len: frames per clip (T).
-        max_skip: neighbouring frames of a clip are 1 … max_skip frames of the video apart, drawn for each pair; fewer
+        size: height and width that frames are scaled to, in pixels.
+        clip_len: frames per training clip (T).
+        max_skip: neighbouring frames of a clip are 1 to so many frames of the video apart, drawn for each pair; fewer
             where the sequence is short.
-        size: (height, width) of the frames, in pixels.
-        reverse: share of the clips that run backwards.
-        flip: share of the clips that are mirrored.
-        scale: least and greatest share of the frame's area that is seen, the same window in all frames of a clip.
-        from_start: share of the clips that begin with the first frame of their sequence and run forwards; 1 where only
-            the first frames tell what is to be found. Where that frame shows no object, they begin later.
-        jitter: brightness, contrast and saturation of every frame change by up to this share.
-        paste: share of the clips into which the objects of a clip of another sequence are pasted, over all else. Then
-            one who knows the first mask only can tell which of them is meant.
-        clips_per_sequence: items per sequence.
+        from_start: share of the training clips that begin with the first frame of their sequence and run forwards; 1
+            where only the first frames show what to segment. Where that frame shows no object, they begin later.
+        reverse: share of the other training clips that run backwards.
+        flip: share of the training clips that are mirrored, left to right.
+        scale: least and greatest share of the frame's area that is visible, the same window in all frames of a clip.
+        jitter: strongest change of brightness, contrast and saturation, frame by frame.
+        paste: share of the training clips into which objects of another sequence are pasted, so that only the first
+            mask says which of them are meant.
+        clips_per_sequence: training clips of each sequence per epoch.
         seed: of all that is random.
 
     Raises:
@@ -64,16 +63,16 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         self,
         source: MaskedVideos,
         *,
-        clip_len: int = 5,
-        max_skip: int = 3,
         size: tuple[int, int] = (240, 427),
+        clip_len: int = 8,
+        max_skip: int = 3,
+        from_start: float = 0.0,
         reverse: float = 0.5,
         flip: float = 0.5,
         scale: tuple[float, float] = (0.5, 1.0),
-        from_start: float = 0.0,
         jitter: float = 0.2,
         paste: float = 0.0,
-        clips_per_sequence: int = 1,
+        clips_per_sequence: int = 4,
         seed: int = 0,
     ) -> None:
         for name, number in {

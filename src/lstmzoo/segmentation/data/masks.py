@@ -151,3 +151,32 @@ def write_mask(path: str | os.PathLike[str], ids: np.ndarray) -> None:
 def shows_object(ids: np.ndarray) -> bool:
     """Say whether a mask (H, W) shows anything but background and void."""
     return bool(((ids > 0) & (ids < VOID)).any())
+
+
+def read_ids(path: Path, size: tuple[int, ...], *, binary: bool) -> np.ndarray:
+    """Read a mask that belongs to a frame.
+
+    Args:
+        path: the mask.
+        size: (H, W) of the frame, in pixels.
+        binary: merge all objects into one.
+
+    Returns:
+        uint8 (H, W), 255 for void.
+
+    Raises:
+        DataError: it cannot be read, or has another size.
+    """
+    ids = read_mask(path)
+    check_size(path, ids, size)
+    return np.where(ids == VOID, VOID, ids > 0).astype(np.uint8) if binary else ids
+
+
+def check_size(path: Path, ids: np.ndarray, size: tuple[int, ...]) -> None:
+    """Make sure that a mask has the size (H, W) of its frame.
+
+    Raises:
+        DataError: it has another.
+    """
+    if ids.shape != size:
+        raise DataError(f"{path} is {ids.shape[1]}×{ids.shape[0]} pixels, its frame {size[1]}×{size[0]}")

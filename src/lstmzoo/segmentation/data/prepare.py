@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,37 +58,27 @@ ARCHIVES = {
 
 
 def prepare(
-    root: str | os.PathLike[str],
-    dataset: str = "2017",
+    root: Path,
+    dataset: str,
+    resolution: str,
     *,
-    resolution: str = "480p",
-    source: str | os.PathLike[str] | None = None,
+    source: Path | None = None,
     progress: bool = True,
     opener: Callable[[str], Any] = open_url,
-) -> Path:
-    """Bring a real DAVIS into a folder. Those of 2017 may share one; 2016 has other masks under the same names.
+) -> None:
+    """Bring a real DAVIS into a folder; see `DAVIS.prepare`.
 
     The archive is kept in ``root/downloads`` with its SHA-256. What is there already is not fetched again, so that the
     command can be repeated after it broke off.
 
     Args:
         root: folder of the data set.
-        dataset: 2016 (1.9 GB, both resolutions), 2017 (train and val), 2017-test-dev, 2017-test-challenge or
-            2017-unsupervised.
+        dataset: one of `ARCHIVES`.
         resolution: 480p or, of the sets of 2017, Full-Resolution.
-        source: a folder with the archive that was fetched by hand; nothing is downloaded then.
+        source: a folder with the archive; nothing is downloaded then.
         progress: show progress bars.
         opener: opens an address; see `lstmzoo.io.download.fetch`.
-
-    Returns:
-        `root`.
-
-    Raises:
-        DataError: no connection, a broken download, a damaged, incomplete or unsafe archive, a file missing in
-            `source`, or a simulated data set or one of another year in `root`.
-        LstmzooError: an unknown data set or resolution.
     """
-    root = Path(root)
     if dataset not in ARCHIVES:
         raise LstmzooError(unknown_choice("data set", dataset, ARCHIVES))
     resolutions = ("480p", "1080p") if dataset == "2016" else ("480p", "Full-Resolution")
@@ -100,7 +89,7 @@ def prepare(
     archive = ARCHIVES[dataset]
     _check_year(root, archive.year)
     if _lacking(root, archive, resolution):
-        path = (root / "downloads" if source is None else Path(source)) / archive.name(resolution)
+        path = (source or root / "downloads") / archive.name(resolution)
         url = archive.url.format(resolution=resolution)
         if source is None:
             fetch(url, path, progress=progress, opener=opener)
@@ -113,7 +102,6 @@ def prepare(
                 f"{path} is not complete: {lacking}. Delete it and {path.with_name(MANIFEST)}, then fetch it again "
                 "with the same command"
             )
-    return root
 
 
 def _check_year(root: Path, year: int) -> None:

@@ -1,20 +1,14 @@
-"""Segmenters: networks that mark objects in the frames of a video; `base` holds what they share."""
+"""Segmentation models: networks that mark objects in the frames of a video; `base` holds what they share."""
 
-from lstmzoo.segmentation.models import guided, recurrent  # registers the models
 from lstmzoo.segmentation.models.aggregate import soft_aggregate
 from lstmzoo.segmentation.models.base import Segmenter
-from lstmzoo.segmentation.models.pyramid import create_pyramid, list_pyramids
 from lstmzoo.segmentation.models.stream import SegmentStream, label_map, object_ids, resize_frame, segment_video
 
 __all__ = [
     "SegmentStream",
     "Segmenter",
-    "create_pyramid",
-    "guided",
     "label_map",
-    "list_pyramids",
     "object_ids",
-    "recurrent",
     "resize_frame",
     "segment_video",
     "soft_aggregate",

@@ -1,32 +1,35 @@
-"""What all segmenters of video share: frames in, a mask for every object out, whole clips or frame by frame."""
+"""What all segmentation models share: frames in, a mask for every object out, whole clips or frame by frame."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lstmzoo.models.encoders import create_pyramid
 from lstmzoo.models.state import detach
+from lstmzoo.segmentation.models.core import Core
 from lstmzoo.segmentation.models.decoder import Decoder
-from lstmzoo.segmentation.models.pyramid import create_pyramid
 
 State = dict[str, Any]
 FRAMES_AT_ONCE = 16  # that the encoder sees outside of training, so that a long video needs little memory
 
 
-class Segmenter(nn.Module):
+class Segmenter(nn.Module, ABC):
     """Frames → feature pyramid → decoder with cores → a logit for every pixel.
 
+    A subclass is registered by `register_model` and says what its cores are.
+
     Args:
-        encoder: one of :func:`~lstmzoo.segmentation.models.pyramid.list_pyramids`.
-        pretrained_encoder: start the encoder from ImageNet weights.
-        width: D, channels of the decoder's maps.
         levels: strides of the decoder at which there is a core.
-        build_core: makes the core of a level.
-        dropout: share of the channels of the encoder's maps that are left out in training, others in every frame.
+        decoder_channels: channels of the decoder's maps and of every core, a multiple of 8.
+        encoder: small, efficientnet_lite0 or a torchvision network, e.g. resnet18.
+        pretrained_encoder: start the encoder from ImageNet weights (all but small).
+        dropout: share of the channels of the encoder's maps that are dropped in training, others in every frame.
 
     Attributes:
         guided: whether masks of objects may be given; a segmenter that is not guided finds the foreground.
@@ -38,17 +41,25 @@ class Segmenter(nn.Module):
 
     def __init__(
         self,
-        encoder: str,
-        pretrained_encoder: bool,
-        width: int,
-        levels: Sequence[int],
-        build_core: Callable[[], nn.Module],
+        levels: Sequence[int] = (16, 8),
+        decoder_channels: int = 32,
+        encoder: str = "small",
+        pretrained_encoder: bool = False,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.encoder = create_pyramid(encoder, pretrained_encoder)
-        self.decoder = Decoder(self.encoder.strides, self.encoder.channels, width, levels, build_core, dropout)
+        strides, channels = self.encoder.strides, self.encoder.channels
+        self.decoder = Decoder(strides, channels, decoder_channels, levels, self.build_core, dropout)
 
+    @abstractmethod
+    def build_core(self, channels: int) -> Core:
+        """Make the core of one level of the decoder, whose maps have so many channels.
+
+        It is called by the constructor of this class: set plain attributes that it needs before ``super().__init__``.
+        """
+
+    @abstractmethod
     def forward(self, video: Tensor, masks: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
         """Segment whole clips, or the next chunk of them.
 
@@ -65,7 +76,6 @@ class Segmenter(nn.Module):
             ValueError: wrong shapes, numbers far out of their range (looked for on the CPU only), a state of other
                 videos, or what this model cannot do.
         """
-        raise NotImplementedError
 
     def step(self, frame: Tensor, state: State | None = None, masks: Tensor | None = None) -> tuple[Tensor, State]:
         """Take in one more frame of every video; the memory this needs does not grow.
@@ -85,8 +95,8 @@ class Segmenter(nn.Module):
         """Cut the state off from the graph it came from, for truncated back-propagation through time."""
         return detach(state)
 
-    def forget(self, state: State | None) -> State | None:
-        """Erase the recurrent memory in a state; masks and looks of objects, where the model is shown them, stay."""
+    def reset_memory(self, state: State | None) -> State | None:
+        """Reset the cores' memory in a state; masks and prototypes of objects stay, where the model is given masks."""
         return None
 
     def _laterals(self, video: Tensor) -> list[Tensor]:

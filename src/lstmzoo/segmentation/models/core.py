@@ -1,7 +1,8 @@
-"""What stands at a level of the decoder: a memory, or, in the twin without one, convolutions of as many weights."""
+"""What runs at a level of the decoder: a recurrent memory, or, in the baseline, convolutions of as many weights."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,13 +14,33 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checks import find_cell
 from lstmzoo.nn import ConvRecurrent, init
 
-State = Any
+State = Any  # nested tuples, lists and dicts of tensors, or None
 
 MOST_DILATION = 64
 """A map is padded to a multiple of the dilation in both directions, however small it is."""
 
 
-class Memory(nn.Module):
+class Core(nn.Module, ABC):
+    """Maps over time in, maps of the same shape out."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Run over maps.
+
+        Args:
+            x: (B, T, C, H, W).
+            state: what the call for the frames before returned; None where there are none.
+
+        Returns:
+            (B, T, C, H, W), and the state for the frames after: nested tuples, lists and dicts of tensors, or None
+            where there is no memory.
+
+        Raises:
+            ValueError: a state of another batch or of maps of another size.
+        """
+
+
+class RecurrentCore(Core):
     """x_t → x_t + P [h¹_t, h²_t, ...], where h^d is the output of a cell with convolutions of dilation d over x_1..x_t.
 
     A convolution of dilation d is d² ordinary ones on the d² grids of every d-th pixel, and so is its recurrence
@@ -30,10 +51,10 @@ class Memory(nn.Module):
 
     Args:
         channels: C, of the input, of every branch and of the output.
-        cell: one of :func:`lstmzoo.nn.list_cells` that has a convolutional form, or one's own, ``my_module:MyCell``.
+        cell: one of :func:`lstmzoo.nn.list_cells` that has a convolutional form, or your own, ``my_module:MyCell``.
+        dilations: of the convolutions, one branch each.
         kernel_size: of the convolutions, in pixels of this level.
         bidirectional: also run from the last frame to the first; whole videos only.
-        pyramid: the dilations, one branch each.
         forget_bias: initial bias of the forget gate; cells without a gate that decides what is kept ignore it.
 
     Raises:
@@ -44,16 +65,16 @@ class Memory(nn.Module):
         self,
         channels: int,
         cell: str,
+        dilations: Sequence[int] = (1,),
         kernel_size: int = 3,
         bidirectional: bool = False,
-        pyramid: Sequence[int] = (1,),
         forget_bias: float | None = 1.0,
     ) -> None:
         super().__init__()
-        self.pyramid = tuple(pyramid)
-        if not self.pyramid or any(type(d) is not int or not 1 <= d <= MOST_DILATION for d in self.pyramid):
+        self.dilations = tuple(dilations)
+        if not self.dilations or any(type(d) is not int or not 1 <= d <= MOST_DILATION for d in self.dilations):
             raise LstmzooError(
-                f"pyramid lists dilations, whole numbers from 1 to {MOST_DILATION}, e.g. [1, 2, 4]; got {pyramid!r}"
+                f"dilations are whole numbers from 1 to {MOST_DILATION}, e.g. [1, 2, 4]; got {dilations!r}"
             )
         try:
             self.rnns = nn.ModuleList(
@@ -66,28 +87,16 @@ class Memory(nn.Module):
                     bidirectional=bidirectional,
                     forget_bias=init.forget_bias_for(core, forget_bias),
                 )
-                for core in (find_cell(cell) for _ in self.pyramid)
+                for core in (find_cell(cell) for _ in self.dilations)
             )
         except ValueError as error:
             raise LstmzooError(str(error)) from error
-        self.project = nn.Conv2d(channels * len(self.pyramid) * (1 + bidirectional), channels, 1)
+        self.project = nn.Conv2d(channels * len(self.dilations) * (1 + bidirectional), channels, 1)
         self.to(memory_format=torch.channels_last)  # faster on the CPU
 
     def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Run over maps.
-
-        Args:
-            x: (B, T, C, H, W).
-            state: what the call for the frames before returned; None where there are none.
-
-        Returns:
-            (B, T, C, H, W), and the state for the frames after.
-
-        Raises:
-            ValueError: a state of another batch or of maps of another size.
-        """
         outputs, states = [], []
-        for number, (rnn, dilation) in enumerate(zip(self.rnns, self.pyramid, strict=True)):
+        for number, (rnn, dilation) in enumerate(zip(self.rnns, self.dilations, strict=True)):
             grids = split_grids(x, dilation)
             if state is not None:
                 _check_state(state[number], rnn, grids)
@@ -98,8 +107,8 @@ class Memory(nn.Module):
         return x + memory.unflatten(0, x.shape[:2]), tuple(states)
 
 
-class Memoryless(nn.Module):
-    """x → x + V relu(U x): two 3 × 3 convolutions frame by frame, with as many weights as a `Memory` of the cell lstm.
+class FramewiseCore(Core):
+    """x → x + V relu(U x): two 3 × 3 convolutions frame by frame, with as many weights as a `RecurrentCore` of LSTMs.
 
     Args:
         channels: C, of input and output.
@@ -115,7 +124,6 @@ class Memoryless(nn.Module):
         self.to(memory_format=torch.channels_last)  # faster on the CPU
 
     def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Run over maps (B, T, C, H, W); there is no state."""
         return x + self.layers(x.flatten(0, 1)).unflatten(0, x.shape[:2]), None
 
 
@@ -125,13 +133,13 @@ def _check_state(state: Tensor | tuple[Tensor, ...], rnn: Any, grids: Tensor) ->
     needed = [(rnn.num_directions, len(grids), *shape) for shape in rnn.state_shapes(grids).values()]
     if found != needed:
         raise ValueError(
-            f"this state is of other videos: its memory has the shapes {found}, these frames need {needed}; it goes on "
-            "with as many videos of the same size, others start with state=None"
+            f"this state is of other videos: its memory has the shapes {found}, these frames need {needed}; continue "
+            "with as many videos of the same size, or start new ones with state=None"
         )
 
 
 def split_grids(x: Tensor, dilation: int) -> Tensor:
-    """Part maps (B, T, C, H, W) into the grids of every d-th pixel, (B · d², T, C, ⌈H / d⌉, ⌈W / d⌉)."""
+    """Split maps (B, T, C, H, W) into the grids of every d-th pixel, (B · d², T, C, ⌈H / d⌉, ⌈W / d⌉)."""
     if dilation == 1:
         return x
     batch, time, channels, height, width = x.shape
@@ -142,7 +150,7 @@ def split_grids(x: Tensor, dilation: int) -> Tensor:
 
 
 def join_grids(grids: Tensor, dilation: int, shape: torch.Size) -> Tensor:
-    """Put the grids of `split_grids` together again; `shape` is that of the maps, of which channels do not count."""
+    """Undo `split_grids`; `shape` is that of the maps, whose channels do not count."""
     if dilation == 1:
         return grids
     batch, _, _, height, width = shape

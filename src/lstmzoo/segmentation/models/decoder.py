@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checks import check_sizes
+from lstmzoo.segmentation.models.core import Core
 
 State = Any
 PRIOR = 0.05  # probability of an object before anything is learnt (Lin et al. 2017, "Focal loss", section 3.3)
@@ -34,10 +35,10 @@ class Decoder(nn.Module):
     Args:
         strides: of the encoder's maps, the finest first.
         channels: of the encoder's maps.
-        width: D, channels of all the decoder's maps, a multiple of 8.
+        decoder_channels: D, channels of all the decoder's maps, a multiple of 8.
         levels: strides at which there is a core.
-        build_core: makes the core of a level: maps (N, T, D, h, w) and a state in, the same out.
-        dropout: share of the channels of the encoder's maps that are left out in training, others in every frame.
+        build_core: makes the core of a level from D.
+        dropout: share of the channels of the encoder's maps that are dropped in training, others in every frame.
 
     Raises:
         LstmzooError: impossible sizes, or levels that the encoder does not have.
@@ -47,25 +48,26 @@ class Decoder(nn.Module):
         self,
         strides: Sequence[int],
         channels: Sequence[int],
-        width: int,
+        decoder_channels: int,
         levels: Sequence[int],
-        build_core: Callable[[], nn.Module],
+        build_core: Callable[[int], Core],
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        check_sizes(width=width)
-        if width % GROUPS:
-            raise LstmzooError(f"width must be a multiple of {GROUPS}, got {width}")
+        check_sizes(decoder_channels=decoder_channels)
+        if decoder_channels % GROUPS:
+            raise LstmzooError(f"decoder_channels must be a multiple of {GROUPS}, got {decoder_channels}")
         if not levels or set(levels) - set(strides):
             raise LstmzooError(f"levels lists strides of the encoder's maps, from {list(strides)}; got {list(levels)}")
         self.strides = tuple(strides)
         self.dropout = nn.Dropout2d(dropout) if dropout else nn.Identity()
+        width = decoder_channels
         self.lateral = nn.ModuleList(nn.Conv2d(size, width, 1) for size in channels)
         self.merge = nn.ModuleList(
             nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(GROUPS, width), nn.ReLU())
             for _ in channels
         )
-        self.cores = nn.ModuleDict({str(stride): build_core() for stride in strides if stride in levels})
+        self.cores = nn.ModuleDict({str(stride): build_core(width) for stride in strides if stride in levels})
         self.head = nn.Conv2d(width, 1, 1)
         nn.init.constant_(cast(Tensor, self.head.bias), math.log(PRIOR / (1 - PRIOR)))
         for own in (self.lateral, self.merge, self.head):  # faster on the CPU; cores know best what suits them

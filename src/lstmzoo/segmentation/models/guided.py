@@ -1,27 +1,26 @@
-"""Segmentation guided by masks: what was found in one frame helps in the next."""
+"""Segmentation guided by masks: those of one frame are inputs of the next."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lstmzoo.models.checks import check_range
+from lstmzoo.models.encoders import pad_to_multiple
 from lstmzoo.models.registry import register_model
 from lstmzoo.segmentation.models.aggregate import soft_aggregate
 from lstmzoo.segmentation.models.base import Segmenter, State
-from lstmzoo.segmentation.models.core import Memory, Memoryless
+from lstmzoo.segmentation.models.core import Core, FramewiseCore, RecurrentCore
 from lstmzoo.segmentation.models.decoder import NO_STATE
-from lstmzoo.segmentation.models.pyramid import pad_to_multiple
 
-ABSENT = -20.0  # logit of an object that is not there
+MISSING = -20.0  # logit of an object whose first mask is empty
 
 
-class Truth(NamedTuple):
+class TeacherMasks(NamedTuple):
     """True masks that take the place of the model's own as previous masks, in training.
 
     Attributes:
@@ -37,12 +36,12 @@ class Truth(NamedTuple):
 class SegmentGuided(Segmenter):
     """The masks of the previous frame enter with the next one, for every object; with a cell, so does its memory.
 
-    With first masks it follows those objects: their masks are the answer for the first frame, the previous masks of
-    the second, and tell how the objects look; of an object whose first mask is empty nothing is found. Without, it
-    finds the foreground, and the first previous mask is empty.
-    The encoder sees every frame once; the decoder runs for every object, each with a recurrence of its own, and all
-    objects compete for the pixels (`soft_aggregate`) before the next frame. Beside the lateral map of every stride
-    enter, through a 3 × 3 convolution,
+    With first masks it follows those objects: the masks are the answer for the first frame, the previous masks of the
+    second, and give prototypes of the objects; an object whose first mask is empty is never found. Without, it finds
+    the foreground, and the first previous mask is empty.
+    The encoder sees every frame once; the decoder runs once per object, each with its own recurrence, and all objects
+    compete for the pixels (`soft_aggregate`) before the next frame. Further inputs are added to the lateral map of
+    every stride through a 3 × 3 convolution,
 
         m_k, Σ_{j≠k} m_j, cos(x, mean of x₁ over m_k), cos(x, mean of x₁ outside of m_k)
 
@@ -52,15 +51,12 @@ class SegmentGuided(Segmenter):
     segmentation", much simplified.
 
     Args:
-        cell: one of :func:`lstmzoo.nn.list_cells` that has a convolutional form; None: no memory but the masks.
-        levels: strides of the decoder at which there is a memory (without a cell: convolutions in its place).
-        pyramid: dilations of the memory's convolutions, one branch each.
+        cell: any of ``lstmzoo list cells`` that has a convolutional form; null: no memory but the masks, and
+            convolutions in its place.
+        dilations: of the memory's convolutions, one branch each, e.g. [1, 2, 4].
         kernel_size: of the memory's convolutions.
-        width: channels of the decoder's maps and of every memory, a multiple of 8.
-        encoder: ``small``, ``efficientnet_lite0`` or one of torchvision's networks.
-        pretrained_encoder: start the encoder from ImageNet weights.
-        dropout: share of the channels of the encoder's maps that are left out in training, others in every frame.
-        forget_bias: initial bias of the forget gate; see `SegmentRecurrent`.
+        forget_bias: initial bias of forget gates; null: as initialised; see `SegmentRecurrent`.
+        **settings: those of `Segmenter`.
     """
 
     guided = True
@@ -68,30 +64,29 @@ class SegmentGuided(Segmenter):
     def __init__(
         self,
         cell: str | None = None,
-        levels: Sequence[int] = (16, 8),
-        pyramid: Sequence[int] = (1,),
+        dilations: Sequence[int] = (1,),
         kernel_size: int = 3,
-        width: int = 32,
-        encoder: str = "small",
-        pretrained_encoder: bool = False,
-        dropout: float = 0.0,
         forget_bias: float | None = 1.0,
+        **settings: Any,
     ) -> None:
-        build_core = (
-            partial(Memoryless, width, len(pyramid))
-            if cell is None
-            else partial(Memory, width, cell, kernel_size, False, pyramid, forget_bias)
-        )
-        super().__init__(encoder, pretrained_encoder, width, levels, build_core, dropout)
+        self.core = cell, dilations, kernel_size, forget_bias
+        super().__init__(**settings)
+        width = self.decoder.head.in_channels
         self.guides = nn.ModuleList(nn.Conv2d(4, width, 3, padding=1) for _ in self.encoder.strides)
         self.guides.to(memory_format=torch.channels_last)
+
+    def build_core(self, channels: int) -> Core:
+        cell, dilations, kernel_size, forget_bias = self.core
+        if cell is None:
+            return FramewiseCore(channels, len(dilations))
+        return RecurrentCore(channels, cell, dilations, kernel_size, forget_bias=forget_bias)
 
     def forward(
         self,
         video: Tensor,
         masks: Tensor | None = None,
         state: State | None = None,
-        truth: Truth | None = None,
+        teacher: TeacherMasks | None = None,
     ) -> tuple[Tensor, State]:
         """Segment clips; see `Segmenter.forward`.
 
@@ -99,7 +94,7 @@ class SegmentGuided(Segmenter):
             video: (B, T, 3, H, W).
             masks: (B, K, H, W), those of the first of these frames.
             state: what the call for the frames before returned.
-            truth: previous masks that replace the model's own.
+            teacher: previous masks that replace the model's own.
 
         Returns:
             Logits (B, T, K, H, W), those of a frame whose masks were given being these masks, and the state.
@@ -112,7 +107,7 @@ class SegmentGuided(Segmenter):
         logits = []
         for t in range(video.shape[1]):
             now = [x[:, t] for x in laterals]
-            state = self._begin(now, given if t == 0 else None, state)
+            state = self._start(now, given if t == 0 else None, state)
             coarse, state = self._decode(now, state)
             if t == 0 and masks is not None:
                 assert given is not None
@@ -122,26 +117,26 @@ class SegmentGuided(Segmenter):
             else:
                 state["previous"] = soft_aggregate(coarse)[:, 1:]
                 logits.append(self._full_size(coarse, size))
-            if truth is not None:
-                known = truth.known[:, t, None, None, None]
-                true = self._reduce(truth.masks[:, t].to(coarse.dtype))
+            if teacher is not None:
+                known = teacher.known[:, t, None, None, None]
+                true = self._reduce(teacher.masks[:, t].to(coarse.dtype))
                 state["previous"] = torch.where(known, true, state["previous"])
         assert state is not None
         return torch.stack(logits, dim=1), state
 
-    def forget(self, state: State | None) -> State | None:
+    def reset_memory(self, state: State | None) -> State | None:
         return state and {**state, "memory": None}
 
-    def _begin(self, now: list[Tensor], given: Tensor | None, state: State | None) -> State:
-        """The state that a frame finds, with the masks that are given for it."""
+    def _start(self, now: list[Tensor], given: Tensor | None, state: State | None) -> State:
+        """The state before a frame, with the masks that are given for it."""
         if state is None:
             empty = torch.zeros_like(now[0][:, :1])  # (B, 1, h, w)
-            state = {"memory": None, "previous": empty, "looks": None, "absent": None}
+            state = {"memory": None, "previous": empty, "prototypes": None, "missing": None}
         if given is None:
             return state
-        if state["looks"] is None:
-            looks = [_appearance(x, _fit(given, x)) for x in now]
-            state = {**state, "looks": looks, "absent": given.flatten(2).sum(2) == 0}  # (B, K)
+        if state["prototypes"] is None:
+            prototypes = [_prototypes(x, _fit(given, x)) for x in now]
+            state = {**state, "prototypes": prototypes, "missing": given.flatten(2).sum(2) == 0}  # (B, K)
         return {**state, "previous": given}
 
     def _decode(self, now: list[Tensor], state: State) -> tuple[Tensor, State]:
@@ -152,14 +147,16 @@ class SegmentGuided(Segmenter):
         maps = []
         for level, (x, guide) in enumerate(zip(now, self.guides, strict=True)):
             known = torch.stack([_fit(previous, x), _fit(others, x)], dim=2)  # (B, K, 2, h, w)
-            alike = torch.zeros_like(known) if state["looks"] is None else _similarity(x, state["looks"][level])
+            alike = (
+                torch.zeros_like(known) if state["prototypes"] is None else _similarity(x, state["prototypes"][level])
+            )
             clues = torch.cat([known, alike], dim=2).flatten(0, 1)  # (B K, 4, h, w)
             row = x.repeat_interleave(objects, dim=0) + guide(clues)
             maps.append(row.unsqueeze(1))
         logits, memory = self.decoder(maps, state["memory"])  # (B K, 1, h, w)
         logits = logits[:, 0].unflatten(0, (-1, objects))
-        if state["absent"] is not None:
-            logits = logits.masked_fill(state["absent"][..., None, None], ABSENT)
+        if state["missing"] is not None:
+            logits = logits.masked_fill(state["missing"][..., None, None], MISSING)
         return logits, {**state, "memory": memory}
 
     def _reduce(self, masks: Tensor) -> Tensor:
@@ -172,15 +169,15 @@ def _fit(masks: Tensor, x: Tensor) -> Tensor:
     return F.interpolate(masks, x.shape[-2:], mode="area")
 
 
-def _appearance(x: Tensor, masks: Tensor) -> Tensor:
+def _prototypes(x: Tensor, masks: Tensor) -> Tensor:
     """Means of a map (B, D, h, w) over masks (B, K, h, w) and outside of them, of length 1; (B, K, 2, D)."""
     places = torch.stack([masks, 1 - masks], dim=2)  # (B, K, 2, h, w)
     return F.normalize(torch.einsum("bkshw,bdhw->bksd", places, F.normalize(x, dim=1)), dim=3)
 
 
-def _similarity(x: Tensor, looks: Tensor) -> Tensor:
-    """Cosines between a map (B, D, h, w) and looks (B, K, 2, D), (B, K, 2, h, w)."""
-    return torch.einsum("bksd,bdhw->bkshw", looks, F.normalize(x, dim=1))
+def _similarity(x: Tensor, prototypes: Tensor) -> Tensor:
+    """Cosines between a map (B, D, h, w) and prototypes (B, K, 2, D), (B, K, 2, h, w)."""
+    return torch.einsum("bksd,bdhw->bkshw", prototypes, F.normalize(x, dim=1))
 
 
 def _check(video: Tensor, masks: Tensor | None, state: State | None) -> None:
@@ -195,8 +192,8 @@ def _check(video: Tensor, masks: Tensor | None, state: State | None) -> None:
         )
     if state is not None and state["previous"].shape[1] != masks.shape[1]:
         raise ValueError(
-            f"this video was begun with {state['previous'].shape[1]} objects; masks of {masks.shape[1]} are given. "
-            "Start anew with state=None"
+            f"this video was started with {state['previous'].shape[1]} objects; masks of {masks.shape[1]} are given. "
+            "Start a new video with state=None"
         )
     check_range("masks", masks)
 
@@ -209,6 +206,6 @@ def _check_previous(state: State | None, x: Tensor) -> None:
     if (previous[0], *previous[-2:]) != (len(x), *x.shape[-2:]):
         raise ValueError(
             f"this state is of other videos: its masks have the shape {tuple(previous)}, these frames need "
-            f"{(len(x), previous[1], *x.shape[-2:])}; it goes on with as many videos of the same size, others start "
+            f"{(len(x), previous[1], *x.shape[-2:])}; continue with as many videos of the same size, or start new ones "
             "with state=None"
         )

@@ -1,0 +1,84 @@
+"""From a configuration to data; vocabulary and encoder come from the checkpoint that is tested or started from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lstmzoo.captioning.datamodule import CaptionDataModule
+from lstmzoo.errors import CheckpointError, LstmzooError
+from lstmzoo.models import load
+from lstmzoo.models.checkpoint import read_contract
+from lstmzoo.models.encoders import create_grid_encoder
+
+
+def open_data(config: dict[str, Any], split: str, simulate: bool, model: Any | None) -> CaptionDataModule:
+    """Build the data module of a configuration.
+
+    Args:
+        config: the configuration.
+        split: what is tested on.
+        simulate: make simulated data where they are missing.
+        model: the model that is tested, if any; its vocabulary, and its encoder where that is frozen, are taken. Else
+            those of ``task.start_from``.
+
+    Raises:
+        LstmzooError: settings that do not go together.
+        CheckpointError: ``task.start_from`` cannot be read.
+    """
+    task, data = config["task"], config["data"]
+    if task["objective"] == "scst" and data.get("flip"):
+        raise LstmzooError(
+            "task.objective=scst rewards what people said about the images as they are: give data.flip=false"
+        )
+    origin = model
+    if origin is None and task["start_from"] is not None:
+        origin = load_captioner(task["start_from"])
+    if origin is None:
+        encoder, vocabulary = (
+            create_grid_encoder(config["model"]["encoder"], config["model"]["pretrained_encoder"]),
+            None,
+        )
+        if not encoder.pretrained and task["encoder_lr"] is None:
+            raise LstmzooError(
+                f"the encoder {config['model']['encoder']!r} starts from scratch, so it has to be trained: give "
+                "task.encoder_lr, e.g. 1e-3, or choose one with ImageNet weights (model.encoder=efficientnet_lite0)"
+            )
+    else:
+        encoder, vocabulary = origin.encoder, origin.contract["vocabulary"]
+    return CaptionDataModule.of(
+        data,
+        encoder=encoder if task["encoder_lr"] is None else None,
+        image_size=encoder.image_size,
+        vocabulary=vocabulary,
+        seed=config["seed"],
+        test_split=split,
+        simulate=simulate,
+    )
+
+
+def load_captioner(path: str | Path) -> Any:
+    """Load a captioner from its checkpoint.
+
+    Raises:
+        CheckpointError: it cannot be read, or holds something else.
+    """
+    model: Any = load(Path(str(path)).expanduser())
+    _check(model.contract, path)
+    return model
+
+
+def vocabulary_of(path: str | Path) -> dict[str, Any]:
+    """Read the vocabulary of a captioner's checkpoint.
+
+    Raises:
+        CheckpointError: it cannot be read, or holds something else.
+    """
+    contract = read_contract(Path(str(path)).expanduser())
+    _check(contract, path)
+    return contract["vocabulary"]  # type: ignore[no-any-return]
+
+
+def _check(contract: dict[str, Any], path: str | Path) -> None:
+    if "vocabulary" not in contract:
+        raise CheckpointError(f"{path} holds {contract['model']['name']!r}, which is not a captioner")

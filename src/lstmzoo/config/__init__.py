@@ -1,0 +1,1 @@
+"""Configurations: composed by Hydra from ``configs/``, from what registers itself, and from the command line."""

@@ -1,0 +1,74 @@
+"""Names of earlier versions and what they are called now, so that checkpoints written before keep loading."""
+
+from __future__ import annotations
+
+from typing import Any
+
+MODELS = {
+    "adaptive": "caption_adaptive",
+    "att2in": "caption_att2in",
+    "bag": "caption_markov",
+    "nic": "caption_nic",
+    "soft_attention": "caption_soft_attention",
+    "updown": "caption_updown",
+}
+"""Names of models."""
+
+KEYS = {
+    "model": {"picture_size": "feature_size"},
+    "data": {"pictures": "images", "captions_per_picture": "captions_per_image"},
+    "task": {
+        "sampling_max": "scheduled_sampling.max",
+        "sampling_step": "scheduled_sampling.step",
+        "sampling_every": "scheduled_sampling.every",
+        "decoding.beam_size": "decoding.num_beams",
+        "decoding.diversity": "decoding.diversity_penalty",
+        "decoding.groups": "decoding.num_beam_groups",
+        "decoding.length_power": "decoding.length_penalty",
+        "decoding.max_words": "decoding.max_length",
+        "decoding.num_captions": "decoding.num_return_sequences",
+    },
+}
+"""Keys of a configuration by group; those of ``model`` are the arguments of models, too."""
+
+
+def upgrade_contract(contract: dict[str, Any]) -> None:
+    """Put the names of this version into what a checkpoint says about itself.
+
+    Args:
+        contract: as `check_contract` has let it pass; changed in place.
+    """
+    model = contract["model"]
+    model["name"] = MODELS.get(model["name"], model["name"])
+    _rename(model["args"], KEYS["model"])
+    _rename(contract["data"], KEYS["data"])
+    upgrade_config(contract["config"])
+
+
+def upgrade_config(config: dict[str, Any]) -> None:
+    """Put the names of this version into the configuration of a run.
+
+    Args:
+        config: plain values from a file, of any shape; changed in place.
+    """
+    for group, names in KEYS.items():
+        _rename(config.get(group), names)
+    model = config.get("model")
+    if isinstance(model, dict) and isinstance(model.get("name"), str):
+        model["name"] = MODELS.get(model["name"], model["name"])
+
+
+def _rename(settings: Any, names: dict[str, str]) -> None:
+    """Rename keys, given as paths; where the new key is there already, or its group is none, both stay as they are."""
+    for old, new in names.items():
+        *groups, key = old.split(".")
+        source = settings
+        for group in groups:
+            source = source.get(group) if isinstance(source, dict) else None
+        if isinstance(source, dict) and key in source:
+            *groups, new_key = new.split(".")
+            target = settings
+            for group in groups:
+                target = target.setdefault(group, {}) if isinstance(target, dict) else None
+            if isinstance(target, dict) and new_key not in target:
+                target[new_key] = source.pop(key)

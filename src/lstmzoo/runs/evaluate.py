@@ -1,0 +1,85 @@
+"""The evaluation of a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from lightning.pytorch import Trainer
+
+from lstmzoo.errors import CheckpointError, DataError
+from lstmzoo.models import load
+from lstmzoo.models.encoder_weights import skip_pretrained_weights
+from lstmzoo.runs import build
+from lstmzoo.runs.request import Request
+from lstmzoo.runs.results import SaveResults
+from lstmzoo.training.data_module import BaseDataModule
+from lstmzoo.training.errors import setting_errors
+
+
+def open_split(request: Request, model: Any) -> BaseDataModule:
+    """Open the data a checkpoint is to be measured on.
+
+    Args:
+        request: the checkpoint, its configuration and the split.
+        model: what the checkpoint holds.
+
+    Returns:
+        The data module, set up for the test.
+
+    Raises:
+        DataError: the data is missing or has other classes.
+    """
+    config = request.config
+    build.quiet()
+    build.absolute_paths(config)
+    root = Path(config.data.root)
+    if not root.exists():
+        raise DataError(f"the data of this checkpoint is not in {root}; pass data.root=FOLDER to say where it is")
+    data = build.task_class(config).open_data(build.to_dict(config), split=request.split, model=model)
+    data.setup("test")
+    classes = request.contract["classes"]
+    if classes and data.labels != classes:
+        raise DataError(f"{root} has the classes {data.labels}, the checkpoint {classes}; they must be the same")
+    return data
+
+
+def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
+    """Measure a checkpoint on a split; print the results and write them.
+
+    Args:
+        request: the checkpoint, its configuration and the split.
+        output: folder of the results.
+
+    Returns:
+        The task's results, and the data set they were measured on.
+
+    Raises:
+        LstmzooError: the data is missing or has other classes, or the changed settings do not fit the weights.
+    """
+    config, path = request.config, request.path
+    model = load(path)
+    data = open_split(request, model)
+    with skip_pretrained_weights():
+        task: Any = build.task_class(config).from_config(build.to_dict(config), data.labels)
+    try:
+        task.load_weights(model)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"the weights of {path} do not fit the changed model settings: {shorten(str(error), 300)}"
+        ) from error
+    ensemble = [str(path), *map(str, config.task.get("ensemble", []))]
+    with setting_errors("the trainer"):
+        trainer = Trainer(
+            **build.to_dict(config.trainer),
+            callbacks=[SaveResults(output, f"{' + '.join(ensemble)}, {request.split} split", request.measured)],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+    with build.exit_codes(trainer):
+        trainer.test(task, data, verbose=False)
+    return task.results, data.test_dataset

@@ -1,0 +1,105 @@
+"""What numbers were measured on: it stands beside them, and results of other options are never overwritten."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lstmzoo import __version__
+from lstmzoo.errors import LstmzooError
+from lstmzoo.models.checkpoint_file import find
+from lstmzoo.runs.inside import check_inside
+
+SAME = ("sha256", "split", "overrides")
+"""Results that agree in these may replace each other."""
+
+LARGEST = 100_000_000
+"""Bytes of a metrics.json that may be ours."""
+
+OWN_TEST = "eval_test"
+"""The folder in which training leaves its own test."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measurement of a checkpoint.
+
+    Attributes:
+        checkpoint: the file, or its run folder.
+        split: train, val or test.
+        overrides: what the command line changed, as it was written.
+    """
+
+    checkpoint: Path
+    split: str
+    overrides: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it with the checkpoint's digest, the versions and the time, ready for JSON."""
+        file = find(self.checkpoint)
+        with open(file, "rb") as content:
+            digest = hashlib.sha256()
+            while block := content.read(1 << 20):
+                digest.update(block)
+        return {
+            "checkpoint": str(file.absolute()),
+            "sha256": digest.hexdigest(),
+            "split": self.split,
+            "overrides": sorted(self.overrides),
+            **stamp(),
+        }
+
+
+def stamp() -> dict[str, str]:
+    """With what and when something was measured."""
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    return {"lstmzoo": __version__, "torch": torch.__version__, "date": now}
+
+
+def results_folder(asked: Path | None, usual: Path, measured: Measured) -> Path:
+    """Choose the folder of the results.
+
+    Args:
+        asked: the folder that the command line names; None for the usual one.
+        usual: the folder otherwise; where it holds other results, or is that of the run's own test and there are
+            overrides, ``<usual>_2``, ``_3``, ...
+        measured: what is going to be measured.
+
+    Raises:
+        LstmzooError: the folder asked for holds results of other options, or the usual one leads out of the run.
+    """
+    wanted = measured.as_dict()
+    if asked is not None:
+        if _may_be_written(asked, wanted):
+            return asked
+        raise LstmzooError(
+            f"output={asked} holds the results of another checkpoint, split or other options (see metrics.json there); "
+            "choose another folder, or delete that one"
+        )
+    folder, number = usual, 2
+    check_inside(folder, folder.parent)
+    while (folder.name == OWN_TEST and measured.overrides) or not _may_be_written(folder, wanted):
+        folder, number = usual.with_name(f"{usual.name}_{number}"), number + 1
+        check_inside(folder, folder.parent)
+    return folder
+
+
+def _may_be_written(folder: Path, wanted: dict[str, Any]) -> bool:
+    """Whether a folder holds no results, or results of the same options."""
+    file = folder / "metrics.json"
+    if not file.is_file():
+        return not os.path.lexists(file)
+    try:
+        if file.stat().st_size > LARGEST:
+            return False
+        found = json.loads(file.read_text(encoding="utf-8"))["measured"]
+        return all(found[key] == wanted[key] for key in SAME)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # of another version, or something else
+        return False

@@ -1,0 +1,80 @@
+"""A run that goes on from the checkpoint of another: it has that one's model and data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from lstmzoo.config.compose import check_together, override_stored, parse
+from lstmzoo.config.groups import settings_of_choice
+from lstmzoo.errors import CheckpointError
+from lstmzoo.models.checkpoint import read_contract
+from lstmzoo.registry import tasks
+from lstmzoo.runs.stored import settle_places, take_contract, take_group, take_model
+
+
+def inherit(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Put model and data of the checkpoint that ``task.start_from`` names into a configuration.
+
+    The weights fit one model only, and what was learnt goes with its data; so the checkpoint wins over the choices of
+    an experiment. The command line wins over the checkpoint: a whole group (``data=coco``) or single keys of it. What
+    else of the task is inherited, the task says.
+
+    Args:
+        config: as from ``configs/train.yaml``; changed in place. One that names no checkpoint stays as it is.
+        overrides: what the command line says.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read, or holds no data settings and the command line neither.
+        LstmzooError: a key that the checkpoint's model or data do not have.
+    """
+    start_from = config.task.get("start_from")
+    if start_from is None:
+        return
+    origin = str(Path(str(start_from)).expanduser())
+    contract = read_contract(origin)
+    given = parse(overrides)
+    chosen = {override.key_or_group for override in given}
+    stored = {"model": take_model(contract, origin), "data": _data_of(contract, origin, chosen)}
+    task = tasks.get(config.task.name).target
+    for key in task.INHERITED:
+        _inherit_setting(config, contract, key, given, origin)
+    for group, values in stored.items():
+        if group in chosen:
+            continue
+        if not values:
+            raise CheckpointError(f"{start_from} does not say what it was trained on: give data=NAME data.root=FOLDER")
+        known = _changed({group: values}, given, f"{group}.", start_from)
+        OmegaConf.update(config, group, known[group], merge=False)
+    check_together(config)
+    if "data" not in chosen:
+        settle_places(config, chosen)
+
+
+def _inherit_setting(config: DictConfig, contract: dict[str, Any], key: str, given: Sequence[Any], origin: str) -> None:
+    """Take over one setting of the task, where the command line does not replace it."""
+    stored, name = contract["config"].get("task"), f"task.{key}"
+    chosen = {override.key_or_group for override in given}
+    if name in chosen or not isinstance(stored, dict) or key not in stored:
+        return
+    settings = {key: settings_of_choice("task", config.task.name)[key]}
+    taken = take_group({key: stored[key]}, settings, "task", origin, chosen)
+    config.task[key] = _changed({"task": taken}, given, f"{name}.", origin).task[key]
+
+
+def _data_of(contract: dict[str, Any], origin: str, chosen: Collection[str]) -> dict[str, Any]:
+    """The data settings of a checkpoint; none where it has none, or where the command line chooses others."""
+    if "data" in chosen or not contract["config"].get("data"):
+        return {}
+    data = OmegaConf.to_container(take_contract(contract, origin, chosen)[0].data)
+    assert isinstance(data, dict)
+    return data  # type: ignore[return-value]
+
+
+def _changed(stored: dict[str, Any], given: Sequence[Any], below: str, start_from: Any) -> DictConfig:
+    """What is stored, with what the command line says of keys below a place."""
+    changes = [str(one.input_line) for one in given if one.key_or_group.startswith(below)]
+    return override_stored(OmegaConf.create(stored), changes, origin=f"task.start_from={start_from}")

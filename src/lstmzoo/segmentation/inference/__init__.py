@@ -1,1 +1,0 @@
-"""Masks, films and tables of a trained segmentation model."""

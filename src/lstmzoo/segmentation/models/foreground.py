@@ -1,0 +1,87 @@
+"""Segmentation of the foreground: a recurrent network over the frames, and a baseline without memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from lstmzoo.models.checks import check_sizes
+from lstmzoo.models.registry import register_model
+from lstmzoo.segmentation.models.base import Segmenter, State
+from lstmzoo.segmentation.models.core import Core, FramewiseCore, RecurrentCore
+
+
+class ForegroundSegmenter(Segmenter):
+    """A segmenter that is given frames and nothing else; a subclass says in `build_core` what its cores are."""
+
+    def forward(self, video: Tensor, masks: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
+        if masks is not None:
+            raise ValueError(f"{type(self).__name__} takes no masks of objects; segment_guided does")
+        if state is not None and not self.streams:
+            raise ValueError(
+                "a bidirectional network needs the whole video at once and continues from no state: call model(video), "
+                "or train with model.bidirectional=false to segment frame by frame"
+            )
+        logits, state = self.decoder(self._laterals(video), state)
+        return self._full_size(logits.unsqueeze(2), video.shape[-2:]), state
+
+    def step(self, frame: Tensor, state: State | None = None, masks: Tensor | None = None) -> tuple[Tensor, State]:
+        if not self.streams:
+            raise ValueError(
+                "a bidirectional network also reads the frames that are still to come and cannot go frame by frame: "
+                "call model(video) with the whole video, or train with model.bidirectional=false"
+            )
+        return super().step(frame, state, masks)
+
+
+@register_model("segment_recurrent")
+class SegmentRecurrent(ForegroundSegmenter):
+    """Encoder-decoder with a convolutional memory at levels of the decoder.
+
+    Source: Song et al. 2018, "Pyramid dilated deeper ConvLSTM for video salient object detection".
+
+    Args:
+        cell: any of ``lstmzoo list cells`` that has a convolutional form, or your own, ``my_module:MyCell``.
+        bidirectional: also run from the last frame to the first; whole videos only.
+        dilations: of the memory's convolutions, one branch each, e.g. [1, 2, 4].
+        kernel_size: of the memory's convolutions.
+        forget_bias: initial bias of forget gates, so that the memory starts out keeping; null: as initialised. Cells
+            without a gate that decides what is kept ignore it.
+        **settings: those of `Segmenter`.
+    """
+
+    def __init__(
+        self,
+        cell: str = "lstm",
+        bidirectional: bool = False,
+        dilations: Sequence[int] = (1,),
+        kernel_size: int = 3,
+        forget_bias: float | None = 1.0,
+        **settings: Any,
+    ) -> None:
+        self.streams = not bidirectional
+        self.core = cell, dilations, kernel_size, bidirectional, forget_bias
+        super().__init__(**settings)
+
+    def build_core(self, channels: int) -> Core:
+        return RecurrentCore(channels, *self.core)
+
+
+@register_model("segment_framewise")
+class SegmentFramewise(ForegroundSegmenter):
+    """The baseline without memory: every frame by itself, convolutions of as many weights as an LSTM in its place.
+
+    Args:
+        branches: of the memory they stand for: its dilations, twice as many where it is bidirectional.
+        **settings: those of `Segmenter`.
+    """
+
+    def __init__(self, branches: int = 1, **settings: Any) -> None:
+        check_sizes(branches=branches)
+        self.branches = branches
+        super().__init__(**settings)
+
+    def build_core(self, channels: int) -> Core:
+        return FramewiseCore(channels, self.branches)

@@ -1,0 +1,120 @@
+"""Objects in the frames of a video, one frame after the other, at constant memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.models.outputs import check_finite
+from lstmzoo.segmentation.models import label_map, object_ids, segment_video
+
+
+def segment_frames(
+    model: Any, frames: Iterable[np.ndarray], first_mask: np.ndarray | None = None, *, flip: bool = False
+) -> Iterator[np.ndarray]:
+    """Segment a video of any length; each mask comes as soon as its frame was read.
+
+    A network that also runs backwards in time (``bidirectional``) reads all frames before the first mask.
+
+    Args:
+        model: a segmentation model from ``lstmzoo.load``.
+        frames: uint8 (H, W, 3) RGB each, all of one size.
+        first_mask: uint8 (H, W), the numbers of the objects in the first frame: 0 is the background, 255 void. None
+            finds the foreground.
+        flip: average with what the model says about the mirrored video.
+
+    Yields:
+        For every frame, uint8 (H, W): 0 background, else the number of the object; the foreground has number 1.
+
+    Raises:
+        LstmzooError: it is not a segmentation model, takes no first mask, or needs one.
+        DataError: the first mask has another size than the first frame, or the model's outputs are not finite.
+        ValueError: the first mask holds no object.
+    """
+    ids = objects_of(first_mask)
+    for _, probabilities in segment_with(model, ((frame, frame) for frame in frames), first_mask, flip=flip):
+        yield label_map(probabilities, ids).cpu().numpy()
+
+
+def segment_with(
+    model: Any,
+    frames: Iterable[tuple[Any, np.ndarray]],
+    first_mask: np.ndarray | None = None,
+    *,
+    flip: bool = False,
+    name: str = "",
+) -> Iterator[tuple[Any, torch.Tensor]]:
+    """Segment frames that something goes along with.
+
+    Args:
+        model: see `segment_frames`.
+        frames: anything, and the frame it belongs to.
+        first_mask: see `segment_frames`.
+        flip: see `segment_frames`.
+        name: of the video, for errors.
+
+    Yields:
+        What went along with the frame, and probabilities (K + 1, H, W), the background first.
+
+    Raises:
+        LstmzooError, DataError, ValueError: as `segment_frames`.
+    """
+    check_model(model, first_mask is not None)
+    waiting: deque[Any] = deque()
+    mask = None if first_mask is None else to_tensor(first_mask)
+
+    def pictures() -> Iterator[torch.Tensor]:
+        for number, (thing, frame) in enumerate(frames):
+            if number == 0 and mask is not None and tuple(mask.shape) != frame.shape[:2]:
+                raise DataError(
+                    f"the first mask is {mask.shape[1]}×{mask.shape[0]} pixels, the first frame "
+                    f"{frame.shape[1]}×{frame.shape[0]}; give a mask of the frame's size"
+                )
+            waiting.append(thing)
+            yield to_tensor(frame).permute(2, 0, 1)  # (3, H, W)
+
+    size = tuple(model.transform["size"])
+    for probabilities in segment_video(model, pictures(), size, mask, flip):
+        check_finite(probabilities, model, name)
+        yield waiting.popleft(), probabilities
+
+
+def objects_of(first_mask: np.ndarray | None) -> list[int]:
+    """Return the numbers of the objects that a model is to find, those of its first mask; [1] without one."""
+    return [1] if first_mask is None else object_ids(to_tensor(first_mask))
+
+
+def check_model(model: Any, first_mask: bool) -> None:
+    """Make sure that a model can do what is asked for.
+
+    Args:
+        model: from ``lstmzoo.load``.
+        first_mask: whether there is one.
+
+    Raises:
+        LstmzooError: it is not a segmentation model, takes no first mask, or needs one.
+    """
+    name = getattr(model, "model_name", type(model).__name__)
+    if not hasattr(model, "guided"):
+        raise LstmzooError(f"{name!r} is not a segmentation model")
+    if first_mask and not model.guided:
+        raise LstmzooError(
+            f"{name!r} finds the foreground by itself and takes no first mask; leave first_mask out, or use a "
+            "checkpoint of segment_guided"
+        )
+    settings = getattr(model, "contract", {}).get("config", {}).get("task", {})
+    if not first_mask and settings.get("protocol") == "semi-supervised":
+        raise LstmzooError(
+            "this network was trained to follow the objects of a first mask (task.protocol=semi-supervised); give "
+            "first_mask=PNG, the mask of the first frame"
+        )
+
+
+def to_tensor(array: np.ndarray) -> torch.Tensor:
+    """Copy an array into a tensor: mirrored or read-only arrays are no tensors as they are."""
+    return torch.from_numpy(np.array(array, order="C"))
