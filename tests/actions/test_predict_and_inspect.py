@@ -208,7 +208,7 @@ def test_an_interrupt_keeps_what_was_seen(
     assert names_in(output) == {f"b_{end}" for end in RESULTS}
     assert frames_in(output / "b_predicted.mp4") == 11  # the look-ahead holds the twelfth
     assert [int(row["frame"]) for row in rows_of(output / "b_labels.csv")] == [3, 7]
-    assert "b ends after 0." in capsys.readouterr().err
+    assert "b ends here" in capsys.readouterr().err
 
     output = tmp_path / "several"
     write_video(videos / "c.avi", 20)

@@ -13,7 +13,7 @@ from lstmzoo.actions.tables import summary_table, write_summary
 from lstmzoo.errors import DataError, LstmzooError, Terminated
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.stream import Stream
-from lstmzoo.io.terminal import PlainConsole, print_plain
+from lstmzoo.io.terminal import PlainConsole
 from lstmzoo.io.video import VIDEO_SUFFIXES, is_frame_folder, is_video, local_path, warn_of_others
 from lstmzoo.training.predictor import Predictor
 
@@ -74,10 +74,8 @@ class ActionPredictor(Predictor[VideoInput, Outcome]):
             progress_bar(item.name, stream.total, "frames", show=alone) as advance,
         ):
             outcome = annotate(self.model, stream, item.name, table, picture, stride=self.stride, advance=advance)
-        if outcome.ended_by is not None:
-            if isinstance(item.source, int) and not isinstance(outcome.ended_by, Terminated):
-                return replace(outcome, ended_by=None)  # Ctrl-C is how a camera usually ends
-            print_plain(f"lstmzoo: {item.name} ends after {outcome.seconds:.1f} s here", error=True)
+        if isinstance(item.source, int) and not isinstance(outcome.ended_by, Terminated):
+            return replace(outcome, ended_by=None)  # Ctrl-C is how a camera usually ends
         return outcome
 
     def finish(self, outcomes: Sequence[Outcome], failures: Mapping[str, str], output: Path) -> Sequence[str]:
