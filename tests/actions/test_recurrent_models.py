@@ -53,7 +53,7 @@ def layers_of(network: nn.Module) -> list[Recurrent]:
 def test_every_model_sets_the_bias_of_the_gate_that_keeps(name: str, cell: str) -> None:
     """Whether that is a forget gate, or an input gate what is not admitted by which is kept."""
     for layer in layers_of(model(name, cell, forget_bias=3.0)):
-        found = layer.cell.keeping_gate
+        found = layer.cell.retention_gate
         assert (found is None) == (cell == "rnn_tanh")
         if found is not None:
             gate, sign = found

@@ -243,7 +243,7 @@ def _maps(series: dict[str, list[Tensor]], layer: MemoryLayer, grid: tuple[int, 
 
 def _kept(layer: MemoryLayer, gates: dict[str, Tensor]) -> Tensor | None:
     """The share of the memory that is kept, from the gate that decides it."""
-    keeping = layer.module.cell.keeping_gate
+    keeping = layer.module.cell.retention_gate
     if keeping is None or keeping[0] not in gates:
         return None
     name, sign = keeping
