@@ -161,7 +161,7 @@ def places(base: Checkpoint) -> dict[str, Callable[[Checkpoint], Any]]:
         "model.args.readout": ["nothing", None],
         "model.args.input": ["nothing", 5, "rgb"],
         "model.args.forget_bias": [float("nan"), "x", [1]],
-        "model.args.pyramid": [[0], [2000], "x"],
+        "model.args.dilations": [[0], [2000], "x"],
         "model.args.foo": [1, deep, wide],
         "classes": [None, [], ["a"], [1, 2, 3, 4, 5, 6], [["a"]] * 6, ["a"] * 6, deep, wide],
         "format": [-5, 0, 99, True, "1", None, 1.5],

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 import lstmzoo
 from lstmzoo.models.checkpoint import save_contract
 from lstmzoo.nn import registry
-from lstmzoo.nn.engine.native import build
-from lstmzoo.nn.engine.native.operations import FUNCTIONS
+from lstmzoo.nn.engines.native import build
+from lstmzoo.nn.engines.native.operations import FUNCTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -54,7 +54,7 @@ def own_cells(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     monkeypatch.setattr(registry, "_CELLS", dict(registry._CELLS))  # what the page registers is gone afterwards
     torch.manual_seed(0)
     yield run_blocks("docs/own_cells.md", {})
-    logging.getLogger("lstmzoo.nn.engine.native").setLevel(logging.NOTSET)
+    logging.getLogger("lstmzoo.nn.engines.native").setLevel(logging.NOTSET)
 
 
 def test_own_cells(own_cells: dict[str, Any]) -> None:

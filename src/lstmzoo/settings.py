@@ -60,7 +60,7 @@ def settings_of(target: Callable[..., Any], leave_out: Collection[str] = ()) -> 
 
     Args:
         target: the class or function.
-        leave_out: arguments that are not for a person to set; those that a class lists as ``NOT_SETTINGS`` are not, too.
+        leave_out: arguments that are not for a person to set; ``NOT_SETTINGS`` of a class lists more of them.
     """
     found: dict[str, Setting] = {}
     leave_out = (*leave_out, *getattr(target, "NOT_SETTINGS", ()))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import lstmzoo
 from lstmzoo.errors import LstmzooError
 from lstmzoo.nn import Recurrent, get_cell, init, list_cells
-from lstmzoo.segmentation.models.recurrent import Unguided
+from lstmzoo.segmentation.models.foreground import ForegroundSegmenter
 
 MODULE = """
 import torch
@@ -30,8 +30,8 @@ class Learning(Cell):
 """
 SMALL: dict[str, dict[str, Any]] = {
     "action_rnn": {"hidden_size": 4, "feature_size": 4},
-    "segment_recurrent": {"width": 8, "levels": [16], "pyramid": [1, 2]},
-    "segment_guided": {"width": 8, "levels": [16]},
+    "segment_recurrent": {"decoder_channels": 8, "levels": [16], "dilations": [1, 2]},
+    "segment_guided": {"decoder_channels": 8, "levels": [16]},
     **{
         name: {"hidden_size": 4, "embedding_size": 4, "vocab_size": 9, "pretrained_encoder": False, "encoder": "small"}
         for name in ("nic", "soft_attention", "adaptive", "updown", "att2in")
@@ -53,7 +53,7 @@ def layers_of(network: nn.Module) -> list[Recurrent]:
 def test_every_model_sets_the_bias_of_the_gate_that_keeps(name: str, cell: str) -> None:
     """Whether that is a forget gate, or an input gate what is not admitted by which is kept."""
     for layer in layers_of(model(name, cell, forget_bias=3.0)):
-        found = layer.cell.keeping_gate
+        found = layer.cell.retention_gate
         assert (found is None) == (cell == "rnn_tanh")
         if found is not None:
             gate, sign = found
@@ -96,14 +96,14 @@ class Volume(nn.Module):
 
 
 def test_a_core_may_hold_what_has_no_channels_last_format() -> None:
-    network = Unguided("small", False, 8, [16], Volume)
+    network = ForegroundSegmenter("small", False, 8, [16], Volume)
     logits, _ = network(torch.rand(1, 2, 3, 32, 32))
     assert logits.shape == (1, 2, 1, 32, 32)
     own = network.decoder.merge[0][0].weight
     assert own.is_contiguous(memory_format=torch.channels_last)
     for name in ("segment_recurrent", "segment_framewise"):
         given = {"cell": "lstm"} if name == "segment_recurrent" else {}
-        core = lstmzoo.create_model(name, width=8, levels=[16], **given).decoder.cores["16"]
+        core = lstmzoo.create_model(name, decoder_channels=8, levels=[16], **given).decoder.cores["16"]
         maps = [p for p in core.parameters() if p.dim() == 4]
         assert all(p.is_contiguous(memory_format=torch.channels_last) for p in maps)
 

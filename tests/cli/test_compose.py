@@ -11,10 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from lstmzoo.cli import build, main
 from lstmzoo.config.compose import compose, override_stored, parse
 from lstmzoo.config.groups import config_dir, groups
-from lstmzoo.runs.folder import read_config
-from lstmzoo.runs.sweep import compose_sweep
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models import list_models
+from lstmzoo.runs.folder import read_config
+from lstmzoo.runs.sweep import compose_sweep
 from lstmzoo.training.callbacks import Timing
 
 CHOICES = [(group, choice) for group, choices in groups().items() for choice in choices]

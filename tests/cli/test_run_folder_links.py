@@ -12,8 +12,8 @@ import yaml  # type: ignore[import-untyped]
 
 from crafted_checkpoints import Checkpoint, resumable, saved, sound
 from lstmzoo.cli import main
-from lstmzoo.runs.lock import owned
 from lstmzoo.errors import LstmzooError
+from lstmzoo.runs.lock import owned
 from tiny_runs import write_tiny_kth
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of Unix")

@@ -172,4 +172,4 @@ def test_nothing_else_puts_files_into_place():
     """Whoever writes in another way forgets full disks, kills or fsync; `lstmzoo.nn` may import torch only."""
     source = Path(__file__).parents[2] / "src" / "lstmzoo"
     users = [path.relative_to(source).as_posix() for path in source.rglob("*.py") if "os.replace(" in path.read_text()]
-    assert sorted(users) == ["data/atomic.py", "nn/engine/native/build.py"]
+    assert sorted(users) == ["data/atomic.py", "nn/engines/native/build.py"]

@@ -18,7 +18,7 @@ from lstmzoo.cli.predict_videos import find_sources
 from lstmzoo.errors import DataError, DataWarning
 from lstmzoo.io import video
 from lstmzoo.io.video_files import look_into
-from lstmzoo.segmentation.video_sources import find_footage, open_footage
+from lstmzoo.segmentation.video_sources import find_videos, open_video
 from tiny_data import encode, write_video
 
 STRANGERS: dict[str, Callable[[Path], bytes]] = {
@@ -106,11 +106,11 @@ def test_images_documents_and_songs_are_no_videos(tmp_path: Path, name: str) -> 
     with pytest.warns(DataWarning, match=name):
         assert find_sources(str(tmp_path), tmp_path / "out") == {"walk": tmp_path / "walk.avi"}
     with pytest.warns(DataWarning, match=name):
-        assert [one.name for one in find_footage(tmp_path)] == ["walk"]
+        assert [one.name for one in find_videos(tmp_path)] == ["walk"]
     for suffix in ("", ".avi"):
         renamed = path.rename(f"{path}{suffix}")
         with pytest.raises(DataError, match=path.stem) as caught:
-            open_footage(renamed)
+            open_video(renamed)
         assert "\n" not in str(caught.value)
         assert "moov" not in str(caught.value)
         path = renamed

@@ -69,11 +69,11 @@ def test_the_contract_is_primitive(path):
 
 
 def test_pretrained_encoder_weights_are_not_fetched_again(tmp_path, monkeypatch):
-    model = make(encoder="squeezenet1_1")
+    model = make(encoder="mobilenetv3_small_050")
     saved = contents(model)
     saved["lstmzoo"]["model"]["args"] = model.model_args | {"pretrained_encoder": True}
     torch.save(saved, tmp_path / "a.ckpt")
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *a, **k: pytest.fail("fetched weights"))
+    monkeypatch.setattr("timm.models._builder.load_pretrained", lambda *a, **k: pytest.fail("fetched weights"))
     assert lstmzoo.load(tmp_path / "a.ckpt").model_args["pretrained_encoder"] is True
 
 

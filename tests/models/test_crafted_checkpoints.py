@@ -19,12 +19,12 @@ from crafted_checkpoints import NUMBERS, STRANGER, Checkpoint, crafted, put, res
 from lstmzoo.actions.data.pattern_cost import is_quick
 from lstmzoo.actions.data.video_groups import LIKELY, TELLING
 from lstmzoo.cli import evaluation, main
-from lstmzoo.runs.stored import take_contract
-from lstmzoo.runs.resume import read_run
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import create_model, registry
 from lstmzoo.models.checkpoint import open_checkpoint
 from lstmzoo.nn import list_cells
+from lstmzoo.runs.resume import read_run
+from lstmzoo.runs.stored import take_contract
 from segmentation.tiny_segments import save_checkpoint, write_film
 from tiny_runs import write_tiny_kth
 
@@ -168,7 +168,7 @@ def test_every_model_is_built_without_memory_first() -> None:
     cases: list[tuple[str, dict[str, Any]]] = [("action_rnn", {"cell": cell}) for cell in list_cells()]
     captioners = ("adaptive", "att2in", "bag", "nic", "soft_attention", "updown")
     cases += [(name, {"vocab_size": 9} if name in captioners else {}) for name in lstmzoo.list_models()]
-    cases += [("segment_recurrent", {"encoder": "resnet18"}), ("action_rnn", {"encoder": "googlenet"})]
+    cases += [("segment_recurrent", {"encoder": "resnet18"}), ("action_rnn", {"encoder": "inception_v3"})]
     for name, arguments in cases:
         with torch.device("meta"):
             model = create_model(name, **arguments)

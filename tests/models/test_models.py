@@ -4,9 +4,6 @@ import copy
 import inspect
 import io
 import pickle
-import re
-import urllib.error
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,19 +15,20 @@ from torch import nn
 import lstmzoo
 from lstmzoo.actions.models.readout import READOUTS
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models import encoders, registry
-from lstmzoo.models.encoders import SmallCNN, build_encoder, list_encoders
+from lstmzoo.models import encoders
+from lstmzoo.models.encoders import list_encoders
 from lstmzoo.models.frame_input import INPUTS, FrameInput
 from lstmzoo.models.state import detach
+from lstmzoo.registry import models
 
-SMALL = {"num_classes": 5, "hidden_size": 8, "feature_size": 12}
+SMALL = {"num_classes": 5, "hidden_size": 8, "feature_size": 12, "dropout": 0.0}
 
 
 def variants() -> list[dict]:
     """Every model × input × readout, where it has a readout."""
     found = []
     for name in lstmzoo.list_models("action_*"):
-        arguments = inspect.signature(registry._models[name]).parameters
+        arguments = inspect.signature(models.get(name).target).parameters
         for input in INPUTS:
             for readout in READOUTS if "readout" in arguments else [None]:
                 found.append({"name": name, "input": input} | ({"readout": readout} if readout else {}))
@@ -42,8 +40,11 @@ each_model = pytest.mark.parametrize("name", lstmzoo.list_models("action_*"))
 
 
 def make(name: str, **overrides) -> nn.Module:
+    """A small model, as far as it has sizes of these names."""
     torch.manual_seed(0)
-    return lstmzoo.create_model(name, **SMALL, **overrides)
+    known = inspect.signature(models.get(name).target).parameters
+    small = {key: size for key, size in SMALL.items() if key in known}
+    return lstmzoo.create_model(name, **small | overrides)
 
 
 def clip(batch: int = 2, frames: int = 4, channels: int = 1, height: int = 32, width: int = 32) -> torch.Tensor:
@@ -292,106 +293,11 @@ def test_input_values():
 # Encoders
 
 
-def test_small_cnn_is_cheap_and_keeps_the_layout():
-    from torch.utils.flop_counter import FlopCounterMode
-
-    encoder = SmallCNN(1, 128).eval()
-    with FlopCounterMode(display=False) as flops:
-        encoder(torch.zeros(1, 1, 64, 64))
-    assert 2e6 < flops.get_total_flops() / 2 < 4e6  # multiply-adds
-    corner = torch.zeros(2, 1, 64, 64)
-    corner[0, :, :8, :8] = corner[1, :, -8:, -8:] = 1
-    assert (encoder(corner[:1]) - encoder(corner[1:])).abs().max() > 1e-3
-
-
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "squeezenet1_1", "shufflenet_v2_x0_5", "googlenet"])
-@pytest.mark.parametrize("input", ["grey+difference", "rgb"])
-def test_torchvision_backbones(name, input):
-    model = make("action_rnn", encoder=name, input=input)
-    logits = model(clip(frames=2))
-    assert logits.shape == (2, 5)
-    logits.square().sum().backward()
-    for key, parameter in model.named_parameters():
-        assert parameter.grad is not None, key
-        assert parameter.grad.isfinite().all(), key
-
-
-def test_backbones_see_every_channel():
-    encoder = build_encoder("squeezenet1_1", 2, 7).eval()
-    frame, still = torch.rand(1, 2, 64, 64), torch.rand(1, 1, 64, 64)
-    seen = encoder(frame)
-    assert not torch.allclose(encoder(torch.cat([still, frame[:, 1:]], dim=1)), seen)
-    assert not torch.allclose(encoder(torch.cat([frame[:, :1], still], dim=1)), seen)
-
-
-@pytest.mark.parametrize("name", ["alexnet", "inception_v3", "maxvit_t", "vit_b_32", "swin_t", "densenet121"])
-def test_backbones_with_sizes_of_their_own_take_any_frame(name):
-    with torch.device("meta"):  # shapes only
-        encoder = build_encoder(name, 1, 7)
-        for size in [(33, 64), (64, 64), (300, 240)]:
-            assert encoder(torch.zeros(2, 1, *size)).shape == (2, 7)
-
-
-def test_every_listed_encoder_is_known_to_torchvision_or_ours():
-    names = list_encoders()
-    assert names[0] == "small_cnn"
-    assert {"resnet18", "resnet50", "mobilenet_v3_small", "efficientnet_b0"} < set(names)
-    assert not any("rcnn" in name or "quantized" in name or "r3d" in name for name in names)
-
-
-def cached_weights(name: str, folder: Path, monkeypatch) -> Path:
-    """The file in torch's cache, moved to this folder, that holds a network's published weights."""
-    from torchvision.models import get_model_weights
-
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(folder))
-    (folder / "checkpoints").mkdir()
-    return folder / "checkpoints" / get_model_weights(name).DEFAULT.url.rsplit("/", 1)[1]
-
-
-@pytest.mark.parametrize("name", ["squeezenet1_1", "densenet121"])
-def test_pretrained_encoder_loads_weights_from_the_cache(name, tmp_path, monkeypatch):
-    from torchvision.models import get_model
-
-    original = get_model(name)
-    # DenseNet's published file is of an older version: norm.1 for norm1, no num_batches_tracked.
-    published = {
-        re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", key): value
-        for key, value in original.state_dict().items()
-        if not key.endswith("num_batches_tracked")
-    }
-    torch.save(published, cached_weights(name, tmp_path, monkeypatch))
-    model = make("action_rnn", encoder=name, pretrained_encoder=True)
-    loaded = model.encoder.network.state_dict()
-    assert len(loaded) == len(original.state_dict()) - 2  # without the classifier
-    assert all(torch.equal(value, original.state_dict()[key]) for key, value in loaded.items())
-
-
-def test_pretrained_weights_with_pickled_objects_are_refused(tmp_path, monkeypatch):
-    torch.save({"model": nn.Linear(2, 2)}, cached_weights("squeezenet1_1", tmp_path, monkeypatch))
-    with pytest.raises(LstmzooError, match="cannot get the ImageNet weights of encoder 'squeezenet1_1'"):
-        make("action_rnn", encoder="squeezenet1_1", pretrained_encoder=True)
-
-
-def test_pretrained_encoder_offline_says_what_to_put_where(tmp_path, monkeypatch):
-    def no_network(*args, **kwargs):
-        raise urllib.error.URLError("no network")
-
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
-    monkeypatch.setattr(torch.hub, "urlopen", no_network)
-    with pytest.raises(LstmzooError, match=r"(?s)'resnet18'.*resnet18-\w+\.pth.*checkpoints.*TORCH_HOME"):
-        make("action_rnn", encoder="resnet18", pretrained_encoder=True)
-
-
-def test_small_cnn_has_no_pretrained_weights():
-    with pytest.raises(LstmzooError, match="no ImageNet weights"):
-        make("action_rnn", pretrained_encoder=True)
-
-
 # The registry
 
 
 def test_list_models_is_sorted_and_filters():
-    assert lstmzoo.list_models("action_*") == ["action_framewise", "action_meanpool", "action_rnn"]
+    assert {"action_framewise", "action_meanpool", "action_rnn"} <= set(lstmzoo.list_models("action_*"))
     assert lstmzoo.list_models() == sorted(lstmzoo.list_models())
     assert lstmzoo.list_models("no such *") == []
 
@@ -400,7 +306,7 @@ def test_models_remember_name_and_all_arguments():
     model = lstmzoo.create_model("action_rnn", hidden_size=8)
     assert model.model_name == "action_rnn"
     assert model.model_args["hidden_size"] == 8
-    assert model.model_args["readout"] == "last"
+    assert model.model_args["readout"] == "linear"
 
 
 @pytest.mark.parametrize(
@@ -423,7 +329,7 @@ def test_wrong_requests_get_one_clear_message(name, arguments, message):
 
 
 def test_registering(monkeypatch):
-    monkeypatch.setattr(registry, "_models", dict(registry._models))
+    monkeypatch.setattr(models, "entries", dict(models.entries))
 
     @lstmzoo.register_model("mine")
     def mine(num_classes: int, width: int = 2) -> nn.Module:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lstmzoo.nn.engine.native import build, kernel
+from lstmzoo.nn.engines.native import build, kernel
 
 
 @pytest.fixture

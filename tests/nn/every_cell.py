@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 import lstmzoo.nn as zoo
-from lstmzoo.nn.engine.native.symbol import UntraceableError
-from lstmzoo.nn.engine.native.tracing import trace_step
+from lstmzoo.nn.engines.native.symbol import UntraceableError
+from lstmzoo.nn.engines.native.tracing import trace_step
 from lstmzoo.nn.layer import Step
 
 ALL = zoo.list_cells()
@@ -24,7 +24,7 @@ INPUTS = 3
 
 def _is_native(name: str) -> bool:
     try:
-        trace_step(Step(zoo.get_cell(name)), bias=True, bias_in_steps=False)
+        trace_step(Step(zoo.get_cell(name)), bias=True)
     except UntraceableError:
         return False
     return True
@@ -67,7 +67,7 @@ def dtype_of(module: Any) -> torch.dtype:
 def first_state(module: Any, x: Tensor) -> tuple[Tensor, ...]:
     """Some first state; a state that counts steps is a whole number."""
     torch.manual_seed(2)
-    states = module.beginning(x, x.shape[1])
+    states = module.initial_state(x, x.shape[1])
     return tuple(
         torch.randint_like(s, 4) if name == "clock" else 0.5 * torch.randn_like(s)
         for name, s in zip(module.cell.state, states, strict=True)

@@ -30,7 +30,7 @@ class MinimalGatedUnit(zoo.Cell):
 
     gates = {"f": sigmoid, "n": tanh}
     state = ("h",)
-    late = ("n",)
+    deferred = ("n",)
 
     def step(self, z, s, gate, p):
         f = gate.f(z.f)
@@ -43,7 +43,7 @@ class LayerNormRNN(zoo.Cell):
 
     gates = {"n": tanh}
     state = ("h",)
-    split = ("n",)
+    separate_terms = ("n",)
 
     def step(self, z, s, gate, p):
         norm = torch.nn.functional.layer_norm
@@ -144,8 +144,8 @@ def test_registered_names():
     ("wrong", "message"),
     [
         ({"state": ("c", "h")}, "must begin with 'h'"),
-        ({"split": ("q",)}, r"split names \['q'\]"),
-        ({"late": ("a",)}, "must be the last of its gates"),
+        ({"separate_terms": ("q",)}, r"separate_terms names \['q'\]"),
+        ({"deferred": ("a",)}, "must be the last of its gates"),
         ({"forget_gate": "f"}, "forget_gate is 'f'"),
     ],
 )
@@ -182,7 +182,7 @@ class MixedCell(zoo.Cell):
 
     gates = {"a": sigmoid, "b": sigmoid, "q": tanh, "n": tanh}
     state = ("h",)
-    input_only, split, late = ("a",), ("q",), ("n",)
+    input_only, separate_terms, deferred = ("a",), ("q",), ("n",)
 
     def step(self, z, s, gate, p):
         a, b, q = gate.a(z.a), gate.b(z.b), gate.q(z.q.x * z.q.h)
@@ -241,7 +241,7 @@ def test_gates_of_every_kind_find_their_rows():
         ({"gates": ("a", "b")}, "must map names to activations"),
         ({"step": None}, "has no step"),
         ({"vectors": ("weight_ih",)}, "choose others"),
-        ({"split": ("b",), "late": ("b",)}, "must stand in one of split, late and input_only"),
+        ({"separate_terms": ("b",), "deferred": ("b",)}, r"\['b'\]"),
     ],
 )
 def test_incomplete_cells_are_refused_when_declared(wrong, message):
@@ -268,6 +268,6 @@ def test_an_engine_that_was_asked_for_says_why_it_declines(caplog):
         zoo.Recurrent("lstm", 3, 4, engine="native", dtype=torch.bfloat16)(x.bfloat16())
     with pytest.raises(ValueError, match=r"engine 'parallel' can't run .*: the cell has no parallel form"):
         zoo.Recurrent("lstm", 3, 4, engine="parallel")(x)
-    with caplog.at_level("DEBUG", "lstmzoo.nn.engine.native"):
+    with caplog.at_level("DEBUG", "lstmzoo.nn.engines.native"):
         zoo.Recurrent(Sorting, 3, 4)(x)
     assert "Sorting() is not compiled: the compiler does not know the function 'sort'" in caplog.text

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_sequence
 
 import lstmzoo.nn as zoo
-from lstmzoo.nn.engine.native import memory
+from lstmzoo.nn.engines.native import memory
 
 CELLS = [name for name in zoo.list_cells() if zoo.get_cell(name).convolutional]
 OPTIONS = [{}, {"bias": False}, {"learn_state": True, "residual": True}]
@@ -62,7 +62,7 @@ class Twice(zoo.Cell):
     gates = {"n": torch.tanh}
     state = ("h", "count")
     matrices = {"up": ("hidden", "input"), "back": ("input", "hidden")}
-    raw = True
+    manual_projection = True
 
     def state_shapes(self, hidden_size, output_size):
         return {"h": (output_size,), "count": (1,)}

@@ -112,7 +112,7 @@ def test_the_reverse_direction_is_the_forward_one_on_the_reversed_sequence(name)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_reset_is_a_new_beginning(name):
+def test_a_reset_restarts_from_the_initial_state(name):
     """On the plain loop, which the other engines are compared with."""
     module = network(name, learn_state=True, engine="reference")
     x = sequences(module)

@@ -52,7 +52,7 @@ def test_chrono_of_tied_gates_sets_the_one_there_is():
     assert total_bias(module, "n").equal(total_bias(plain, "n"))
 
 
-COUPLED = [name for name in zoo.list_cells() if zoo.get_cell(name).coupled]
+COUPLED = [name for name in zoo.list_cells() if zoo.get_cell(name).coupled_input_forget]
 
 
 def test_the_cells_with_one_gate_for_both_are_covered():

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from every_cell import network, sequences
 
-from lstmzoo.nn.engine.native import build, kernel
+from lstmzoo.nn.engines.native import build, kernel
 
 LIBRARY = "*.so"
 

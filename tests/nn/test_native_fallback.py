@@ -11,7 +11,7 @@ from torch import sigmoid, tanh
 from torch.nn import functional as F
 
 import lstmzoo.nn as zoo
-from lstmzoo.nn.engine.native import build
+from lstmzoo.nn.engines.native import build
 
 
 def assert_the_loop_takes_over_silently(module, x, capfd, reason):

@@ -14,7 +14,7 @@ import torch
 
 import lstmzoo.nn
 
-HEADER = Path(lstmzoo.nn.__file__).parent / "engine" / "native" / "runtime.h"
+HEADER = Path(lstmzoo.nn.__file__).parent / "engines" / "native" / "runtime.h"
 FLAGS = ["-O3", "-march=native", "-std=gnu11", "-fPIC", "-shared"]
 FLAGS += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
 

@@ -11,7 +11,7 @@ from every_cell import network, sequences
 from torch import nn
 
 import lstmzoo.nn as zoo
-from lstmzoo.nn.engine.native import build
+from lstmzoo.nn.engines.native import build
 
 
 def own(step, **attributes):
@@ -260,7 +260,7 @@ def test_cells_that_are_not_whole_are_refused_before_their_first_use():
 
 
 def test_declarations_that_name_what_is_not_there_are_refused():
-    for attributes in ({"vector_init": {"u": 1.0}}, {"start": {"c": 1.0}}, {"matrices": {"q": "hidden"}}):
+    for attributes in ({"vector_init": {"u": 1.0}}, {"initial_values": {"c": 1.0}}, {"matrices": {"q": "hidden"}}):
         with pytest.raises(TypeError, match=f"Own.{next(iter(attributes))}"):
             own(identity, **attributes)
 

@@ -14,7 +14,7 @@ def test_messages_name_value_and_remedy():
         zoo.Recurrent("lstn", 3, 4)
     with pytest.raises(TypeError, match="registered name, a Cell subclass or a Cell object, got int"):
         zoo.Recurrent(3, 3, 4)
-    with pytest.raises(ValueError, match="unknown engine 'fast'; Valid: aten, auto, native, parallel, reference"):
+    with pytest.raises(ValueError, match=r"'fast'.*aten, auto, native, .*parallel, reference"):
         zoo.Recurrent("lstm", 3, 4, engine="fast")
     with pytest.raises(ValueError, match="proj_size is not possible with the cell"):
         zoo.Recurrent("gru", 3, 4, proj_size=2)

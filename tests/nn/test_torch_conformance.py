@@ -25,11 +25,6 @@ PAIRS = {
     "GRU": (zoo.GRU, torch.nn.GRU),
     "RNN": (zoo.RNN, torch.nn.RNN),
 }
-CELLS = {
-    "LSTMCell": (zoo.LSTMCell, torch.nn.LSTMCell),
-    "GRUCell": (zoo.GRUCell, torch.nn.GRUCell),
-    "RNNCell": (zoo.RNNCell, torch.nn.RNNCell),
-}
 
 
 @st.composite
@@ -179,31 +174,9 @@ def test_reference_engine_drops_between_layers_only():
     assert not torch.allclose(found, output)
 
 
-@pytest.mark.parametrize("kind", CELLS)
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("batched", [True, False])
-@pytest.mark.parametrize("given_state", [True, False])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_single_steps_equal_torch(kind, bias, batched, given_state, dtype):
-    ours_class, torch_class = CELLS[kind]
-    variants = [{"nonlinearity": "tanh"}, {"nonlinearity": "relu"}] if kind == "RNNCell" else [{}]
-    for extra in variants:
-        torch.manual_seed(3)
-        theirs = torch_class(4, 6, bias=bias, dtype=dtype, **extra)
-        torch.manual_seed(3)
-        ours = ours_class(4, 6, bias=bias, dtype=dtype, **extra)
-        assert repr(ours) == repr(theirs)
-        assert all(ours.state_dict()[k].equal(v) for k, v in theirs.state_dict().items())
-        x = torch.randn((3, 4) if batched else (4,), dtype=dtype, requires_grad=True)
-        state = tuple(torch.randn((3, 6) if batched else (6,), dtype=dtype) for _ in range(2))
-        hx = None if not given_state else state if kind == "LSTMCell" else state[0]
-        results = []
-        for module in (theirs, ours):
-            after = module(x, hx)
-            after = list(after) if isinstance(after, tuple) else [after]
-            results.append([*after, *gradients(after, [x, *module.parameters()])])
-        for e, f in zip(*results, strict=True):
-            torch.testing.assert_close(f, e, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+@pytest.mark.parametrize("name", ["LSTMCell", "GRUCell", "RNNCell", "RNNCellBase"])
+def test_single_steps_are_torchs_own(name):
+    assert getattr(zoo, name) is getattr(torch.nn, name)
 
 
 ARGUMENT_ERRORS = [
@@ -271,8 +244,6 @@ def test_projection_is_refused_where_torch_refuses_it():
             cls(3, 5, proj_size=2)
     with pytest.raises(ValueError, match="Unknown nonlinearity 'sine'"):
         zoo.RNN(3, 5, nonlinearity="sine")
-    with pytest.raises(RuntimeError, match="Unknown nonlinearity: sine"):
-        zoo.RNNCell(3, 5, nonlinearity="sine")(torch.zeros(1, 3))
 
 
 @pytest.mark.parametrize("kind", PAIRS)
@@ -348,4 +319,4 @@ def test_torchs_own_module_samples():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(samples)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 passed" in done.stdout
+    assert "3 passed" in done.stdout

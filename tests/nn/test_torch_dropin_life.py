@@ -14,7 +14,6 @@ from torch.utils.flop_counter import FlopCounterMode
 import lstmzoo.nn as zoo
 
 NETWORKS = ("LSTM", "GRU", "RNN")
-CELLS = ("LSTMCell", "GRUCell", "RNNCell")
 
 
 def both(name, *arguments, **options):
@@ -105,26 +104,6 @@ def test_subclass_written_for_torch(name):
     packed = pack_sequence([torch.randn(n, 3) for n in (2, 4, 3)], enforce_sorted=False)
     hx = states(name, 4, 3, 5)
     torch.testing.assert_close(ours(packed, hx), theirs(packed, hx))
-
-
-@pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("wrong", [(2, 2, 3), (2, 2, 2, 3)])
-def test_errors_of_derived_cells_name_torchs_class(name, wrong):
-    messages = []
-    for module in both(name, 3, 5):
-        parametrizations.weight_norm(module, "weight_hh")  # makes a subclass of the module's class
-        with pytest.raises(ValueError, match=f"^{name}: Expected input") as error:
-            module(torch.randn(wrong))
-        messages.append(str(error.value))
-    assert messages[0] == messages[1]
-
-
-@pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("options", [{"bias": 0}, {"bias": False}, {"hidden_size": "5"}, {"input_size": 2.0}], ids=str)
-def test_constructor_of_cells_equals_torch(name, options):
-    arguments = {"input_size": 3, "hidden_size": 5} | options
-    expected, found = (outcome(lambda c=c: repr(getattr(c, name)(**arguments))) for c in (torch.nn, zoo))
-    assert found == expected
 
 
 @pytest.mark.parametrize("name", NETWORKS)

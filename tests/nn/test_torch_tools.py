@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 import lstmzoo.nn as zoo
 
-NAMES = ["LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"]
+NAMES = ["LSTM", "GRU", "RNN"]
 
 
 class Around(nn.Module):
@@ -40,7 +40,6 @@ def test_fx_takes_a_drop_in_for_one_node_as_it_takes_torchs(name: str) -> None:
     [
         (zoo.Recurrent("mgu", 3, 4, batch_first=True, engine="reference"), (2, 5, 3)),
         (zoo.ConvLSTM(3, 4, 3), (5, 2, 3, 4, 4)),
-        (zoo.GRUCell(3, 4), (2, 3)),
     ],
     ids=repr,
 )
@@ -83,7 +82,7 @@ def test_what_lies_around_a_modules_forward_runs_once_in_a_graph(name: str, arou
     if around == "parametrisation":
         nn.utils.parametrizations.weight_norm(core, next(iter(dict(core.named_parameters()))))
     module = Around(core)
-    x = torch.randn((2, 3) if name.endswith("Cell") else (5, 2, 3, 4, 4) if name == "ConvLSTM" else (5, 2, 3))
+    x = torch.randn((5, 2, 3, 4, 4) if name == "ConvLSTM" else (5, 2, 3))
     graph = torch.fx.symbolic_trace(module)
     torch.testing.assert_close(graph(x), module(x))
     assert [node.target for node in graph.graph.nodes if node.op == "call_module"] == ["core"]
@@ -105,8 +104,7 @@ def test_fx_is_told_that_it_cannot_look_inside(cls: type) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_whole_module_in_a_file_names_one_class_as_torchs_does(name: str) -> None:
     """As in pytorch/examples, word_language_model/main.py, which lists the safe globals of its checkpoint."""
-    options: dict[str, Any] = {} if name.endswith("Cell") else {"zoneout": {"h": 0.1}, "engine": "reference"}
-    module = getattr(zoo, name)(3, 4, **options)
+    module = getattr(zoo, name)(3, 4, zoneout={"h": 0.1}, engine="reference")
     file = io.BytesIO()
     torch.save(module, file)
     file.seek(0)
@@ -115,7 +113,7 @@ def test_a_whole_module_in_a_file_names_one_class_as_torchs_does(name: str) -> N
     with torch.serialization.safe_globals([type(module)]):
         loaded = torch.load(file, weights_only=True).eval()
     assert repr(loaded) == repr(module)
-    x = torch.randn(2, 3) if name.endswith("Cell") else torch.randn(5, 2, 3)
+    x = torch.randn(5, 2, 3)
     for found, expected in zip(loaded(x), module.eval()(x), strict=True):
         torch.testing.assert_close(found, expected)
 
@@ -177,8 +175,6 @@ def test_base_classes_take_the_place_of_torchs() -> None:
     theirs = nn.LSTM(3, 4, 2)
     theirs.load_state_dict(module.state_dict())
     torch.testing.assert_close(module(x)[0], theirs(x)[0])
-    for name in ("LSTMCell", "GRUCell", "RNNCell"):
-        assert isinstance(getattr(zoo, name)(3, 4), zoo.RNNCellBase)
 
 
 @pytest.mark.parametrize("mode", ["LSTM", "GRU", "RNN_TANH", "RNN_RELU"])
@@ -204,7 +200,6 @@ def _run_torchs(module: nn.RNNBase, mode: str, x: Tensor) -> Tensor:
 def test_rnn_base_wants_a_mode_that_there_is() -> None:
     with pytest.raises(ValueError, match=r"LSTMS.*valid: LSTM, GRU, RNN_TANH, RNN_RELU"):
         zoo.RNNBase("LSTMS", 3, 4)
-    assert zoo.RNNCellBase(3, 4, True, 5).weight_ih.shape == nn.RNNCellBase(3, 4, True, 5).weight_ih.shape
 
 
 def test_a_packed_sequence_in_an_export_names_the_way_out() -> None:

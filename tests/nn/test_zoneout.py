@@ -36,7 +36,7 @@ def test_one_number_acts_on_h_and_c_and_leaves_the_rest_to_the_step(name):
 
 
 def _first(module: zoo.Recurrent, x: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
-    return list(zip(module.cell.state, module.beginning(x, x.shape[1]), strict=True))
+    return list(zip(module.cell.state, module.initial_state(x, x.shape[1]), strict=True))
 
 
 def test_outside_training_the_states_are_mixed_in_the_mean():
@@ -88,5 +88,5 @@ def test_messages(cell, zoneout, message):
 def test_a_cell_that_names_states_it_has_not_is_refused():
     with pytest.raises(TypeError, match=r"zoneout_states names \['q'\]"):
         type("Wrong", (zoo.cells.LSTM,), {"zoneout_states": ("h", "q")})
-    with pytest.raises(TypeError, match="coupled is for cells with an input_gate and no forget_gate"):
-        type("Wrong", (zoo.cells.LSTM,), {"coupled": True})
+    with pytest.raises(TypeError, match="input_gate"):
+        type("Wrong", (zoo.cells.LSTM,), {"coupled_input_forget": True})

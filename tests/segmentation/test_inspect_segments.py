@@ -1,4 +1,4 @@
-"""``lstmzoo inspect`` with segmenters: what is recorded of memory and gates, and what is kept of a hidden object."""
+"""``lstmzoo inspect`` with segmentation models: what is recorded of memory and gates, what is kept when occluded."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from tiny_segments import HEIGHT, SIZE, WIDTH, decode, mask, picture, save_check
 
 import lstmzoo
 from lstmzoo import nn
-from lstmzoo.cli.inspect_segments import choose_object, run
+from lstmzoo.cli import main
 from lstmzoo.errors import LstmzooError
-from lstmzoo.segmentation.video_sources import open_footage
-from lstmzoo.segmentation.recording import film_memory, memory_layers
-from lstmzoo.segmentation.memory_plots import choose_frames
+from lstmzoo.segmentation.inspect import choose_object
 from lstmzoo.segmentation.memory_maps import main_directions
+from lstmzoo.segmentation.memory_plots import choose_frames
+from lstmzoo.segmentation.recording import memory_layers, record
 from lstmzoo.segmentation.retention import (
     find_truth,
-    hidden_frames,
     measure_retention,
+    occluded_frames,
     stretches,
     surviving_memory,
     vanished_frames,
 )
+from lstmzoo.segmentation.video_sources import open_video
 
-HIDDEN = [2, 3]  # frames of `write_sequence`
+OCCLUDED = [2, 3]  # frames of `write_sequence`
 
 
 def build(name: str, **arguments: Any) -> Any:
@@ -59,7 +60,7 @@ def write_sequence(root: Path, count: int = 6) -> Path:
     frames = write_frames(root / "JPEGImages" / "480p" / "square", count)
     for number in range(count - 1):
         ids = mask(number)
-        if number in HIDDEN:
+        if number in OCCLUDED:
             ids[ids == 3] = 0
         write_mask(root / "Annotations" / "480p" / "square" / f"{number:05d}.png", ids)
     return frames
@@ -74,39 +75,39 @@ def test_the_record_is_what_a_trace_of_the_whole_video_holds(tmp_path: Path, dil
     model = build("segment_guided" if guided else "segment_recurrent", cell="lstm", dilations=[dilation], levels=[8])
     (layer,) = memory_layers(model)
     first = mask(0) if guided else None
-    film = film_memory(model, open_footage(write_frames(tmp_path / "a")), first, layer, 7 if guided else 1)
+    recording = record(model, open_video(write_frames(tmp_path / "a")), first, layer, 7 if guided else 1)
     with torch.no_grad(), nn.trace(layer.module) as trace:
         model(small_video(), small_masks() if guided else None)
 
     f, c = (series[0].numpy() for series in (trace.gates["f"], trace.states["c"]))  # (T, K d², C, h, w)
     offset = dilation**2 if guided else 0  # of the second object's grids
-    assert film.memory is not None
-    assert film.keep is not None
-    assert film.memory.shape == (6, 8, 4, 6)
+    assert recording.memory is not None
+    assert recording.keep is not None
+    assert recording.memory.shape == (6, 8, 4, 6)
     d = dilation
     for y, x in np.ndindex(4, 6):  # a grid holds every d-th cell
         row = offset + (y % d) * d + x % d
         one_f, one_c = (series[:, row, :, y // d, x // d] for series in (f, c))  # (T, C)
-        np.testing.assert_allclose(film.memory[:, :, y, x], one_c, atol=5e-3)
-        np.testing.assert_allclose(film.keep[:, :, y, x], one_f, atol=5e-3)
-        np.testing.assert_allclose(film.gates["f"][:, y, x], one_f.mean(1), atol=1e-5)
-        np.testing.assert_allclose(film.states["c"][:, y, x], np.abs(one_c).mean(1), atol=1e-5)
-    assert film.signed == {"g"}
+        np.testing.assert_allclose(recording.memory[:, :, y, x], one_c, atol=5e-3)
+        np.testing.assert_allclose(recording.keep[:, :, y, x], one_f, atol=5e-3)
+        np.testing.assert_allclose(recording.gates["f"][:, y, x], one_f.mean(1), atol=1e-5)
+        np.testing.assert_allclose(recording.states["c"][:, y, x], np.abs(one_c).mean(1), atol=1e-5)
+    assert recording.signed == {"g"}
 
 
 def test_the_share_that_is_kept_is_the_cells_own_gate(tmp_path: Path) -> None:
-    footage = open_footage(write_frames(tmp_path / "a", 3))
+    video = open_video(write_frames(tmp_path / "a", 3))
     for cell, gate, sign in (("gru", "z", 1), ("mgu", "f", -1)):
         model = build("segment_recurrent", cell=cell, levels=[16])
         (layer,) = memory_layers(model)
-        film = film_memory(model, footage, None, layer, 1)
-        assert film.keep is not None
-        expected = film.gates[gate] if sign > 0 else 1 - film.gates[gate]
-        np.testing.assert_allclose(film.keep.mean(1, dtype=np.float32), expected, atol=1e-3)
+        recording = record(model, video, None, layer, 1)
+        assert recording.keep is not None
+        expected = recording.gates[gate] if sign > 0 else 1 - recording.gates[gate]
+        np.testing.assert_allclose(recording.keep.mean(1, dtype=np.float32), expected, atol=1e-3)
     model = build("segment_recurrent", cell="rnn_tanh", levels=[16])
-    film = film_memory(model, footage, None, memory_layers(model)[0], 1)
-    assert film.keep is None
-    assert film.memory is not None
+    recording = record(model, video, None, memory_layers(model)[0], 1)
+    assert recording.keep is None
+    assert recording.memory is not None
 
 
 def test_layers_are_listed_as_they_run() -> None:
@@ -120,21 +121,21 @@ def test_layers_are_listed_as_they_run() -> None:
 def test_backwards_layers_are_recorded_too(tmp_path: Path) -> None:
     model = build("segment_recurrent", levels=[16], bidirectional=True)
     layer = memory_layers(model)[1]
-    film = film_memory(model, open_footage(write_frames(tmp_path / "a")), None, layer, 1)
+    recording = record(model, open_video(write_frames(tmp_path / "a")), None, layer, 1)
     with torch.no_grad(), nn.trace(layer.module) as trace:
         model(small_video())
-    assert film.memory is not None
-    np.testing.assert_allclose(film.memory, trace.states["c"][1][:, 0].numpy(), atol=5e-3)
+    assert recording.memory is not None
+    np.testing.assert_allclose(recording.memory, trace.states["c"][1][:, 0].numpy(), atol=5e-3)
 
 
 def test_cells_are_where_the_mask_is(tmp_path: Path) -> None:
     model = build("segment_recurrent", levels=[8])
-    film = film_memory(model, open_footage(write_frames(tmp_path / "a", 1)), None, memory_layers(model)[0], 1)
+    recording = record(model, open_video(write_frames(tmp_path / "a", 1)), None, memory_layers(model)[0], 1)
     one = np.zeros((1, *SIZE), bool)
     one[0, 8:16, 16:20], one[0, 31, 39] = True, True
     expected = np.zeros((1, 4, 6))
     expected[0, 1, 2], expected[0, 3, 4] = 0.5, 1 / 64
-    np.testing.assert_allclose(film.cells(one), expected)
+    np.testing.assert_allclose(recording.cells(one), expected)
 
 
 # what is kept
@@ -158,14 +159,14 @@ def test_surviving_memory_is_the_product_of_the_gates_over_the_objects_cells() -
 
 
 def test_what_is_found_with_and_without_memory_is_what_the_network_finds(tmp_path: Path) -> None:
-    footage = open_footage(write_sequence(tmp_path))
-    truth = find_truth(footage)
+    video = open_video(write_sequence(tmp_path))
+    truth = find_truth(video)
     model = build("segment_recurrent", levels=[8])
     with torch.no_grad():
         model.decoder.cores["8"].project.weight *= 30  # so that the memory matters
-    film = film_memory(model, footage, None, memory_layers(model)[0], 1)
-    kept = measure_retention(model, footage, None, film, truth, 3)
-    assert np.flatnonzero(kept.hidden).tolist() == HIDDEN
+    recording = record(model, video, None, memory_layers(model)[0], 1)
+    kept = measure_retention(model, video, None, recording, truth, 3)
+    assert np.flatnonzero(kept.occluded).tolist() == OCCLUDED
 
     def by_hand(erase: list[int]) -> list[float]:
         """J at the size that the network sees, the state dropped before some frames."""
@@ -180,14 +181,14 @@ def test_what_is_found_with_and_without_memory_is_what_the_network_finds(tmp_pat
                 for one in (full, mask(t) == 3, mask(t) == 7)
             )
             marked = p & ~other
-            found.append(np.nan if t in (*HIDDEN, 5) else (marked & true).sum() / (marked | true).sum())
+            found.append(np.nan if t in (*OCCLUDED, 5) else (marked & true).sum() / (marked | true).sum())
         return found
 
     assert kept.erased is not None
     np.testing.assert_allclose(kept.found, by_hand([]), atol=1e-6)
-    np.testing.assert_allclose(kept.erased, by_hand(HIDDEN), atol=1e-6)
+    np.testing.assert_allclose(kept.erased, by_hand(OCCLUDED), atol=1e-6)
     assert np.nanmax(np.abs(kept.found - kept.erased)) > 0.01
-    true_areas = [((mask(t) == 3) & (t not in HIDDEN) | (mask(t) == 7)).mean() for t in range(5)]
+    true_areas = [((mask(t) == 3) & (t not in OCCLUDED) | (mask(t) == 7)).mean() for t in range(5)]
     assert kept.true_areas is not None
     np.testing.assert_allclose(kept.true_areas, [*true_areas, np.nan], atol=0.01)
 
@@ -201,36 +202,35 @@ def test_erasing_spares_the_previous_mask(tmp_path: Path) -> None:
         found, _ = model.step(small_video()[:, 1], erased)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(erased["previous"], state["previous"])
-    footage = open_footage(write_sequence(tmp_path))
-    film = film_memory(model, footage, mask(0), memory_layers(model)[0], 3)
-    kept = measure_retention(model, footage, mask(0), film, find_truth(footage), 3)
+    video = open_video(write_sequence(tmp_path))
+    recording = record(model, video, mask(0), memory_layers(model)[0], 3)
+    kept = measure_retention(model, video, mask(0), recording, find_truth(video), 3)
     assert kept.alone
     assert kept.erased is not None
-    before = np.arange(6) < HIDDEN[0]
+    before = np.arange(6) < OCCLUDED[0]
     np.testing.assert_array_equal(kept.erased[before], kept.found[before])
 
 
 def test_the_truth_beside_a_sequence_is_found(tmp_path: Path) -> None:
     frames = write_sequence(tmp_path)
-    footage = open_footage(frames)
-    truth = find_truth(footage)
+    video = open_video(frames)
+    truth = find_truth(video)
     assert truth is not None
     assert truth.objects() == [3, 7]
-    assert np.flatnonzero(hidden_frames(truth, footage, 3)).tolist() == HIDDEN
-    assert not hidden_frames(truth, footage, 7).any()
-    model = build("segment_recurrent")
-    assert choose_object(None, model, footage, None, truth) == 3
-    assert choose_object(7, model, footage, None, truth) == 7
-    with pytest.raises(LstmzooError, match="there is no object 5 in square; it has 3, 7"):
-        choose_object(5, model, footage, None, truth)
+    assert np.flatnonzero(occluded_frames(truth, video, 3)).tolist() == OCCLUDED
+    assert not occluded_frames(truth, video, 7).any()
+    assert choose_object(None, video, None, truth) == 3
+    assert choose_object(7, video, None, truth) == 7
+    with pytest.raises(LstmzooError, match=r"5 in square.* 3, 7"):
+        choose_object(5, video, None, truth)
 
     said = {"square": {"visible": {"7": [1, 0.6, 0.4, 0.0, 0.7, 1], "3": [1] * 6}}}  # the data set's own word counts
     (tmp_path / "occlusions.json").write_text(json.dumps(said))
-    truth = find_truth(footage)
+    truth = find_truth(video)
     assert truth is not None
-    assert np.flatnonzero(hidden_frames(truth, footage, 7)).tolist() == [2, 3]
-    assert choose_object(None, model, footage, None, truth) == 7
-    assert find_truth(open_footage(write_frames(tmp_path / "alone"))) is None
+    assert np.flatnonzero(occluded_frames(truth, video, 7)).tolist() == [2, 3]
+    assert choose_object(None, video, None, truth) == 7
+    assert find_truth(open_video(write_frames(tmp_path / "alone"))) is None
 
 
 def test_without_truth_an_object_is_hidden_when_it_is_no_longer_found() -> None:
@@ -268,12 +268,12 @@ def test_the_sheet_shows_what_is_before_within_and_after_the_first_occlusion() -
     assert choose_frames(np.ones(1, bool)) == [0]
 
 
-def inspect(checkpoint: Path, *arguments: object) -> None:
-    run([f"ckpt_path={checkpoint}", *map(str, arguments), "device=cpu"])
+def inspect(checkpoint: Path, *arguments: object) -> int:
+    return main(["inspect", f"ckpt_path={checkpoint}", *map(str, arguments), "device=cpu"])
 
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    "pyramid": ("segment_recurrent", {"dilations": [1, 2], "cell": "gru"}),
+    "dilations": ("segment_recurrent", {"dilations": [1, 2], "cell": "gru"}),
     "both ways": ("segment_recurrent", {"bidirectional": True}),
     "tanh": ("segment_recurrent", {"cell": "rnn_tanh"}),
     "no memory": ("segment_framewise", {}),
@@ -287,7 +287,7 @@ def test_inspect_writes_pictures_a_video_and_a_table(tmp_path: Path, case: str, 
     checkpoint = save_checkpoint(tmp_path / "run" / "checkpoints" / "best.ckpt", name, **arguments)
     frames = write_sequence(tmp_path / "davis")
     more = [f"first_mask={tmp_path / 'davis' / 'Annotations' / '480p'}"] if case == "guided" else []
-    inspect(checkpoint, f"input={frames}", *more)
+    assert inspect(checkpoint, f"input={frames}", *more) == 0
     output = tmp_path / "run" / "inspect_square"
     assert {path.name for path in output.iterdir()} == {"memory.png", "memory.mp4", "retention.png", "retention.csv"}
     for picture_name in ("memory.png", "retention.png"):
@@ -298,18 +298,17 @@ def test_inspect_writes_pictures_a_video_and_a_table(tmp_path: Path, case: str, 
     with open(output / "retention.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["frame"] for row in rows] == [f"{number:05d}" for number in range(6)]
-    assert [int(row["hidden"]) for row in rows] == [0, 0, 1, 1, 0, 0]
+    assert [int(row["occluded"]) for row in rows] == [0, 0, 1, 1, 0, 0]
     assert bool(rows[4]["J_erased"]) == (case not in ("no memory", "both ways"))
     assert bool(rows[3]["surviving"]) == (case not in ("no memory", "tanh"))
     out = capsys.readouterr().out
-    assert "Object 3 is hidden in frames 00002 to 00003" in out
-    assert ("no recurrent memory" in out) == (case == "no memory")
+    assert "00002 to 00003" in out
 
 
 def test_inspect_a_video_without_truth(tmp_path: Path) -> None:
     checkpoint = save_checkpoint(tmp_path / "a.ckpt", "segment_recurrent")
     frames = write_frames(tmp_path / "clip")
-    inspect(checkpoint, f"input={frames}", f"output={tmp_path / 'out'}", "max_frames=3", "layer=0")
+    assert inspect(checkpoint, f"input={frames}", f"output={tmp_path / 'out'}", "max_frames=3", "layer=0") == 0
     with open(tmp_path / "out" / "retention.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 3
@@ -317,16 +316,16 @@ def test_inspect_a_video_without_truth(tmp_path: Path) -> None:
 
 
 MISTAKES = {
-    "input=missing": "there is no input",
-    "input=clip layer=2": r"there is no layer 2; this network has 0 \(stride 16\), 1 \(stride 8\)",
-    "input=clip object=4": "there is no object 4 in clip; it has 1",
-    "input=clip first_mask=first.png": "takes no first mask",
-    "input=clip max_frames=0": "max_frames must be at least 1",
+    "input=missing": ["missing"],
+    "input=clip layer=2": ["layer 2", "0 (stride 16), 1 (stride 8)"],
+    "input=clip object=4": ["object 4", "clip"],
+    "input=clip first_mask=first.png": ["first_mask", "segment_guided"],
+    "input=clip max_frames=0": ["max_frames", "0"],
 }
 
 
 @pytest.mark.parametrize("arguments", MISTAKES)
-def test_mistakes_of_inspect_are_one_message(tmp_path: Path, arguments: str) -> None:
+def test_mistakes_of_inspect_are_one_message(tmp_path: Path, arguments: str, capsys: Any) -> None:
     checkpoint = save_checkpoint(tmp_path / "a.ckpt", "segment_recurrent")
     write_frames(tmp_path / "clip", 2)
     write_mask(tmp_path / "first.png", mask(0))
@@ -334,6 +333,7 @@ def test_mistakes_of_inspect_are_one_message(tmp_path: Path, arguments: str) -> 
         f"{key}={tmp_path / value if key in ('input', 'first_mask') else value}"
         for key, _, value in (word.partition("=") for word in arguments.split())
     ]
-    with pytest.raises(LstmzooError, match=MISTAKES[arguments]):
-        inspect(checkpoint, *words, f"output={tmp_path / 'out'}")
+    assert inspect(checkpoint, *words, f"output={tmp_path / 'out'}") == 2
+    said = capsys.readouterr().err
+    assert all(part in said for part in MISTAKES[arguments])
     assert not (tmp_path / "out").exists()

@@ -14,7 +14,7 @@ from lstmzoo.data import DAVIS
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.segmentation.data import MaskFolder
 from lstmzoo.segmentation.data.inspection import doubtful_masks
-from lstmzoo.segmentation.video_sources import find_footage
+from lstmzoo.segmentation.video_sources import find_videos
 
 LARGE = (60, 80)
 
@@ -174,7 +174,7 @@ def test_frames_are_in_the_order_of_their_numbers(tmp_path, suffix):
     assert [path.stem for path in data.sequences[0].frames] == [str(t) for t in range(1, 13)]
     assert data[0]["masks"][:, 0, 0].tolist() == list(range(1, 13))
     assert np.abs(data[0]["video"][:, 0, 0, 0].numpy() - np.arange(18, 114, 8)).max() < 4
-    assert [one.name for one in find_footage(tmp_path)[0]] == [str(t) for t in range(1, 13)]
+    assert [one.name for one in find_videos(tmp_path)[0]] == [str(t) for t in range(1, 13)]
 
 
 def test_failing_frames_are_in_order_and_not_complete(failing):

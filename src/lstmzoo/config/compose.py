@@ -311,7 +311,7 @@ def _hydra_compose(config_name: str, overrides: Sequence[Override]) -> DictConfi
         if override.key_or_group in choices and not override.is_delete():
             valid = choices[override.key_or_group]
             choice = override.value()
-            if choice not in valid:
+            if choice is not None and choice not in valid:
                 raise LstmzooError(unknown_choice(override.key_or_group, choice, valid))
     try:
         with initialize_config_dir(str(config_dir()), version_base=VERSION_BASE, job_name=config_name):

@@ -1,7 +1,7 @@
 """Models by name: encoders, a recurrent core and heads; see :func:`list_models` and :func:`create_model`."""
 
 from lstmzoo.models.checkpoint import load, read_contract, save_contract
-from lstmzoo.models.encoders import list_encoders
+from lstmzoo.models.encoder_names import list_encoders
 from lstmzoo.models.registry import create_model, list_models, register_model
 
 __all__ = [

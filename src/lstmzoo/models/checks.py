@@ -6,7 +6,7 @@ from torch import Tensor
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.nn import Cell, get_cell
-from lstmzoo.nn.engine.native.traceable import is_traced
+from lstmzoo.nn.engines.native.traceable import is_traced
 
 MARGIN = 0.5  # beyond 0..1 that is let pass: interpolation overshoots
 

@@ -1,56 +1,41 @@
-"""Frame encoders: one image in, one feature vector out."""
+"""Encoders of images, of three kinds: one vector, a grid of vectors, or maps at several strides come out.
+
+    vector    (N, C, H, W) → (N, F)                      action recognition
+    grid      (B, 3, S, S) → (B, cells, C)               captioning
+    pyramid   (B, T, 3, H, W) → (B, T, C_s, h_s, w_s)    segmentation, one map for each stride s
+
+Each is a small network of our own or one of timm; `encoder_weights` says where ImageNet weights come from.
+"""
 
 from __future__ import annotations
 
-import pickle
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+import hashlib
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.models.encoder_names import UNPADDED, is_small
+from lstmzoo.models.encoder_weights import build_network, upgrade_weights
+from lstmzoo.models.frame_input import FrameInput
+from lstmzoo.models.small_encoders import SmallCNN, SmallGrid, SmallPyramid, check_least_size
 
-SMALL_CNN = "small_cnn"
-MIN_SIZE = 32
-
-_fetching = ContextVar("_fetching", default=True)
-
-
-@contextmanager
-def weights_follow() -> Iterator[None]:
-    """Build pretrained encoders without their ImageNet weights: those of a checkpoint are loaded into them next.
-
-    To fetch them first would be waste, and fail offline; but that an encoder was pretrained must be known later, too.
-    """
-    before = _fetching.set(False)
-    try:
-        yield
-    finally:
-        _fetching.reset(before)
+SMALL_COLOURS = ((0.5,) * 3, (0.25,) * 3)  # mean and std
+SIZE, SMALL_SIZE = 224, 96  # sides of the images that grids are made of, in pixels
+STRIDES = (4, 8, 16, 32)
 
 
-def fetching() -> bool:
-    """Whether ImageNet weights are wanted, or others follow."""
-    return _fetching.get()
-
-
-def list_encoders() -> list[str]:
-    """List the encoder names: ``small_cnn`` and every torchvision classification network."""
-    return [SMALL_CNN, *torchvision_names()]
-
-
-def build_encoder(name: str, in_channels: int, feature_size: int, pretrained: bool = False) -> nn.Module:
-    """Build an encoder (N, in_channels, H, W) → (N, feature_size).
+def create_vector_encoder(
+    name: str, in_channels: int, feature_size: int, pretrained: bool = False
+) -> VectorEncoder | SmallCNN:
+    """Build an encoder (N, in_channels, H, W) → (N, feature_size) of frames that are at least 32 × 32.
 
     Args:
-        name: one of :func:`list_encoders`.
+        name: one of ``list_encoders("vector")``, perhaps with timm's tag of its weights: ``resnet50.tv_in1k``.
         in_channels: channels of the frames, 1 to 3.
         feature_size: length of the feature vector.
-        pretrained: start from torchvision's ImageNet weights.
+        pretrained: start from ImageNet weights.
 
     Returns:
         The encoder.
@@ -58,150 +43,195 @@ def build_encoder(name: str, in_channels: int, feature_size: int, pretrained: bo
     Raises:
         LstmzooError: unknown name, or weights that do not exist or cannot be had.
     """
-    if name == SMALL_CNN:
-        if pretrained:
-            raise LstmzooError(
-                f"the encoder {SMALL_CNN!r} has no ImageNet weights; "
-                "choose a torchvision encoder such as 'resnet18', or pretrained_encoder=False"
-            )
+    if is_small("vector", name, pretrained):
         return SmallCNN(in_channels, feature_size)
-    if name not in torchvision_names():
-        raise LstmzooError(unknown_choice("encoder", name, list_encoders()))
-    return Backbone(name, in_channels, feature_size, pretrained)
+    return VectorEncoder(name, in_channels, feature_size, pretrained)
 
 
-class SmallCNN(nn.Module):
-    """Four convolutions of stride 2, each with BatchNorm and ReLU; 4 × 4 pooled cells; one linear map.
-
-    About 3.2 million multiply-adds for a grey frame of 64 × 64. The 4 × 4 cells keep the rough layout of the frame.
-    BatchNorm learns in fewer epochs here than GroupNorm; in evaluation both treat every frame by itself.
+def create_grid_encoder(name: str, pretrained: bool = True) -> GridEncoder:
+    """Build an encoder of images to grids of features.
 
     Args:
-        in_channels: channels of the frames.
-        feature_size: length of the feature vector.
+        name: one of ``list_encoders("grid")``, perhaps with timm's tag of its weights.
+        pretrained: with ImageNet weights; ``small`` has none and always starts from scratch.
+
+    Returns:
+        The encoder, in evaluation mode.
+
+    Raises:
+        LstmzooError: unknown name, or weights that cannot be had.
     """
-
-    widths = (16, 32, 64, 64)
-    cells = 4
-
-    def __init__(self, in_channels: int, feature_size: int) -> None:
-        super().__init__()
-        blocks: list[nn.Module] = []
-        channels = in_channels
-        for width in self.widths:
-            blocks += [
-                nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(width),
-                nn.ReLU(inplace=True),
-            ]
-            channels = width
-        self.blocks = nn.Sequential(*blocks)
-        self.pool = nn.AdaptiveAvgPool2d(self.cells)
-        self.project = nn.Linear(channels * self.cells**2, feature_size)
-        self.to(memory_format=torch.channels_last)  # a third faster on the CPU
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Encode frames (N, C, H, W), H and W at least 32, to features (N, feature_size)."""
-        _check_size(x)
-        return self.project(self.pool(self.blocks(x)).flatten(1))
+    if is_small("grid", name, False):
+        return GridEncoder(name, SmallGrid(), SmallGrid.widths[-1], SMALL_SIZE, SMALL_COLOURS, False).eval()
+    network = build_network(name, pretrained=pretrained)
+    if network.num_features == network.feature_info[-1]["num_chs"]:  # nothing between the last stage and the pooling
+        network.prune_intermediate_layers(1, prune_head=True)
+    else:
+        network.reset_classifier(0)
+    return GridEncoder(name, network, network.num_features, SIZE, colours(network), pretrained).eval()
 
 
-class Backbone(nn.Module):
-    """A torchvision classification network with a linear map to the features in place of its classifier.
-
-    Frames of one or two channels are repeated to three (grey, grey, grey; grey, difference, grey), so that the first
-    convolution and its ImageNet weights stay as they are. Frames smaller than the network was made for are enlarged,
-    and for networks of one fixed size (ViT, MaxViT) always brought to that size.
+def create_pyramid(name: str, pretrained: bool = False) -> FeaturePyramid:
+    """Build an encoder of frames to maps at strides 4, 8, 16 (and 32 of networks of timm).
 
     Args:
-        name: torchvision's name.
+        name: one of ``list_encoders("pyramid")``, perhaps with timm's tag of its weights.
+        pretrained: with ImageNet weights; ``small`` has none.
+
+    Returns:
+        The encoder, in training mode.
+
+    Raises:
+        LstmzooError: unknown name, or weights that do not exist or cannot be had.
+    """
+    if is_small("pyramid", name, pretrained):
+        return FeaturePyramid(SmallPyramid(), SmallPyramid.levels, SMALL_COLOURS, False).train()
+    network = build_network(name, pretrained=pretrained)
+    levels = {i: info for i, info in enumerate(network.feature_info) if info["reduction"] in STRIDES}
+    network.prune_intermediate_layers(list(levels), prune_norm=True, prune_head=True)
+    pairs = {index: (info["reduction"], info["num_chs"]) for index, info in levels.items()}
+    return FeaturePyramid(network, pairs, colours(network), pretrained).train()
+
+
+Colours = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+def colours(network: nn.Module) -> Colours:
+    """Mean and std of the colours that a network of timm was trained with."""
+    config: Any = network.pretrained_cfg
+    return tuple(config["mean"]), tuple(config["std"])
+
+
+class VectorEncoder(nn.Module):
+    """A network of timm with a linear map to the features in place of its classifier.
+
+    Frames smaller than the network was made for are enlarged, and for networks of one fixed size (ViT, Swin, MaxViT)
+    always brought to that size.
+
+    Args:
+        name: one of ``list_encoders("vector")``.
         in_channels: channels of the frames, 1 to 3.
         feature_size: length of the feature vector.
-        pretrained: start from torchvision's default (ImageNet) weights.
+        pretrained: start from ImageNet weights.
     """
 
     def __init__(self, name: str, in_channels: int, feature_size: int, pretrained: bool = False) -> None:
         super().__init__()
-        self.channels = [i % in_channels for i in range(3)]
-        self.fixed_size = name.startswith(("vit_", "maxvit"))
-        network, self.least_size = torchvision_network(name, pretrained)
-        width = _remove_classifier(network)
+        network = build_network(name, in_channels, pretrained)
+        network.reset_classifier(0)
+        self.normalisation = colours(network)
+        config = network.pretrained_cfg
+        self.fixed_size = tuple(config["input_size"][1:]) if config.get("fixed_input_size") else None
+        self.least_size = 75 if name.startswith(UNPADDED) else 1
         self.network = network
-        self.project = nn.Linear(width, feature_size)
+        self.project = nn.Linear(network.head_hidden_size, feature_size)
+        self.register_load_state_dict_pre_hook(upgrade_weights)
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode frames (N, C, H, W), H and W at least 32, to features (N, feature_size)."""
-        _check_size(x)
-        x = x[:, self.channels]
-        size = tuple(x.shape[2:])
-        wanted = self.least_size
-        if not self.fixed_size:
-            wanted = (max(size[0], wanted[0]), max(size[1], wanted[1]))
-        if wanted != size:
-            x = nn.functional.interpolate(x, wanted, mode="bilinear", align_corners=False)
+        check_least_size(x)
+        size = self.fixed_size or tuple(max(side, self.least_size) for side in x.shape[2:])
+        if size != tuple(x.shape[2:]):
+            x = F.interpolate(x, size, mode="bilinear", align_corners=False)
         return self.project(self.network(x))
 
 
-def _check_size(x: Tensor) -> None:
-    if min(x.shape[-2:]) < MIN_SIZE:
-        raise ValueError(f"frames must be at least {MIN_SIZE} x {MIN_SIZE}; got shape {tuple(x.shape)}")
+class KeepsStatistics(nn.Module):
+    """An encoder whose batch normalisation keeps its statistics where it is pretrained or frozen.
 
-
-def torchvision_names() -> list[str]:
-    import torchvision  # takes a second; only those who ask for it pay
-
-    return sorted(torchvision.models.list_models(module=torchvision.models))
-
-
-def torchvision_network(name: str, pretrained: bool) -> tuple[nn.Module, tuple[int, int]]:
-    """A torchvision network, and the least frame size (H, W) it is made for."""
-    from torchvision.models import get_model, get_model_weights
-
-    weights = get_model_weights(name).DEFAULT
-    size = weights.meta["min_size"]
-    options: dict[str, Any] = {"image_size": size[0]} if name.startswith("vit_") else {}
-    pretrained = pretrained and fetching()
-    if pretrained:
-        _fetch(name, weights)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # GoogLeNet and Inception announce a change of initialisation
-        network = get_model(name, weights=weights if pretrained else None, **options)
-    if hasattr(network, "transform_input"):
-        network.transform_input = True  # GoogLeNet's and Inception's weights come from [-1, 1] images
-    if hasattr(network, "aux_logits"):
-        network.aux_logits = False
-        for branch in ("aux1", "aux2", "AuxLogits"):
-            if hasattr(network, branch):
-                setattr(network, branch, None)
-    return network, (size[0], size[1])
-
-
-def _fetch(name: str, weights: Any) -> None:
-    """Get the weights into torch's cache, verify their hash, and prove that the file holds nothing but tensors.
-
-    torchvision then reads the cached file, and brings old names of parameters up to date, but would also unpickle
-    objects; so it is read here first with ``weights_only``.
+    Few images, those of one video at that, would only blur what ImageNet has shown.
     """
-    try:
-        weights.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
-        folder = f"{torch.hub.get_dir()}/checkpoints"
-        raise LstmzooError(
-            f"cannot get the ImageNet weights of encoder {name!r}: {error}\n"
-            f"Download {weights.url} elsewhere and put it into {folder}/ (set TORCH_HOME to move that folder), "
-            "or choose pretrained_encoder=False"
-        ) from error
+
+    pretrained: bool
+
+    def train(self, mode: bool = True) -> Any:
+        super().train(mode)
+        if self.pretrained or not any(weight.requires_grad for weight in self.parameters()):
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
 
 
-def _remove_classifier(network: nn.Module) -> int:
-    """Replace the last map to the 1000 classes by the identity; return how many features reach it."""
-    for path, module in reversed(list(network.named_modules())):
-        if isinstance(module, nn.Linear) and module.out_features == 1000:
-            width = module.in_features
-        elif isinstance(module, nn.Conv2d) and module.out_channels == 1000:  # SqueezeNet
-            width = module.in_channels
-        else:
-            continue
-        network.set_submodule(path, nn.Identity())
-        return width
-    raise LstmzooError(f"{type(network).__name__} has no classifier of 1000 classes to replace")
+class GridEncoder(KeepsStatistics):
+    """Images (B, 3, S, S) uint8 → grid features (B, N, C), the cells row by row.
+
+    Args:
+        name: what the network is called.
+        network: with ``forward_features``, (B, 3, S, S) normalised → (B, C, h, w), N = h · w.
+        channels: C.
+        image_size: S, in pixels.
+        normalisation: mean and std of each colour in 0..1.
+        pretrained: whether it starts from weights worth keeping.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, name: str, network: nn.Module, channels: int, image_size: int, normalisation: Colours, pretrained: bool
+    ) -> None:
+        super().__init__()
+        self.name, self.channels, self.image_size = name, channels, image_size
+        self.normalisation, self.pretrained = normalisation, pretrained
+        self.network: Any = network.to(memory_format=torch.channels_last)  # twice as fast on the CPU
+        for key, values in zip(("mean", "std"), normalisation, strict=True):
+            self.register_buffer(key, torch.tensor(values)[:, None, None], persistent=False)
+        self.register_load_state_dict_pre_hook(upgrade_weights)
+
+    @property
+    def key(self) -> str:
+        """What features depend on, in a word: network, transform, and the weights as they are now."""
+        digest = hashlib.blake2b(digest_size=8)
+        for tensor in self.state_dict().values():
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        mean, std = self.normalisation
+        return f"{self.name} {self.image_size}px mean={mean} std={std} weights={digest.hexdigest()}"
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Encode images (B, 3, S, S) uint8 to (B, N, C)."""
+        x = (images.to(self.mean.dtype) / 255 - self.mean) / self.std
+        return self.network.forward_features(x).flatten(2).transpose(1, 2)
+
+
+class FeaturePyramid(KeepsStatistics):
+    """Frames (B, T, 3, H, W) → one map (B, T, C_s, h_s, w_s) per stride s, the finest first.
+
+    Frames whose sides are no multiple of the largest stride are padded at the bottom and on the right, with the mean
+    colour, so h_s = ⌈H / S⌉ · S / s for the largest stride S.
+
+    Args:
+        stages: with ``forward_intermediates``, (N, 3, H, W) normalised → maps (N, C_s, h_s, w_s).
+        levels: which of its maps are wanted, and stride and channels of each.
+        normalisation: mean and std of each colour in 0..1.
+        pretrained: whether it starts from weights worth keeping.
+
+    Attributes:
+        strides: those of the maps, 4, 8, 16 and perhaps 32.
+        channels: C_s of each.
+    """
+
+    def __init__(
+        self, stages: nn.Module, levels: dict[int, tuple[int, int]], normalisation: Colours, pretrained: bool
+    ) -> None:
+        super().__init__()
+        self.pretrained = pretrained
+        self.input = FrameInput("rgb", *normalisation)
+        self.indices = list(levels)
+        self.strides = tuple(stride for stride, _ in levels.values())
+        self.channels = tuple(channels for _, channels in levels.values())
+        self.stages: Any = stages.to(memory_format=torch.channels_last)  # faster on the CPU
+        self.register_load_state_dict_pre_hook(upgrade_weights)
+
+    def forward(self, video: Tensor) -> list[Tensor]:
+        """Encode frames (B, T, 3 or 1, H, W), uint8 in 0..255 or floating in 0..1."""
+        frames, _ = self.input(video)
+        x = pad_to_multiple(frames.flatten(0, 1), self.strides[-1]).contiguous(memory_format=torch.channels_last)
+        maps = self.stages.forward_intermediates(x, indices=self.indices, intermediates_only=True)
+        return [one.unflatten(0, video.shape[:2]) for one in maps]
+
+
+def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    """Pad (..., H, W) with zeros at the bottom and on the right to multiples of a number."""
+    height, width = images.shape[-2:]
+    return F.pad(images, (0, -width % multiple, 0, -height % multiple))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models.checkpoint_file import WEIGHT_TYPES
 from lstmzoo.models.contract import leaves
-from lstmzoo.models.encoders import weights_follow
+from lstmzoo.models.encoder_weights import skip_pretrained_weights
 from lstmzoo.models.registry import create_model
 
 MORE = 1000
@@ -40,7 +40,7 @@ def rebuild(name: str, args: dict[str, Any], weights: dict[str, Tensor], origin:
     """
     try:
         _check_numbers(args, weights)
-        with weights_follow(), _no_more_than(weights):
+        with skip_pretrained_weights(), _no_more_than(weights):
             _try_on_meta(name, args, weights)
             model = create_model(name, **args)
         model.load_state_dict(weights)

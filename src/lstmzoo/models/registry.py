@@ -57,7 +57,7 @@ def create_model(name: str, pretrained: bool = False, **overrides: Any) -> nn.Mo
     try:
         model = build(**arguments)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise LstmzooError(f"model {name!r} cannot be built with {overrides}: {error}") from error
+        raise LstmzooError(f"model {name!r} cannot be built: {error} (of {overrides})") from error
     model.model_name = name  # type: ignore[assignment]
     model.model_args = arguments  # type: ignore[assignment]
     return model

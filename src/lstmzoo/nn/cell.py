@@ -15,14 +15,14 @@ from lstmzoo.nn.declaration import check_declaration
 Activation = Callable[[Tensor], Tensor]
 
 
-class Split(NamedTuple):
+class SeparateTerms(NamedTuple):
     """A gate's pre-activation with its two products kept apart: ``x`` is W x + b, ``h`` is R h + b'."""
 
     x: Tensor
     h: Tensor
 
 
-class Late(NamedTuple):
+class Deferred(NamedTuple):
     """A gate's pre-activation that waits for the vector its recurrent matrix acts on: ``z.n(r * s.h)``."""
 
     x: Tensor  # W x + b
@@ -33,15 +33,15 @@ class Late(NamedTuple):
         return self.x + self.recurrent(v)
 
 
-class Raw(NamedTuple):
+class ManualProjection(NamedTuple):
     """The input before any map, for cells that change x and h first: ``z = z(x, h)`` gives the pre-activations."""
 
     x: Tensor
-    maps: Callable[[Tensor, Tensor], Any]
+    project: Callable[[Tensor, Tensor], Any]
 
     def __call__(self, x: Tensor, h: Tensor) -> Any:
         """Return the pre-activations of every gate for this x and this h."""
-        return self.maps(x, h)
+        return self.project(x, h)
 
 
 class Cell:
@@ -76,17 +76,18 @@ class Cell:
         vector_init: value that a vector starts with, where it is not drawn like the weights (gains start at 1).
         matrices: further learned maps: name → (to, from), each ``"hidden"`` or ``"input"``; ``p.q(v)`` applies one.
         constants: names of vectors of hidden size that are not learned; `make_constants` gives their values.
-        split: gates that arrive as `Split`, W x and R h apart (GRU's candidate; layer normalisation).
+        separate_terms: gates that arrive as `SeparateTerms`, W x and R h apart (GRU's candidate; layer normalisation).
         input_only: gates that see the input only: they have no rows in R (minimal and simple recurrent units).
-        late: gates that arrive as `Late`, for products with something other than h; they stand last in ``gates``.
-        raw: whether ``z`` arrives as `Raw`, for cells that change x and h before the maps (mogrifier).
+        deferred: gates that arrive as `Deferred`, where R acts on something other than h; they come last in ``gates``.
+        manual_projection: whether ``z`` arrives as `ManualProjection`, for cells that change x and h before the maps
+            (mogrifier).
         below: a state of the layer below that the step sees as ``z.below`` (zeros in the lowest layer), or None.
         biased: whether the maps have biases (normalised cells add theirs after the normalisation, as vectors).
-        start: value that a state starts with, where it is not 0.
+        initial_values: value that a state starts with, where it is not 0.
         forget_gate: the gate that keeps the old state when it is 1, if there is one (for bias initialisation).
         input_gate: the gate that admits new content when it is 1, if it is a gate of its own.
-        coupled: whether what the input gate does not admit is kept of the old state, h = (1 − i) h₋ + i n (no forget
-            gate then; for bias initialisation).
+        coupled_input_forget: whether what the input gate does not admit is kept of the old state,
+            h = (1 − i) h₋ + i n (no forget gate then; for bias initialisation).
         zoneout_states: states that ``zoneout`` given as one number acts on, where the cell has them; not counters,
             scales or other states that mean something only together with the rest of the step.
         projectable: whether h may be projected to a smaller size because c alone carries the memory (LSTMP).
@@ -102,16 +103,16 @@ class Cell:
     vector_init: ClassVar[Mapping[str, float]] = {}
     matrices: ClassVar[Mapping[str, tuple[str, str]]] = {}
     constants: ClassVar[tuple[str, ...]] = ()
-    split: ClassVar[tuple[str, ...]] = ()
+    separate_terms: ClassVar[tuple[str, ...]] = ()
     input_only: ClassVar[tuple[str, ...]] = ()
-    late: ClassVar[tuple[str, ...]] = ()
-    raw: ClassVar[bool] = False
+    deferred: ClassVar[tuple[str, ...]] = ()
+    manual_projection: ClassVar[bool] = False
     below: ClassVar[str | None] = None
     biased: ClassVar[bool] = True
-    start: ClassVar[Mapping[str, float]] = {}
+    initial_values: ClassVar[Mapping[str, float]] = {}
     forget_gate: ClassVar[str | None] = None
     input_gate: ClassVar[str | None] = None
-    coupled: ClassVar[bool] = False
+    coupled_input_forget: ClassVar[bool] = False
     zoneout_states: ClassVar[tuple[str, ...]] = ("h", "c")
     projectable: ClassVar[bool] = False
     convolutional: ClassVar[bool] = True
@@ -119,6 +120,7 @@ class Cell:
     name: ClassVar[str | None] = None
     learned: Module | None = None
 
+    bias_in_steps: ClassVar[bool]  # whether b' acts on R h alone, so that it can't be added to W x + b beforehand
     State: ClassVar[Callable[..., Any]]  # a named tuple of the state tensors
     Gates: ClassVar[Callable[..., Any]]  # a named tuple over the gates: their functions
     Inputs: ClassVar[Callable[..., Any]]  # a named tuple over the gates: their pre-activations (and ``below``)
@@ -148,6 +150,7 @@ class Cell:
         if getattr(cls, "gates", None) is None or getattr(cls, "state", None) is None:
             return  # an abstract family of cells
         check_declaration(cls)
+        cls.bias_in_steps = bool(cls.separate_terms or cls.deferred or cls.manual_projection)
         cls.State = _record("State", "state", cls.state)
         cls.Gates = _record("Gates", "gate", tuple(cls.gates))
         cls.Inputs = _record("Inputs", "gate", (*cls.gates, *(("below",) if cls.below else ())))
@@ -188,11 +191,11 @@ class Cell:
         return tuple(gate for gate in self.gates if gate not in self.input_only)
 
     @property
-    def keeping_gate(self) -> tuple[str, int] | None:
+    def retention_gate(self) -> tuple[str, int] | None:
         """The gate that decides how much of the old state is kept, and whether it keeps when it is 1 (+1) or 0 (−1)."""
         if self.forget_gate is not None:
             return self.forget_gate, 1
-        return (self.input_gate, -1) if self.coupled and self.input_gate is not None else None
+        return (self.input_gate, -1) if self.coupled_input_forget and self.input_gate is not None else None
 
     def state_shapes(self, hidden_size: int, output_size: int) -> dict[str, tuple[int, ...]]:
         """Shape of every state tensor of one sequence.

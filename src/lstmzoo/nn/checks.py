@@ -5,13 +5,10 @@ from __future__ import annotations
 import numbers
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from lstmzoo.nn.recurrent import Recurrent
 
 
 def check_arguments(
@@ -55,56 +52,35 @@ def check_arguments(
         raise ValueError("proj_size has to be smaller than hidden_size")
 
 
-def check_dimensions(module: Recurrent, x: Tensor, dimensions: int) -> None:
-    """Check the number of dimensions of an input that is neither one sequence nor packed.
-
-    Raises:
-        ValueError: naming the numbers that are possible and the one found.
-    """
-    if x.dim() == dimensions:
-        return
-    found = f"{x.dim()}D{' tensor' if module.title == 'RNN' else ''}"  # torch.nn.RNN says so, its siblings don't
-    raise ValueError(f"{module.title}: Expected input to be {dimensions - 1}D or {dimensions}D, got {found} instead")
+def wrong_dimensions(title: str, x: Tensor, dimensions: int) -> ValueError:
+    """The error for an input that is neither a batch, of some number of dimensions, nor one sequence, nor packed."""
+    found = f"{x.dim()}D{' tensor' if title == 'RNN' else ''}"  # torch.nn.RNN says so, its siblings don't
+    return ValueError(f"{title}: Expected input to be {dimensions - 1}D or {dimensions}D, got {found} instead")
 
 
-def check_input(module: Recurrent, x: Tensor, dimensions: int) -> None:
+def check_input(x: Tensor, dimensions: int, dtype: torch.dtype, at: int, size: int) -> None:
     """Check type and size of an input.
 
     Args:
-        module: the module it is for.
         x: (T, B, I), or the (N, I) of a PackedSequence.
         dimensions: 3 or 2, accordingly.
+        dtype: of the weights.
+        at: the dimension of its features.
+        size: I.
 
     Raises:
         ValueError: if its type is not that of the weights.
-        RuntimeError: if its size is wrong.
+        RuntimeError: if it has other dimensions or features.
     """
-    weight = getattr(module, module._all_weights[0][0])  # one only: a parametrised weight is computed at every look
-    if x.dtype != weight.dtype and not torch._C._is_any_autocast_enabled():
+    if x.dtype != dtype and not torch._C._is_any_autocast_enabled():
         raise ValueError(
-            f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
-            f"Convert input: input.to({weight.dtype}), or convert model: model.to({x.dtype})"
+            f"RNN input dtype ({x.dtype}) does not match weight dtype ({dtype}). "
+            f"Convert input: input.to({dtype}), or convert model: model.to({x.dtype})"
         )
     if x.dim() != dimensions:
         raise RuntimeError(f"input must have {dimensions} dimensions, got {x.dim()}")
-    module._check_size(x)
-
-
-def check_sequence(module: Recurrent, x: Tensor, dimensions: int) -> None:
-    """Check an input as `check_input` does, and that it has steps.
-
-    Args:
-        module: the module it is for.
-        x: (T, B, I), or the (N, I) of a PackedSequence.
-        dimensions: 3 or 2, accordingly.
-
-    Raises:
-        ValueError: if its type is not that of the weights.
-        RuntimeError: if its size is wrong, or it has no steps.
-    """
-    check_input(module, x, dimensions)
-    if x.size(0) == 0:
-        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+    if x.size(at) != size:
+        raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {size}, got {x.size(at)}")
 
 
 def check_state_dimensions(state: tuple[Tensor, ...], shapes: dict[str, tuple[int, ...]], batched: bool) -> None:
@@ -132,19 +108,18 @@ def check_state_dimensions(state: tuple[Tensor, ...], shapes: dict[str, tuple[in
     raise RuntimeError(f"For {kind} input, the states should be {each}, but got ({found}) tensors")
 
 
-def check_state(module: Recurrent, state: tuple[Tensor, ...], batch: int, shapes: dict[str, tuple[int, ...]]) -> None:
+def check_state(state: tuple[Tensor, ...], layers: int, batch: int, shapes: dict[str, tuple[int, ...]]) -> None:
     """Check the sizes of a first state.
 
     Args:
-        module: the module it is for.
         state: (L·D, B, ...) each.
+        layers: L·D.
         batch: B.
         shapes: what belongs in place of the dots, by the states' names.
 
     Raises:
         RuntimeError: naming the size expected and the one found.
     """
-    layers = module.num_layers * module.num_directions
     for k, (tensor, shape) in enumerate(zip(state, shapes.values(), strict=True)):
         expected = (layers, batch, *shape)
         if tuple(tensor.shape) != expected:
@@ -175,7 +150,7 @@ def check_lengths(lengths: Tensor | Sequence[int], steps: int, batch: int) -> Te
 
 
 def check_reset(reset: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Check where states begin anew.
+    """Check where sequences restart.
 
     Returns:
         The same, bool.
@@ -186,7 +161,6 @@ def check_reset(reset: Tensor, shape: tuple[int, int]) -> Tensor:
     found = torch.as_tensor(reset)
     if tuple(found.shape) != shape:
         raise ValueError(
-            f"reset must say for every step and sequence whether the state begins anew, {shape}, "
-            f"got {tuple(found.shape)}"
+            f"reset must say for every step and sequence whether it restarts, {shape}, got {tuple(found.shape)}"
         )
     return found.bool()

@@ -14,16 +14,16 @@ from torch.nn.utils.rnn import PackedSequence
 
 from lstmzoo.errors import unknown_choice
 from lstmzoo.nn.cell import Cell
-from lstmzoo.nn.maps import Maps
 from lstmzoo.nn.recurrent import Recurrent
 from lstmzoo.nn.registry import get_cell, list_cells
+from lstmzoo.nn.weights import Weights
 
 Pair = tuple[int, int]
 PEEPHOLES = ("none", "channel", "full")
 
 
-class ConvMaps(Maps):
-    """`Maps` that are convolutions of stride 1 which keep the size of the image."""
+class ConvWeights(Weights):
+    """`Weights` that are applied as convolutions of stride 1 which keep the size of the image."""
 
     def product(self, weight: Tensor, bias: Tensor | None, v: Tensor) -> Tensor:
         """Convolve images, (..., C, H, W) → (..., rows of the weight, H, W), of all leading dimensions in one call."""
@@ -75,8 +75,8 @@ class ConvRecurrent(Recurrent):
         TypeError: for an argument of the wrong type.
     """
 
-    maps_class = ConvMaps
-    _dims = 5
+    weights_class = ConvWeights
+    _dims, _features_at = 5, -3
 
     def __init__(
         self,
@@ -167,16 +167,18 @@ class ConvRecurrent(Recurrent):
         title = type(self).__name__
         if isinstance(input, PackedSequence):
             raise TypeError(f"{title} takes no PackedSequence; give the padded images with lengths=[...] instead")
-        if not isinstance(input, torch.fx.Proxy) and input.dim() not in (4, 5):
-            batch = "(B, T, C, H, W)" if self.batch_first else "(T, B, C, H, W)"
-            raise ValueError(
-                f"{title}: expected {batch}, or (T, C, H, W) for one sequence, got {input.dim()} dimensions, "
-                f"{tuple(input.shape)}; add what is missing with unsqueeze"
-            )
+        if not isinstance(input, torch.fx.Proxy):
+            self._check_images(input)
         return super().forward(input, hx, lengths, reset=reset, return_states=return_states)
 
-    def _check_size(self, x: Tensor) -> None:
+    def _check_images(self, x: Tensor) -> None:
         title, image = type(self).__name__, tuple(x.shape[-2:])
+        if x.dim() not in (4, 5):
+            batch = "(B, T, C, H, W)" if self.batch_first else "(T, B, C, H, W)"
+            raise ValueError(
+                f"{title}: expected {batch}, or (T, C, H, W) for one sequence, got {x.dim()} dimensions, "
+                f"{tuple(x.shape)}; add what is missing with unsqueeze"
+            )
         if x.size(-3) != self.in_channels:
             raise RuntimeError(
                 f"{title}: expected {self.in_channels} input channels, got {x.size(-3)} in (..., C, H, W) = "

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 from torch.nn import Module, Parameter
 
-if TYPE_CHECKING:
-    from lstmzoo.nn.cell import Cell
+Cell = Any  # `lstmzoo.nn.cell` checks its classes here, so its names can't be had here
 
 
-def check_declaration(cls: type[Cell]) -> None:
+def check_declaration(cls: Any) -> None:
     """Refuse a cell whose class contradicts itself.
 
     Raises:
@@ -26,21 +25,25 @@ def check_declaration(cls: type[Cell]) -> None:
         raise TypeError(f"{cls.__name__}.gates must map names to activations, e.g. {{'f': torch.sigmoid}}")
     if not callable(getattr(cls, "step", None)):
         raise TypeError(f"{cls.__name__} has no step(z, s, gate, p)")
-    known = {"split": names, "late": names, "input_only": names, "vector_init": cls.vectors, "start": cls.state}
+    known = {"separate_terms": names, "deferred": names, "input_only": names}
+    known |= {"vector_init": cls.vectors, "initial_values": cls.state}
     for attribute, valid in known.items():
         unknown = [k for k in getattr(cls, attribute) if k not in valid]
         if unknown:
             raise TypeError(f"{cls.__name__}.{attribute} names {unknown}, which are not among {valid}")
-    twice = (set(cls.split) & set(cls.late)) | (set(cls.input_only) & set(cls.split + cls.late))
+    separate, deferred = cls.separate_terms, cls.deferred
+    twice = (set(separate) & set(deferred)) | (set(cls.input_only) & set(separate + deferred))
     if twice:
-        raise TypeError(f"{cls.__name__}: {sorted(twice)} must stand in one of split, late and input_only at most")
-    if names[len(names) - len(cls.late) :] != tuple(cls.late):
-        raise TypeError(f"{cls.__name__}.late must be the last of its gates, in order; got {cls.late} of {names}")
+        raise TypeError(
+            f"{cls.__name__}: {sorted(twice)} may be in only one of separate_terms, deferred and input_only"
+        )
+    if names[len(names) - len(deferred) :] != tuple(deferred):
+        raise TypeError(f"{cls.__name__}.deferred must be the last of its gates, in order; got {deferred} of {names}")
     _check_learned(cls)
     _check_roles(cls)
 
 
-def _check_learned(cls: type[Cell]) -> None:
+def _check_learned(cls: Any) -> None:
     """Vectors, constants and matrices."""
     named = (*cls.vectors, *cls.constants, *cls.matrices)
     if len(set(named)) < len(named):
@@ -55,14 +58,14 @@ def _check_learned(cls: type[Cell]) -> None:
             )
 
 
-def _check_roles(cls: type[Cell]) -> None:
+def _check_roles(cls: Any) -> None:
     """What gates and states are for."""
     for attribute in ("forget_gate", "input_gate"):
         value = getattr(cls, attribute)
         if value is not None and value not in cls.gates:
             raise TypeError(f"{cls.__name__}.{attribute} is {value!r}, which is not among its gates {tuple(cls.gates)}")
-    if cls.coupled and (cls.forget_gate is not None or cls.input_gate is None):
-        raise TypeError(f"{cls.__name__}.coupled is for cells with an input_gate and no forget_gate")
+    if cls.coupled_input_forget and (cls.forget_gate is not None or cls.input_gate is None):
+        raise TypeError(f"{cls.__name__}.coupled_input_forget is for cells with an input_gate and no forget_gate")
     strange = sorted(set(cls.zoneout_states) - {*cls.state, "h", "c"})
     if strange:
         raise TypeError(f"{cls.__name__}.zoneout_states names {strange}, which are not among its states {cls.state}")
@@ -70,13 +73,16 @@ def _check_roles(cls: type[Cell]) -> None:
         raise TypeError(f"{cls.__name__}.below is {cls.below!r}, which is not among its states {cls.state}")
 
 
-def check_object(cell: Cell, hidden_size: int, output_size: int) -> None:
+def check_object(cell: Cell, hidden_size: int, output_size: int) -> dict[str, tuple[int, ...]]:
     """Refuse a cell whose hooks leave something out, or whose parameters nobody would find.
 
     Args:
         cell: the cell.
         hidden_size: units, H.
         output_size: size of h.
+
+    Returns:
+        Shape of every state of one sequence.
 
     Raises:
         ValueError: if a hook does not give what it should for every name.
@@ -104,6 +110,7 @@ def check_object(cell: Cell, hidden_size: int, output_size: int) -> None:
                     "parameter or module as an attribute of its own (self.map = torch.nn.Linear(8, 8)), a tensor "
                     "as a torch.nn.Parameter, several as a torch.nn.ModuleList or ParameterList"
                 )
+    return shapes
 
 
 def _is_learned(value: Any) -> bool:

@@ -60,7 +60,8 @@ class RNNBase(Recurrent):
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Check type and size of an input, (T, B, I) or the (N, I) of a PackedSequence with its batch sizes."""
-        check_input(self, input, 3 if batch_sizes is None else 2)
+        dtype = getattr(self, self._all_weights[0][0]).dtype
+        check_input(input, 3 if batch_sizes is None else 2, dtype, self._features_at, self.input_size)
 
     def get_expected_hidden_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
         """Shape that h must have for this input: (L·D, B, size of h)."""
@@ -77,7 +78,7 @@ class RNNBase(Recurrent):
         """Check an input and a first state."""
         self.check_input(input, batch_sizes)
         state = self._state_tuple(hidden)
-        check_state(self, state, self._batch_size(input, batch_sizes), self.state_shapes(input))
+        check_state(state, len(self.suffixes), self._batch_size(input, batch_sizes), self.state_shapes(input))
 
     def permute_hidden(self, hx: Any, permutation: Tensor | None) -> Any:
         """Bring the sequences of a state into another order, (B,); None: leave them."""

@@ -30,10 +30,9 @@ class GraphLeaf(Module):
         return tracer.call_module(self, node, args, kwargs)
 
 
-def refuse_tracing(module: Module, *given: Any) -> None:
-    """Raise torch.fx's TraceError if it looks inside, as it does if the module itself is what is to be traced."""
-    if any(isinstance(value, Proxy) for value in given):
-        raise TraceError(
-            f"torch.fx can't look inside {type(module).__name__}, whose operations depend on its input: call the "
-            "module (not its forward) in a model, and trace the model"
-        )
+def untraceable(module: Module) -> TraceError:
+    """The error for torch.fx when it looks inside, as it does if the module itself is what is to be traced."""
+    return TraceError(
+        f"torch.fx can't look inside {type(module).__name__}, whose operations depend on its input: call the "
+        "module (not its forward) in a model, and trace the model"
+    )

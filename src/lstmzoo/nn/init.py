@@ -6,14 +6,11 @@ second, so that the sum is what was asked for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from lstmzoo.nn.cell import Cell
-    from lstmzoo.nn.layer_parameters import LayerParameters
+from lstmzoo.nn.cell import Cell
+from lstmzoo.nn.layer_parameters import LayerParameters
 
 
 def initialise_(module: LayerParameters, forget_bias: float | None, chrono: int | None, orthogonal: bool) -> None:
@@ -46,7 +43,7 @@ def _set_constants(module: LayerParameters) -> None:
         for name, value in cell.vector_init.items():
             getattr(module, name + suffix).fill_(value)
         for name in cell.state if module.learn_state else ():
-            getattr(module, f"first_{name}{suffix}").fill_(cell.start.get(name, 0.0))
+            getattr(module, f"first_{name}{suffix}").fill_(cell.initial_values.get(name, 0.0))
 
 
 def forget_bias_for(cell: Cell, value: float | None) -> float | None:
@@ -59,7 +56,7 @@ def forget_bias_for(cell: Cell, value: float | None) -> float | None:
     Returns:
         The value, or None if no gate of the cell decides what is kept.
     """
-    return None if cell.keeping_gate is None else value
+    return None if cell.retention_gate is None else value
 
 
 @torch.no_grad()
@@ -77,7 +74,7 @@ def forget_bias_(module: LayerParameters, value: float = 1.0) -> None:
     Raises:
         ValueError: if no gate of the cell decides what is kept, or the module has no biases.
     """
-    gate, sign = _keeping_gate(module)
+    gate, sign = _retention_gate(module)
     for b_ih, b_hh in _gate_biases(module, gate):
         b_ih.fill_(sign * value)
         b_hh.zero_()
@@ -102,7 +99,7 @@ def chrono_(module: LayerParameters, longest: int) -> None:
     """
     if longest <= 2:
         raise ValueError(f"chrono needs a longest time span of more than 2 steps, got {longest}")
-    keep, sign = _keeping_gate(module)
+    keep, sign = _retention_gate(module)
     write = module.cell.input_gate
     drawn = []
     for b_ih, b_hh in _gate_biases(module, keep):
@@ -132,8 +129,8 @@ def orthogonal_(module: LayerParameters) -> None:
             nn.init.orthogonal_(block)
 
 
-def _keeping_gate(module: LayerParameters) -> tuple[str, int]:
-    found = module.cell.keeping_gate
+def _retention_gate(module: LayerParameters) -> tuple[str, int]:
+    found = module.cell.retention_gate
     if found is None:
         raise ValueError(f"the cell {module.cell!r} has no forget gate whose bias could be set")
     return found

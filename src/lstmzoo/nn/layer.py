@@ -1,4 +1,4 @@
-"""What an engine runs: one cell in one layer and direction over a sequence, with all that the driver adds to a step."""
+"""One cell in one layer and direction over a sequence, with all that the driver adds to a step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lstmzoo.nn.cell import Cell
-from lstmzoo.nn.maps import Maps, preactivations
+from lstmzoo.nn.weights import Weights, preactivations
 
 Record = dict[str, Any]  # gate → its value in this step
 
@@ -19,14 +19,14 @@ Record = dict[str, Any]  # gate → its value in this step
 class Step:
     """One step of time: the cell's own equations, and around them what the driver was asked to add.
 
-    It runs on tensors (the reference engine) as well as on symbols (the native engine's compiler), so that there is one
-    definition of what a step is.
+    It runs on tensors (the reference engine) as well as on symbols (the native engine's compiler), so what a step is
+    stands in one place.
 
     Args:
         cell: the cell.
         projected: h is projected to a smaller size after the step.
         masked: sequences differ in length; an input ``real`` is 0 where one is over, and its state then stays.
-        resets: an input ``reset`` is 1 where a sequence's state begins anew before the step, at ``start_<state>``.
+        resets: an input ``reset`` is 1 where a sequence restarts from ``start_<state>`` before the step.
         dropped: what R acts on is multiplied by a mask ``drop`` (Gal & Ghahramani 2016).
         zoned: states that keep their old value in the proportion ``zone_<state>`` (Krueger et al. 2017).
         zone_masks: whether that is a mask of 0 and 1, drawn for every step, as in training, or the probability itself.
@@ -44,11 +44,11 @@ class Step:
     clamped: tuple[str, ...] = ()
     recorded: bool = False
 
-    def __call__(self, maps: Maps, given: Mapping[str, Any], s: Any) -> tuple[Any, Record]:
+    def __call__(self, weights: Weights, given: Mapping[str, Any], s: Any) -> tuple[Any, Record]:
         """Run the step.
 
         Args:
-            maps: the layer's maps.
+            weights: the layer's weights.
             given: the step's inputs by name: ``x``, and those that the options above speak of.
             s: the state before, a named tuple.
 
@@ -59,13 +59,13 @@ class Step:
         seen: Record = {}
         if self.resets:
             s = cell.State(*(_choose(given["reset"], given[f"start_{k}"], v) for k, v in s._asdict().items()))
-        z = preactivations(maps, given["x"], s.h, given.get("below"), given["drop"] if self.dropped else None)
-        after = cell.step(z, s, self.gates(given, seen), maps.parameters())
+        z = preactivations(weights, given["x"], s.h, given.get("below"), given["drop"] if self.dropped else None)
+        after = cell.step(z, s, self.gates(given, seen), weights.parameters())
         if (after._fields if isinstance(after, tuple) and hasattr(after, "_fields") else ()) != s._fields:
             raise TypeError(f"{cell!r}: step must return self.State(...), got a {type(after).__name__}")
-        maps.check_state(after, s)
+        weights.check_state(after, s)
         if self.projected:
-            after = after._replace(h=maps.project(after.h))
+            after = after._replace(h=weights.project(after.h))
         for name in self.zoned:
             keep = given[f"zone_{name}"]
             after = after._replace(**{name: keep * getattr(s, name) + (1 - keep) * getattr(after, name)})
@@ -118,28 +118,32 @@ class Layer:
 
     Args:
         step: what happens in a step.
-        maps: its maps.
+        weights: its weights.
         streams: inputs that differ from step to step: ``x`` (T, B, I), ``real`` and ``reset`` (T, B, 1), ``below`` and
             zoneout masks (T, B, H).
-        held: inputs that stay the same: ``drop``, ``start_<state>``, each (B, size).
+        per_sequence: inputs that stay the same in all steps: ``drop``, ``start_<state>``, each (B, size).
         scalars: numbers: ``clamp_<gate>``, ``zone_<state>``.
         state: first state, (B, ...) each.
         reverse: whether it runs from the last step to the first.
         keep_states: whether the states over time are wanted beside h; without it, engines may return h alone.
-        number: the cell's number, see `lstmzoo.nn.engine.native.operator.number_of`.
     """
 
     step: Step
-    maps: Maps
+    weights: Weights
     streams: Mapping[str, Tensor]
-    held: Mapping[str, Tensor]
+    per_sequence: Mapping[str, Tensor]
     scalars: Mapping[str, float]
     state: tuple[Tensor, ...]
     reverse: bool = False
     keep_states: bool = False
-    number: int = 0
 
     @property
     def steps(self) -> int:
         """T."""
         return self.streams["x"].shape[0]
+
+    @property
+    def inputs(self) -> dict[str, Tensor]:
+        """All tensors that a step may look at, by name; ``<state>_first`` is the first state."""
+        first = {f"{name}_first": s for name, s in zip(self.step.cell.state, self.state, strict=True)}
+        return {**self.streams, **first, **self.per_sequence, **self.weights.named}

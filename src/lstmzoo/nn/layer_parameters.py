@@ -1,4 +1,4 @@
-"""The parameters of a recurrent module: their shapes, how they are drawn, and the maps they make up."""
+"""The parameters of a recurrent module: their shapes, how they are drawn, and what engines get of them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from lstmzoo.nn import init
-from lstmzoo.nn.maps import Maps
+from lstmzoo.nn.call import States
 from lstmzoo.nn.regularise import Regularisation
 from lstmzoo.nn.torch_names import TorchNames
-
-States = tuple[Tensor, ...]  # one per name in cell.state
+from lstmzoo.nn.weights import Weights
 
 
 class LayerParameters(TorchNames):
@@ -23,19 +21,12 @@ class LayerParameters(TorchNames):
     bias: bool
     learn_state: bool
     regularisation: Regularisation
-    initialisation: dict[str, Any]
-    maps_class: type[Maps] = Maps
-    _dims = 3  # dimensions of a batch of sequences
-
-    @property
-    def num_directions(self) -> int:
-        """1, or 2 if bidirectional."""
-        return 2 if self.bidirectional else 1
-
-    @property
-    def output_size(self) -> int:
-        """Size of h in one direction: ``proj_size`` if there is a projection, else ``hidden_size``."""
-        return self.proj_size or self.hidden_size
+    num_directions: int  # 1, or 2 if bidirectional
+    output_size: int  # of h in one direction: ``proj_size`` if there is a projection, else ``hidden_size``
+    suffixes: list[str]  # ends of the parameters' names, one per layer and direction
+    _state_shapes: dict[str, tuple[int, ...]]
+    weights_class: type[Weights] = Weights
+    _dims, _features_at = 3, -1  # dimensions of a batch of sequences, and which is that of the features
 
     def _weight_shape(self, rows: int, columns: int, of: str) -> tuple[int, ...]:
         """Shape of a map; ``of`` tells what it acts on: ``"input"`` or ``"hidden"``."""
@@ -53,12 +44,12 @@ class LayerParameters(TorchNames):
         """How many values a parameter's map adds up; ±1/√ of it is the range that the parameter is drawn from."""
         return self.hidden_size
 
-    def _parameter_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
+    def _parameter_shapes(self, first_layer: bool) -> dict[str, tuple[int, ...]]:
         """Shapes of all parameters of one layer and direction, by torch's names without the suffix."""
         cell, hidden = self.cell, self.hidden_size
         sizes = cell.gate_sizes(hidden)
         rows, rows_hh = sum(sizes.values()), sum(sizes[gate] for gate in cell.recurrent_gates)
-        columns = self.input_size if layer == 0 else self.output_size * self.num_directions
+        columns = self.input_size if first_layer else self.output_size * self.num_directions
         shapes = {"weight_ih": self._weight_shape(rows, columns, "input")}
         if rows_hh:  # no R where no gate has its product
             shapes["weight_hh"] = self._weight_shape(rows_hh, self.output_size, "hidden")
@@ -70,14 +61,13 @@ class LayerParameters(TorchNames):
         ends = {"hidden": hidden, "input": columns}
         return shapes | {k: self._weight_shape(ends[to], ends[of], of) for k, (to, of) in cell.matrices.items()}
 
-    def _add_parameters(self, layer: int, direction: int, factory: dict[str, Any]) -> None:
-        suffix = f"_l{layer}{'_reverse' if direction else ''}"
-        shapes = self._parameter_shapes(layer)
+    def _add_parameters(self, suffix: str, factory: dict[str, Any]) -> None:
+        shapes = self._parameter_shapes(suffix in ("_l0", "_l0_reverse"))
         for name, shape in shapes.items():
             self.register_parameter(name + suffix, Parameter(torch.empty(shape, **factory)))
         self._all_weights.append([name + suffix for name in shapes])
         if self.learn_state:
-            for name, shape in self.cell.state_shapes(self.hidden_size, self.output_size).items():
+            for name, shape in self._state_shapes.items():
                 learned = Parameter(torch.empty(self._per_unit(shape), **factory))
                 self.register_parameter(f"first_{name}{suffix}", learned)
         constants = dict(self.cell.make_constants(self.hidden_size))
@@ -89,23 +79,19 @@ class LayerParameters(TorchNames):
             value = value.to(factory["device"], factory["dtype"] or torch.get_default_dtype())
             self.register_buffer(name + suffix, value, persistent=False)
 
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew: uniform in ±1/√H as torch.nn does, then the initialisation asked for.
-
-        Modules of a cell's own stay as they are.
-        """
+    def draw_parameters(self) -> None:
+        """Draw all parameters uniformly in ±1/√H as torch.nn does, but for those of a cell's own modules."""
         for name, weight in self.named_parameters():
             if name.startswith("learned."):
                 continue
             bound = 1.0 / math.sqrt(self._fan_in(weight))
             torch.nn.init.uniform_(weight, -bound, bound)
-        init.initialise_(self, **self.initialisation)
 
     def state_shapes(self, like: Tensor) -> dict[str, tuple[int, ...]]:
         """Shape of every state of one sequence, for this input."""
-        return self.cell.state_shapes(self.hidden_size, self.output_size)
+        return self._state_shapes
 
-    def beginning(self, like: Tensor, batch: int) -> States:
+    def initial_state(self, like: Tensor, batch: int) -> States:
         """The state that every sequence begins with: learned, or the cell's constant, mostly 0.
 
         Args:
@@ -115,42 +101,25 @@ class LayerParameters(TorchNames):
         Returns:
             A tuple over ``cell.state`` of (L·D, B, ...).
         """
-        count = self.num_layers * self.num_directions
-        states = []
+        states, constants = [], self.cell.initial_values
         for name, shape in self.state_shapes(like).items():
             if self.learn_state:
                 learned = [getattr(self, f"first_{name}{suffix}") for suffix in self.suffixes]
                 states.append(torch.stack([w.expand(batch, *shape) for w in learned]))
             else:
-                state = torch.zeros(count, batch, *shape, dtype=like.dtype, device=like.device)
-                states.append(state.fill_(self.cell.start[name]) if name in self.cell.start else state)
+                state = torch.zeros(len(self.suffixes), batch, *shape, dtype=like.dtype, device=like.device)
+                states.append(state.fill_(constants[name]) if name in constants else state)
         return tuple(states)
 
-    @property
-    def suffixes(self) -> list[str]:
-        """Ends of the parameters' names, one per layer and direction."""
-        ends = ("", "_reverse")[: self.num_directions]
-        return [f"_l{layer}{end}" for layer in range(self.num_layers) for end in ends]
-
-    def maps(self, index: int) -> Maps:
-        """W, R and the other maps of one layer and direction.
-
-        Args:
-            index: layer · directions + direction.
-        """
-        suffix = self.suffixes[index]
-        part = {name.removesuffix(suffix): getattr(self, name) for name in self._all_weights[index]}
-        weight_hh = part.pop("weight_hh", None)
-        mask = self._buffers.get("mask_hh" + suffix)
-        if mask is not None:
-            weight_hh = weight_hh * mask
-        return self.maps_class(
-            cell=self.cell,
-            hidden_size=self.hidden_size,
-            weight_ih=part.pop("weight_ih"),
-            weight_hh=self.regularisation.drop_weights(weight_hh, self.training),
-            bias_ih=part.pop("bias_ih", None),
-            bias_hh=part.pop("bias_hh", None),
-            weight_hr=part.pop("weight_hr", None),
-            own=part | {name: getattr(self, name + suffix) for name in self.cell.constants},
-        )
+    def weights(self) -> tuple[Weights, ...]:
+        """W, R and all else that every layer and direction has learned, in the order of `suffixes`."""
+        found = []
+        for suffix, names in zip(self.suffixes, self._all_weights, strict=True):
+            named = {name.removesuffix(suffix): getattr(self, name) for name in names}
+            for name in self.cell.constants:
+                named[name] = getattr(self, name + suffix)
+            mask = self._buffers.get("mask_hh" + suffix)
+            if mask is not None:
+                named["weight_hh"] = named["weight_hh"] * mask
+            found.append(self.weights_class(self.cell, self.hidden_size, named))
+        return tuple(found)

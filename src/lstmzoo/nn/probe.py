@@ -5,19 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import Module
 
+from lstmzoo.nn.cell import Cell
 from lstmzoo.nn.layer import LayerResult
 
-if TYPE_CHECKING:
-    from lstmzoo.nn.cell import Cell
-    from lstmzoo.nn.recurrent import Recurrent
-
 Series = dict[str, list[Tensor]]  # name → (T, B, ...) pieces, one for every run
+
+
+@dataclass
+class Probe:
+    """What one context manager wants of one module: gates to clamp, a place to record to."""
+
+    clamped: dict[str, float] = field(default_factory=dict)
+    series: list[tuple[Series, Series]] | None = None
+
+    def record(self, index: int, cell: Cell, result: LayerResult) -> None:
+        """Note what one layer and direction did in one run."""
+        if self.series is None:
+            return
+        gates, states = self.series[index]
+        for name, value in result.gates.items():
+            gates.setdefault(name, []).append(value.detach())
+        for name, value in zip(cell.state, result.states, strict=True):
+            states.setdefault(name, []).append(value.detach())
+
+
+class Probed:
+    """A module that `trace` and `clamp` can act on: `lstmzoo.nn.Recurrent`, through which probes reach the engines."""
+
+    cell: Cell
+    suffixes: list[str]  # one per layer and direction
+    probes: tuple[Probe, ...] = ()  # set while `trace` and `clamp` are active
 
 
 class Trace:
@@ -27,14 +49,14 @@ class Trace:
         layers: a label for every layer and direction, e.g. ``"core.l0"``, ``"core.l0_reverse"``.
     """
 
-    def __init__(self, modules: dict[str, Recurrent]) -> None:
+    def __init__(self, modules: dict[str, Probed]) -> None:
         self.layers: list[str] = []
         self._series: dict[int, list[tuple[Series, Series]]] = {}
         for name, module in modules.items():
             self._series[id(module)] = [({}, {}) for _ in module.suffixes]
             self.layers += [f"{name}.{suffix[1:]}".removeprefix(".") for suffix in module.suffixes]
 
-    def probe(self, module: Recurrent) -> Probe:
+    def probe(self, module: Probed) -> Probe:
         """The probe that records one module into this trace."""
         return Probe(series=self._series[id(module)])
 
@@ -65,24 +87,6 @@ class Trace:
         return collected
 
 
-@dataclass
-class Probe:
-    """What one context manager wants of one module: gates to hold, a place to record to."""
-
-    held: dict[str, float] = field(default_factory=dict)
-    series: list[tuple[Series, Series]] | None = None
-
-    def record(self, index: int, cell: Cell, result: LayerResult) -> None:
-        """Note what one layer and direction did in one run."""
-        if self.series is None:
-            return
-        gates, states = self.series[index]
-        for name, value in result.gates.items():
-            gates.setdefault(name, []).append(value.detach())
-        for name, value in zip(cell.state, result.states, strict=True):
-            states.setdefault(name, []).append(value.detach())
-
-
 @contextmanager
 def trace(module: Module) -> Iterator[Trace]:
     """Record the gates and states of every `Recurrent` inside a module while the context is open.
@@ -99,7 +103,7 @@ def trace(module: Module) -> Iterator[Trace]:
     Raises:
         ValueError: if there is no `Recurrent` inside.
     """
-    modules = _recurrent_modules(module)
+    modules = _probed_modules(module)
     record = Trace(modules)
     with _attached({m: record.probe(m) for m in modules.values()}):
         yield record
@@ -118,17 +122,17 @@ def clamp(module: Module, **gates: float) -> Iterator[None]:
     Raises:
         ValueError: if there is no `Recurrent` inside, or one has no such gate.
     """
-    modules = _recurrent_modules(module)
+    modules = _probed_modules(module)
     for m in modules.values():
         unknown = sorted(set(gates) - set(m.cell.gates))
         if unknown:
             raise ValueError(f"the cell {m.cell!r} has no gate {unknown[0]!r}; its gates: {', '.join(m.cell.gates)}")
-    with _attached({m: Probe(held=gates) for m in modules.values()}):
+    with _attached({m: Probe(clamped=gates) for m in modules.values()}):
         yield
 
 
 @contextmanager
-def _attached(probes: dict[Recurrent, Probe]) -> Iterator[None]:
+def _attached(probes: dict[Probed, Probe]) -> Iterator[None]:
     """Attach probes to modules, and take them off again whatever happens."""
     try:
         for module, probe in probes.items():
@@ -141,10 +145,8 @@ def _attached(probes: dict[Recurrent, Probe]) -> Iterator[None]:
                 vars(module).pop("probes", None)
 
 
-def _recurrent_modules(module: Module) -> dict[str, Recurrent]:
-    from lstmzoo.nn.recurrent import Recurrent
-
-    modules = {name: m for name, m in module.named_modules() if isinstance(m, Recurrent)}
+def _probed_modules(module: Module) -> dict[str, Probed]:
+    modules = {name: m for name, m in module.named_modules() if isinstance(m, Probed)}
     if not modules:
         raise ValueError(f"{type(module).__name__} contains no lstmzoo.nn.Recurrent, so it has no gates to look at")
     return modules

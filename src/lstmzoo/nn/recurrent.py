@@ -7,27 +7,18 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.fx import Proxy
 from torch.nn.utils.rnn import PackedSequence
 
-from lstmzoo.nn import engine as engines
+from lstmzoo.nn import engines, init
 from lstmzoo.nn.cell import Cell
-from lstmzoo.nn.checks import (
-    check_arguments,
-    check_dimensions,
-    check_lengths,
-    check_reset,
-    check_sequence,
-    check_state,
-    check_state_dimensions,
-)
+from lstmzoo.nn.checks import check_arguments, check_state_dimensions
 from lstmzoo.nn.declaration import check_object
-from lstmzoo.nn.engine.native.operator import number_of
+from lstmzoo.nn.describe import Describable
+from lstmzoo.nn.engines.native.operator import cell_id
 from lstmzoo.nn.gate_functions import with_gate_functions
-from lstmzoo.nn.graph_leaf import refuse_tracing
-from lstmzoo.nn.layer_parameters import LayerParameters, States
-from lstmzoo.nn.packing import mask_of, pack_like, unpack
+from lstmzoo.nn.graph_leaf import untraceable
 from lstmzoo.nn.pickling import plain, restored
-from lstmzoo.nn.probe import Probe
 from lstmzoo.nn.registry import get_cell
 from lstmzoo.nn.regularise import Regularisation
 
@@ -46,7 +37,7 @@ class Sequences(NamedTuple):
     states: dict[str, Tensor]
 
 
-class Recurrent(LayerParameters):
+class Recurrent(Describable):
     """Runs any recurrent cell over sequences, with the arguments, shapes and parameter names of torch.nn.LSTM.
 
     With G gates, H = ``hidden_size``, L = ``num_layers``, D = 2 if bidirectional else 1, and P = ``proj_size`` or H,
@@ -80,7 +71,7 @@ class Recurrent(LayerParameters):
         orthogonal: whether every gate's recurrent matrix starts orthogonal.
         checkpoint_steps: if given, training keeps the states of every so many steps only and computes the rest again
             in the backward pass: less memory for more time.
-        engine: "auto", or one of `lstmzoo.nn.engine.ENGINES`: "aten" (torch's kernels), "native" (the cell compiled to
+        engine: "auto", or one of `lstmzoo.nn.engines.ENGINES`: "aten" (torch's kernels), "native" (the cell compiled to
             C), "parallel" (a scan over time) or "reference" (the plain loop).
         device: where the parameters live.
         dtype: their type.
@@ -90,8 +81,6 @@ class Recurrent(LayerParameters):
             don't allow.
         TypeError: for an argument of the wrong type.
     """
-
-    probes: tuple[Probe, ...] = ()  # set by `trace` and `clamp` while they are active
 
     def __init__(
         self,
@@ -124,8 +113,8 @@ class Recurrent(LayerParameters):
         check_arguments(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size)
         engines.check_name(engine)
         self.cell = with_gate_functions(get_cell(cell), gates)
-        check_object(self.cell, hidden_size, proj_size or hidden_size)
-        self.cell_number = number_of(self.cell)
+        self._state_shapes = check_object(self.cell, hidden_size, proj_size or hidden_size)
+        self.cell_id = cell_id(self.cell)
         if proj_size and not self.cell.projectable:
             raise ValueError(f"proj_size is not possible with the cell {self.cell!r}: its h carries the memory itself")
         if checkpoint_steps is not None and checkpoint_steps < 1:
@@ -137,7 +126,11 @@ class Recurrent(LayerParameters):
         self.batch_first = batch_first
         self.dropout = float(dropout)
         self.bidirectional = bidirectional
+        self.num_directions = 2 if bidirectional else 1
         self.proj_size = proj_size
+        self.output_size = proj_size or hidden_size
+        ends = ("", "_reverse")[: self.num_directions]
+        self.suffixes = [f"_l{layer}{end}" for layer in range(num_layers) for end in ends]
         self.residual = residual
         self.learn_state = learn_state
         self.regularisation = Regularisation.of(self.cell, variational, recurrent_dropout, weight_drop, zoneout)
@@ -147,11 +140,18 @@ class Recurrent(LayerParameters):
         if self.cell.learned is not None:
             self.learned = self.cell.learned.to(device=device, dtype=dtype)
         self._all_weights: list[list[str]] = []
-        for layer in range(num_layers):
-            for direction in range(self.num_directions):
-                self._add_parameters(layer, direction, {"device": device, "dtype": dtype})
+        for suffix in self.suffixes:
+            self._add_parameters(suffix, {"device": device, "dtype": dtype})
         self.flatten_parameters()
         self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters again: uniform in ±1/√H as torch.nn does, then the initialisation asked for.
+
+        Modules of a cell's own stay as they are.
+        """
+        self.draw_parameters()
+        init.initialise_(self, **self.initialisation)
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle holds: all but the probes, which belong to a context that is open here."""
@@ -159,7 +159,7 @@ class Recurrent(LayerParameters):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(restored(state))
-        self.cell_number = number_of(self.cell)  # a copy's cell is another, maybe in another process
+        self.cell_id = cell_id(self.cell)  # a copy's cell is another, maybe in another process
 
     def forward(
         self,
@@ -178,8 +178,8 @@ class Recurrent(LayerParameters):
                 ``cell.state``; each (L·D, B, size), or (L·D, size) for one sequence. None: zeros, or what is learned.
             lengths: (B,), steps of every sequence, for padded input: what comes after is not read, its output is 0,
                 and the last state is that of the sequence's own last step (its first, in the reverse direction).
-            reset: (T, B), or (B, T) if batch_first, bool: where True, the sequence's state begins anew before the step,
-                as if ``hx`` had not been given.
+            reset: (T, B), or (B, T) if batch_first, bool: where True, the sequence restarts before the step, as if
+                ``hx`` had not been given.
             return_states: whether all states of all layers over time are returned as well.
 
         Returns:
@@ -189,92 +189,36 @@ class Recurrent(LayerParameters):
         Raises:
             RuntimeError, ValueError: with torch.nn's wording, if sizes, dimensions or types don't fit.
         """
-        refuse_tracing(self, input, hx)
-        state = None if hx is None else self._state_tuple(hx)
-        if isinstance(input, PackedSequence):
-            output, last, states = self._run_packed(input, state, lengths, reset, return_states)
-        elif input.dim() == self._dims - 1:
-            output, last, states = self._run_single(input, state, lengths, reset, return_states)
-        else:
-            output, last, states = self._run_batch(input, state, lengths, reset, return_states)
+        if isinstance(input, Proxy) or isinstance(hx, Proxy):
+            raise untraceable(self)
+        packed = isinstance(input, PackedSequence)
+        if isinstance(input, Tensor) and input.dim() == self._dims - 1:
+            return self._forward_single(input, hx, lengths, reset, return_states)
+        call = self.describe(input, hx, lengths, reset=reset, return_states=return_states)
+        output, last, states = engines.run(call, self.engine)
+        if self.batch_first and not packed:
+            output = output.transpose(0, 1)
+            states = {name: value.transpose(1, 2) for name, value in states.items()}
         unwrapped = last if len(last) > 1 else last[0]
         return Sequences(output, unwrapped, states) if return_states else (output, unwrapped)
 
-    def _run_batch(self, x: Tensor, state: States | None, lengths: Any, reset: Any, keep: bool) -> Any:
-        """A batch, (T, B, ...) or (B, T, ...), with or without lengths."""
-        check_dimensions(self, x, self._dims)
-        if state is not None:
-            check_state_dimensions(state, self.state_shapes(x), batched=True)
-        if self.batch_first:
-            x = x.transpose(0, 1)
-        check_sequence(self, x, self._dims)
-        steps, batch = x.shape[:2]
-        if reset is not None:
-            reset = check_reset(reset, (batch, steps) if self.batch_first else (steps, batch))
-            reset = reset.transpose(0, 1) if self.batch_first else reset
-        if lengths is not None:
-            lengths = check_lengths(lengths, steps, batch)
-        output, last, states = engines.run(self, x, self._first_state(state, x), lengths, reset, keep)
-        if self.batch_first:
-            output = output.transpose(0, 1)
-            states = {name: value.transpose(1, 2) for name, value in states.items()}
-        return output, last, states
-
-    def _run_single(self, x: Tensor, state: States | None, lengths: Any, reset: Any, keep: bool) -> Any:
+    def _forward_single(self, x: Tensor, hx: Any, lengths: Any, reset: Any, return_states: bool) -> Any:
         """One sequence without a batch dimension, (T, ...)."""
         if lengths is not None:
             raise ValueError("lengths belong to a batch; cut a single sequence to its length instead")
-        if state is not None:
-            check_state_dimensions(state, self.state_shapes(x), batched=False)
-            state = tuple(s.unsqueeze(1) for s in state)
+        if hx is not None:
+            hx = self._state_tuple(hx)
+            check_state_dimensions(hx, self.state_shapes(x), batched=False)
+            hx = tuple(s.unsqueeze(1) for s in hx)
         at = 0 if self.batch_first else 1
         reset = None if reset is None else torch.as_tensor(reset).unsqueeze(at)
-        output, last, states = self._run_batch(x.unsqueeze(at), state, None, reset, keep)
-        states = {name: value.squeeze(1 + at) for name, value in states.items()}
-        return output.squeeze(at), tuple(s.squeeze(1) for s in last), states
-
-    def _run_packed(self, x: PackedSequence, state: States | None, lengths: Any, reset: Any, keep: bool) -> Any:
-        if lengths is not None or reset is not None:
-            raise ValueError("lengths or reset don't go with a PackedSequence: give the padded input with lengths")
-        if torch.compiler.is_exporting():
-            raise ValueError(
-                f"{self.title}: a PackedSequence can't be exported, since its form depends on the lengths' values; "
-                "give the padded input with lengths"
-            )
-        check_sequence(self, x.data, self._dims - 1)
-        first = self._first_state(state, x.data, int(x.batch_sizes[0]))
-        if engines.takes_packed(self, x, first, keep):
-            return (*engines.run_packed(self, x, first), {})
-        padded, lengths = unpack(x)
-        output, last, states = engines.run(self, padded, first, lengths, None, keep)
-        return pack_like(output, mask_of(lengths, padded), x), last, states
-
-    def _check_size(self, x: Tensor) -> None:
-        """Raise RuntimeError, in torch.nn's wording, if what comes in each step has the wrong size."""
-        if x.size(-1) != self.input_size:
-            raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.size(-1)}"
-            )
-
-    @property
-    def title(self) -> str:
-        """Whom an error message speaks of."""
-        return type(self).__name__
-
-    def _state_tuple(self, hx: Any) -> States:
-        state = (hx,) if isinstance(hx, Tensor) else tuple(hx)
-        if len(state) != len(self.cell.state):
-            names = ", ".join(self.cell.state)
-            raise ValueError(f"{self.title}: hx must hold {len(self.cell.state)} state(s) ({names}), got {len(state)}")
-        return state
-
-    def _first_state(self, state: States | None, x: Tensor, batch: int | None = None) -> States:
-        """The first state, (L·D, B, ...) each: the one given, if its sizes are right, or where all sequences begin."""
-        batch = x.shape[1] if batch is None else batch
-        if state is not None:
-            check_state(self, state, batch, self.state_shapes(x))
-            return state
-        return self.beginning(x, batch)
+        x = x.unsqueeze(at)
+        output, last, *states = Recurrent.forward(self, x, hx, reset=reset, return_states=return_states)
+        output = output.squeeze(at)
+        last = last.squeeze(1) if isinstance(last, Tensor) else tuple(s.squeeze(1) for s in last)
+        if not states:
+            return output, last
+        return Sequences(output, last, {name: value.squeeze(1 + at) for name, value in states[0].items()})
 
     def extra_repr(self) -> str:
         """The hyper-parameters that differ from the default, as torch.nn.LSTM shows them."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from lstmzoo.nn.cell import Cell
+from lstmzoo.nn.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -51,37 +52,32 @@ class Regularisation:
         """Whether steps differ from the cell's own equations."""
         return bool(self.recurrent_dropout or self.zoneout)
 
-    def between_layers(self, x: Tensor, rate: float, training: bool) -> Tensor:
+    def between_layers(self, x: Tensor, rate: float) -> Tensor:
         """Dropout of (T, B, ...): each element by itself, or, if variational, the same ones in all steps."""
-        if not (self.variational and training and rate > 0):
-            return F.dropout(x, rate, training)
+        if not self.variational:
+            return F.dropout(x, rate)
         ones = torch.ones_like(x[:1], memory_format=torch.contiguous_format)  # drawn in one order, however x lies
         return x * F.dropout(ones, rate)
 
-    def drop_weights(self, weight: Tensor | None, training: bool) -> Tensor | None:
+    def drop_weights(self, weights: Weights) -> Weights:
         """DropConnect of R."""
-        if weight is None or not self.weight_drop:
-            return weight
-        return F.dropout(weight, self.weight_drop, training)
+        dropped = F.dropout(weights.named["weight_hh"], self.weight_drop)
+        return replace(weights, named={**weights.named, "weight_hh": dropped})
 
-    def mask_of_h(self, h: Tensor, training: bool) -> Tensor | None:
-        """The mask that h is multiplied with on its way into R in all steps, (B, size of h), or None."""
-        if not (training and self.recurrent_dropout):
-            return None
+    def mask_of_h(self, h: Tensor) -> Tensor:
+        """The mask that h is multiplied with on its way into R in all steps, (B, size of h)."""
         return F.dropout(torch.ones_like(h), self.recurrent_dropout)
 
-    def zoneout_masks(self, states: Mapping[str, Tensor], steps: int, training: bool) -> dict[str, Tensor]:
+    def zoneout_masks(self, states: Mapping[str, Tensor], steps: int) -> dict[str, Tensor]:
         """In training, ``zone_<state>`` (T, B, ...): 1 where a unit keeps its old state."""
-        if not training:
-            return {}
         return {
             f"zone_{name}": torch.bernoulli(states[name].new_full((steps, *states[name].shape), rate))
             for name, rate in self.zoneout
         }
 
-    def zoneout_means(self, training: bool) -> dict[str, float]:
+    def zoneout_means(self) -> dict[str, float]:
         """Outside training, ``zone_<state>``: the share of the old state."""
-        return {} if training else {f"zone_{name}": rate for name, rate in self.zoneout}
+        return {f"zone_{name}": rate for name, rate in self.zoneout}
 
     def describe(self) -> list[str]:
         """The options that are on, for a module's repr."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from lstmzoo.nn.cell import Cell
 from lstmzoo.nn.graph_leaf import GraphLeaf
-
-if TYPE_CHECKING:
-    from lstmzoo.nn.cell import Cell
 
 
 class TorchNames(GraphLeaf):

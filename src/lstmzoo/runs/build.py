@@ -30,7 +30,7 @@ from lstmzoo.config.compose import in_one_line
 from lstmzoo.config.groups import settings_of_choice
 from lstmzoo.errors import LstmzooError, Terminated, printable, unknown_choice
 from lstmzoo.models import load
-from lstmzoo.models.encoders import weights_follow
+from lstmzoo.models.encoder_weights import skip_pretrained_weights
 from lstmzoo.registry import tasks
 from lstmzoo.training.base import BaseTask
 from lstmzoo.training.callbacks import Checkpoints, PatientStopping, Timing
@@ -66,7 +66,7 @@ def build_task(config: DictConfig, labels: Any) -> BaseTask:
     kind = task_class(config)
     start_from = config.task.get("start_from")
     origin: Any = None if start_from is None else load(Path(str(start_from)).expanduser())
-    with nullcontext() if origin is None else weights_follow():
+    with nullcontext() if origin is None else skip_pretrained_weights():
         task = kind.from_config(to_dict(config), labels)
     if origin is not None and (new := task.inherit_weights(origin)):
         print(f"Other classes than in {start_from}: trained from scratch: {', '.join(new)}")

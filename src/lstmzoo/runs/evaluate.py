@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer
 
 from lstmzoo.errors import CheckpointError, DataError
 from lstmzoo.models import load
-from lstmzoo.models.encoders import weights_follow
+from lstmzoo.models.encoder_weights import skip_pretrained_weights
 from lstmzoo.runs import build
 from lstmzoo.runs.request import Request
 from lstmzoo.runs.results import SaveResults
@@ -61,7 +61,7 @@ def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
     config, path = request.config, request.path
     model = load(path)
     data = open_split(request, model)
-    with weights_follow():
+    with skip_pretrained_weights():
         task: Any = build.task_class(config).from_config(build.to_dict(config), data.labels)
     try:
         task.load_weights(model)

@@ -258,9 +258,7 @@ def _take_all(
                 f"{unknown_choice('key', key, settings)}"
             )
     return {
-        key: _take(stored[key], setting, f"{place}.{key}", origin, trusts)
-        if key in stored
-        else setting.default
+        key: _take(stored[key], setting, f"{place}.{key}", origin, trusts) if key in stored else setting.default
         for key, setting in settings.items()
     }
 

@@ -1,4 +1,4 @@
-"""What a segmenter's memory holds, as pictures: one row of maps for each state and each gate."""
+"""What a model's memory holds, as images: one row of maps for each state and each gate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 
 from lstmzoo.segmentation.overlays import overlay_masks
-from lstmzoo.segmentation.recording import MemoryFilm
+from lstmzoo.segmentation.recording import Recording
 from lstmzoo.viz.gate_plot import GATE_ENDS, GATE_NAMES
 
 LEAST_RANGE = 0.02  # of a gate, from the darkest to the brightest colour
@@ -50,35 +50,36 @@ class MapRow:
         return np.ascontiguousarray(values[: size[0], : size[1]])
 
 
-def map_rows(film: MemoryFilm) -> list[MapRow]:
-    """Turn a film into rows: frames with the mask, the probability, the states, and the gates.
+def map_rows(recording: Recording) -> list[MapRow]:
+    """Turn a recording into rows: frames with the mask, the probability, the states, and the gates.
 
     Args:
-        film: what was recorded.
+        recording: what was recorded.
 
     Returns:
         The rows, top to bottom; of a network without memory only the first two.
     """
     painted = [
-        overlay_masks(frame, mask * np.uint8(film.number)) for frame, mask in zip(film.frames, film.found, strict=True)
+        overlay_masks(frame, mask * np.uint8(recording.number))
+        for frame, mask in zip(recording.frames, recording.found, strict=True)
     ]
     rows = [
         MapRow("frame", "with its mask", np.stack(painted)),
-        MapRow("probability", "of the object", film.probabilities, "magma"),
+        MapRow("probability", "of the object", recording.probabilities, "magma"),
     ]
-    if film.layer is None or film.memory is None:
+    if recording.layer is None or recording.memory is None:
         return rows
-    stride = film.layer.stride
-    for name, values in film.states.items():
+    stride = recording.layer.stride
+    for name, values in recording.states.items():
         high = max(float(np.quantile(values, 0.995)), 1e-6)
         kind = {"h": "output", "c": "memory"}.get(name, "state")
         rows.append(MapRow(kind, f"mean |{name}|", values, "magma", (0.0, high), ("0", f"{high:.2g}"), stride))
-    colours = main_directions(film.memory)
-    rows.append(MapRow(f"{film.layer.carrier} in colours", "3 main directions", colours, stride=stride))
-    for name, values in film.gates.items():
+    colours = main_directions(recording.memory)
+    rows.append(MapRow(f"{recording.layer.carrier} in colours", "3 main directions", colours, stride=stride))
+    for name, values in recording.gates.items():
         limits = _limits(values)
         ends = (f"{limits[0]:.2f}", f"{limits[1]:.2f}")
-        if name in film.signed:
+        if name in recording.signed:
             rows.append(MapRow("candidate", f"mean |{name}|", values, limits=limits, ends=ends, stride=stride))
         else:
             note = f"mean {name}; {GATE_ENDS[name][1]}s" if name in GATE_ENDS else f"mean {name}"
@@ -117,6 +118,6 @@ def main_directions(memory: np.ndarray) -> np.ndarray:
 
 
 def outline(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Draw a white line around a mask, bool (H, W), into a picture, uint8 (H, W, 3)."""
+    """Draw a white line around a mask, bool (H, W), into an image, uint8 (H, W, 3)."""
     lines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(picture.copy(), lines, -1, (255, 255, 255), max(1, round(mask.shape[1] / 200)))

@@ -1,4 +1,4 @@
-"""A segmenter's memory as one picture of some frames, and as a video of all."""
+"""A model's memory as one image of some frames, and as a video of all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from lstmzoo.segmentation.memory_maps import MapRow, outline
-from lstmzoo.segmentation.recording import MemoryFilm
+from lstmzoo.segmentation.recording import Recording
 from lstmzoo.segmentation.retention import stretches
 from lstmzoo.viz.film import video_file
 from lstmzoo.viz.overlay import BACKGROUND, FAINT, FONT, TEXT, Colour
@@ -22,19 +22,19 @@ LEFT, RIGHT, TOP, GAP, HEAD, WIDE = 1.3, 0.8, 0.72, 0.06, 0.24, 1.45  # inches; 
 TILE, LINE, ACROSS = 320, 26, 3  # video: least width of a map, height of a line of text (pixels), maps side by side
 
 
-def choose_frames(hidden: np.ndarray, count: int = COLUMNS) -> list[int]:
-    """Choose frames evenly, and those before, within and after the first stretch in which the object is hidden.
+def choose_frames(occluded: np.ndarray, count: int = COLUMNS) -> list[int]:
+    """Choose frames evenly, and those before, within and after the first stretch in which the object is occluded.
 
     Args:
-        hidden: (T,) bool.
+        occluded: (T,) bool.
         count: how many at most.
 
     Returns:
         Their numbers, ascending.
     """
-    total = len(hidden)
+    total = len(occluded)
     chosen = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
-    first, last = next(stretches(hidden), (0, 0))
+    first, last = next(stretches(occluded), (0, 0))
     special = {max(first - 1, 0), (first + last) // 2, min(last + 1, total - 1)} if last else set()
     for wanted in sorted(special - chosen):
         chosen.remove(min(chosen - special, key=lambda there: abs(there - wanted)))
@@ -43,22 +43,22 @@ def choose_frames(hidden: np.ndarray, count: int = COLUMNS) -> list[int]:
 
 
 def memory_sheet(
-    film: MemoryFilm, rows: Sequence[MapRow], hidden: np.ndarray, path: str | Path, *, title: str, subtitle: str
+    recording: Recording, rows: Sequence[MapRow], occluded: np.ndarray, path: str | Path, *, title: str, subtitle: str
 ) -> Path:
     """Draw some frames side by side, and beneath each what the memory held and the gates did.
 
     Args:
-        film: what was recorded.
+        recording: what was recorded.
         rows: from `map_rows`.
-        hidden: (T,) bool, frames in which the object is hidden.
-        path: the picture to write.
+        occluded: (T,) bool, frames in which the object is occluded.
+        path: the image to write.
         title: the heading.
         subtitle: a line beneath it.
 
     Returns:
         The path.
     """
-    chosen, size = choose_frames(hidden), film.frames.shape[1:3]
+    chosen, size = choose_frames(occluded), recording.frames.shape[1:3]
     tall = WIDE * size[0] / size[1]
     width = LEFT + len(chosen) * (WIDE + GAP) + RIGHT
     height = TOP + HEAD + len(rows) * (tall + GAP) + 0.1
@@ -69,8 +69,8 @@ def memory_sheet(
         made.text(0.12 / width, 1 - 0.42 / height, subtitle, fontsize=9, color=MUTED, va="top")
         for column, t in enumerate(chosen):
             x, y = LEFT + column * (WIDE + GAP) + WIDE / 2, height - TOP - HEAD + 0.05
-            words = f"frame {film.names[t]}" + (", hidden" if hidden[t] else "")
-            colour = OKABE_ITO[3] if hidden[t] else INK
+            words = f"frame {recording.names[t]}" + (", occluded" if occluded[t] else "")
+            colour = OKABE_ITO[3] if occluded[t] else INK
             made.text(x / width, y / height, words, ha="center", fontsize=8.5, color=colour)
         for number, row in enumerate(rows):
             y = height - TOP - HEAD - number * (tall + GAP) - tall
@@ -79,7 +79,7 @@ def memory_sheet(
                 made.text(*place, text, ha="right", va="top", fontsize=9, fontweight=weight, color=colour)
             axes = made.add_axes((LEFT / width, y / height, (width - LEFT - RIGHT - GAP) / width, tall / height))
             axes.imshow(
-                _side_by_side([_outlined(row, film, t) for t in chosen]), aspect="auto", interpolation="nearest"
+                _side_by_side([_outlined(row, recording, t) for t in chosen]), aspect="auto", interpolation="nearest"
             )
             axes.axis("off")
             if row.maps.dtype != np.uint8:
@@ -96,14 +96,14 @@ def memory_sheet(
 
 
 def memory_video(
-    film: MemoryFilm, rows: Sequence[MapRow], hidden: np.ndarray, path: str | Path, rate: float, *, title: str
+    recording: Recording, rows: Sequence[MapRow], occluded: np.ndarray, path: str | Path, rate: float, *, title: str
 ) -> Path:
     """Write the same as a video of all frames, the rows as tiles.
 
     Args:
-        film: what was recorded.
+        recording: what was recorded.
         rows: from `map_rows`.
-        hidden: (T,) bool, frames in which the object is hidden.
+        occluded: (T,) bool, frames in which the object is occluded.
         path: the video to write (.mp4).
         rate: frames per second.
         title: the heading.
@@ -111,23 +111,23 @@ def memory_video(
     Returns:
         The path.
     """
-    height, width = film.frames.shape[1:3]
+    height, width = recording.frames.shape[1:3]
     zoom = max(1, -(-TILE // width))
     tile = (height * zoom + LINE, width * zoom + 8)
     across = min(ACROSS, len(rows))
     down = -(-len(rows) // across)
     canvas_size = ((LINE + 8 + down * tile[0] + 9) // 2 * 2, (across * tile[1] + 9) // 2 * 2)
     with video_file(path, rate) as video:
-        for t, name in enumerate(film.names):
+        for t, name in enumerate(recording.names):
             canvas = np.full((*canvas_size, 3), BACKGROUND, np.uint8)
             _write(canvas, f"{title}, frame {name}", 8, LINE - 6, TEXT)
-            if hidden[t]:
-                _write(canvas, "hidden", canvas_size[1] - 70, LINE - 6, (0, 94, 213))  # BGR of vermilion
+            if occluded[t]:
+                _write(canvas, "occluded", canvas_size[1] - 70, LINE - 6, (0, 94, 213))  # BGR of vermilion
             for number, row in enumerate(rows):
                 down_by, right_by = divmod(number, across)
                 y, x = LINE + 8 + down_by * tile[0], 8 + right_by * tile[1]
                 _write(canvas, _ascii(f"{row.title}: {row.note}"), x, y + LINE - 8, FAINT)
-                picture = cv2.cvtColor(_outlined(row, film, t), cv2.COLOR_RGB2BGR)
+                picture = cv2.cvtColor(_outlined(row, recording, t), cv2.COLOR_RGB2BGR)
                 picture = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
                 canvas[y + LINE : y + tile[0], x : x + width * zoom] = picture
             video.write(canvas)
@@ -141,10 +141,10 @@ def _side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([part for picture in pictures for part in (gap, picture)][1:], axis=1)
 
 
-def _outlined(row: MapRow, film: MemoryFilm, t: int) -> np.ndarray:
+def _outlined(row: MapRow, recording: Recording, t: int) -> np.ndarray:
     """A map with the outline of what was found; in the frame itself the mask is painted already."""
-    picture = row.picture(t, film.frames.shape[1:3])
-    return picture if row.title == "frame" else outline(picture, film.found[t])
+    picture = row.picture(t, recording.frames.shape[1:3])
+    return picture if row.title == "frame" else outline(picture, recording.found[t])
 
 
 def _write(canvas: np.ndarray, text: str, x: int, y: int, colour: Colour) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import cv2
 import numpy as np
 
 from lstmzoo.segmentation.data import VOID, davis_palette
+from lstmzoo.viz.overlay import MIN_WIDTH
+from lstmzoo.viz.style import drawing, figure, save
 
 OPACITY = 0.5
+WIDTH, GAP, LINE = 2.6, 0.08, 0.24  # inches: of a frame, between frames, of a line of text
+PAIRS = 2  # side by side
 
 
 def overlay_masks(frame: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -31,3 +38,57 @@ def overlay_masks(frame: np.ndarray, ids: np.ndarray) -> np.ndarray:
         bright = (255 * colours[number].astype(float) / max(1, colours[number].max())).astype(int).tolist()
         cv2.drawContours(blend, outlines, -1, bright, thickness)
     return blend
+
+
+def video_frame(image: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Paint a frame for a video: BGR as a codec wants it, with even sides and not too small to be seen."""
+    height, width = ids.shape
+    zoom = max(1, -(-MIN_WIDTH // width))
+    if zoom > 1:
+        image, ids = (
+            cv2.resize(one, (width * zoom, height * zoom), interpolation=way)
+            for one, way in ((image, cv2.INTER_CUBIC), (ids, cv2.INTER_NEAREST))
+        )
+    painted = cv2.cvtColor(overlay_masks(image, ids), cv2.COLOR_RGB2BGR)
+    height, width = ids.shape
+    return cv2.copyMakeBorder(painted, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+
+
+def frames_sheet(
+    frames: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    captions: Sequence[str],
+    path: str | Path,
+    *,
+    title: str = "",
+) -> Path:
+    """Draw frames twice, with their true and with their predicted masks.
+
+    Args:
+        frames: image uint8 (H, W, 3), truth and prediction uint8 (H, W) of each.
+        captions: a line about each.
+        path: the image to write.
+        title: the heading.
+
+    Returns:
+        The path.
+    """
+    columns = min(PAIRS, len(frames))
+    rows = -(-len(frames) // columns)
+    tallest = max(frame.shape[0] / frame.shape[1] for frame, _, _ in frames) * WIDTH
+    pair, step = 2 * (WIDTH + GAP) + 2 * GAP, tallest + LINE + GAP
+    width, height = columns * pair, rows * step + 0.4
+    with drawing():
+        made = figure(width, height)
+        made.set_layout_engine("none")
+        made.text(GAP / width, 1 - 0.1 / height, title, va="top", fontsize=11, fontweight="bold")
+        for number, ((frame, *masks), caption) in enumerate(zip(frames, captions, strict=True)):
+            row, column = divmod(number, columns)
+            left, top = column * pair + GAP, height - 0.4 - row * step
+            made.text(left / width, (top - 0.04) / height, caption, va="top", fontsize=9)
+            tall = frame.shape[0] / frame.shape[1] * WIDTH
+            for place, ids in enumerate(masks):
+                box = (left + place * (WIDTH + GAP), top - LINE - tall, WIDTH, tall)
+                axes = made.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
+                axes.imshow(overlay_masks(frame, ids), aspect="auto")
+                axes.axis("off")
+        return save(made, path)

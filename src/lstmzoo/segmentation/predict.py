@@ -1,31 +1,36 @@
-"""What ``lstmzoo predict`` leaves behind of segmented videos: masks, a video with the masks painted in, a zip."""
+"""``lstmzoo predict`` with segmentation models: masks, videos with the masks painted in, a zip for the DAVIS server."""
 
 from __future__ import annotations
 
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import cv2
 import numpy as np
 
-from lstmzoo.errors import DataError
-from lstmzoo.io.atomic import replacing, replacing_folder
+from lstmzoo.errors import DataError, LstmzooError, unknown_choice
+from lstmzoo.io.atomic import replacing, replacing_folder, write_json
+from lstmzoo.io.progress import progress_bar
+from lstmzoo.io.resources import peak_bytes, peak_gpu_bytes
+from lstmzoo.io.terminal import PlainConsole
 from lstmzoo.segmentation.data import write_mask
 from lstmzoo.segmentation.models import label_map
-from lstmzoo.segmentation.overlays import overlay_masks
-from lstmzoo.segmentation.segment import objects_of, segment_with
-from lstmzoo.segmentation.video_sources import Footage, Frame
+from lstmzoo.segmentation.overlays import video_frame
+from lstmzoo.segmentation.segment import check_model, objects_of, segment_with
+from lstmzoo.segmentation.tables import segmented_table
+from lstmzoo.segmentation.video_sources import Frame, VideoSource, find_videos, read_first_mask
+from lstmzoo.training.predictor import Predictor
 from lstmzoo.viz.film import video_file
-from lstmzoo.viz.overlay import MIN_WIDTH
+
+VIDEO_FORMATS = ("mp4", "avi", "none")
 
 
 @dataclass(frozen=True)
-class Segmented:
+class SegmentedVideo:
     """One video that was segmented.
 
     Attributes:
@@ -68,44 +73,111 @@ class Segmented:
         return {name: round(value, 3) if isinstance(value, float) else value for name, value in numbers.items()}
 
 
-class _Timed:
-    """Counts the time that is spent on reading frames."""
+class SegmentationPredictor(Predictor[VideoSource, SegmentedVideo]):
+    """Marks objects in every frame of videos.
 
-    def __init__(self, footage: Footage, advance: Callable[[int], None]) -> None:
-        self.footage, self.advance, self.seconds = footage, advance, 0.0
+    Writes masks/NAME/*.png, NAME_overlay.mp4 and predictions.json. The input is a video file, a folder of frames, a
+    folder of these, or a data set in the layout of DAVIS.
 
-    def __iter__(self) -> Iterator[tuple[Frame, np.ndarray]]:
-        frames = iter(self.footage)
-        while True:
-            started = time.perf_counter()
-            frame = next(frames, None)
-            self.seconds += time.perf_counter() - started
-            if frame is None:
-                return
-            self.advance(1)
-            yield frame, frame.image
+    Args:
+        first_mask: PNG for the first frame, values number the objects; or a folder of them, e.g. Annotations/480p.
+        split: of a data set: the list whose sequences are segmented, e.g. val; null: all.
+        resolution: of a data set: that of its files.
+        flip: average with the prediction for the mirrored video.
+        submission: also pack the masks as submission.zip, in the form of DAVIS.
+        max_frames: stop each video after so many frames; null: all.
+        video: mp4, avi, or none for no video.
+    """
+
+    noun = "videos"
+
+    def __init__(
+        self,
+        first_mask: Path | None = None,
+        split: str | None = None,
+        resolution: str = "480p",
+        flip: bool = False,
+        submission: bool = False,
+        max_frames: int | None = None,
+        video: Literal["mp4", "avi", "none"] = "mp4",
+    ) -> None:
+        if video not in VIDEO_FORMATS:
+            raise LstmzooError(unknown_choice("video", video, VIDEO_FORMATS))
+        if max_frames is not None and max_frames < 1:
+            raise LstmzooError(f"max_frames is a whole number of at least 1, not {max_frames}")
+        self.first_mask = None if first_mask is None else Path(first_mask).expanduser()
+        self.split, self.resolution, self.max_frames = split, resolution, max_frames
+        self.flip, self.submission, self.video = flip, submission, video
+
+    def find(self, wanted: str, output: Path) -> Sequence[VideoSource]:
+        videos = find_videos(wanted, split=self.split, resolution=self.resolution, max_frames=self.max_frames)
+        if output.resolve() == Path(wanted).expanduser().resolve():
+            raise LstmzooError(f"output {output} is the input itself; choose another output")
+        if self.first_mask is not None:
+            _check_first_mask(self.first_mask, videos, output)
+        return videos
+
+    def use(self, model: Any) -> None:
+        check_model(model, self.first_mask is not None)
+        self.model = model
+
+    def predict(self, item: VideoSource, output: Path, *, alone: bool) -> SegmentedVideo:
+        first = None if self.first_mask is None else read_first_mask(self.first_mask, item)
+        overlay = None if self.video == "none" else output / f"{item.name}_overlay.{self.video}"
+        masks = output / "masks" / item.name
+        with progress_bar(item.name, item.total, "frames", show=alone) as advance:
+            return segment_to_files(self.model, item, masks, overlay, first_mask=first, flip=self.flip, advance=advance)
+
+    def finish(self, outcomes: Sequence[SegmentedVideo], failures: Mapping[str, str], output: Path) -> Sequence[str]:
+        device = next(self.model.parameters()).device
+        peak, gpu = peak_bytes(), peak_gpu_bytes(device)
+        if outcomes:
+            PlainConsole().print(segmented_table(outcomes))
+        if peak is not None:
+            also = "" if gpu is None else f", on the GPU {gpu / 1e6:,.0f} MB"
+            print(f"Peak memory: {peak / 1e6:,.0f} MB{also}")
+        files = ["predictions.json"]
+        if self.submission and outcomes:
+            write_submission(output / "submission.zip", {one.name: output / "masks" / one.name for one in outcomes})
+            files.append("submission.zip")
+        write_json(
+            output / "predictions.json",
+            {
+                "model": self.model.model_name,
+                "checkpoint": self.model.checkpoint,
+                "first_mask": None if self.first_mask is None else str(self.first_mask),
+                "flip": self.flip,
+                "device": str(device),
+                "network_size": list(self.model.transform["size"]),
+                "peak_memory_mb": None if peak is None else round(peak / 1e6, 1),
+                "peak_gpu_memory_mb": None if gpu is None else round(gpu / 1e6, 1),
+                "videos": [one.as_dict() for one in outcomes],
+                "failures": dict(failures),
+            },
+        )
+        return files
 
 
 def segment_to_files(
     model: Any,
-    footage: Footage,
+    source: VideoSource,
     masks: Path,
-    film: Path | None,
+    overlay: Path | None,
     *,
     first_mask: np.ndarray | None = None,
     flip: bool = False,
     advance: Callable[[int], None] = lambda frames: None,
-) -> Segmented:
+) -> SegmentedVideo:
     """Segment a video; write a mask for every frame, and the video with the masks painted in.
 
     An interrupt (Ctrl-C, SIGTERM) ends it early, but in good order: what was done so far is written.
 
     Args:
-        model: a segmenter from ``lstmzoo.load``.
-        footage: the video.
+        model: a segmentation model from ``lstmzoo.load``.
+        source: the video.
         masks: the folder of masks to write, PNGs with the palette of DAVIS at the size of the frames; it appears, and
             replaces an earlier one, when all are there.
-        film: the video to write (.mp4 or .avi), or None for none.
+        overlay: the video to write (.mp4 or .avi), or None for none.
         first_mask: see `segment_frames`.
         flip: see `segment_frames`.
         advance: called with 1 after every frame that was read, for a progress bar.
@@ -123,33 +195,33 @@ def segment_to_files(
     areas: dict[int, list[int]] = {number: [] for number in ids}
     names: list[str] = []
     size: tuple[int, int] = (0, 0)
-    source, writing, started = _Timed(footage, advance), 0.0, time.perf_counter()
+    frames, writing, started = _TimedFrames(source, advance), 0.0, time.perf_counter()
     interrupt: KeyboardInterrupt | None = None
     with ExitStack() as stack:
         folder = stack.enter_context(replacing_folder(masks))
-        video = stack.enter_context(video_file(film, footage.rate)) if film else None
+        video = stack.enter_context(video_file(overlay, source.rate)) if overlay else None
         try:
-            for frame, probabilities in segment_with(model, source, first_mask, flip=flip, name=footage.name):
-                found = label_map(probabilities, ids).cpu().numpy()
+            for frame, probabilities in segment_with(model, frames, first_mask, flip=flip, name=source.name):
+                predicted = label_map(probabilities, ids).cpu().numpy()
                 begun = time.perf_counter()
-                write_mask(folder / f"{frame.name}.png", found)
+                write_mask(folder / f"{frame.name}.png", predicted)
                 if video is not None:
-                    video.write(_painted(frame.image, found), frame.time_s)
-                counts = np.bincount(found.ravel(), minlength=256)
+                    video.write(video_frame(frame.image, predicted), frame.time_s)
+                counts = np.bincount(predicted.ravel(), minlength=256)
                 for number in ids:
                     areas[number].append(int(counts[number]))
                 names.append(frame.name)
-                size = found.shape
+                size = predicted.shape
                 writing += time.perf_counter() - begun
         except KeyboardInterrupt as error:
             if not names:
                 raise
             interrupt = error
         if not names:
-            raise DataError(f"there is no frame in {footage.path}")
+            raise DataError(f"there is no frame in {source.path}")
     seconds = time.perf_counter() - started
-    network = max(seconds - writing - source.seconds, 1e-9)
-    return Segmented(footage.name, str(footage.path), size, ids, names, areas, seconds, network, interrupt)
+    network = max(seconds - writing - frames.seconds, 1e-9)
+    return SegmentedVideo(source.name, str(source.path), size, ids, names, areas, seconds, network, interrupt)
 
 
 def write_submission(path: Path, folders: Mapping[str, Path]) -> Path:
@@ -169,15 +241,32 @@ def write_submission(path: Path, folders: Mapping[str, Path]) -> Path:
     return path
 
 
-def _painted(image: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """The frame with its masks, BGR, as a codec wants it: with even sides, and not too small to be seen."""
-    height, width = found.shape
-    zoom = max(1, -(-MIN_WIDTH // width))
-    if zoom > 1:
-        image, found = (
-            cv2.resize(one, (width * zoom, height * zoom), interpolation=way)
-            for one, way in ((image, cv2.INTER_CUBIC), (found, cv2.INTER_NEAREST))
+class _TimedFrames:
+    """Counts the time that is spent on reading frames."""
+
+    def __init__(self, source: VideoSource, advance: Callable[[int], None]) -> None:
+        self.source, self.advance, self.seconds = source, advance, 0.0
+
+    def __iter__(self) -> Iterator[tuple[Frame, np.ndarray]]:
+        frames = iter(self.source)
+        while True:
+            started = time.perf_counter()
+            frame = next(frames, None)
+            self.seconds += time.perf_counter() - started
+            if frame is None:
+                return
+            self.advance(1)
+            yield frame, frame.image
+
+
+def _check_first_mask(first_mask: Path, videos: Sequence[VideoSource], output: Path) -> None:
+    """Refuse one mask for several videos, and results that would replace it."""
+    if len(videos) > 1 and not first_mask.is_dir():
+        raise LstmzooError(
+            f"first_mask={first_mask} is one mask for {len(videos)} videos; give a folder that has a folder of masks "
+            "for each, e.g. Annotations/480p"
         )
-    painted = cv2.cvtColor(overlay_masks(image, found), cv2.COLOR_RGB2BGR)
-    height, width = found.shape
-    return cv2.copyMakeBorder(painted, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    for video in videos:
+        target = (output / "masks" / video.name).resolve()
+        if target in (first_mask.resolve(), *first_mask.resolve().parents, (first_mask / video.name).resolve()):
+            raise LstmzooError(f"{target} holds first_mask and would be overwritten; choose another output")

@@ -1,4 +1,4 @@
-"""Recording what a segmenter's memory does, frame by frame, while it watches a video."""
+"""Recording what a model's memory does, frame by frame, while it segments a video."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from torch import Tensor
 from lstmzoo import nn
 from lstmzoo.errors import LstmzooError
 from lstmzoo.segmentation.models import label_map
-from lstmzoo.segmentation.models.core import Memory, join_grids
+from lstmzoo.segmentation.models.core import RecurrentCore, join_grids
 from lstmzoo.segmentation.segment import objects_of, segment_with
-from lstmzoo.segmentation.video_sources import Footage, Frame
+from lstmzoo.segmentation.video_sources import Frame, VideoSource
 
 
 @dataclass(frozen=True)
 class MemoryLayer:
-    """One recurrence inside a segmenter.
+    """One recurrence inside a segmentation model.
 
     Attributes:
         label: where it is, in words.
@@ -46,7 +46,7 @@ class MemoryLayer:
         return "c" if "c" in names else names[0]
 
 
-class Moment(NamedTuple):
+class FrameRecord(NamedTuple):
     """One frame: itself, probabilities (K + 1, H, W), and the gates and states of one layer, (K, C, h, w) each."""
 
     frame: Frame
@@ -56,11 +56,11 @@ class Moment(NamedTuple):
 
 
 @dataclass(frozen=True)
-class MemoryFilm:
-    """What happened inside a segmenter while it watched T frames, as far as it concerns one object.
+class Recording:
+    """What happened inside a segmentation model during T frames, as far as it concerns one object.
 
     Attributes:
-        layer: which recurrence was watched; None for a network without.
+        layer: which recurrence was recorded; None for a network without.
         number: of the object; the foreground has number 1.
         names: (T,) of the frames.
         frames: (T, H, W, 3) uint8 RGB, at the size the network sees.
@@ -98,16 +98,16 @@ class MemoryFilm:
 
 
 def memory_layers(model: Any) -> list[MemoryLayer]:
-    """List the recurrences of a segmenter in the order in which they run: the coarsest first."""
+    """List the recurrences of a segmentation model in the order in which they run: the coarsest first."""
     found = []
     for stride, core in model.decoder.cores.items():
-        if not isinstance(core, Memory):
+        if not isinstance(core, RecurrentCore):
             continue
-        for rnn, dilation in zip(core.rnns, core.pyramid, strict=True):
+        for rnn, dilation in zip(core.rnns, core.dilations, strict=True):
             assert isinstance(rnn, nn.ConvRecurrent)
             for direction in range(1 + rnn.bidirectional):
                 label = f"stride {stride}"
-                label += f", dilation {dilation}" if len(core.pyramid) > 1 else ""
+                label += f", dilation {dilation}" if len(core.dilations) > 1 else ""
                 label += ", backwards" if direction else ""
                 found.append(MemoryLayer(label, rnn, direction, int(stride), dilation))
     return sorted(found, key=lambda layer: -layer.stride)
@@ -128,14 +128,16 @@ def choose_layer(model: Any, layer: int) -> MemoryLayer | None:
     return layers[layer]
 
 
-def watch(model: Any, footage: Footage, first_mask: np.ndarray | None, layer: MemoryLayer | None) -> Iterator[Moment]:
-    """Segment a video and look at one of its memories meanwhile.
+def trace_frames(
+    model: Any, video: VideoSource, first_mask: np.ndarray | None, layer: MemoryLayer | None
+) -> Iterator[FrameRecord]:
+    """Segment a video and record one of the model's memories meanwhile.
 
     Args:
-        model: a segmenter from ``lstmzoo.load``.
-        footage: the video.
+        model: a segmentation model from ``lstmzoo.load``.
+        video: the video.
         first_mask: see `segment_frames`.
-        layer: which memory; None looks at none.
+        layer: which memory; None: none.
 
     Yields:
         What is known at every frame.
@@ -149,7 +151,7 @@ def watch(model: Any, footage: Footage, first_mask: np.ndarray | None, layer: Me
         height, width = (-(-side // coarsest) * coarsest // layer.stride for side in model.transform["size"])
         grid = (height, width)
     steps: deque[tuple[dict[str, Tensor], dict[str, Tensor]]] = deque()
-    results = segment_with(model, ((frame, frame.image) for frame in footage), first_mask, name=footage.name)
+    results = segment_with(model, ((frame, frame.image) for frame in video), first_mask, name=video.name)
     while True:
         with nullcontext() if layer is None else nn.trace(layer.module) as trace:
             result = next(results, None)  # one step, or, of a network that runs both ways, all of them at once
@@ -157,26 +159,26 @@ def watch(model: Any, footage: Footage, first_mask: np.ndarray | None, layer: Me
             steps.extend(_steps(trace, layer, grid))
         if result is None:
             return
-        yield Moment(*result, *(steps.popleft() if steps else ({}, {})))
+        yield FrameRecord(*result, *(steps.popleft() if steps else ({}, {})))
 
 
-def film_memory(
-    model: Any, footage: Footage, first_mask: np.ndarray | None, layer: MemoryLayer | None, number: int
-) -> MemoryFilm:
+def record(
+    model: Any, video: VideoSource, first_mask: np.ndarray | None, layer: MemoryLayer | None, number: int
+) -> Recording:
     """Segment a video and record what concerns one object.
 
     Args:
-        model: see `watch`.
-        footage: see `watch`.
-        first_mask: see `watch`.
-        layer: see `watch`.
+        model: see `trace_frames`.
+        video: see `trace_frames`.
+        first_mask: see `trace_frames`.
+        layer: see `trace_frames`.
         number: of the object; of a network that is not guided, 1.
 
     Returns:
         The record.
 
     Raises:
-        LstmzooError: no such object, and see `watch`.
+        LstmzooError: no such object, and see `trace_frames`.
     """
     ids = objects_of(first_mask)
     if number not in ids:
@@ -186,23 +188,23 @@ def film_memory(
     gates: dict[str, list[np.ndarray]] = {}
     states: dict[str, list[np.ndarray]] = {}
     signed: set[str] = set()
-    for moment in watch(model, footage, first_mask, layer):
-        mask = (label_map(moment.probabilities, ids) == number).cpu().numpy()
-        names.append(moment.frame.name)
-        frames.append(shrink(moment.frame.image, size))
+    for seen in trace_frames(model, video, first_mask, layer):
+        mask = (label_map(seen.probabilities, ids) == number).cpu().numpy()
+        names.append(seen.frame.name)
+        frames.append(shrink(seen.frame.image, size))
         areas.append(mask.mean())
         found.append(shrink(mask.astype(np.float32), size) > 0.5)
-        probabilities.append(shrink(moment.probabilities[1 + row].float().cpu().numpy(), size))
-        for name, gate in moment.gates.items():
+        probabilities.append(shrink(seen.probabilities[1 + row].float().cpu().numpy(), size))
+        for name, gate in seen.gates.items():
             gates.setdefault(name, []).append(gate[row].abs().mean(0).cpu().numpy())
             signed |= {name} if gate.min() < 0 else set()
-        for name, state in moment.states.items():
+        for name, state in seen.states.items():
             states.setdefault(name, []).append(state[row].abs().mean(0).cpu().numpy())
         if layer is not None:
-            memory.append(moment.states[layer.carrier][row].half().cpu().numpy())
-            kept = _kept(layer, moment.gates)
+            memory.append(seen.states[layer.carrier][row].half().cpu().numpy())
+            kept = _kept(layer, seen.gates)
             keep += [] if kept is None else [kept[row].half().cpu().numpy()]
-    return MemoryFilm(
+    return Recording(
         layer,
         number,
         names,
@@ -241,7 +243,7 @@ def _maps(series: dict[str, list[Tensor]], layer: MemoryLayer, grid: tuple[int, 
 
 def _kept(layer: MemoryLayer, gates: dict[str, Tensor]) -> Tensor | None:
     """The share of the memory that is kept, from the gate that decides it."""
-    keeping = layer.module.cell.keeping_gate
+    keeping = layer.module.cell.retention_gate
     if keeping is None or keeping[0] not in gates:
         return None
     name, sign = keeping
@@ -249,7 +251,7 @@ def _kept(layer: MemoryLayer, gates: dict[str, Tensor]) -> Tensor | None:
 
 
 def shrink(picture: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Bring a picture (H₀, W₀) or (H₀, W₀, 3) to a size (H, W) by averaging."""
+    """Bring an image (H₀, W₀) or (H₀, W₀, 3) to a size (H, W) by averaging."""
     if picture.shape[:2] == size:
         return picture
     return cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_AREA)

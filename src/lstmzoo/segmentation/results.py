@@ -1,15 +1,33 @@
-"""The outcome of a test of a segmenter."""
+"""The outcome of a test, and scores of masks that any method made."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from lstmzoo.segmentation.metrics import DavisScores, SequenceScores
+from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.io.atomic import making_folder, write_json
+from lstmzoo.io.stamp import stamp
+from lstmzoo.io.terminal import print_plain, wide_console
+from lstmzoo.segmentation.data.lists import default_split
+from lstmzoo.segmentation.metrics import PROTOCOLS, DavisScores, SequenceScores, evaluate
+from lstmzoo.segmentation.tables import scores_table, write_official_tables
+
+SHOWN = 8
+"""Frames in each of the two images."""
+
+OCCLUSION = {
+    "J-during": "J, frames with an occluded object",
+    "J-after": "J, frames after an occlusion",
+    "J&F-Mean": "J&F, sequences with occlusion",
+}
+"""What the numbers of `occlusion_scores` are called."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,36 @@ class SegmentationResults:
             "sequences": self.scores.by_sequence(),
         }
 
+    def save(self, folder: Path, about: dict[str, Any]) -> list[str]:
+        """Write metrics.json, the official tables, and images of the worst and the best frames.
+
+        Returns:
+            The names of the files.
+        """
+        from lstmzoo.segmentation.overlays import frames_sheet  # loads Matplotlib
+
+        write_json(folder / "metrics.json", self.as_dict() | about)
+        files = [folder / "metrics.json", *write_official_tables(self.scores, folder, self.split)]
+        for name, examples, sign in (("worst", self.worst, 1), ("best", self.best, -1)):
+            chosen = sorted(examples, key=lambda example: sign * example.j)[:SHOWN]
+            files.append(folder / f"{name}_frames.png")
+            frames_sheet(
+                [(one.frame, one.truth, one.predicted) for one in chosen],
+                [f"{one.name}, frame {one.position}: J {100 * one.j:.1f}" for one in chosen],
+                files[-1],
+                title=f"The {name} frame of each sequence: true masks on the left, predicted ones on the right",
+            )
+        return [file.name for file in files]
+
+    def show(self, title: str, details: bool) -> None:
+        """Print J and F, with `details` of every sequence, and those of occluded objects."""
+        console = wide_console()
+        console.print(f"{title}, {self.protocol}", soft_wrap=True)
+        console.print(scores_table(self.scores, sequences=details))
+        if self.occlusions:
+            parts = (f"{OCCLUSION[name]}: {100 * value:.1f}" for name, value in self.occlusions.items())
+            console.print("; ".join(parts), soft_wrap=True)
+
 
 def find_example(
     scores: SequenceScores, positions: Sequence[int], video: Tensor, predicted: np.ndarray, truth: np.ndarray
@@ -96,7 +144,7 @@ def find_example(
 
 
 def occlusion_scores(scores: DavisScores, occlusions: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Measure how well objects are found while and after they are hidden.
+    """Measure how well objects are segmented while they are occluded, and after that.
 
     Args:
         scores: of the set.
@@ -118,3 +166,40 @@ def occlusion_scores(scores: DavisScores, occlusions: dict[str, dict[str, Any]])
         return {}
     means = {f"J-{when}": float(np.mean(values)) for when, values in found.items() if values}
     return {**means, "J&F-Mean": DavisScores(occluded).summary()["J&F-Mean"]}
+
+
+def score_folder(
+    results: Path,
+    data: dict[str, Any],
+    split: str | None,
+    protocol: str,
+    stability: bool,
+    workers: int | None,
+    folder: Path,
+) -> None:
+    """Score a folder of masks against a data set; see `SegmentationTask.score`."""
+    if protocol not in PROTOCOLS:
+        raise LstmzooError(unknown_choice("protocol", protocol, PROTOCOLS))
+    root, chosen = Path(data["root"]), split or default_split(Path(data["root"]))
+    with making_folder(folder):  # shows before the work is done whether its outcome can be written
+        scores = evaluate(
+            results,
+            root,
+            split=chosen,
+            year=data["year"],
+            resolution=data["resolution"],
+            protocol=protocol,
+            binary=data["binary"] or None,  # the lists of 2016 say so themselves
+            stability=stability,
+            workers=workers,
+            progress=sys.stderr.isatty(),
+        )
+    if split is None and chosen == "all":
+        print_plain(f"There are no lists in {root / 'ImageSets'}: all sequences are scored")
+    console = wide_console()
+    console.print(f"{results} on {root}, {chosen}, {protocol}", soft_wrap=True)
+    console.print(scores_table(scores))
+    files = [*write_official_tables(scores, folder, chosen), folder / "metrics.json"]
+    measured = {"results": str(results), "root": str(root), "split": chosen, **stamp()}
+    write_json(files[-1], {"protocol": protocol, "split": chosen, **scores.as_dict(), "measured": measured})
+    print_plain(f"Written to {folder}: {', '.join(path.name for path in files)}")

@@ -1,4 +1,4 @@
-"""How long a segmenter's memory of an object lasts while the object is hidden, and what the memory is worth."""
+"""How long a model's memory of an object lasts while the object is occluded, and what the memory is worth."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import numpy as np
 from lstmzoo.segmentation.data import VOID, read_mask
 from lstmzoo.segmentation.data.simulator import read_occlusions
 from lstmzoo.segmentation.models import SegmentStream
-from lstmzoo.segmentation.recording import MemoryFilm, shrink
+from lstmzoo.segmentation.recording import Recording, shrink
 from lstmzoo.segmentation.segment import objects_of, to_tensor
-from lstmzoo.segmentation.video_sources import Footage
+from lstmzoo.segmentation.video_sources import VideoSource
 
-HIDDEN = 0.5  # an object of which less than this share is seen counts as hidden
+OCCLUDED = 0.5  # an object of which less than this share is seen counts as occluded
 VANISHED = 0.05  # without truth: found on less than this share of its median area
 
 
 @dataclass(frozen=True)
-class Truth:
+class SequenceTruth:
     """The true masks that lie beside a sequence of a data set.
 
     Attributes:
@@ -54,23 +54,23 @@ class Retention:
 
     Attributes:
         number: of the object.
-        hidden: (T,) bool, frames in which it is hidden.
+        occluded: (T,) bool, frames in which it is occluded.
         alone: whether areas are those of this object; the network found all objects as one where they are not.
         areas: (T,) share of the frame that was found to be the object.
         true_areas: (T,) share of the frame that is; None without truth.
         measure: what tells how well it is found: ``"J"``, intersection over union with the truth, other objects left
             out; or, where there is no truth, ``"probability"``, the highest in the frame.
         found: (T,) that measure.
-        erased: (T,) the same where the memory is erased before every frame in which the object is hidden.
+        erased: (T,) the same where the memory is erased before every frame in which the object is occluded.
         inside: (T,) mean share of the memory that is kept from the frame before, in the object's cells; while it is
-            hidden, in those where it was last seen.
+            occluded, in those where it was last seen.
         outside: (T,) the same in all other cells.
         surviving: (T,) share of what the object's cells held when it was last seen that is still there; 1 while it is
             seen.
     """
 
     number: int
-    hidden: np.ndarray
+    occluded: np.ndarray
     alone: bool
     areas: np.ndarray
     true_areas: np.ndarray | None
@@ -82,41 +82,41 @@ class Retention:
     surviving: np.ndarray | None
 
 
-def find_truth(footage: Footage) -> Truth | None:
+def find_truth(video: VideoSource) -> SequenceTruth | None:
     """Find the masks beside a sequence: of ``JPEGImages/480p/bear`` those in ``Annotations/480p/bear``.
 
     Args:
-        footage: a folder of frames.
+        video: a folder of frames.
 
     Returns:
         What is known, or None where there are no masks.
     """
-    parts = footage.path.resolve().parts
-    if not footage.files or "JPEGImages" not in parts:
+    parts = video.path.resolve().parts
+    if not video.files or "JPEGImages" not in parts:
         return None
     place = len(parts) - 1 - parts[::-1].index("JPEGImages")
     root = Path(*parts[:place])
     folder = Path(root, "Annotations", *parts[place + 1 :])
-    masks = {path.stem: folder / f"{path.stem}.png" for path in footage.files}
+    masks = {path.stem: folder / f"{path.stem}.png" for path in video.files}
     masks = {name: path for name, path in masks.items() if path.is_file()}
     if not masks:
         return None
-    known = read_occlusions(root).get(footage.name, {}).get("visible", {})
-    return Truth(masks, {int(number): shares for number, shares in known.items()})
+    known = read_occlusions(root).get(video.name, {}).get("visible", {})
+    return SequenceTruth(masks, {int(number): shares for number, shares in known.items()})
 
 
-def hidden_frames(truth: Truth, footage: Footage, number: int) -> np.ndarray:
-    """Tell in which of the frames a true object is hidden, bool (T,): none of it, or less than half of it, is seen."""
-    names = [path.stem for path in footage.files[: footage.max_frames]]
+def occluded_frames(truth: SequenceTruth, video: VideoSource, number: int) -> np.ndarray:
+    """Tell in which frames a true object is occluded, bool (T,): none of it, or less than half of it, is visible."""
+    names = [path.stem for path in video.files[: video.max_frames]]
     if number in truth.visible:
-        return np.array(truth.visible[number][: len(names)]) < HIDDEN
+        return np.array(truth.visible[number][: len(names)]) < OCCLUDED
     masks = [truth.mask(name, number) for name in names]
     seen = np.array([mask is None or mask.any() for mask in masks])
     return ~seen & np.maximum.accumulate(seen)
 
 
 def vanished_frames(areas: np.ndarray) -> np.ndarray:
-    """Guess from the areas found (T,) in which frames an object is hidden, where nobody says."""
+    """Guess from the areas found (T,) in which frames an object is occluded, where nobody says."""
     seen = areas > 0
     if not seen.any():
         return np.zeros(len(areas), bool)
@@ -125,42 +125,47 @@ def vanished_frames(areas: np.ndarray) -> np.ndarray:
 
 
 def measure_retention(
-    model: Any, footage: Footage, first_mask: np.ndarray | None, film: MemoryFilm, truth: Truth | None, number: int
+    model: Any,
+    video: VideoSource,
+    first_mask: np.ndarray | None,
+    recording: Recording,
+    truth: SequenceTruth | None,
+    number: int,
 ) -> Retention:
-    """Measure what is kept of an object; the video is segmented once more, with the memory erased while it is hidden.
+    """Measure what is kept of an object; the video is segmented once more, with the memory erased while it is occluded.
 
     Args:
-        model: a segmenter from ``lstmzoo.load``.
-        footage: the video.
+        model: a segmentation model from ``lstmzoo.load``.
+        video: the video.
         first_mask: see `segment_frames`.
-        film: what happened while the model watched it.
+        recording: what happened while the model watched it.
         truth: the true masks, or None.
-        number: of the object in the truth; without truth, that of the film.
+        number: of the object in the truth; without truth, that of the recording.
 
     Returns:
         The measurements, at the size the network sees.
     """
-    hidden = vanished_frames(film.areas) if truth is None else hidden_frames(truth, footage, number)
+    occluded = vanished_frames(recording.areas) if truth is None else occluded_frames(truth, video, number)
     true = everything = None
     if truth is not None:
-        true, everything = (_true_masks(truth, film, which) for which in (number, None))
+        true, everything = (_true_masks(truth, recording, which) for which in (number, None))
     erased = inside = outside = surviving = None
-    if film.layer is not None and model.streams and hidden.any():
-        again = _erased(model, footage, first_mask, objects_of(first_mask).index(film.number), hidden)
+    if recording.layer is not None and model.streams and occluded.any():
+        again = _erased(model, video, first_mask, objects_of(first_mask).index(recording.number), occluded)
         erased = _how_well(again, true, everything)
-    if film.keep is not None:
-        cells = film.cells(_last_seen(film.found if true is None else true, film.found, hidden))
-        kept = film.keep.mean(1, dtype=np.float32)  # (T, h, w)
+    if recording.keep is not None:
+        cells = recording.cells(_last_seen(recording.found if true is None else true, recording.found, occluded))
+        kept = recording.keep.mean(1, dtype=np.float32)  # (T, h, w)
         inside, outside = _mean(kept, cells), _mean(kept, 1 - cells)
-        surviving = surviving_memory(film.memory, film.keep, cells, hidden)
+        surviving = surviving_memory(recording.memory, recording.keep, cells, occluded)
     return Retention(
         number,
-        hidden,
+        occluded,
         model.guided,
-        film.areas,
+        recording.areas,
         None if true is None or everything is None else (true if model.guided else everything).mean((1, 2)),
         "probability" if true is None else "J",
-        _how_well(film.probabilities, true, everything),
+        _how_well(recording.probabilities, true, everything),
         erased,
         inside,
         outside,
@@ -168,15 +173,15 @@ def measure_retention(
     )
 
 
-def stretches(hidden: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last frame of every stretch of frames (T,) in which something is hidden."""
-    steps = np.flatnonzero(np.diff(np.concatenate([[False], hidden, [False]]).astype(int)))
+def stretches(occluded: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last frame of every stretch of frames (T,) in which something is occluded."""
+    steps = np.flatnonzero(np.diff(np.concatenate([[False], occluded, [False]]).astype(int)))
     for first, end in zip(steps[::2], steps[1::2], strict=True):
         yield int(first), int(end) - 1
 
 
-def surviving_memory(memory: Any, keep: np.ndarray, cells: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """Follow what the cells of an object held when it was last seen, at t₀, through the frames in which it is hidden.
+def surviving_memory(memory: Any, keep: np.ndarray, cells: np.ndarray, occluded: np.ndarray) -> np.ndarray:
+    """Follow what the cells of an object held when it was last seen, at t₀, through the frames in which it is occluded.
 
         S_t = Σ w |f_t ⊙ ... ⊙ f_{t₀+1} ⊙ c_{t₀}| / Σ w |c_{t₀}|
 
@@ -184,15 +189,15 @@ def surviving_memory(memory: Any, keep: np.ndarray, cells: np.ndarray, hidden: n
         memory: c, (T, C, h, w).
         keep: f, (T, C, h, w), in 0..1.
         cells: w, (T, h, w), how much of every cell belongs to the object.
-        hidden: (T,) bool.
+        occluded: (T,) bool.
 
     Returns:
         (T,), 1 while the object is seen, NaN while nothing is known of it.
     """
-    surviving = np.ones(len(hidden))
+    surviving = np.ones(len(occluded))
     held = weights = total = None
-    for t in range(len(hidden)):
-        if not hidden[t]:
+    for t in range(len(occluded)):
+        if not occluded[t]:
             held = np.abs(memory[t].astype(np.float64))  # (C, h, w)
             weights = cells[t]
             total = (weights * held).sum()
@@ -205,35 +210,37 @@ def surviving_memory(memory: Any, keep: np.ndarray, cells: np.ndarray, hidden: n
     return surviving
 
 
-def _erased(model: Any, footage: Footage, first_mask: np.ndarray | None, row: int, hidden: np.ndarray) -> np.ndarray:
-    """Probabilities of an object (T, H, W) where the memory is erased before every frame in which it is hidden."""
+def _erased(
+    model: Any, video: VideoSource, first_mask: np.ndarray | None, row: int, occluded: np.ndarray
+) -> np.ndarray:
+    """Probabilities of an object (T, H, W) where the memory is erased before every frame in which it is occluded."""
     size = tuple(model.transform["size"])
     stream = SegmentStream(model, size, None if first_mask is None else to_tensor(first_mask))
     found = []
-    for frame, erase in zip(footage, hidden, strict=True):
+    for frame, erase in zip(video, occluded, strict=True):
         if erase:
-            stream.state = model.forget(stream.state)
+            stream.state = model.reset_memory(stream.state)
         probabilities = stream(to_tensor(frame.image).permute(2, 0, 1))
         found.append(shrink(probabilities[1 + row].float().cpu().numpy(), size))
     return np.stack(found)
 
 
-def _true_masks(truth: Truth, film: MemoryFilm, number: int | None) -> np.ndarray:
+def _true_masks(truth: SequenceTruth, recording: Recording, number: int | None) -> np.ndarray:
     """Share of every pixel of the network's frames that the true object covers (T, H, W); NaN: not annotated."""
-    size = film.frames.shape[1:3]
-    masks = [truth.mask(name, number) for name in film.names]
+    size = recording.frames.shape[1:3]
+    masks = [truth.mask(name, number) for name in recording.names]
     unknown = np.full(size, np.nan, np.float32)
     return np.stack([unknown if mask is None else shrink(mask.astype(np.float32), size) for mask in masks])
 
 
-def _last_seen(masks: np.ndarray, found: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """The object's mask in every frame (T, H, W); while it is hidden, that of the frame in which it was last seen.
+def _last_seen(masks: np.ndarray, found: np.ndarray, occluded: np.ndarray) -> np.ndarray:
+    """The object's mask in every frame (T, H, W); while it is occluded, that of the frame in which it was last seen.
 
     Where the true mask is not known, that which was found takes its place.
     """
     seen = np.where(np.isnan(masks), found, masks)
     for t in range(1, len(seen)):
-        if hidden[t] or not seen[t].any():
+        if occluded[t] or not seen[t].any():
             seen[t] = seen[t - 1]
     return seen
 

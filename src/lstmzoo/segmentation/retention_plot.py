@@ -1,4 +1,4 @@
-"""An object that is hidden for a while, as curves: what was found of it, what the gates did, what is left of it."""
+"""An object that is occluded for a while, as curves: what was found of it, what the gates did, what is left of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter
 
 from lstmzoo.segmentation.overlays import overlay_masks
-from lstmzoo.segmentation.recording import MemoryFilm
+from lstmzoo.segmentation.recording import Recording
 from lstmzoo.segmentation.retention import Retention, stretches
 from lstmzoo.viz.panels import (
     GAP,
@@ -30,13 +30,13 @@ TALL = 1.05  # inches
 SHADE = "#f3e3d8"
 
 
-def retention_curves(film: MemoryFilm, kept: Retention, path: str | Path, *, title: str, subtitle: str) -> Path:
-    """Draw frames and curves over one axis of frames; where the object is hidden, the ground is shaded.
+def retention_curves(recording: Recording, kept: Retention, path: str | Path, *, title: str, subtitle: str) -> Path:
+    """Draw frames and curves over one axis of frames; where the object is occluded, the ground is shaded.
 
     Args:
-        film: what was recorded.
+        recording: what was recorded.
         kept: what was measured.
-        path: the picture to write.
+        path: the image to write.
         title: the heading.
         subtitle: a line beneath it.
 
@@ -45,27 +45,27 @@ def retention_curves(film: MemoryFilm, kept: Retention, path: str | Path, *, tit
     """
     panels = [Panel("strip", "", STRIP, 0.0), Panel("area", "", TALL, GAP), Panel("found", "", TALL, GAP)]
     panels += [Panel("gate", "", TALL, GAP)] if kept.inside is not None else []
-    panels += [Panel("surviving", "", TALL, GAP)] if kept.surviving is not None and kept.hidden.any() else []
+    panels += [Panel("surviving", "", TALL, GAP)] if kept.surviving is not None and kept.occluded.any() else []
     draw = {"area": _areas, "found": _found, "gate": _gate, "surviving": _surviving}
-    x = np.arange(len(film.names))
+    x = np.arange(len(recording.names))
     edges = time_edges(x)
     with drawing():
         made, axes = lay_out(panels, PLOT)
         write_heading(made, title, subtitle)
         for panel, ax in zip(panels, axes, strict=True):
             if panel.kind == "strip":
-                numbered = film.found * np.uint8(film.number)
-                painted = [overlay_masks(*pair) for pair in zip(film.frames, numbered, strict=True)]
+                numbered = recording.found * np.uint8(recording.number)
+                painted = [overlay_masks(*pair) for pair in zip(recording.frames, numbered, strict=True)]
                 draw_strip(ax, np.stack(painted), edges, PLOT, every=False)
             else:
-                for first, last in stretches(kept.hidden):
+                for first, last in stretches(kept.occluded):
                     ax.axvspan(edges[first], edges[last + 1], color=SHADE, linewidth=0, zorder=0)
                 draw[panel.kind](ax, x, kept)
                 rule(ax)
                 add_legend(ax)
             ax.set_xlim(edges[0], edges[-1])
             ax.tick_params(labelbottom=ax is axes[-1], bottom=ax is axes[-1])
-        axes[-1].set_xlabel("frame" + (", shaded: the object is hidden" if kept.hidden.any() else ""))
+        axes[-1].set_xlabel("frame" + (", shaded: the object is occluded" if kept.occluded.any() else ""))
         return save(made, path)
 
 
@@ -81,7 +81,7 @@ def _areas(ax: Any, x: np.ndarray, kept: Retention) -> None:
 
 def _found(ax: Any, x: np.ndarray, kept: Retention) -> None:
     if kept.erased is not None:
-        ax.plot(x, kept.erased, color=OKABE_ITO[3], linewidth=1.4, label="memory erased\nwhile it is hidden")
+        ax.plot(x, kept.erased, color=OKABE_ITO[3], linewidth=1.4, label="memory erased\nwhile it is occluded")
     ax.plot(x, kept.found, color=OKABE_ITO[0], linewidth=1.6, label="memory kept")
     _unit(ax)
     name_panel(ax, *(("J", "of the object") if kept.measure == "J" else ("probability", "its highest")))

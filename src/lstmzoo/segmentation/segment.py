@@ -22,7 +22,7 @@ def segment_frames(
     A network that also runs backwards in time (``bidirectional``) reads all frames before the first mask.
 
     Args:
-        model: a segmenter from ``lstmzoo.load``.
+        model: a segmentation model from ``lstmzoo.load``.
         frames: uint8 (H, W, 3) RGB each, all of one size.
         first_mask: uint8 (H, W), the numbers of the objects in the first frame: 0 is the background, 255 void. None
             finds the foreground.
@@ -32,7 +32,7 @@ def segment_frames(
         For every frame, uint8 (H, W): 0 background, else the number of the object; the foreground has number 1.
 
     Raises:
-        LstmzooError: the model is no segmenter, takes no first mask, or needs one.
+        LstmzooError: it is not a segmentation model, takes no first mask, or needs one.
         DataError: the first mask has another size than the first frame, or the model's outputs are not finite.
         ValueError: the first mask holds no object.
     """
@@ -97,11 +97,11 @@ def check_model(model: Any, first_mask: bool) -> None:
         first_mask: whether there is one.
 
     Raises:
-        LstmzooError: it is no segmenter, takes no first mask, or needs one.
+        LstmzooError: it is not a segmentation model, takes no first mask, or needs one.
     """
     name = getattr(model, "model_name", type(model).__name__)
     if not hasattr(model, "guided"):
-        raise LstmzooError(f"{name!r} is no segmenter")
+        raise LstmzooError(f"{name!r} is not a segmentation model")
     if first_mask and not model.guided:
         raise LstmzooError(
             f"{name!r} finds the foreground by itself and takes no first mask; leave first_mask out, or use a "

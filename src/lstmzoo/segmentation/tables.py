@@ -1,15 +1,19 @@
-"""The scores of DAVIS as a table on the terminal, and as the CSV files that the official tools write."""
+"""Scores and predictions as tables: on the terminal, and as the CSV files that the official tools write."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.table import Table
 
 from lstmzoo.io.atomic import replacing
 from lstmzoo.segmentation.metrics import DavisScores
+
+if TYPE_CHECKING:
+    from lstmzoo.segmentation.predict import SegmentedVideo
 
 COLUMNS = {
     "J&F-Mean": "J&F",
@@ -48,8 +52,8 @@ def write_official_tables(scores: DavisScores, folder: Path, split: str) -> list
     """Write ``global_results-<split>.csv`` and ``per-sequence_results-<split>.csv``.
 
     Names, columns, rounding and order are those of the official evaluation of 2017. That of the objects of an
-    unsupervised sequence is strange: its line ``camel_1`` is the object with which the first of the matched proposals
-    was paired, not object 1. ``DavisScores.objects()`` has them by their own numbers, and so have the tables of sets
+    unsupervised sequence is unusual: its line ``camel_1`` is the object that the first of the matched proposals was
+    paired with, not object 1. ``DavisScores.objects()`` has them by their own numbers, and so have the tables of sets
     other than DAVIS.
 
     Args:
@@ -82,3 +86,24 @@ def _write_csv(path: Path, lines: Sequence[Sequence[str]]) -> Path:
 
 def _percent(numbers: Mapping[str, float], shown: Sequence[str]) -> list[str]:
     return ["–" if np.isnan(numbers[name]) else f"{100 * numbers[name]:.1f}" for name in shown]
+
+
+def segmented_table(videos: Sequence[SegmentedVideo]) -> Table:
+    """Return one line per segmented video: its size, its objects and how fast it went."""
+    table = Table(title="Masks", title_justify="left", title_style="bold", header_style="bold")
+    table.add_column("video", overflow="fold")
+    for column in ("frames", "size", "objects", "mean area", "frames/s", "network only"):
+        table.add_column(column, justify="right")
+    for video in videos:
+        height, width = video.size
+        area = sum(map(sum, video.areas.values())) / (len(video.frames) * height * width)
+        table.add_row(
+            video.name,
+            f"{len(video.frames):,}",
+            f"{width}×{height}",
+            f"{len(video.objects)}",
+            f"{area:.1%}",
+            f"{video.speed:.1f}",
+            f"{video.network_speed:.1f}",
+        )
+    return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -23,8 +24,8 @@ from lstmzoo.segmentation.datamodule import SegmentationDataModule
 from lstmzoo.segmentation.losses import build_loss
 from lstmzoo.segmentation.metrics import PROTOCOLS, DavisScores, score_sequence
 from lstmzoo.segmentation.models import Segmenter, label_map, object_ids, resize_frame, segment_video
-from lstmzoo.segmentation.models.guided import Truth
-from lstmzoo.segmentation.results import SegmentationResults, VideoScore, find_example, occlusion_scores
+from lstmzoo.segmentation.models.guided import TeacherMasks
+from lstmzoo.segmentation.results import SegmentationResults, VideoScore, find_example, occlusion_scores, score_folder
 from lstmzoo.training.base import BaseTask, Config, State, encoder_groups
 from lstmzoo.training.errors import setting_errors
 from lstmzoo.training.predictor import Inspector, Predictor
@@ -95,9 +96,10 @@ class SegmentationTask(BaseTask):
     monitor = ("val/J&F", "max")
     data_module: ClassVar = SegmentationDataModule
     model_class: ClassVar[type] = Segmenter
-    default_model, default_data = "segment_recurrent", "davis_simulated"
-    transform_keys = ("size",)
+    default_model: ClassVar[str] = "segment_recurrent"
+    default_data: ClassVar[str] = "davis_simulated"
     dummy_labels: ClassVar[Any] = []
+    transform_keys: ClassVar[tuple[str, ...]] = ("size",)
 
     def __init__(
         self,
@@ -208,6 +210,36 @@ class SegmentationTask(BaseTask):
 
         return SegmentationInspector
 
+    @classmethod
+    def score(  # type: ignore[override]
+        cls,
+        results: Path,
+        data: dict[str, Any],
+        *,
+        split: str | None = None,
+        protocol: Literal["unsupervised", "semi-supervised"] = "semi-supervised",
+        stability: bool = False,
+        workers: int | None = None,
+        output: Path | None = None,
+    ) -> None:
+        """Score masks that any method made by the official rules of DAVIS: J, F, J&F and T.
+
+        Args:
+            results: folder with <sequence>/<frame>.png: palette or grey, the pixels are numbers of objects.
+            data: settings of the data set.
+            split: list in ImageSets with the sequences; all: every sequence; null: val, or all without lists.
+            protocol: unsupervised or semi-supervised.
+            stability: also measure T, which takes much longer.
+            workers: processes; null: one per core.
+            output: folder of the tables (CSV) and metrics.json; null: that of the results, as with the official tools.
+
+        Raises:
+            LstmzooError: a mistake in what was asked for.
+            DataError: the folder or the data set cannot be used.
+        """
+        folder = results if output is None else output.expanduser()
+        score_folder(results.expanduser(), data, split, protocol, stability, workers, folder)
+
     # --- training ------------------------------------------------------------------------------------------------
 
     def _check_model(self) -> None:
@@ -235,7 +267,7 @@ class SegmentationTask(BaseTask):
         if begins or self._targets is None:
             self._targets = self._draw(batch["masks"])
         objects, valid, known = (values[:, frames] for values in self._targets)
-        options: dict[str, Any] = {"truth": Truth(objects, known)} if self.model.guided else {}
+        options: dict[str, Any] = {"teacher": TeacherMasks(objects, known)} if self.model.guided else {}
         first = objects[:, 0] if self.semi_supervised and begins else None
         logits, state = self.model(batch["video"][:, frames], first, state, **options)
         if first is not None:  # there the masks themselves are the answer

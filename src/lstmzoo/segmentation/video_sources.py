@@ -28,13 +28,13 @@ class Frame(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Footage:
-    """One video; every iteration reads it anew, one frame at a time.
+class VideoSource:
+    """One video; every iteration reads it from the start, one frame at a time.
 
     Attributes:
         name: what results are called after.
         path: the video file or the folder of frames.
-        files: the pictures of a folder, in order; empty for a video file.
+        files: the images of a folder, in order; empty for a video file.
         rate: frames per second of a video that shows each of them at its time.
         total: how many frames are expected, or None.
         max_frames: stop after so many; None for all.
@@ -75,7 +75,7 @@ class Footage:
                 yield Frame(f"{number:05d}", convert(image, size=None, grey=False), time_s)
 
 
-def open_footage(path: str | Path, max_frames: int | None = None) -> Footage:
+def open_video(path: str | Path, max_frames: int | None = None) -> VideoSource:
     """Open a video file, or a folder of frames, which are taken in the order of the numbers in their names.
 
     Args:
@@ -83,19 +83,19 @@ def open_footage(path: str | Path, max_frames: int | None = None) -> Footage:
         max_frames: stop after so many frames; None for all.
 
     Raises:
-        DataError: there is nothing of that name, it cannot be opened, or the folder holds no pictures.
+        DataError: there is nothing of that name, it cannot be opened, or the folder holds no images.
         LstmzooError: max_frames is no positive number.
     """
     path = local_path(path)
     if path.is_dir():
         return _of_files(path.resolve().name, path, tuple(find_frames(path).values()), max_frames)
     with Stream(path, max_frames=max_frames) as stream:
-        return Footage(path.stem, path, (), stream.film_rate, stream.total, max_frames)
+        return VideoSource(path.stem, path, (), stream.film_rate, stream.total, max_frames)
 
 
-def find_footage(
+def find_videos(
     path: str | Path, *, split: str | None = None, resolution: str = "480p", max_frames: int | None = None
-) -> list[Footage]:
+) -> list[VideoSource]:
     """Find all videos that a path stands for.
 
     Args:
@@ -119,7 +119,7 @@ def find_footage(
     if split is not None:
         raise LstmzooError(f"split={split} is for a data set in the layout of DAVIS, which {path} is not; leave it out")
     if not path.is_dir() or _holds_frames(path):
-        return [open_footage(path, max_frames)]
+        return [open_video(path, max_frames)]
     parts = [part for part in sorted(path.iterdir(), key=natural_key) if part.name[0] != "."]
     found = [part for part in parts if _holds_frames(part) or is_video(part)]
     if not found:
@@ -129,7 +129,7 @@ def find_footage(
             f"({suffixes[1]})"
         )
     warn_of_others(path, [part for part in parts if part.is_file() and part not in set(found)])
-    videos = [open_footage(part, max_frames) for part in found]
+    videos = [open_video(part, max_frames) for part in found]
     names = [video.name for video in videos]
     for video in videos:
         if names.count(video.name) > 1:
@@ -137,13 +137,13 @@ def find_footage(
     return videos
 
 
-def read_first_mask(path: str | Path, footage: Footage) -> np.ndarray:
+def read_first_mask(path: str | Path, video: VideoSource) -> np.ndarray:
     """Read the mask of the first frame of a video.
 
     Args:
         path: a PNG whose values are the numbers of the objects, a folder of PNGs named as the frames are, or a folder
             with such a folder for every video, as ``Annotations/480p`` of DAVIS.
-        footage: the video.
+        video: the video.
 
     Returns:
         uint8 (H, W): 0 background, 255 void.
@@ -153,8 +153,8 @@ def read_first_mask(path: str | Path, footage: Footage) -> np.ndarray:
     """
     path = Path(path)
     if path.is_dir():
-        name = f"{footage.files[0].stem if footage.files else '00000'}.png"
-        places = [path / name, path / footage.name / name]
+        name = f"{video.files[0].stem if video.files else '00000'}.png"
+        places = [path / name, path / video.name / name]
         path = next((place for place in places if place.is_file()), places[-1])
     if not path.is_file():
         raise DataError(f"there is no first mask {path}; give a PNG whose values are the numbers of the objects")
@@ -171,9 +171,9 @@ def _holds_frames(folder: Path) -> bool:
     return not any(map(is_video, folder.iterdir()))
 
 
-def _of_files(name: str, path: Path, files: tuple[Path, ...], max_frames: int | None) -> Footage:
+def _of_files(name: str, path: Path, files: tuple[Path, ...], max_frames: int | None) -> VideoSource:
     if max_frames is not None and max_frames < 1:
         raise LstmzooError(f"max_frames must be at least 1, not {max_frames}")
     if not files:
         raise DataError(f"there are no frames in {path}; looked for files ending in {', '.join(IMAGE_SUFFIXES)}")
-    return Footage(name, path, files, FOLDER_RATE, min(len(files), max_frames or len(files)), max_frames)
+    return VideoSource(name, path, files, FOLDER_RATE, min(len(files), max_frames or len(files)), max_frames)

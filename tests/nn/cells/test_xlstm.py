@@ -58,7 +58,7 @@ def test_stabilising_changes_no_result_and_no_derivative():
     torch.testing.assert_close(found, torch.autograd.grad((expected * weight).sum(), inputs), rtol=1e-9, atol=1e-9)
 
 
-def test_zeros_given_as_first_state_are_the_beginning():
+def test_zeros_given_as_first_state_are_the_initial_state():
     module = random_module("slstm")
     x = torch.randn(5, 2, 3, dtype=torch.float64)
     zeros = tuple(torch.zeros(1, 2, UNITS, dtype=torch.float64) for _ in range(4))

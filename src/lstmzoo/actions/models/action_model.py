@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checks import check_sizes
-from lstmzoo.models.encoders import build_encoder, weights_follow
+from lstmzoo.models.encoder_weights import skip_pretrained_weights
+from lstmzoo.models.encoders import create_vector_encoder
 from lstmzoo.models.frame_input import FrameInput
 from lstmzoo.models.registry import create_model
 from lstmzoo.models.state import detach
@@ -25,7 +26,7 @@ State = dict[str, Any]
 
 
 class ActionModel(nn.Module, ABC):
-    """A classifier of videos. A subclass sets `encoder`, builds what it needs, and writes `forward_frames`.
+    """A classifier of videos. A subclass sets `encoder`, adds its layers, and writes `forward_frames`.
 
     Args:
         num_classes: K, the number of actions.
@@ -33,7 +34,7 @@ class ActionModel(nn.Module, ABC):
     """
 
     encoder: nn.Module
-    """Frames (N, channels, H, W) to features (N, ...): vectors, see `frame_encoder`, or maps."""
+    """Frames (N, channels, H, W) to features (N, ...): vectors, see `add_encoder`, or maps."""
 
     def __init__(self, num_classes: int, input: str = "grey") -> None:
         super().__init__()
@@ -45,8 +46,8 @@ class ActionModel(nn.Module, ABC):
         """Whether grey frames (C = 1) are all that the model needs."""
         return self.input.input != "rgb"
 
-    def frame_encoder(self, name: str, feature_size: int, pretrained: bool) -> nn.Module:
-        """Build an encoder of this model's frames to vectors (N, feature_size).
+    def add_encoder(self, name: str, feature_size: int, pretrained: bool) -> None:
+        """Set `encoder` to one of frames to vectors (N, feature_size).
 
         Args:
             name: one of :func:`lstmzoo.models.list_encoders`.
@@ -57,7 +58,8 @@ class ActionModel(nn.Module, ABC):
             LstmzooError: an unknown name, or weights that do not exist or cannot be downloaded.
         """
         check_sizes(feature_size=feature_size)
-        return build_encoder(name, self.input.channels, feature_size, pretrained)
+        self.encoder = create_vector_encoder(name, self.input.channels, feature_size, pretrained)
+        self.input = FrameInput(self.input.input, *self.encoder.normalisation)
 
     def forward(self, video: Tensor) -> Tensor:
         """Classify whole clips.
@@ -140,7 +142,7 @@ def needs_grey(name: str, **arguments: Any) -> bool:
     Raises:
         LstmzooError: it cannot be built like this.
     """
-    with weights_follow(), torch.random.fork_rng(devices=[]):
+    with skip_pretrained_weights(), torch.random.fork_rng(devices=[]):
         try:
             with torch.device("meta"):
                 model = create_model(name, **arguments)

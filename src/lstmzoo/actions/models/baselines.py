@@ -40,7 +40,7 @@ class _Baseline(ActionModel):
         input: Literal["grey", "grey+difference", "rgb"] = "grey",
     ) -> None:
         super().__init__(num_classes, input)
-        self.encoder = self.frame_encoder(encoder, feature_size, pretrained_encoder)
+        self.add_encoder(encoder, feature_size, pretrained_encoder)
         check_sizes(hidden_size=hidden_size)
         self.classifier = nn.Sequential(
             nn.Linear(feature_size, 4 * hidden_size),

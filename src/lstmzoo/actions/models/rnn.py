@@ -53,7 +53,7 @@ class ActionRNN(ActionModel):
         forget_bias: float | None = 1.0,
     ) -> None:
         super().__init__(num_classes, input)
-        self.encoder = self.frame_encoder(encoder, feature_size, pretrained_encoder)
+        self.add_encoder(encoder, feature_size, pretrained_encoder)
         core = find_cell(cell)
         self.rnn = Recurrent(
             core,

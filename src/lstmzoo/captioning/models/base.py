@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from lstmzoo.captioning.models.cell import StepCell
 from lstmzoo.models.checks import check_sizes
-from lstmzoo.models.image_encoders import create_encoder as create_encoder
+from lstmzoo.models.encoders import create_grid_encoder
 
 PAD, BOS, EOS, UNK = range(4)
 """The ids of the four special words; every vocabulary begins with them."""
@@ -69,7 +69,7 @@ class Captioner(nn.Module, ABC):
         embedding_size: E, length of a word's vector.
         feature_size: D, length to which the features of each image region are mapped.
         dropout: share of values dropped in training: of regions' features, words' vectors and the output, 0..1.
-        encoder: image encoder, one of :func:`lstmzoo.models.image_encoders.list_image_encoders`: small, or one with
+        encoder: image encoder, one of :func:`lstmzoo.models.list_encoders`, of kind ``grid``: small, or one with
             ImageNet weights, e.g. efficientnet_lite0 or resnet50.
         pretrained_encoder: start the encoder from ImageNet weights (all but small).
     """
@@ -95,7 +95,7 @@ class Captioner(nn.Module, ABC):
         super().__init__()
         check_sizes(vocab_size=vocab_size, feature_size=feature_size, embedding_size=embedding_size)
         self.vocab_size, self.embedding_size, self.feature_size = vocab_size, embedding_size, feature_size
-        self.encoder = create_encoder(encoder, pretrained_encoder)
+        self.encoder = create_grid_encoder(encoder, pretrained_encoder)
         self.project = nn.Sequential(nn.Linear(self.encoder.channels, feature_size), nn.ReLU(), nn.Dropout(dropout))
         self.embedding = nn.Embedding(vocab_size, embedding_size, padding_idx=PAD)
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)

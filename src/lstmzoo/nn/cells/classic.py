@@ -50,7 +50,7 @@ class GRU(Cell):
 
     gates = {"r": sigmoid, "z": sigmoid, "n": tanh}
     state = ("h",)
-    split = ("n",)
+    separate_terms = ("n",)
     forget_gate = "z"
     aten = "GRU"
 

@@ -28,7 +28,7 @@ class ResetBeforeGRU(Cell):
 
     gates = {"r": sigmoid, "z": sigmoid, "n": tanh}
     state = ("h",)
-    late = ("n",)
+    deferred = ("n",)
     forget_gate = "z"
 
     def step(self, z: Any, s: Any, gate: Any, p: Any) -> Any:
@@ -52,8 +52,8 @@ class MinimalGatedUnit(Cell):
 
     gates = {"f": sigmoid, "n": tanh}
     state = ("h",)
-    late = ("n",)
-    input_gate, coupled = "f", True
+    deferred = ("n",)
+    input_gate, coupled_input_forget = "f", True
 
     def step(self, z: Any, s: Any, gate: Any, p: Any) -> Any:
         f = gate.f(z.f)
@@ -64,7 +64,7 @@ class MinimalGatedUnit(Cell):
 class _MutatedUnit(Cell):
     """What the three units have in common: h = z ⊙ n + (1 − z) ⊙ h₋, where z = 1 takes the new content."""
 
-    input_gate, coupled = "z", True
+    input_gate, coupled_input_forget = "z", True
 
     def mix(self, take: Any, n: Any, s: Any) -> Any:
         return self.State(h=take * n + (1 - take) * s.h)
@@ -87,7 +87,7 @@ class MUT1(_MutatedUnit):
     gates = {"z": sigmoid, "r": sigmoid, "n": tanh}
     state = ("h",)
     input_only = ("z",)
-    late = ("n",)
+    deferred = ("n",)
 
     def step(self, z: Any, s: Any, gate: Any, p: Any) -> Any:
         take, r = gate.z(z.z), gate.r(z.r)
@@ -111,7 +111,7 @@ class MUT2(_MutatedUnit):
 
     gates = {"z": sigmoid, "r": sigmoid, "n": tanh}
     state = ("h",)
-    late = ("n",)
+    deferred = ("n",)
 
     def step(self, z: Any, s: Any, gate: Any, p: Any) -> Any:
         take, r = gate.z(z.z), gate.r(z.r)
@@ -133,7 +133,7 @@ class MUT3(_MutatedUnit):
 
     gates = {"r": sigmoid, "z": sigmoid, "n": tanh}
     state = ("h",)
-    late = ("z", "n")
+    deferred = ("z", "n")
 
     def step(self, z: Any, s: Any, gate: Any, p: Any) -> Any:
         r, take = gate.r(z.r), gate.z(z.z(tanh(s.h)))

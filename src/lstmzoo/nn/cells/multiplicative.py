@@ -28,7 +28,7 @@ class MultiplicativeLSTM(LSTM):
     Source: Krause, Lu, Murray & Renals 2016, "Multiplicative LSTM for sequence modelling" (1609.07959), equation 18 on.
     """
 
-    raw = True
+    manual_projection = True
     matrices = {"w_m": ("hidden", "input"), "r_m": ("hidden", "hidden")}
     projectable = False  # m takes the place of h, so h needs the size of m
 
@@ -63,7 +63,7 @@ class MogrifierLSTM(Cell):
 
     gates = LSTM.gates
     state = LSTM.state
-    raw = True
+    manual_projection = True
     forget_gate, input_gate = "f", "i"
 
     def __init__(self, rounds: int = 5) -> None:

@@ -33,7 +33,7 @@ class LayerNormLSTM(Cell):
 
     gates = {"i": sigmoid, "f": sigmoid, "g": tanh, "o": sigmoid}
     state = ("h", "c")
-    split = ("i", "f", "g", "o")
+    separate_terms = ("i", "f", "g", "o")
     vectors = (*(f"{kind}_{k}" for kind in ("ax", "ah", "b") for k in "ifgo"), "a_c", "b_c")
     vector_init = {name: 0.0 if name.startswith("b") else 1.0 for name in vectors}
     biased = False

@@ -31,7 +31,7 @@ class MinGRU(Cell):
     gates = {"z": sigmoid, "n": linear}
     state = ("h",)
     input_only = ("z", "n")
-    input_gate, coupled = "z", True
+    input_gate, coupled_input_forget = "z", True
 
     def step(self, z: Any, s: Any, gate: Any, p: Any) -> Any:
         take = gate.z(z.z)

@@ -26,7 +26,7 @@ class DAVIS(MaskFolder):
     """
 
     @staticmethod
-    def prepare(root: str, dataset: str = "2017", resolution: str = "480p", source: str | None = None) -> None:
+    def prepare(root: str | Path, dataset: str = "2017", resolution: str = "480p", source: Path | None = None) -> None:
         """Download, verify and unpack DAVIS. The sets of 2017 may share a folder; that of 2016 needs its own.
 
         Args:
@@ -44,12 +44,11 @@ class DAVIS(MaskFolder):
         from lstmzoo.segmentation.data.prepare import TERMS, prepare
 
         print(TERMS)
-        prepare(Path(root), dataset, resolution, source=source and Path(source))
-        print(f"DAVIS is in {root}. Compare it with the published numbers: `lstmzoo data check davis root={root}`.")
+        prepare(Path(root), dataset, resolution, source=source)
 
     @staticmethod
     def simulate(
-        root: str,
+        root: str | Path,
         train: int = TRAIN,
         val: int = VAL,
         test: int = TEST,
@@ -75,7 +74,6 @@ class DAVIS(MaskFolder):
         from lstmzoo.segmentation.data.simulator import simulate_davis
 
         simulate_davis(Path(root), train, val, test, frames, size, seed)
-        print(f"Simulated DAVIS written to {root}. Look at it with `lstmzoo data check davis root={root}`.")
 
 
 @register_dataset(

@@ -113,7 +113,7 @@ class MaskFolder(Dataset[dict[str, Any]]):
         }
 
     @staticmethod
-    def check(root: str, resolution: str = "480p", unsupervised: bool = False) -> MaskReport:
+    def check(root: str | Path, resolution: str = "480p", unsupervised: bool = False) -> MaskReport:
         """Decode every frame and mask once, and count sequences, frames, masks and objects.
 
         Args:

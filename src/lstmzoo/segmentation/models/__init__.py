@@ -2,15 +2,12 @@
 
 from lstmzoo.segmentation.models.aggregate import soft_aggregate
 from lstmzoo.segmentation.models.base import Segmenter
-from lstmzoo.segmentation.models.pyramid import create_pyramid, list_pyramids
 from lstmzoo.segmentation.models.stream import SegmentStream, label_map, object_ids, resize_frame, segment_video
 
 __all__ = [
     "SegmentStream",
     "Segmenter",
-    "create_pyramid",
     "label_map",
-    "list_pyramids",
     "object_ids",
     "resize_frame",
     "segment_video",

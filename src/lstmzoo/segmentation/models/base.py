@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lstmzoo.models.encoders import create_pyramid
 from lstmzoo.models.state import detach
 from lstmzoo.segmentation.models.core import Core
 from lstmzoo.segmentation.models.decoder import Decoder
-from lstmzoo.segmentation.models.pyramid import create_pyramid
 
 State = dict[str, Any]
 FRAMES_AT_ONCE = 16  # that the encoder sees outside of training, so that a long video needs little memory

@@ -10,17 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lstmzoo.models.checks import check_range
+from lstmzoo.models.encoders import pad_to_multiple
 from lstmzoo.models.registry import register_model
 from lstmzoo.segmentation.models.aggregate import soft_aggregate
 from lstmzoo.segmentation.models.base import Segmenter, State
 from lstmzoo.segmentation.models.core import Core, FramewiseCore, RecurrentCore
 from lstmzoo.segmentation.models.decoder import NO_STATE
-from lstmzoo.segmentation.models.pyramid import pad_to_multiple
 
 MISSING = -20.0  # logit of an object whose first mask is empty
 
 
-class Truth(NamedTuple):
+class TeacherMasks(NamedTuple):
     """True masks that take the place of the model's own as previous masks, in training.
 
     Attributes:
@@ -86,7 +86,7 @@ class SegmentGuided(Segmenter):
         video: Tensor,
         masks: Tensor | None = None,
         state: State | None = None,
-        truth: Truth | None = None,
+        teacher: TeacherMasks | None = None,
     ) -> tuple[Tensor, State]:
         """Segment clips; see `Segmenter.forward`.
 
@@ -94,7 +94,7 @@ class SegmentGuided(Segmenter):
             video: (B, T, 3, H, W).
             masks: (B, K, H, W), those of the first of these frames.
             state: what the call for the frames before returned.
-            truth: previous masks that replace the model's own.
+            teacher: previous masks that replace the model's own.
 
         Returns:
             Logits (B, T, K, H, W), those of a frame whose masks were given being these masks, and the state.
@@ -117,9 +117,9 @@ class SegmentGuided(Segmenter):
             else:
                 state["previous"] = soft_aggregate(coarse)[:, 1:]
                 logits.append(self._full_size(coarse, size))
-            if truth is not None:
-                known = truth.known[:, t, None, None, None]
-                true = self._reduce(truth.masks[:, t].to(coarse.dtype))
+            if teacher is not None:
+                known = teacher.known[:, t, None, None, None]
+                true = self._reduce(teacher.masks[:, t].to(coarse.dtype))
                 state["previous"] = torch.where(known, true, state["previous"])
         assert state is not None
         return torch.stack(logits, dim=1), state

@@ -1,0 +1,83 @@
+"""The native engine: a cell's step, compiled to C, inside a native loop over the sequence, forward and backward.
+
+``step`` is run once on symbols (`symbol`, `operations`, `tracing`), its graph is differentiated (`program`), laid out
+as stages between matrix products (`passes`), written as C (`stage`, `emit`), compiled by the system's compiler and
+cached (`build`, `kernel`), and run (`sequence`). Where there is no compiler, or a step does something that the compiler
+does not know, the engine declines and another takes over.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import torch
+
+from lstmzoo.nn.call import Call, Result
+from lstmzoo.nn.engines.layers import run_layers
+from lstmzoo.nn.engines.native import kernel, sequence
+from lstmzoo.nn.engines.native.layout import batched_vectors
+from lstmzoo.nn.engines.native.program import sums_by_dimension
+from lstmzoo.nn.engines.native.traceable import is_traced
+
+
+def supports(call: Call) -> str | None:
+    """Steps that can be compiled, on the CPU, in float32 or float64; see `lstmzoo.nn.engines`."""
+    if torch.compiler.is_compiling():
+        return "torch.compile wants to see every operation"
+    if any(t.device.type != "cpu" or t.dtype != call.x.dtype for t in call.tensors):
+        return "it needs all tensors on the CPU, and of one type"
+    if is_traced(*call.tensors) or torch.is_autocast_enabled("cpu"):
+        return "torch wants to see every operation (a trace, a transform, autocast)"
+    step, weights, images = call.step, call.weights[0], call.state[0].dim() > 3
+    graded = step.cell.state if call.keep_states else step.cell.state[:1]
+    full = batched_vectors(weights) if images else ()
+    found = kernel.find(step, "bias_ih" in weights.named, graded, call.x.dtype, full)
+    if isinstance(found, str):
+        return found
+    if images and sums_by_dimension(found.program):
+        return "the step sums over a dimension by number; lstmzoo.nn.cells.normalise.unit_mean holds for images, too"
+    call.notes["kernel"] = found
+    return None
+
+
+def run(call: Call) -> Result:
+    """Run a call; see `lstmzoo.nn.engines`."""
+    return run_layers(call, partial(sequence.run_compiled, call.notes["kernel"]))
+
+
+def beats_torch(call: Call) -> bool:
+    """Whether a cell that torch has kernels for runs faster here (`docs/performance.md` has the measurements).
+
+    oneDNN's LSTM is as fast in inference, and faster where there is next to nothing to compute; torch's GRU and RNN on
+    the CPU are loops over ordinary operations, and so is its LSTM where sequences differ in length.
+    """
+    # Whoever traces wants no look at sizes, which would hold in what he exports.
+    if is_traced(call.x) or call.x.dtype != torch.float32:
+        return False
+    is_lstm, trained, filled = call.step.cell.aten == "LSTM", torch.is_grad_enabled(), _filled(call)
+    units = call.state[0].shape[1] * call.weights[0].hidden_size
+    if filled is not None and not (trained and filled and filled >= _filled_enough(call)):
+        return False
+    if filled is None and is_lstm and not (trained and units >= 1024):
+        return False
+    if (is_lstm or filled is not None) and not any(t.requires_grad for t in call.tensors):
+        return False
+    return supports(call) is None
+
+
+def _filled(call: Call) -> float | None:
+    """Where sequences differ in length, the share of all steps that is not padding."""
+    if call.packed is not None:
+        return len(call.x) / (len(call.packed.batch_sizes) * call.state[0].shape[1])
+    return None if call.lengths is None else int(call.lengths.sum()) / max(1, call.x.shape[0] * call.x.shape[1])
+
+
+def _filled_enough(call: Call) -> float:
+    """The share of steps that are not padding from which on training is faster here than with torch's packed kernels.
+
+    Those skip the padding, but pay for every step: the less there is to compute in one, the more that counts. A fit to
+    measurements of LSTM, GRU and RNN from 0.2 to 130 million multiplications per step.
+    """
+    weights = sum(tensor.numel() for one in call.weights for tensor in one.named.values())
+    return 0.8 - 1000 / math.sqrt(call.state[0].shape[1] * weights / len(call.weights))

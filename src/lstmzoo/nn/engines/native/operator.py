@@ -1,0 +1,197 @@
+"""The native engine under torch.compile: one opaque operator per layer, which the compiler need not look into.
+
+``lstmzoo::sequence`` and its backward are torch operators with shapes for the compiler and derivatives for autograd, so
+that a model compiles as one graph, in the same time for any number of steps, and runs at the native engine's speed.
+What is to be run is looked up under a name, the plan, which is made while the compiler traces.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import weakref
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lstmzoo.nn.call import Call, Result
+from lstmzoo.nn.cell import Cell
+from lstmzoo.nn.engines.layers import run_layers
+from lstmzoo.nn.engines.native import kernel, sequence
+from lstmzoo.nn.engines.native.emit import matrices
+from lstmzoo.nn.engines.native.hoist import hoisted
+from lstmzoo.nn.engines.native.memory import Run
+from lstmzoo.nn.layer import Layer, LayerResult, Step
+from lstmzoo.nn.weights import Weights
+
+_cells: weakref.WeakValueDictionary[int, Cell] = weakref.WeakValueDictionary()
+_plans: dict[str, Run] = {}
+
+
+def cell_id(cell: Cell) -> int:
+    """A number by which a cell can be found while the compiler traces, which handles numbers but no objects."""
+    _cells[id(cell)] = cell
+    return id(cell)
+
+
+def supports(call: Call) -> str | None:
+    """What the native engine runs, while it is compiled; see `lstmzoo.nn.engines`."""
+    step, weights = call.step, call.weights[0]
+    if not torch.compiler.is_dynamo_compiling() or torch.compiler.is_exporting():
+        return "it serves torch.compile only: an export could not be taken elsewhere"
+    if torch._C._are_functorch_transforms_active() or torch.is_autocast_enabled("cpu") or step.recorded:
+        return "it takes no transforms and no autocast, and records no gates"
+    if any(t.device.type != "cpu" or t.dtype != call.x.dtype for t in call.tensors) or type(weights) is not Weights:
+        return "it needs vectors on the CPU, all tensors of one type"
+    if not _has_kernel(call.cell_id, _flags(step), "bias_ih" in weights.named, call.keep_states, _name_of(call.x)):
+        return "the cell is not compiled to C"
+    return None
+
+
+def run(call: Call) -> Result:
+    """Run a call; see `lstmzoo.nn.engines`."""
+    return run_layers(call, partial(_as_operator, call.cell_id))
+
+
+def _as_operator(number: int, layer: Layer) -> LayerResult:
+    weights, dtype = layer.weights, layer.state[0].dtype
+    plan, _, names = _plan(
+        number,
+        _flags(layer.step),
+        ("bias_ih" in weights.named, layer.keep_states, layer.reverse, weights.hidden_size),
+        (tuple(layer.streams), tuple(layer.per_sequence), tuple(layer.scalars.items())),
+        _name_of(layer.state[0]),
+    ).partition(" ")
+    given = hoisted(layer).inputs
+    tensors = [given[name].to(dtype).contiguous() for name in names.split(",")]
+    outputs = torch.ops.lstmzoo.sequence(tensors, plan, torch.is_grad_enabled())
+    shown, states = len(layer.state) if layer.keep_states else 1, len(layer.state)
+    return LayerResult(tuple(outputs[:shown]), tuple(outputs[shown : shown + states]), {})
+
+
+def _flags(step: Step) -> tuple[Any, ...]:
+    """A step but for its cell."""
+    return (step.projected, step.masked, step.resets, step.dropped, step.zoned, step.zone_masks, step.clamped)
+
+
+def _name_of(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _find(number: int, flags: Any, bias: bool, keep_states: bool, dtype: str) -> kernel.Kernel | str:
+    step = Step(_cells[number], *flags)
+    graded = step.cell.state if keep_states else step.cell.state[:1]
+    return kernel.find(step, bias, graded, getattr(torch, dtype))
+
+
+@torch.compiler.assume_constant_result
+def _has_kernel(number: int, flags: Any, bias: bool, keep_states: bool, dtype: str) -> bool:
+    return isinstance(_find(number, flags, bias, keep_states, dtype), kernel.Kernel)
+
+
+@torch.compiler.assume_constant_result
+def _plan(number: int, flags: Any, form: Any, inputs: Any, dtype: str) -> str:
+    """Make a plan: its name, and the names of the tensors it takes."""
+    bias, keep_states, reverse, hidden = form
+    streams, per_sequence, scalars = inputs
+    found = _find(number, flags, bias, keep_states, dtype)
+    assert isinstance(found, kernel.Kernel)
+    names = [*streams, *(f"{name}_first" for name in found.states), *per_sequence]
+    names += sorted(
+        {array.name for array in found.forward.arrays.values() if array.kind == "vector"}
+        | {part.name for part in matrices(found.forward)}
+    )
+    # Named by what it does, not by when it was made: torch keeps compiled graphs, and with them this name, on the disk.
+    content = repr((found.digest, flags, form, inputs, dtype))
+    cell = found.step.cell
+    plan = f"{cell.name or type(cell).__name__}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    shown, weights = found.states if keep_states else found.states[:1], Weights(cell, hidden, {})
+    run = Run(found, tuple(names), shown, streams, per_sequence, weights, dict(scalars), reverse, None)
+    _plans.setdefault(plan, run)
+    return f"{plan} {','.join(names)}"
+
+
+def _forward(tensors: list[Tensor], plan: str, keep: bool) -> list[Tensor]:
+    run = _plans[plan]
+    outputs, kept = sequence.forward(run, dict(zip(run.names, tensors, strict=True)), keep)
+    return [*outputs, *(kept[name] for name in _extra(run))] if keep else list(outputs)
+
+
+def _extra(run: Run) -> list[str]:
+    """What is kept beside the shown states."""
+    hidden = [f"{name}_states" for name in run.kernel.states if name not in run.shown]
+    return hidden + list(run.kernel.program.kept)
+
+
+def _shapes(tensors: list[Tensor], plan: str, keep: bool) -> list[Tensor]:
+    run = _plans[plan]
+    given = dict(zip(run.names, tensors, strict=True))
+    x, sizes = given["x"], run.kernel.program.sizes
+    steps, batch = x.shape[:2]
+    first = {name: given[f"{name}_first"] for name in run.kernel.states}
+    outputs = [x.new_empty(steps, *first[name].shape) for name in run.shown]
+    outputs += [x.new_empty(first[name].shape) for name in run.kernel.states]
+    if not keep:
+        return outputs
+    outputs += [x.new_empty(steps, *first[name].shape) for name in run.kernel.states if name not in run.shown]
+    output = first[run.kernel.states[0]].shape[1]
+    hidden = next((first[name].shape[1] for name, size in sizes.items() if size == "H"), output)
+    widths = {"H": hidden, "P": output, "I": x.shape[2], "1": 1}
+    return outputs + [x.new_empty(steps, batch, widths[node.size]) for node in run.kernel.program.kept.values()]
+
+
+def _graded(run: Run) -> list[str]:
+    """The tensors that have gradients: all but masks."""
+    program = run.kernel.program
+    having = {*program.streams, *program.vectors, *program.per_sequence}
+    having |= {f"{name}_first" for name in run.kernel.states}
+    having |= {part.name for part in matrices(run.kernel.forward)} | {"bias_ih", "bias_hh"}
+    return [name for name in run.names if name in having]
+
+
+def _backward(gradients: list[Tensor | None], tensors: list[Tensor], kept: list[Tensor], plan: str) -> list[Tensor]:
+    run = _plans[plan]
+    given = dict(zip(run.names, tensors, strict=True))
+    named = dict(zip([f"{name}_states" for name in run.shown] + _extra(run), kept, strict=True))
+    wanted = _graded(run)
+    found = sequence.backward(run, given, named, tuple(gradients), set(wanted))
+    return [found[name].contiguous() for name in wanted]
+
+
+def _backward_shapes(
+    gradients: list[Tensor | None], tensors: list[Tensor], kept: list[Tensor], plan: str
+) -> list[Tensor]:
+    run = _plans[plan]
+    given = dict(zip(run.names, tensors, strict=True))
+    return [given[name].new_empty(given[name].shape) for name in _graded(run)]
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    tensors, ctx.plan, _ = inputs
+    run = _plans[ctx.plan]
+    ctx.count, ctx.given = len(run.shown) + len(run.kernel.states), len(tensors)
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(*tensors, *output[: len(run.shown)], *output[ctx.count :])
+
+
+def _differentiate(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
+    run, saved = _plans[ctx.plan], list(ctx.saved_tensors)
+    found = torch.ops.lstmzoo.sequence_backward(
+        gradients[: ctx.count], saved[: ctx.given], saved[ctx.given :], ctx.plan
+    )
+    by_name = dict(zip(_graded(run), found, strict=True))
+    return [by_name.get(name) for name in run.names], None, None
+
+
+_library = torch.library.Library("lstmzoo", "DEF")
+_TAGS = (torch.Tag.pt2_compliant_tag,)
+_library.define("sequence(Tensor[] tensors, str plan, bool keep) -> Tensor[]", tags=_TAGS)
+_library.define(
+    "sequence_backward(Tensor?[] gradients, Tensor[] tensors, Tensor[] kept, str plan) -> Tensor[]", tags=_TAGS
+)
+_library.impl("sequence", _forward, "CPU")
+_library.impl("sequence_backward", _backward, "CPU")
+torch.library.register_fake("lstmzoo::sequence", _shapes, lib=_library)
+torch.library.register_fake("lstmzoo::sequence_backward", _backward_shapes, lib=_library)
+torch.library.register_autograd("lstmzoo::sequence", _differentiate, setup_context=_save, lib=_library)

@@ -1,0 +1,1 @@
+"""Run folders: training into them, going on from them, measuring what came out of them."""
