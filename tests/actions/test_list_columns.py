@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_videos import divide
 
-from lstmzoo.actions.data.video_division import divide
-from lstmzoo.actions.data.video_folder_check import check
 from lstmzoo.data import VideoFolder
 from lstmzoo.errors import DataError
 from tiny_data import write_video
@@ -187,7 +186,7 @@ def test_one_class_cannot_be_trained_on(tmp_path: Path) -> None:
         write_video(tmp_path / "set" / "walk" / f"a{number}.avi", 3)
     with pytest.raises(DataError, match=r"cannot be trained on: .*walk"):
         VideoFolder(tmp_path / "set", progress=False, group_pattern="(.+)")
-    report = check(tmp_path / "set", progress=False)
+    report = VideoFolder.check(tmp_path / "set", progress=False)
     assert "walk" in report.division.too_few_classes
     assert not report.complete
     (tmp_path / "names.txt").write_text("walk\nrun\n")
@@ -195,7 +194,7 @@ def test_one_class_cannot_be_trained_on(tmp_path: Path) -> None:
     options = {"label_file": tmp_path / "list.csv", "class_file": tmp_path / "names.txt"}
     with pytest.warns(match="no video of class run"):  # a table knows more classes
         assert len(VideoFolder(tmp_path / "set", progress=False, **options)) == 5
-    assert not check(tmp_path / "set", progress=False, **options).complete
+    assert not VideoFolder.check(tmp_path / "set", progress=False, **options).complete
 
 
 def test_videos_deeper_than_the_class_folders_are_pointed_out(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +66,12 @@ class Maps(ActionModel):
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     for one in (registry.models, registry.datasets):
         one.names()
         monkeypatch.setattr(one, "entries", dict(one.entries))
     registry.register_dataset("takes", "recognition", clip_len=4, num_workers=0)(Takes)
     registry.register_model("maps")(Maps)
-    yield
 
 
 @pytest.fixture

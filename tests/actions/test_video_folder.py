@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstmzoo.actions.data.group_splits import deal_groups
-from lstmzoo.actions.data.video_folder_check import check
 from lstmzoo.data import VideoFolder
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from tiny_data import write_video
@@ -179,7 +178,7 @@ def test_unreadable_files_are_named(root: Path) -> None:
     (root / "run" / "run_1_1.avi").write_bytes(b"not a video")
     with pytest.warns(DataWarning, match=r"1 of 14 videos left out: .*run_1_1\.avi is not a video"):
         assert len(VideoFolder(root, "all", group_pattern=PATTERN, progress=False)) == 13
-    report = check(root, progress=False)
+    report = VideoFolder.check(root, progress=False)
     assert sorted(report.frames.values()) == [5] * 6 + [6] * 7
     assert len(report.undecodable) == 1
     assert not report.complete
@@ -237,7 +236,7 @@ def test_listed_videos_that_are_not_there_are_named_and_left_out(root: Path, nam
     options = write_lists(root, test=["walk/walk_1_1.avi", "run/run_1_1.avi", name])
     with pytest.warns(DataWarning, match=rf"test\.txt, line 5: no such video in .*'{name}'; 1 of the 3 videos"):
         assert len(VideoFolder(root, "test", progress=False, **options)) == 2
-    report = check(root, progress=False, splits="files", split_dir=options["split_dir"])
+    report = VideoFolder.check(root, progress=False, splits="files", split_dir=options["split_dir"])
     assert report.division.missing == 1
     assert not report.complete
     for path in root.rglob("*.avi"):

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_videos import divide
 
-from lstmzoo.actions.data.video_division import Division, divide
+from lstmzoo.actions.data.video_division import Division
 from lstmzoo.actions.data.video_groups import group_finder, guess_pattern
 from lstmzoo.errors import LstmzooError
 

@@ -14,7 +14,7 @@ import pytest
 from av.stream import Disposition
 from PIL import Image
 
-from lstmzoo.cli.predict_videos import find_sources
+from lstmzoo.actions.predict import ActionPredictor
 from lstmzoo.errors import DataError, DataWarning
 from lstmzoo.io import video
 from lstmzoo.io.video_files import look_into
@@ -104,7 +104,7 @@ def test_images_documents_and_songs_are_no_videos(tmp_path: Path, name: str) -> 
     assert not video.is_video(path)
     assert look_into(tmp_path).videos == [tmp_path / "walk.avi"]
     with pytest.warns(DataWarning, match=name):
-        assert find_sources(str(tmp_path), tmp_path / "out") == {"walk": tmp_path / "walk.avi"}
+        assert ActionPredictor().find(str(tmp_path), tmp_path / "out") == [("walk", tmp_path / "walk.avi")]
     with pytest.warns(DataWarning, match=name):
         assert [one.name for one in find_videos(tmp_path)] == ["walk"]
     for suffix in ("", ".avi"):

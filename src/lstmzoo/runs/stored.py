@@ -202,7 +202,7 @@ def settle_places(config: DictConfig, given: Collection[str]) -> None:
 def defaults_for(task: str, dataset: str) -> DictConfig:
     """This version's configuration for a task and a data set."""
     model = tasks.get(task).target.default_model
-    return compose_unset("train", [f"task={task}", f"data={dataset}", f"model={model}", "experiment=null"])
+    return compose_unset("train", [f"task={task}", f"data={dataset}", f"model={model}", "experiment=none"])
 
 
 def names_in(stored: Mapping[str, Any], origin: str) -> tuple[str, str]:

@@ -96,10 +96,9 @@ class SegmentationTask(BaseTask):
     monitor = ("val/J&F", "max")
     data_module: ClassVar = SegmentationDataModule
     model_class: ClassVar[type] = Segmenter
-    default_model: ClassVar[str] = "segment_recurrent"
-    default_data: ClassVar[str] = "davis_simulated"
+    default_model, default_data = "segment_recurrent", "davis_simulated"
+    transform_keys = ("size",)
     dummy_labels: ClassVar[Any] = []
-    transform_keys: ClassVar[tuple[str, ...]] = ("size",)
 
     def __init__(
         self,

@@ -108,14 +108,24 @@ def by_split_folders(root: Path, classes: Sequence[str] | None) -> Labelled:
     return Labelled(chosen, [video for video in videos if video.name in chosen], problems)
 
 
-def by_lists(
-    root: Path,
-    split_dir: Path | None,
-    label_file: Path | None,
-    class_file: Path | None,
-    classes: Sequence[str] | None,
-    fold: int,
-) -> Labelled:
+class Lists(NamedTuple):
+    """Lists that came with the videos; see `lstmzoo.data.VideoFolder`."""
+
+    split_dir: Path | None
+    label_file: Path | None
+    class_file: Path | None
+    fold: int
+
+    def read(self, index: VideoIndex) -> tuple[list[list[Entry]], list[list[Entry]], list[str]]:
+        """Read them: the lists of labels, those of the splits (or the same), and what was assumed, in words."""
+        told_by, assumed = read_lists([ListFile(self.label_file)] if self.label_file else [], index)
+        if self.split_dir is None:
+            return told_by, told_by, assumed
+        lists, more = read_lists(find_lists(self.split_dir, self.fold), index)
+        return told_by, lists, [*assumed, *more]
+
+
+def by_lists(root: Path, source: Lists, classes: Sequence[str] | None) -> Labelled:
     """Take the videos that lists name, wherever they lie in `root`.
 
     Raises:
@@ -124,26 +134,26 @@ def by_lists(
         LstmzooError: a class that is not there.
     """
     index = VideoIndex(root, all_videos(root))
-    told_by, assumed = read_lists([ListFile(label_file)] if label_file else [], index)
-    lists, problems = read_lists(find_lists(split_dir, fold), index) if split_dir is not None else (told_by, [])
+    told_by, lists, assumed = source.read(index)
     missing = [problem for entries in lists for problem in _missing(entries, root)]
     there = _once([entry for entries in lists for entry in entries])
+    where = source.split_dir or source.label_file or root
     if not there:
         raise DataError(
-            f"no video of the lists in {split_dir or label_file} is in {root}, which holds "
+            f"no video of the lists in {where} is in {root}, which holds "
             f"{counted(len(index.exact), 'video')}: {listed(index.exact, 3)}; name the folder of the videos with "
             f"data.root=..., and let the lists name the paths in it; {listed(missing, 2)}"
         )
-    problems = [*assumed, *problems, *missing]
+    problems = [*assumed, *missing]
     told = {entry.path: entry.label for entries in told_by for entry in entries}
     there = [entry._replace(label=entry.label or told.get(entry.path, "")) for entry in there]
-    table = None if class_file is None else read_class_table(class_file)
+    table = None if source.class_file is None else read_class_table(source.class_file)
     known, names = name_classes(there, root, table)
     used = {entry.path for entry in there}
     unlisted = [name for name, path in index.exact.items() if path not in used]
     if unlisted:
         problems.append(f"{counted(len(unlisted), 'video')} in none of the lists, so not used: {listed(unlisted)}")
-    chosen = _chosen(split_dir or label_file or root, known, classes)
+    chosen = _chosen(where, known, classes)
     videos = [
         Sighted(entry.path, name, entry.split)
         for entry, name in zip(there, names, strict=True)

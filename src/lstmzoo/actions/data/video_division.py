@@ -9,8 +9,15 @@ from typing import Literal, get_args
 
 from lstmzoo.actions.data.clip_dataset import LabelledVideo
 from lstmzoo.actions.data.group_splits import deal_groups, named_groups
-from lstmzoo.actions.data.labelled_videos import Labelled, by_folders, by_lists, by_split_folders, has_split_folders
-from lstmzoo.actions.data.video_groups import ALONE, CLASS, TELLING, Scope, group_finder, guess_pattern, unfitting
+from lstmzoo.actions.data.labelled_videos import (
+    Labelled,
+    Lists,
+    by_folders,
+    by_lists,
+    by_split_folders,
+    has_split_folders,
+)
+from lstmzoo.actions.data.video_groups import ALONE, CLASS, TELLING, group_finder, guess_pattern, unfitting
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.io.images import natural_key
 from lstmzoo.io.split_names import SPLITS, UNIONS
@@ -25,13 +32,13 @@ KINDS: tuple[str, ...] = get_args(Kind)
 class Grouping:
     """How videos are put into groups, and groups dealt into splits; see `lstmzoo.data.VideoFolder`."""
 
-    pattern: str | None = None
-    scope: str = "global"
-    val_groups: Sequence[object] | None = None
-    test_groups: Sequence[object] | None = None
-    val_fraction: float = 0.2
-    test_fraction: float = 0.2
-    seed: int = 0
+    pattern: str | None
+    scope: str
+    val_groups: Sequence[object] | None
+    test_groups: Sequence[object] | None
+    val_fraction: float
+    test_fraction: float
+    seed: int
     guessed: bool = False
 
     def finder(self) -> Callable[[Path, str], str]:
@@ -96,23 +103,16 @@ class Division:
 
 
 def divide(
-    root: Path,
-    *,
-    splits: Kind | None = None,
-    group_pattern: str | None = None,
-    group_scope: Scope = "global",
-    val_groups: Sequence[object] | None = None,
-    test_groups: Sequence[object] | None = None,
-    val_fraction: float = 0.2,
-    test_fraction: float = 0.2,
-    split_seed: int = 0,
-    split_dir: str | Path | None = None,
-    label_file: str | Path | None = None,
-    class_file: str | Path | None = None,
-    classes: Sequence[object] | None = None,
-    fold: int = 1,
+    root: Path, splits: str | None, classes: Sequence[object] | None, lists: Lists | None, grouping: Grouping
 ) -> Division:
-    """Find the videos of a folder, their classes and splits; see `lstmzoo.data.VideoFolder` for the arguments.
+    """Find the videos of a folder, their classes and splits; see `lstmzoo.data.VideoFolder`.
+
+    Args:
+        root: the folder.
+        splits: group, folders, files or None.
+        classes: class names in the order of their labels; None for all.
+        lists: lists that say which video is of which class or in which split; None where there are none.
+        grouping: how splits are made where nothing says them.
 
     Raises:
         DataError: no videos, an empty class, a class with too few groups, or a broken list.
@@ -120,14 +120,13 @@ def divide(
     """
     if splits is not None and splits not in KINDS:
         raise LstmzooError(unknown_choice("data.splits", splits, KINDS))
-    if splits == "files" and split_dir is None and label_file is None:
+    if splits == "files" and lists is None:
         raise LstmzooError("data.splits=files needs data.split_dir=..., the folder of train.txt, val.txt and test.txt")
     if not root.is_dir():
         raise DataError(f"{root} is not a folder; it should hold one folder of videos per class")
     wanted = None if classes is None else [str(name) for name in classes]
-    grouping = Grouping(group_pattern, group_scope, val_groups, test_groups, val_fraction, test_fraction, split_seed)
-    if split_dir is not None or label_file is not None:
-        found = by_lists(root, _path(split_dir), _path(label_file), _path(class_file), wanted, fold)
+    if lists is not None:
+        found = by_lists(root, lists, wanted)
     elif splits == "folders" or (splits is None and has_split_folders(root)):
         found = by_split_folders(root, wanted)
     else:
@@ -224,10 +223,6 @@ def _division(found: Labelled, grouping: Grouping, split_of: Mapping[Path, str],
     labels = {name: label for label, name in enumerate(found.classes)}
     videos = [LabelledVideo(path, labels[name], group(path, name)) for path, name, _ in found.videos]
     return Division(found.classes, videos, split_of, how, list(found.problems), found.missing)
-
-
-def _path(value: str | Path | None) -> Path | None:
-    return None if value is None else Path(value)
 
 
 def _refuse_absent_classes(division: Division) -> None:

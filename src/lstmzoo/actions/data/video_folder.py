@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.actions.data.clip_dataset import ClipDataset, LabelledVideo
-from lstmzoo.actions.data.video_division import Kind, divide
-from lstmzoo.actions.data.video_folder_check import VideoFolderReport, check
-from lstmzoo.actions.data.video_groups import Scope
+from lstmzoo.actions.data.labelled_videos import Lists
+from lstmzoo.actions.data.video_division import Grouping, Kind, divide
+from lstmzoo.actions.data.video_folder_report import VideoFolderReport, report_on_folder
+from lstmzoo.actions.data.video_groups import ALONE, Scope
 from lstmzoo.errors import DataError
 from lstmzoo.registry import register_dataset
 
@@ -86,22 +87,13 @@ class VideoFolder(ClipDataset):
         split_seed: int = 0,
         **settings: Any,
     ) -> None:
-        self.division = divide(
-            Path(root),
-            splits=splits,
-            split_dir=split_dir,
-            label_file=label_file,
-            class_file=class_file,
-            fold=fold,
-            classes=classes,
-            group_pattern=group_pattern,
-            group_scope=group_scope,
-            val_groups=val_groups,
-            test_groups=test_groups,
-            val_fraction=val_fraction,
-            test_fraction=test_fraction,
-            split_seed=split_seed,
+        lists = None
+        if split_dir is not None or label_file is not None:
+            lists = Lists(_path(split_dir), _path(label_file), _path(class_file), fold)
+        grouping = Grouping(
+            group_pattern, group_scope, val_groups, test_groups, val_fraction, test_fraction, split_seed
         )
+        self.division = divide(Path(root), splits, classes, lists, grouping)
         self.classes = self.division.classes
         super().__init__(root, split, **settings)
 
@@ -124,4 +116,16 @@ class VideoFolder(ClipDataset):
             progress: show a progress bar.
             **settings: those of the data set that say which video is of which class, and in which split.
         """
-        return check(Path(root), progress=progress, **settings)
+        obstacle = ""
+        try:
+            division = cls(root, "all", decode=False, **settings).division
+        except DataError as error:
+            obstacle = str(error)  # where it lies in the dealing, there is still something to count
+            alone = {"splits": "group", "group_pattern": ALONE, "group_scope": "class"}
+            settings |= {**alone, "val_groups": (), "test_groups": ()}
+            division = cls(root, "all", decode=False, **settings).division
+        return report_on_folder(Path(root), division, obstacle, settings.get("group_pattern"), progress=progress)
+
+
+def _path(value: str | Path | None) -> Path | None:
+    return None if value is None else Path(value)

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.actions.data.video_division import Division, divide
-from lstmzoo.actions.data.video_groups import ALONE, group_finder, guess_pattern
+from lstmzoo.actions.data.video_division import Division
+from lstmzoo.actions.data.video_groups import group_finder, guess_pattern
 from lstmzoo.actions.data.video_report import VideoReport, count_videos
-from lstmzoo.errors import DataError
 from lstmzoo.io.split_names import SPLITS
 from lstmzoo.io.wording import listed
 
 
 @dataclass(frozen=True)
 class VideoFolderReport(VideoReport):
-    """What `check` found.
+    """What a check found.
 
     Attributes:
         division: the videos, their classes, groups and splits.
@@ -55,37 +54,24 @@ class VideoFolderReport(VideoReport):
         return {**super().as_dict(), "division": str(self.division), **groups}
 
 
-def check(root: Path, *, progress: bool = True, **options: Any) -> VideoFolderReport:
-    """Find the videos of a folder and decode each of them once.
+def report_on_folder(
+    root: Path, division: Division, obstacle: str, pattern: str | None, *, progress: bool = True
+) -> VideoFolderReport:
+    """Make the report on a folder, by decoding each of its videos once.
 
     Args:
         root: the folder.
+        division: its videos.
+        obstacle: why they cannot be divided into splits; empty where they can.
+        pattern: the pattern of groups that was asked for.
         progress: show a progress bar.
-        **options: further arguments of `lstmzoo.actions.data.video_division.divide`.
-
-    Raises:
-        DataError: no such folder, no videos in it, or a broken list.
-        LstmzooError: an option that is unknown or does not fit.
     """
-    obstacle = ""
-    try:
-        division = divide(root, **options)
-    except DataError as error:
-        obstacle = str(error)  # where it lies in the dealing, there is still something to count
-        alone = {"splits": "group", "group_pattern": ALONE, "group_scope": "class"}
-        division = divide(root, **{**options, **alone, "val_groups": (), "test_groups": ()})
     labels = {video.path: video.label for video in division.videos}
     splits = {split: {video.path for video in division.of(split)} for split in SPLITS}
+    counts = count_videos(labels, progress=progress)
+    shared = _shared_groups(division, pattern)
     return VideoFolderReport(
-        root,
-        division.classes,
-        labels,
-        splits,
-        *count_videos(labels, progress=progress),
-        division.problems,
-        division,
-        _shared_groups(division, options.get("group_pattern")),
-        obstacle,
+        root, division.classes, labels, splits, *counts, division.problems, division, shared, obstacle
     )
 
 
