@@ -234,8 +234,8 @@ class CaptioningTask(BaseTask):
     def _features(model: Any, batch: dict[str, Any]) -> Tensor:
         return batch["features"] if "features" in batch else model.encode(batch["images"])
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.adamw(encoder_groups(self.model, self.lr, self.encoder_lr))
+    def parameter_groups(self) -> Any:
+        return encoder_groups(self.model, self.lr, self.encoder_lr)
 
     # --- validation and test -------------------------------------------------------------------------------------
 
