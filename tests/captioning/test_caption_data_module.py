@@ -47,28 +47,28 @@ def module(root: Path, encoder: Any = None, dataset: Any = Captions, **options: 
 def test_a_finished_simulated_set_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = simulate_captions(tmp_path / "set", images=10, seed=3, progress=False)
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    data = module(root, simulate={"images": 12, "seed": 0})
+    data = module(root, dataset=SimulatedCaptions, simulate={"images": 12, "simulation_seed": 0})
     for _ in range(3):  # as in a run
         data.prepare_data()
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     shown = capsys.readouterr().out
     assert shown.count("with images=10, seed=3 and is taken as it is, not with images=12, seed=0") == 1
     (root / "images" / "simulated_000004.jpg").unlink()
-    module(root, simulate={"images": 10, "seed": 3}).prepare_data()
+    module(root, dataset=SimulatedCaptions, simulate={"images": 10, "simulation_seed": 3}).prepare_data()
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     assert "taken as it is" not in capsys.readouterr().out
 
 
 def test_a_missing_or_interrupted_simulated_set_is_made(tmp_path: Path) -> None:
     root = tmp_path / "set"
-    for wrong in ({"images": None, "seed": 0}, {"images": 10, "seed": None}):
+    for wrong in ({"images": None, "simulation_seed": 0}, {"images": 10, "simulation_seed": None}):
         with pytest.raises(LstmzooError, match=r"^data\.\w+=None is not possible: give a whole number"):
             module(root, dataset=SimulatedCaptions, simulate=wrong).prepare_data()
-    module(root, simulate={"images": 10, "seed": 0}).prepare_data()
+    module(root, dataset=SimulatedCaptions, simulate={"images": 10, "simulation_seed": 0}).prepare_data()
     assert contents(root) == {"images": 10, "seed": 0}
     (root / CAPTIONS_FILE).unlink()
     assert contents(root) is None
-    module(root, simulate={"images": 12, "seed": 0}).prepare_data()
+    module(root, dataset=SimulatedCaptions, simulate={"images": 12, "simulation_seed": 0}).prepare_data()
     assert contents(root) == {"images": 12, "seed": 0}
 
 

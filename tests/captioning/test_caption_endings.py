@@ -36,7 +36,7 @@ def numbers_of(said: list[tuple[str, bool]], monkeypatch: pytest.MonkeyPatch) ->
     )
     for number, (text, ended) in enumerate(said):
         ids = [WORDS.words.index(word) for word in text.split()]
-        task._said.append((number, [Sentence(ids, [], ended, 0.0)]))
+        task._found.append((number, [Sentence(ids, [], ended, 0.0)]))
     task.on_test_epoch_end()
     return task.results.as_dict()
 

@@ -27,6 +27,6 @@ def test_what_diverges_is_never_the_best(tmp_path: Path, capsys: pytest.CaptureF
 def test_a_sentence_may_be_missing() -> None:
     """Beams of probabilities that are nan are empty."""
     record = SimpleNamespace(image_id=1, path="1.jpg", captions=["a dog"])
-    task: Any = SimpleNamespace(_said=[(0, [])], of_all_processes=lambda found: found, words=None)
+    task: Any = SimpleNamespace(_found=[(0, [])], of_all_processes=lambda found: found, words=None)
     (caption,) = CaptioningTask._collect(task, SimpleNamespace(records=[record]))
     assert (caption.sentences, caption.ended) == ([""], False)

@@ -78,7 +78,7 @@ def test_where_no_picture_can_be_read_nothing_is_written(
     given = [f"ckpt_path={checkpoint}", f"input={tmp_path / 'list.txt'}", f"output={tmp_path / 'out'}"]
     with pytest.raises(SystemExit):
         main(["predict", *given])
-    assert "0 of 2 pictures done. Nothing was written" in capsys.readouterr().out
+    assert "0 of 2 images done. Nothing was written" in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
 
 
@@ -87,14 +87,14 @@ def test_more_pictures_than_a_sheet_holds(
 ) -> None:
     drawn: list[dict[str, Any]] = []
     monkeypatch.setattr(
-        "lstmzoo.captioning.plots.contact_sheet",
-        lambda pictures, captions, path, **about: drawn.append({**about, "pictures": len(pictures)}),
+        "lstmzoo.captioning.predict.contact_sheet",
+        lambda pictures, captions, path, **about: drawn.append({**about, "images": len(pictures)}),
     )
     for number in range(30):
         shutil.copy(pictures / "01.png", tmp_path / f"{number:02d}.png")
     assert len(predicted(checkpoint, tmp_path, tmp_path / "out", "method=greedy", "max_length=3")) == 30
     names = [f"{number:02d}.png" for number in range(24)]
-    assert drawn == [{"pictures": 24, "names": names, "title": "The first 24 of 30 pictures"}]
+    assert drawn == [{"images": 24, "names": names, "title": "The first 24 of 30 images"}]
 
 
 def test_the_unknown_word_and_repetition_where_they_are_wanted(
@@ -129,7 +129,7 @@ def test_inspect_says_which_of_several_cells_is_drawn(
 ) -> None:
     subtitles: list[str] = []
     monkeypatch.setattr(
-        "lstmzoo.cli.inspect_captions.word_by_word", lambda *_, subtitle, **__: subtitles.append(subtitle)
+        "lstmzoo.captioning.inspect.word_by_word", lambda *_, subtitle, **__: subtitles.append(subtitle)
     )
     for name, layer in (("caption_updown", "-1"), ("caption_updown", "0"), ("caption_nic", "-1")):
         model = write_checkpoint(tmp_path / f"{name}.ckpt", name, seed=3)
@@ -148,7 +148,7 @@ def test_inspect_of_an_ensemble_draws_every_member(
     assert main(["inspect", *given, f"output={tmp_path / 'out'}", "caption=A red field"]) == 0
     names = ["member_1.png", "member_2.png", "member_3.png", "word_by_word.png"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
-    assert "bag has no recurrent memory" in capsys.readouterr().out
+    assert "caption_markov has no recurrent memory" in capsys.readouterr().out
 
 
 def test_a_caption_is_given_as_people_write() -> None:

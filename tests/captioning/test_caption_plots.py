@@ -139,4 +139,4 @@ def test_what_was_said_stands_out_wherever_it_ends(tmp_path: Path, monkeypatch: 
         drawn.clear()
         spoken = CaptionTrace(["dog", "."], np.array([0.9, last]), attention, None, None)
         word_by_word(spoken, with_square(90, 90, 9), tmp_path / "x.png", title="", subtitle="", layer=-1)
-        assert drawn == [("the word", 2.0), ("brightest place", 1.3)]
+        assert drawn == [("the word", 2.0), ("brightest region", 1.3)]

@@ -11,11 +11,13 @@ from omegaconf import OmegaConf
 from tiny_captions import write_captions, write_checkpoint
 
 import lstmzoo
-from lstmzoo.cli import captioning, main
+from lstmzoo.captioning.task import CaptioningTask
+from lstmzoo.cli import main
 from lstmzoo.config.compose import compose
 from lstmzoo.errors import CheckpointError, LstmzooError
+from lstmzoo.runs import build
 from lstmzoo.runs.folder import read_config
-from lstmzoo.runs.start_from import take_over
+from lstmzoo.runs.start_from import inherit
 
 
 def flickr8k(**changes: Any) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def started(checkpoint: Path, *overrides: str) -> Any:
     """The configuration of a run by reward that starts from a checkpoint."""
     given = ["experiment=captions_scst", f"task.start_from={checkpoint}", *overrides]
     config = compose("train", given)
-    take_over(config, given)
+    inherit(config, given)
     return config
 
 
@@ -40,7 +42,7 @@ def test_model_and_data_are_the_checkpoints(tmp_path: Path) -> None:
     assert {"name": "caption_nic", "cell": "gru", "dropout": 0.0, **sizes}.items() <= config.model.items()
     assert "attention_size" not in config.model  # a key of the experiment's own model
     assert (config.data.name, config.data.root, config.data.min_count) == ("flickr8k", "/f8k", 7)
-    assert "pictures" not in config.data  # nothing is simulated
+    assert "images" not in config.data  # nothing is simulated
     assert (config.task.objective, config.task.lr) == ("scst", 5e-5)  # the task is the new one
 
 
@@ -61,7 +63,7 @@ def test_rewarded_pictures_are_not_mirrored(tmp_path: Path) -> None:
     assert not started(checkpoint).data.flip
     assert started(checkpoint, "task.objective=cross_entropy").data.flip
     with pytest.raises(LstmzooError, match=r"give data\.flip=false"):
-        captioning.datamodule(started(checkpoint, "data.flip=true"), simulate=False)
+        CaptioningTask.open_data(build.to_dict(started(checkpoint, "data.flip=true")))
 
 
 def test_sentences_are_made_as_before(tmp_path: Path) -> None:
@@ -86,7 +88,7 @@ def test_imagenet_weights_are_not_fetched_for_those_of_a_checkpoint(
     torch.save(contents, checkpoint)
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *_, **__: pytest.fail("fetched weights"))
     config = started(checkpoint)
-    task = captioning.task(config, captioning.REHEARSAL)
+    task = build.build_task(config, CaptioningTask.dummy_labels)
     weights = {key.removeprefix("model."): value for key, value in contents["state_dict"].items()}
     assert all(torch.equal(value, weights[key]) for key, value in task.model.state_dict().items())
     assert task.model.model_args["pretrained_encoder"] is True
@@ -120,7 +122,7 @@ def test_other_runs_stay_as_they_are() -> None:
     for experiment in ("captions_nic", "kth_lstm"):
         config = compose("train", [f"experiment={experiment}"])
         before = config.copy()
-        take_over(config, [f"experiment={experiment}"])
+        inherit(config, [f"experiment={experiment}"])
         assert config == before
 
 

@@ -101,7 +101,7 @@ def caption_files(
     paths: str | Path | Iterable[str | Path],
     decoding: Decoding | None = None,
     batch_size: int = 32,
-    failures: list[DataError] | None = None,
+    failures: dict[Path, str] | None = None,
 ) -> Iterator[tuple[Path, list[Sentence]]]:
     """Describe image files.
 
@@ -110,13 +110,13 @@ def caption_files(
         paths: the files, or one.
         decoding: how; the default is beam search with 3.
         batch_size: images at a time.
-        failures: takes the errors of files that cannot be read or described, which are skipped then.
+        failures: takes the messages of files that cannot be read or described, which are skipped then.
 
     Yields:
         Every path with its sentences, the best first.
 
     Raises:
-        DataError: a file cannot be read, or the model's outputs are not finite, and there is no list `failures`.
+        DataError: a file cannot be read, or the model's outputs are not finite, and `failures` is None.
     """
     waiting = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     for start in range(0, len(waiting), batch_size):
@@ -137,7 +137,7 @@ def caption_files(
             except DataError as error:
                 if failures is None:
                     raise
-                failures.append(error)
+                failures[path] = str(error)
             else:
                 yield path, sentences
 
@@ -156,7 +156,7 @@ def encode_files(model: Any, paths: Sequence[str | Path]) -> Any:
     return model.encode(images if isinstance(model, Ensemble) else images(model.encoder.image_size))
 
 
-def _readable(paths: Sequence[Path], failures: list[DataError]) -> list[Path]:
+def _readable(paths: Sequence[Path], failures: dict[Path, str]) -> list[Path]:
     """Skip the files that cannot be read, and note why."""
     good = []
     for path in paths:
@@ -164,7 +164,7 @@ def _readable(paths: Sequence[Path], failures: list[DataError]) -> list[Path]:
             read_image(path)
             good.append(path)
         except DataError as error:
-            failures.append(error)
+            failures[path] = str(error)
     return good
 
 

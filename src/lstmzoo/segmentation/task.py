@@ -261,6 +261,20 @@ class SegmentationTask(BaseTask):
     def num_frames(self, batch: dict[str, Any]) -> int:
         return batch["video"].shape[1]
 
+    def dummy_batch(self) -> dict[str, Any]:
+        height, width = self.transform["size"]
+        masks = torch.zeros(2, 3, height, width, dtype=torch.uint8)
+        masks[..., height // 4 : height // 2, width // 4 : width // 2] = 1
+        return {"video": torch.randint(256, (2, 3, 3, height, width), dtype=torch.uint8), "masks": masks}
+
+    @torch.no_grad()
+    def check_model(self, batch: dict[str, Any]) -> None:
+        """A model streams, unless it says that it does not: frame by frame it gives the logits of the whole clip."""
+        whole, state = self.model(batch["video"])[0], None
+        for t, frame in enumerate(batch["video"].unbind(1) if self.model.streams else ()):
+            logits, state = self.model.step(frame, state)
+            torch.testing.assert_close(logits, whole[:, t], rtol=1e-3, atol=1e-4)
+
     def window_loss(self, batch: dict[str, Any], frames: slice, state: State) -> tuple[Tensor, State]:
         begins = not frames.start
         if begins or self._targets is None:

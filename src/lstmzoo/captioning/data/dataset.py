@@ -248,7 +248,6 @@ class Captions(Dataset[dict[str, Any]]):
         from lstmzoo.captioning.data.captions_simulated import simulate_captions
 
         simulate_captions(root, images=images, seed=seed)
-        print(f"Simulated captions written to {root}. Look at them with `lstmzoo data check captions root={root}`.")
 
     @classmethod
     def prepare(
@@ -265,7 +264,6 @@ class Captions(Dataset[dict[str, Any]]):
 
         prepare(root, dataset, source=source)
         print(TERMS[dataset])
-        print(f"It is in {root}. Compare it with the published numbers: `lstmzoo data check captions root={root}`.")
 
     def _unreadable(self, errors: Mapping[int, DataError]) -> DataError:
         """Say where the first of some images that cannot be read is named, by the number of the record."""

@@ -1,0 +1,45 @@
+"""What ``lstmzoo predict`` and ``lstmzoo inspect`` have in common for captioners: which models, and how they decode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from lstmzoo.captioning.inference import device_of
+from lstmzoo.captioning.models.decode import Decoding
+from lstmzoo.captioning.models.ensemble import Ensemble
+from lstmzoo.captioning.setup import load_captioner
+
+
+class CaptionOptions(Decoding):
+    """Options of the commands that caption images.
+
+    Args:
+        ensemble: further checkpoints, whose probabilities are averaged with the model's.
+        **decoding: those of `Decoding`; a beam that is smaller than num_return_sequences is widened.
+    """
+
+    def __init__(self, *, ensemble: Sequence[Path] = (), **decoding: Any) -> None:
+        if decoding.get("method", "beam") == "beam":
+            wanted = decoding.get("num_return_sequences", Decoding.num_return_sequences)
+            decoding["num_beams"] = max(decoding.get("num_beams", Decoding.num_beams), wanted)
+        super().__init__(**decoding)
+        self.ensemble = ensemble
+
+    @property
+    def decoding(self) -> Decoding:
+        """How sentences are generated."""
+        return Decoding(**{field.name: getattr(self, field.name) for field in fields(Decoding)})
+
+    def with_ensemble(self, model: Any) -> Any:
+        """Return the model, or the ensemble of it and the further checkpoints.
+
+        Raises:
+            CheckpointError: one of them cannot be read, or holds something else.
+            LstmzooError: their vocabularies differ.
+        """
+        if not self.ensemble:
+            return model
+        return Ensemble([model, *(load_captioner(path).to(device_of(model)) for path in self.ensemble)])
