@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 import lstmzoo
 from lstmzoo.models.checkpoint import save_contract
-from lstmzoo.nn import registry
+from lstmzoo.nn import cell_registry
 from lstmzoo.nn.engines.native import build
 from lstmzoo.nn.engines.native.operations import FUNCTIONS
 
@@ -51,7 +51,7 @@ def own_cells(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
         build.load("")
     except build.BuildError as error:
         pytest.skip(f"the page asks for the native engine: {error}")
-    monkeypatch.setattr(registry, "_CELLS", dict(registry._CELLS))  # what the page registers is gone afterwards
+    monkeypatch.setattr(cell_registry, "_CELLS", dict(cell_registry._CELLS))  # without what the page registers
     torch.manual_seed(0)
     yield run_blocks("docs/own_cells.md", {})
     logging.getLogger("lstmzoo.nn.engines.native").setLevel(logging.NOTSET)
@@ -72,7 +72,7 @@ def test_every_hook_of_own_cells_does_what_its_comment_says(own_cells: dict[str,
     def after(name: str, expected: Any, layers: int = 1) -> None:
         module = lstmzoo.nn.Recurrent(own_cells[name], 3, 4, layers)
         w = {key.removesuffix("_l0"): value for key, value in module.named_parameters()}
-        given = None if name == "Start" else h.expand(layers, 2, 4)
+        given = None if name == "InitialValues" else h.expand(layers, 2, 4)
         torch.testing.assert_close(module(x, given)[1][-1], torch.tanh(expected(w, module)), rtol=1e-5, atol=1e-6)
 
     def of_x(w: Any, value: torch.Tensor = x[0]) -> torch.Tensor:
@@ -81,16 +81,16 @@ def test_every_hook_of_own_cells_does_what_its_comment_says(own_cells: dict[str,
     def of_h(w: Any, value: torch.Tensor = h[0]) -> torch.Tensor:
         return F.linear(value, w["weight_hh"], w["bias_hh"])
 
-    after("Split", lambda w, m: of_x(w) + 0.5 * of_h(w))
-    after("Late", lambda w, m: of_x(w) + of_h(w, h[0].tanh()))
+    after("SeparateTerms", lambda w, m: of_x(w) + 0.5 * of_h(w))
+    after("Deferred", lambda w, m: of_x(w) + of_h(w, h[0].tanh()))
     after("InputOnly", lambda w, m: of_x(w) + 0.9 * h[0])
-    after("Raw", lambda w, m: of_x(w, x[0].tanh()) + of_h(w, 2 * h[0]))
+    after("ManualProjection", lambda w, m: of_x(w, x[0].tanh()) + of_h(w, 2 * h[0]))
     after("Matrices", lambda w, m: of_x(w) + of_h(w) + F.linear(h[0] ** 2, w["q"]))
     after("Vectors", lambda w, m: of_x(w) + of_h(w) + h[0])
     after("Constants", lambda w, m: (of_x(w) + of_h(w)) * torch.linspace(0, 1, 4))
     after("Masked", lambda w, m: of_x(w) + F.linear(h[0], w["weight_hh"].tril(), w["bias_hh"]))
     after("Unbiased", lambda w, m: F.linear(x[0], w["weight_ih"]) + F.linear(h[0], w["weight_hh"]))
-    after("Start", lambda w, m: of_x(w) + of_h(w, torch.ones(2, 4)))
+    after("InitialValues", lambda w, m: of_x(w) + of_h(w, torch.ones(2, 4)))
 
     def upper(w: Any, m: Any) -> torch.Tensor:
         below = torch.tanh(of_x(w) + of_h(w))

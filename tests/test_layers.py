@@ -35,7 +35,8 @@ HEAVY: dict[str, set[str]] = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
     "cv2": {"io", "viz", "synthetic", "actions", "captioning", "segmentation", "bench", "cli"},
-    "torchvision": {"models", "segmentation", "cli"},
+    "torchvision": {"models", "cli"},
+    "timm": {"models"},
     "matplotlib": {"viz", "actions", "captioning", "segmentation", "cli"},
 }
 # The package's front door, src/lstmzoo/__init__.py, is no layer: it names every layer, lazily.
@@ -102,8 +103,8 @@ def test_the_check_finds_what_it_should(layer, source, wrong):
         ("import lstmzoo", ["torch", "numpy", "lightning", "hydra", "cv2", "torchvision"]),
         ("import lstmzoo.nn", ["lightning", "hydra", "cv2", "torchvision"]),
         ("import lstmzoo; lstmzoo.nn.LSTM(2, 3)", ["lightning", "hydra", "cv2", "torchvision"]),
-        ("import lstmzoo.models", ["lightning", "hydra", "cv2", "torchvision", "matplotlib"]),
-        ("import lstmzoo; lstmzoo.create_model('action_rnn')", ["lightning", "hydra", "torchvision"]),
+        ("import lstmzoo.models", ["lightning", "hydra", "cv2", "timm", "torchvision", "matplotlib"]),
+        ("import lstmzoo; lstmzoo.create_model('action_rnn')", ["lightning", "hydra", "timm", "torchvision"]),
         ("import lstmzoo.data", ["lightning", "hydra", "torchvision", "matplotlib"]),
         ("import lstmzoo.metrics", ["lightning", "hydra", "cv2", "torchvision", "matplotlib"]),
         (

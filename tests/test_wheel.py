@@ -30,6 +30,8 @@ def test_wheel_holds_code_and_configs_and_nothing_else(wheel: Path) -> None:
     shipped = {name.removeprefix("lstmzoo/configs/") for name in names if name.startswith("lstmzoo/configs/")}
     assert shipped == {str(path.relative_to(ROOT / "configs")) for path in (ROOT / "configs").rglob("*.yaml")}
     assert "lstmzoo/py.typed" in names
+    weights = {name.rpartition("/")[2] for name in names if name.startswith("lstmzoo/models/weights/")}
+    assert weights == {"efficientnet_lite0.safetensors", "LICENSE", "NOTICE"}
     assert not [name for name in names if name.endswith((".ckpt", ".avi", ".npy"))]
 
 

@@ -56,14 +56,15 @@ class Setting:
 def settings_of(target: Callable[..., Any], leave_out: Collection[str] = ()) -> dict[str, Setting]:
     """Return the settings of a class or function, by name.
 
-    A class that hands ``**settings`` on to its base class has those of the base class, too.
+    A class that hands ``**settings`` on to its base class has those of the base class, too; so has a class method that
+    hands them on to its class.
 
     Args:
         target: the class or function.
         leave_out: arguments that are not for a person to set; ``NOT_SETTINGS`` of a class lists more of them.
     """
     found: dict[str, Setting] = {}
-    leave_out = (*leave_out, *getattr(target, "NOT_SETTINGS", ()))
+    leave_out = (*leave_out, *getattr(getattr(target, "__self__", target), "NOT_SETTINGS", ()))
     for function, docstring in _declarations(target):
         about = {name: _plain(text) for name, text in _ARGUMENT.findall(inspect.cleandoc(docstring or ""))}
         for parameter in inspect.signature(function).parameters.values():
@@ -184,14 +185,20 @@ def _declarations(target: Callable[..., Any]) -> Iterator[tuple[Callable[..., An
     """The functions that declare the arguments, the most derived class's first, each with the docstring about them."""
     if not inspect.isclass(target):
         yield target, target.__doc__
+        if inspect.isclass(owner := getattr(target, "__self__", None)) and _passes_on(target):
+            yield from _declarations(owner)
         return
     for parent in target.__mro__:
         if "__init__" not in parent.__dict__ or parent is object:
             continue
         yield parent.__init__, parent.__doc__  # type: ignore[misc]
-        kinds = {parameter.kind for parameter in inspect.signature(parent.__init__).parameters.values()}  # type: ignore[misc]
-        if inspect.Parameter.VAR_KEYWORD not in kinds:
+        if not _passes_on(parent.__init__):  # type: ignore[misc]
             return
+
+
+def _passes_on(function: Callable[..., Any]) -> bool:
+    """Whether a function takes any further arguments."""
+    return any(one.kind is one.VAR_KEYWORD for one in inspect.signature(function).parameters.values())
 
 
 def _annotation(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:

@@ -17,7 +17,7 @@ from lstmzoo import nn
 from lstmzoo.captioning.models.att2in import candidates
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models import create_model
-from lstmzoo.nn.cells.parallel import MLSTM
+from lstmzoo.nn.cells.linear import MLSTM
 from lstmzoo.registry import models
 from lstmzoo.settings import settings_of
 

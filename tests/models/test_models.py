@@ -15,8 +15,6 @@ from torch import nn
 import lstmzoo
 from lstmzoo.actions.models.readout import READOUTS
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models import encoders
-from lstmzoo.models.encoders import list_encoders
 from lstmzoo.models.frame_input import INPUTS, FrameInput
 from lstmzoo.models.state import detach
 from lstmzoo.registry import models
@@ -348,7 +346,6 @@ def test_package_names():
         assert getattr(lstmzoo, name) is not None
     with pytest.raises(AttributeError, match="nonsense"):
         _ = lstmzoo.nonsense
-    assert encoders.SMALL_CNN in list_encoders()
 
 
 @pytest.mark.parametrize(

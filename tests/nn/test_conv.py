@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_sequence
 
 import lstmzoo.nn as zoo
-from lstmzoo.nn.engines.native import memory
+from lstmzoo.nn.engines.native import arrays
 
 CELLS = [name for name in zoo.list_cells() if zoo.get_cell(name).convolutional]
 OPTIONS = [{}, {"bias": False}, {"learn_state": True, "residual": True}]
@@ -286,7 +286,7 @@ def test_the_fast_engine_works_in_pieces_of_time(cell, steps, monkeypatch):
     options = {"peephole": "full", "image_size": (4, 3)} if cell is Peephole else {}
     modules = [conv(cell, 2, 3, (3, 2), 2, bidirectional=True, engine=e, **options) for e in ("native", "reference")]
     gates, pixels = len(modules[0].cell.gates), 2 * 4 * 3
-    monkeypatch.setattr(memory, "PIECE", steps * gates * 3 * pixels * 8)
+    monkeypatch.setattr(arrays, "PIECE", steps * gates * 3 * pixels * 8)
     x = images(5, 2, 2, 4, 3).requires_grad_()
     results = []
     for module in modules:

@@ -88,6 +88,13 @@ def test_torchs_kernels_run_what_they_are_faster_at():
         assert not native.beats_torch(narrow.describe(narrow_input, lengths=padded))
 
 
+def test_lengths_that_end_no_sequence_early_mask_nothing():
+    module, x = network("mgu"), torch.zeros(6, 4, 3, dtype=torch.float64)
+    full, early = (module.describe(x, lengths=[*lengths]) for lengths in ([6] * 4, [6, 6, 6, 5]))
+    assert (full.lengths, full.step.masked) == (None, False)
+    assert (early.lengths.tolist(), early.step.masked) == ([6, 6, 6, 5], True)
+
+
 @pytest.mark.parametrize("engine", ["auto", "reference", "native", "parallel"])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "peephole_lstm", "mogrifier_lstm", "mingru"])
 def test_nan_in_the_padding_reaches_no_gradient(cell, engine):

@@ -223,22 +223,17 @@ def test_test_sets_cannot_be_scored(tmp_path, results):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "named"),
     [
-        (["results={results}", "data=davis", "data.root={root}", "protocol=supervised"], "unknown protocol"),
-        (["results={results}", "data=kth"], "data=kth has no masks"),
-        (
-            ["results={results}", "data=davis", "data.root={root}", "workers=x"],
-            "workers=x: it is a number of processes",
-        ),
-        (["results={results}/dog", "data=davis", "data.root={root}", "output={root}/../new/deep"], "has no folder for"),
-        (
-            ["results={results}/nowhere", "data=davis", "data.root={root}"],
-            "there is no such file of captions or folder",
-        ),
+        (["results={results}", "data=davis", "data.root={root}", "protocol=supervised"], ["protocol", "supervised"]),
+        (["results={results}", "data=kth"], ["{results}"]),
+        (["results={results}", "data=davis", "data.root={root}", "workers=x"], ["workers", "x"]),
+        (["results={results}/dog", "data=davis", "data.root={root}", "output={root}/../new/deep"], ["bear"]),
+        (["results={results}/nowhere", "data=davis", "data.root={root}"], ["nowhere"]),
     ],
 )
-def test_mistakes_on_the_command_line(root, results, capsys, arguments, message):
+def test_mistakes_on_the_command_line(root, results, capsys, arguments, named):
     assert main(["eval", *(argument.format(results=results, root=root) for argument in arguments)]) == 2
-    assert message in " ".join(capsys.readouterr().err.split())
+    said = capsys.readouterr().err
+    assert all(part.format(results=results) in said for part in named)
     assert not (results.parent / "new").exists()

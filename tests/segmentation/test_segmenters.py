@@ -1,4 +1,4 @@
-"""Every segmenter: shapes, streams, twins, and the parts they are made of, against their formulas written out."""
+"""Every segmentation model: shapes, streams, baselines, and their parts, against their formulas written out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from torch import Tensor
 import lstmzoo
 from lstmzoo.errors import LstmzooError
 from lstmzoo.segmentation.models import soft_aggregate
-from lstmzoo.segmentation.models.core import RecurrentCore, join_grids, split_grids
+from lstmzoo.segmentation.models.core import Core, RecurrentCore, join_grids, split_grids
+from lstmzoo.segmentation.models.foreground import ForegroundSegmenter
 from lstmzoo.segmentation.models.guided import TeacherMasks
 
 VARIANTS: list[dict[str, Any]] = [
@@ -125,7 +126,7 @@ def nested(state: Any) -> list[Tensor]:
 @pytest.mark.parametrize(
     ("memory", "branches"), [({}, 1), ({"dilations": [1, 2, 4]}, 3), ({"dilations": [1, 2], "bidirectional": True}, 4)]
 )
-def test_twins_differ_in_the_core_only_and_have_as_many_weights(memory: dict[str, Any], branches: int) -> None:
+def test_baselines_differ_in_the_core_only_and_have_as_many_weights(memory: dict[str, Any], branches: int) -> None:
     framewise = make("segment_framewise", decoder_channels=32, branches=branches)
     recurrent = make("segment_recurrent", decoder_channels=32, **memory)
     shared = [
@@ -164,7 +165,35 @@ def test_a_bidirectional_network_sees_the_future_and_says_that_it_cannot_stream(
         model(video, state=state)
 
 
-# The memory
+# The cores
+
+
+class Conv3dCore(Core):
+    """A convolution over the last three frames, which are its state."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(channels, channels, 3, padding=(0, 1, 1))
+
+    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        past = torch.zeros_like(x[:, :1]).expand(-1, 2, -1, -1, -1) if state is None else state
+        frames = torch.cat([past, x], dim=1)  # (B, T + 2, C, H, W)
+        return x + self.conv(frames.transpose(1, 2)).transpose(1, 2), frames[:, -2:]
+
+
+class Conv3dSegmenter(ForegroundSegmenter):
+    def build_core(self, channels: int) -> Core:
+        return Conv3dCore(channels)
+
+
+def test_a_core_may_have_layers_of_any_rank() -> None:
+    """The decoder moves only its own layers, which are convolutions of images, to channels_last."""
+    model = Conv3dSegmenter(levels=[8], decoder_channels=8).eval()
+    with torch.no_grad():
+        whole, _ = model(clip())
+        first, state = model(clip()[:, :2])
+        second, _ = model(clip()[:, 2:], state=model.detach_state(state))
+    torch.testing.assert_close(torch.cat([first, second], dim=1), whole, atol=1e-5, rtol=0)
 
 
 def test_a_memory_of_dilation_two_is_a_lstm_with_dilated_convolutions() -> None:

@@ -40,7 +40,8 @@ class VideoDataModule(BaseDataModule):
 
     NOT_SETTINGS: ClassVar[tuple[str, ...]] = (
         *BaseDataModule.NOT_SETTINGS,
-        *("num_clips", "grey", "train", "augment", "fps", "progress", "decode", "dry_run"),
+        *ClipDataset.NOT_SETTINGS,
+        "dry_run",
     )
 
     def __init__(

@@ -6,18 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple, get_args
+from typing import ClassVar, Literal, NamedTuple
 
 from lstmzoo.actions.annotate import Outcome, annotate
 from lstmzoo.actions.tables import summary_table, write_summary
-from lstmzoo.errors import DataError, LstmzooError, Terminated, unknown_choice
+from lstmzoo.errors import DataError, LstmzooError, Terminated
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.stream import Stream
-from lstmzoo.io.terminal import PlainConsole, print_plain
+from lstmzoo.io.terminal import PlainConsole
 from lstmzoo.io.video import VIDEO_SUFFIXES, is_frame_folder, is_video, local_path, warn_of_others
 from lstmzoo.training.predictor import Predictor
-
-Format = Literal["mp4", "avi", "none"]
 
 
 class VideoInput(NamedTuple):
@@ -42,9 +40,9 @@ class ActionPredictor(Predictor[VideoInput, Outcome]):
 
     noun: ClassVar[str] = "videos"
 
-    def __init__(self, *, stride: int = 4, max_frames: int | None = None, video: Format = "mp4") -> None:
-        if video not in get_args(Format):
-            raise LstmzooError(unknown_choice("video", video, get_args(Format)))
+    def __init__(
+        self, *, stride: int = 4, max_frames: int | None = None, video: Literal["mp4", "avi", "none"] = "mp4"
+    ) -> None:
         for key, value in (("stride", stride), ("max_frames", max_frames)):
             if value is not None and (type(value) is not int or value < 1):
                 raise LstmzooError(f"{key} must be a whole number of at least 1, not {value}")
@@ -76,10 +74,8 @@ class ActionPredictor(Predictor[VideoInput, Outcome]):
             progress_bar(item.name, stream.total, "frames", show=alone) as advance,
         ):
             outcome = annotate(self.model, stream, item.name, table, picture, stride=self.stride, advance=advance)
-        if outcome.ended_by is not None:
-            if isinstance(item.source, int) and not isinstance(outcome.ended_by, Terminated):
-                return replace(outcome, ended_by=None)  # Ctrl-C is how a camera usually ends
-            print_plain(f"lstmzoo: {item.name} ends after {outcome.seconds:.1f} s here", error=True)
+        if isinstance(item.source, int) and not isinstance(outcome.ended_by, Terminated):
+            return replace(outcome, ended_by=None)  # Ctrl-C is how a camera usually ends
         return outcome
 
     def finish(self, outcomes: Sequence[Outcome], failures: Mapping[str, str], output: Path) -> Sequence[str]:

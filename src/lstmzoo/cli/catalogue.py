@@ -101,9 +101,13 @@ def _cells() -> dict[str, str]:
 
 
 def _encoders() -> dict[str, str]:
-    from lstmzoo.models import list_encoders
+    from lstmzoo.models.encoder_names import SMALL, list_encoders
 
-    return dict.fromkeys(list_encoders(), "")
+    kinds: dict[str, list[str]] = {}
+    for kind in SMALL:
+        for name in list_encoders(kind):
+            kinds.setdefault(name, []).append(kind)
+    return {name: ", ".join(found) for name, found in kinds.items()}
 
 
 def _experiments() -> dict[str, str]:

@@ -8,11 +8,11 @@ from torch.nn import GRUCell, LSTMCell, RNNCell, RNNCellBase
 
 from lstmzoo.nn import cells, init
 from lstmzoo.nn.cell import Cell
+from lstmzoo.nn.cell_registry import get_cell, list_cells, register_cell
 from lstmzoo.nn.conv import ConvGRU, ConvLSTM, ConvPeepholeLSTM, ConvRecurrent
 from lstmzoo.nn.dropin import GRU, LSTM, RNN, RNNBase
 from lstmzoo.nn.probe import Trace, clamp, trace
 from lstmzoo.nn.recurrent import Recurrent
-from lstmzoo.nn.registry import get_cell, list_cells, register_cell
 
 __all__ = [
     "GRU",

@@ -14,8 +14,8 @@ from torch.nn.utils.rnn import PackedSequence
 
 from lstmzoo.errors import unknown_choice
 from lstmzoo.nn.cell import Cell
+from lstmzoo.nn.cell_registry import get_cell, list_cells
 from lstmzoo.nn.recurrent import Recurrent
-from lstmzoo.nn.registry import get_cell, list_cells
 from lstmzoo.nn.weights import Weights
 
 Pair = tuple[int, int]
@@ -98,25 +98,17 @@ class ConvRecurrent(Recurrent):
         form = _convolutional_form(get_cell(cell), peephole)
         # set before torch's constructor, because the parameters that are made there have these sizes
         self.kernel_size = _pair("kernel_size", kernel_size)
-        given = recurrent_kernel_size is not None
-        self.recurrent_kernel_size = (
-            _pair("recurrent_kernel_size", recurrent_kernel_size) if given else self.kernel_size
-        )
+        self.recurrent_kernel_size = self.kernel_size
+        if recurrent_kernel_size is not None:
+            self.recurrent_kernel_size = _pair("recurrent_kernel_size", recurrent_kernel_size)
         self.peephole = peephole
         self.image_size = None if image_size is None else _pair("image_size", image_size)
         _check_image_size(peephole, self.image_size)
         common = (num_layers, bias, batch_first, dropout, bidirectional)
         super().__init__(form, in_channels, hidden_channels, *common, **options)
 
-    @property
-    def in_channels(self) -> int:
-        """Channels of the input images."""
-        return self.input_size
-
-    @property
-    def hidden_channels(self) -> int:
-        """Units per pixel."""
-        return self.hidden_size
+    in_channels = property(lambda self: self.input_size, doc="Channels of the input images.")
+    hidden_channels = property(lambda self: self.hidden_size, doc="Units per pixel.")
 
     def _weight_shape(self, rows: int, columns: int, of: str) -> tuple[int, ...]:
         return (rows, columns, *(self.kernel_size if of == "input" else self.recurrent_kernel_size))
@@ -154,7 +146,7 @@ class ConvRecurrent(Recurrent):
             hx: first state, as it is returned: a tensor for cells with one state, else a tuple in the order of
                 ``cell.state``; each (L·D, B, C, H, W), or (L·D, C, H, W) for one sequence.
             lengths: (B,), steps of every sequence; see `Recurrent.forward`.
-            reset: (T, B), or (B, T) if batch_first, bool: where the state begins anew before the step.
+            reset: (T, B), or (B, T) if batch_first, bool: where a sequence restarts before the step.
             return_states: whether all states of all layers over time are returned as well.
 
         Returns:
@@ -164,8 +156,8 @@ class ConvRecurrent(Recurrent):
             TypeError: for a PackedSequence.
             RuntimeError, ValueError: if sizes, dimensions or types don't fit.
         """
-        title = type(self).__name__
         if isinstance(input, PackedSequence):
+            title = type(self).__name__
             raise TypeError(f"{title} takes no PackedSequence; give the padded images with lengths=[...] instead")
         if not isinstance(input, torch.fx.Proxy):
             self._check_images(input)

@@ -73,16 +73,13 @@ def _check_roles(cls: Any) -> None:
         raise TypeError(f"{cls.__name__}.below is {cls.below!r}, which is not among its states {cls.state}")
 
 
-def check_object(cell: Cell, hidden_size: int, output_size: int) -> dict[str, tuple[int, ...]]:
-    """Refuse a cell whose hooks leave something out, or whose parameters nobody would find.
+def check_object(cell: Cell, hidden_size: int, output_size: int) -> None:
+    """Refuse a cell whose hooks leave something out, or whose parameters would not be found.
 
     Args:
         cell: the cell.
         hidden_size: units, H.
         output_size: size of h.
-
-    Returns:
-        Shape of every state of one sequence.
 
     Raises:
         ValueError: if a hook does not give what it should for every name.
@@ -110,7 +107,6 @@ def check_object(cell: Cell, hidden_size: int, output_size: int) -> dict[str, tu
                     "parameter or module as an attribute of its own (self.map = torch.nn.Linear(8, 8)), a tensor "
                     "as a torch.nn.Parameter, several as a torch.nn.ModuleList or ParameterList"
                 )
-    return shapes
 
 
 def _is_learned(value: Any) -> bool:

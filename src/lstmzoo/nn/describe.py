@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from lstmzoo.nn.call import Call, States
-from lstmzoo.nn.checks import (
+from lstmzoo.nn.input_checks import (
     check_input,
     check_lengths,
     check_reset,

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lstmzoo.nn.checks import check_input, check_state
+from lstmzoo.nn.input_checks import check_input, check_state
 from lstmzoo.nn.recurrent import Recurrent
 
 MODES = ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")

@@ -28,6 +28,14 @@ class LayerParameters(TorchNames):
     weights_class: type[Weights] = Weights
     _dims, _features_at = 3, -1  # dimensions of a batch of sequences, and which is that of the features
 
+    def derive_sizes(self) -> None:
+        """Set what follows from the constructor's arguments, and is needed in every call."""
+        self.num_directions = 2 if self.bidirectional else 1
+        self.output_size = self.proj_size or self.hidden_size
+        ends = ("", "_reverse")[: self.num_directions]
+        self.suffixes = [f"_l{layer}{end}" for layer in range(self.num_layers) for end in ends]
+        self._state_shapes = self.cell.state_shapes(self.hidden_size, self.output_size)
+
     def _weight_shape(self, rows: int, columns: int, of: str) -> tuple[int, ...]:
         """Shape of a map; ``of`` tells what it acts on: ``"input"`` or ``"hidden"``."""
         return (rows, columns)

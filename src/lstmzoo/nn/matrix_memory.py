@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, exp
 
-from lstmzoo.nn.scan import linear_scan
+from lstmzoo.nn.linear_scan import linear_scan
 
 _CHUNK = 32  # steps
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lstmzoo.nn.registry import name_of, registered
+from lstmzoo.nn.cell_registry import name_of, registered
 from lstmzoo.nn.regularise import Regularisation
 
 
@@ -15,9 +15,9 @@ def plain(state: dict[str, Any]) -> dict[str, Any]:
 
 def restored(state: dict[str, Any]) -> dict[str, Any]:
     """What `plain` was given. The name may come from a stranger's file: nothing is imported to find it."""
-    cell, dropped = state["cell"], state["regularisation"]
-    cell = registered(cell) if isinstance(cell, str) else cell
-    dropped = (
-        dropped if isinstance(dropped, Regularisation) else Regularisation(**dropped)
-    )  # files held the object once
-    return state | {"cell": cell, "regularisation": dropped}
+    cell, options = state["cell"], state["regularisation"]
+    if isinstance(cell, str):
+        cell = registered(cell)
+    if not isinstance(options, Regularisation):  # the object itself is in older files
+        options = Regularisation(**options)
+    return state | {"cell": cell, "regularisation": options}

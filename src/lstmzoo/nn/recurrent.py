@@ -12,14 +12,14 @@ from torch.nn.utils.rnn import PackedSequence
 
 from lstmzoo.nn import engines, init
 from lstmzoo.nn.cell import Cell
-from lstmzoo.nn.checks import check_arguments, check_state_dimensions
+from lstmzoo.nn.cell_registry import get_cell
 from lstmzoo.nn.declaration import check_object
 from lstmzoo.nn.describe import Describable
 from lstmzoo.nn.engines.native.operator import cell_id
 from lstmzoo.nn.gate_functions import with_gate_functions
 from lstmzoo.nn.graph_leaf import untraceable
+from lstmzoo.nn.input_checks import check_arguments, check_state_dimensions
 from lstmzoo.nn.pickling import plain, restored
-from lstmzoo.nn.registry import get_cell
 from lstmzoo.nn.regularise import Regularisation
 
 
@@ -113,7 +113,7 @@ class Recurrent(Describable):
         check_arguments(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size)
         engines.check_name(engine)
         self.cell = with_gate_functions(get_cell(cell), gates)
-        self._state_shapes = check_object(self.cell, hidden_size, proj_size or hidden_size)
+        check_object(self.cell, hidden_size, proj_size or hidden_size)
         self.cell_id = cell_id(self.cell)
         if proj_size and not self.cell.projectable:
             raise ValueError(f"proj_size is not possible with the cell {self.cell!r}: its h carries the memory itself")
@@ -126,11 +126,8 @@ class Recurrent(Describable):
         self.batch_first = batch_first
         self.dropout = float(dropout)
         self.bidirectional = bidirectional
-        self.num_directions = 2 if bidirectional else 1
         self.proj_size = proj_size
-        self.output_size = proj_size or hidden_size
-        ends = ("", "_reverse")[: self.num_directions]
-        self.suffixes = [f"_l{layer}{end}" for layer in range(num_layers) for end in ends]
+        self.derive_sizes()
         self.residual = residual
         self.learn_state = learn_state
         self.regularisation = Regularisation.of(self.cell, variational, recurrent_dropout, weight_drop, zoneout)
@@ -159,6 +156,7 @@ class Recurrent(Describable):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(restored(state))
+        self.derive_sizes()
         self.cell_id = cell_id(self.cell)  # a copy's cell is another, maybe in another process
 
     def forward(

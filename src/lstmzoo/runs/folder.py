@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,6 @@ def write_versions(folder: Path) -> None:
     import lightning
     import numpy
     import torch
-    import torchvision
 
     import lstmzoo
 
@@ -66,7 +66,7 @@ def write_versions(folder: Path) -> None:
             "python": platform.python_version(),
             "platform": platform.platform(),
             "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
+            "timm": version("timm"),
             "lightning": lightning.__version__,
             "hydra": hydra.__version__,
             "numpy": numpy.__version__,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lstmzoo.errors import DataError, LstmzooError, unknown_choice
+from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.atomic import replacing, replacing_folder, write_json
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.resources import peak_bytes, peak_gpu_bytes
@@ -25,8 +25,6 @@ from lstmzoo.segmentation.tables import segmented_table
 from lstmzoo.segmentation.video_sources import Frame, VideoSource, find_videos, read_first_mask
 from lstmzoo.training.predictor import Predictor
 from lstmzoo.viz.film import video_file
-
-VIDEO_FORMATS = ("mp4", "avi", "none")
 
 
 @dataclass(frozen=True)
@@ -101,10 +99,6 @@ class SegmentationPredictor(Predictor[VideoSource, SegmentedVideo]):
         max_frames: int | None = None,
         video: Literal["mp4", "avi", "none"] = "mp4",
     ) -> None:
-        if video not in VIDEO_FORMATS:
-            raise LstmzooError(unknown_choice("video", video, VIDEO_FORMATS))
-        if max_frames is not None and max_frames < 1:
-            raise LstmzooError(f"max_frames is a whole number of at least 1, not {max_frames}")
         self.first_mask = None if first_mask is None else Path(first_mask).expanduser()
         self.split, self.resolution, self.max_frames = split, resolution, max_frames
         self.flip, self.submission, self.video = flip, submission, video

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -119,6 +119,11 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
         DataError: there is no such data set, or nothing usable in this split.
         LstmzooError: an unknown split, or a setting out of its range.
     """
+
+    NOT_SETTINGS: ClassVar[tuple[str, ...]] = (
+        *("split", "num_clips", "grey", "train", "seed", "augment", "fps", "progress", "decode"),
+    )
+    """Arguments that do not come from a configuration or a command."""
 
     classes: Sequence[str]
     """Class names, in the order of the labels; a subclass has set them when `find_videos` returns."""

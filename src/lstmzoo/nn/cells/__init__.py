@@ -3,10 +3,10 @@
 from lstmzoo.nn.cells import (
     ablations,
     gated_units,
+    linear,
     lstm_family,
     multiplicative,
     normalised,
-    parallel,
     structured,
     xlstm,
 )
@@ -19,10 +19,10 @@ __all__ = [
     "TanhRNN",
     "ablations",
     "gated_units",
+    "linear",
     "lstm_family",
     "multiplicative",
     "normalised",
-    "parallel",
     "structured",
     "xlstm",
 ]

@@ -11,10 +11,10 @@ from typing import Any
 from torch import sigmoid, tanh
 
 from lstmzoo.nn.cell import Cell
+from lstmzoo.nn.cell_registry import register_cell
 from lstmzoo.nn.cells.classic import LSTM
 from lstmzoo.nn.cells.lstm_family import PeepholeLSTM
 from lstmzoo.nn.gate_functions import linear
-from lstmzoo.nn.registry import register_cell
 
 
 @register_cell("greff_nig")

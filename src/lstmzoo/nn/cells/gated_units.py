@@ -10,7 +10,7 @@ from typing import Any
 from torch import sigmoid, tanh
 
 from lstmzoo.nn.cell import Cell
-from lstmzoo.nn.registry import register_cell
+from lstmzoo.nn.cell_registry import register_cell
 
 
 @register_cell("gru_reset_before")

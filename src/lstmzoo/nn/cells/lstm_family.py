@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, sigmoid, tanh
 
 from lstmzoo.nn.cell import Cell
-from lstmzoo.nn.registry import register_cell
+from lstmzoo.nn.cell_registry import register_cell
 
 
 def squash_input(z: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ from typing import Any
 from torch import sigmoid, tanh
 
 from lstmzoo.nn.cell import Cell
+from lstmzoo.nn.cell_registry import register_cell
 from lstmzoo.nn.cells.classic import LSTM
-from lstmzoo.nn.registry import register_cell
 
 
 @register_cell("multiplicative_lstm")

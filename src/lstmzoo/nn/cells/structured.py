@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, relu, sigmoid, where
 
 from lstmzoo.nn.cell import Cell
+from lstmzoo.nn.cell_registry import register_cell
 from lstmzoo.nn.gate_functions import linear
-from lstmzoo.nn.registry import register_cell
 
 
 @register_cell("indrnn")

@@ -8,7 +8,7 @@ from torch import exp, maximum, sigmoid, tanh, where
 from torch.nn.functional import logsigmoid
 
 from lstmzoo.nn.cell import Cell
-from lstmzoo.nn.registry import register_cell
+from lstmzoo.nn.cell_registry import register_cell
 
 
 @register_cell("slstm")

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_packed_sequence
 
 from lstmzoo.nn.call import Call, Result
-from lstmzoo.nn.engines.checkpoint import run_in_segments
+from lstmzoo.nn.engines.checkpoint_steps import run_in_segments
 from lstmzoo.nn.layer import Layer, LayerResult
 from lstmzoo.nn.packing import mask_of, pack_like
 

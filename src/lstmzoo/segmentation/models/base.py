@@ -27,7 +27,7 @@ class Segmenter(nn.Module, ABC):
     Args:
         levels: strides of the decoder at which there is a core.
         decoder_channels: channels of the decoder's maps and of every core, a multiple of 8.
-        encoder: small, efficientnet_lite0 or a torchvision network, e.g. resnet18.
+        encoder: small, efficientnet_lite0 or another network of timm, e.g. resnet18.
         pretrained_encoder: start the encoder from ImageNet weights (all but small).
         dropout: share of the channels of the encoder's maps that are dropped in training, others in every frame.
 

@@ -16,7 +16,7 @@ import torch
 from lstmzoo.nn.call import Call, Result
 from lstmzoo.nn.engines.layers import run_layers
 from lstmzoo.nn.engines.native import kernel, sequence
-from lstmzoo.nn.engines.native.layout import batched_vectors
+from lstmzoo.nn.engines.native.image_rows import batched_vectors
 from lstmzoo.nn.engines.native.program import sums_by_dimension
 from lstmzoo.nn.engines.native.traceable import is_traced
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lstmzoo.nn.engines.native.memory import Memory, Place
+from lstmzoo.nn.engines.native.arrays import Memory, Place
 from lstmzoo.nn.engines.native.passes import ProductCall
 
 Padding = tuple[int, int]

@@ -16,7 +16,7 @@ _NUMBERS = {"H": "n[2]", "P": "n[3]", "I": "n[4]", "1": "1"}
 
 
 @functools.cache
-def layout(p: Pass) -> list[Array]:
+def ordered_arrays(p: Pass) -> list[Array]:
     """The arrays of a pass in the order in which their addresses are handed over."""
     return [p.arrays[name] for name in sorted(p.arrays)]
 
@@ -31,8 +31,8 @@ def emit(p: Pass) -> str:
     """Write the C code of a pass.
 
     The result has two entry points, ``<name>_run`` for all steps of a layer whose maps are matrices, and
-    ``<name>_stage`` for one stage of one step, where the maps are applied by somebody else. Both take ``n`` (numbers:
-    `DIMENSIONS`, then for every array of `layout` its stride from step to step) and ``a`` (addresses: one per array,
+    ``<name>_stage`` for one stage of one step, where the caller applies the maps. Both take ``n`` (numbers:
+    `DIMENSIONS`, then for each of `ordered_arrays` its stride from step to step) and ``a`` (addresses: one per array,
     then a second one per array for what precedes the first step, then the matrices).
     """
     parts = [_struct(p), _setup(p)]
@@ -41,14 +41,14 @@ def emit(p: Pass) -> str:
 
 
 def _struct(p: Pass) -> str:
-    fields = "".join(f" *restrict {array.c}," for array in layout(p)).rstrip(",")
+    fields = "".join(f" *restrict {array.c}," for array in ordered_arrays(p)).rstrip(",")
     return f"typedef struct {{\n    long H, P, I;\n    real{fields};\n}} {p.name}_step;"
 
 
 def _setup(p: Pass) -> str:
     """Where everything lies in one step."""
     lines, count, offset = [], len(p.arrays), len(DIMENSIONS)
-    for k, array in enumerate(layout(p)):
+    for k, array in enumerate(ordered_arrays(p)):
         size, stride = f"n[1] * {array.blocks} * {_NUMBERS[array.size]}", f"n[{offset + k}]"
         address = {
             "stream": f"a[{k}] + t * {stride}",

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from lstmzoo.nn.engines.native import convolution
-from lstmzoo.nn.engines.native.layout import Layout
-from lstmzoo.nn.engines.native.memory import Memory, Tensors
+from lstmzoo.nn.engines.native.arrays import Memory, Tensors
+from lstmzoo.nn.engines.native.image_rows import ImageRows
 from lstmzoo.nn.engines.native.program import Product
 
 
@@ -34,7 +34,7 @@ def add_matrix_gradients(memory: Memory, kept: Tensors, wanted: set[str], found:
                 _add_product(memory.run.layout, total, product, gradients, vectors)
 
 
-def _add_product(layout: Layout | None, total: Tensor, product: Product, gradients: Tensor, vectors: Tensor) -> None:
+def _add_product(layout: ImageRows | None, total: Tensor, product: Product, gradients: Tensor, vectors: Tensor) -> None:
     """Add to a matrix' gradient what a product gives: gradients (steps, B, ·) times what was multiplied."""
     if layout is None:
         total[_part(product, gradients.shape[2])].addmm_(gradients.flatten(0, 1).t(), vectors.flatten(0, 1))

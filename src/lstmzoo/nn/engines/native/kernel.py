@@ -126,7 +126,7 @@ _said: list[str] = []
 
 
 def _say_once(reason: str) -> None:
-    """One notice per process: everything works, but nobody would otherwise learn why it is slow."""
+    """One notice per process: everything works, but slowly, and this is the only place to learn why."""
     if not _said:
         _said.append(reason)
         short = reason.partition("\n")[0]

@@ -19,9 +19,9 @@ from lstmzoo.nn.call import Call, Result
 from lstmzoo.nn.cell import Cell
 from lstmzoo.nn.engines.layers import run_layers
 from lstmzoo.nn.engines.native import kernel, sequence
+from lstmzoo.nn.engines.native.arrays import Run
 from lstmzoo.nn.engines.native.emit import matrices
 from lstmzoo.nn.engines.native.hoist import hoisted
-from lstmzoo.nn.engines.native.memory import Run
 from lstmzoo.nn.layer import Layer, LayerResult, Step
 from lstmzoo.nn.weights import Weights
 

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from lstmzoo.nn.engines import reference
 from lstmzoo.nn.engines.native import convolution
+from lstmzoo.nn.engines.native.arrays import Memory, Place, Run, Tensors
 from lstmzoo.nn.engines.native.convolution import OnPiece
 from lstmzoo.nn.engines.native.gradients import add_matrix_gradients
 from lstmzoo.nn.engines.native.hoist import hoisted
+from lstmzoo.nn.engines.native.image_rows import of_layer
 from lstmzoo.nn.engines.native.kernel import Kernel
-from lstmzoo.nn.engines.native.layout import of_layer
-from lstmzoo.nn.engines.native.memory import Memory, Place, Run, Tensors
 from lstmzoo.nn.engines.native.traceable import batched_gradients
 from lstmzoo.nn.layer import Layer, LayerResult
 

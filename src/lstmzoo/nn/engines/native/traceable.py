@@ -1,4 +1,4 @@
-"""Whether somebody wants to look into a computation, so that it must consist of torch's own operations."""
+"""Whether torch follows a computation, which must then consist of its own operations."""
 
 from __future__ import annotations
 

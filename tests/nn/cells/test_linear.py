@@ -11,7 +11,7 @@ from torch.nn.functional import logsigmoid
 
 import lstmzoo.nn as zoo
 from lstmzoo.nn import matrix_memory
-from lstmzoo.nn.cells.parallel import MLSTM, MinGRU
+from lstmzoo.nn.cells.linear import MLSTM, MinGRU
 
 CELLS = ["mingru", "minlstm", MLSTM(1), MLSTM(2)]
 

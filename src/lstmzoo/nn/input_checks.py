@@ -127,11 +127,11 @@ def check_state(state: tuple[Tensor, ...], layers: int, batch: int, shapes: dict
             raise RuntimeError(f"Expected {which} size {expected}, got {list(tensor.shape)}")
 
 
-def check_lengths(lengths: Tensor | Sequence[int], steps: int, batch: int) -> Tensor:
+def check_lengths(lengths: Tensor | Sequence[int], steps: int, batch: int) -> Tensor | None:
     """Check the lengths of padded sequences.
 
     Returns:
-        (B,) int64 on the CPU.
+        (B,) int64 on the CPU; None where all sequences take all steps, so that nothing needs to be masked.
 
     Raises:
         ValueError: unless there is one length from 1 to T for each sequence.
@@ -144,9 +144,10 @@ def check_lengths(lengths: Tensor | Sequence[int], steps: int, batch: int) -> Te
         raise ValueError(f"lengths must hold one number per sequence, shape ({batch},), got {tuple(found.shape)}")
     if torch.compiler.is_compiling():  # there, the values are not known yet
         return found
-    if batch and not (int(found.min()) >= 1 and int(found.max()) <= steps):
-        raise ValueError(f"lengths must lie between 1 and {steps}, got {int(found.min())} to {int(found.max())}")
-    return found
+    shortest, longest = (int(found.min()), int(found.max())) if batch else (steps, steps)
+    if shortest < 1 or longest > steps:
+        raise ValueError(f"lengths must lie between 1 and {steps}, got {shortest} to {longest}")
+    return None if shortest == steps else found
 
 
 def check_reset(reset: Tensor, shape: tuple[int, int]) -> Tensor:

@@ -18,7 +18,7 @@ from lstmzoo.nn.weights import Weights
 
 
 @dataclass(frozen=True)
-class Layout:
+class ImageRows:
     """Images as rows, and back.
 
     Attributes:
@@ -89,7 +89,7 @@ class Layout:
         )
 
 
-def of_layer(layer: Layer, sums: bool) -> Layout | None:
+def of_layer(layer: Layer, sums: bool) -> ImageRows | None:
     """The layout of a layer of images, or None if it has no images.
 
     Args:
@@ -97,7 +97,7 @@ def of_layer(layer: Layer, sums: bool) -> Layout | None:
         sums: whether a step sums over the units of an image.
     """
     shape = layer.streams["x"].shape
-    return Layout(shape[3], shape[4], pixels=not sums) if len(shape) == 5 else None
+    return ImageRows(shape[3], shape[4], pixels=not sums) if len(shape) == 5 else None
 
 
 def _is_per_pixel(vector: Tensor) -> bool:

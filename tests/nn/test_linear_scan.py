@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
-from lstmzoo.nn import scan
-from lstmzoo.nn.scan import linear_scan
+from lstmzoo.nn import linear_scan as module
+from lstmzoo.nn.linear_scan import linear_scan
 
 
 def loop(a, b, h):
@@ -21,7 +21,7 @@ def loop(a, b, h):
 @pytest.fixture(params=["pairs", "order"])
 def way(request, monkeypatch):
     """Both ways of computing it: pairs of steps, and one step after the other, as for wide states on a CPU."""
-    monkeypatch.setattr(scan, "_WIDE", 1 if request.param == "order" else 10**9)
+    monkeypatch.setattr(module, "_WIDE", 1 if request.param == "order" else 10**9)
 
 
 def drawn(steps, *size, dtype=torch.float64):

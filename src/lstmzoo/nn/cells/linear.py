@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, exp, maximum, sigmoid, where
 
 from lstmzoo.nn.cell import Cell
+from lstmzoo.nn.cell_registry import register_cell
 from lstmzoo.nn.gate_functions import linear
+from lstmzoo.nn.linear_scan import linear_scan
 from lstmzoo.nn.matrix_memory import largest_scale, log_of, read_all
-from lstmzoo.nn.registry import register_cell
-from lstmzoo.nn.scan import linear_scan
 
 
 @register_cell("mingru")

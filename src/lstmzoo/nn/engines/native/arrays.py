@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lstmzoo.nn.engines.native.emit import DIMENSIONS, layout, matrices
+from lstmzoo.nn.engines.native.emit import DIMENSIONS, matrices, ordered_arrays
+from lstmzoo.nn.engines.native.image_rows import ImageRows
 from lstmzoo.nn.engines.native.kernel import Kernel
-from lstmzoo.nn.engines.native.layout import Layout
 from lstmzoo.nn.engines.native.passes import Array, Pass
 from lstmzoo.nn.layer import Layer
 from lstmzoo.nn.weights import Weights
@@ -46,7 +46,7 @@ class Run:
     weights: Weights
     scalars: Mapping[str, float]
     reverse: bool
-    layout: Layout | None
+    layout: ImageRows | None
 
     def layer(self, given: Tensors) -> Layer:
         """The layer that was run, with these tensors."""
@@ -143,7 +143,7 @@ class Memory:
 
     def tables(self) -> tuple[Any, Any]:
         """Numbers and addresses as `lstmzoo.nn.engines.native.emit.emit` describes them."""
-        given, widths, arrays = self.given, self.widths, layout(self.p)
+        given, widths, arrays = self.given, self.widths, ordered_arrays(self.p)
         addresses, befores, strides = [], [], []
         for array in arrays:
             place = self.places.get(array.name)
@@ -172,7 +172,7 @@ class Memory:
 
     def index(self, name: str) -> int:
         """Where the address of an array stands."""
-        return [a.name for a in layout(self.p)].index(name)
+        return [a.name for a in ordered_arrays(self.p)].index(name)
 
     def at(self, array: Array, step: int) -> Tensor:
         """An array in one step, as images (B, channels, height, width)."""
