@@ -1,4 +1,4 @@
-"""Captioners: captions per second of decoding, many pictures together and one by one."""
+"""Captioners: captions per second of decoding, many images together and one by one."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ from lstmzoo.bench.timing import interleaved
 from lstmzoo.captioning.models.decode import Decoding, decode
 from lstmzoo.models import create_model
 
-CAPTIONERS = ("nic", "soft_attention", "att2in", "adaptive", "updown", "bag")
-CELLS, CHANNELS = 49, 1280  # of a picture's features, as EfficientNet-Lite0 gives them
+REGIONS, CHANNELS = 49, 1280  # of an image's features, as EfficientNet-Lite0 gives them
 VOCABULARY = 2540  # words of Flickr8k that occur five times or more
 
 
-def bench_captions(models: Sequence[str], pictures: int, words: int, repeats: int) -> Iterator[dict[str, Any]]:
-    """Put features of pictures into words, all models and ways of decoding in turn.
+def bench_captions(models: Sequence[str], images: int, words: int, repeats: int) -> Iterator[dict[str, Any]]:
+    """Caption images from their features, all models and ways of decoding in turn.
 
     Args:
         models: registered captioners; their weights are random.
-        pictures: captioned together, and then one by one.
+        images: captioned together, and then one by one.
         words: of every caption; with random weights none ends before the longest that is allowed.
         repeats: repetitions that the medians are taken over.
 
     Yields:
         One row per model and way of decoding: captions per second together and one by one, and their ratio.
     """
-    features = torch.randn(pictures, CELLS, CHANNELS)
+    features = torch.randn(images, REGIONS, CHANNELS)
     ways = {
-        "greedy": Decoding("greedy", max_words=words),
-        "beam 3": Decoding("beam", beam_size=3, max_words=words),
+        "greedy": Decoding("greedy", max_length=words),
+        "beam 3": Decoding("beam", num_beams=3, max_length=words),
     }
     rivals = {}
     for name in models:
@@ -47,7 +46,7 @@ def bench_captions(models: Sequence[str], pictures: int, words: int, repeats: in
     seconds = interleaved(labels, repeats, time.perf_counter)
     for name in models:
         for way in ways:
-            together, single = (pictures / seconds[f"{name} {way} {kind}"] for kind in ("together", "one by one"))
+            together, single = (images / seconds[f"{name} {way} {kind}"] for kind in ("together", "one by one"))
             yield {
                 "model": name,
                 "decoding": way,
@@ -64,5 +63,5 @@ def _together(model: Any, features: Tensor, decoding: Decoding) -> None:
 
 def _one_by_one(model: Any, features: Tensor, decoding: Decoding) -> None:
     with torch.inference_mode():
-        for picture in features.split(1):
-            decode(model, picture, decoding)
+        for image in features.split(1):
+            decode(model, image, decoding)
