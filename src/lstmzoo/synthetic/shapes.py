@@ -49,8 +49,8 @@ class Drawing(NamedTuple):
 def random_drawing(rng: np.random.Generator) -> Drawing:
     """Make up a drawing.
 
-    The two kinds often share a colour, a size, a shape or a number, so that a word alone does not tell which one it refers to;
-    they differ in colour or shape.
+    The two kinds often share a colour, a size, a shape or a number, so that one word alone does not identify
+    them; they differ in colour or shape.
     """
     first = _random_shapes(rng)
     while True:
