@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from lstmzoo.cli.caption_results import show_scores
+from lstmzoo.captioning.results import show_scores
 from rich.table import Table
 
 from captioning.tiny_captions import write_checkpoint
@@ -67,7 +67,7 @@ def test_a_video_and_a_class_of_strange_names(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_words_of_captions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = write_checkpoint(tmp_path / "best.ckpt", "nic")
+    file = write_checkpoint(tmp_path / "best.ckpt", "caption_nic")
     checkpoint = torch.load(file, weights_only=True)
     words = checkpoint["lstmzoo"]["vocabulary"]["words"]
     checkpoint["lstmzoo"]["vocabulary"]["words"] = [f"\x1b[31m[red]{word}" for word in words]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -157,6 +157,11 @@ class CaptioningTask(BaseTask):
             )
         task.transform = {"size": [task.model.encoder.image_size] * 2}
         return task
+
+    @classmethod
+    def adapt_inherited(cls, data: dict[str, Any], task: Mapping[str, Any]) -> None:
+        if task["objective"] == "scst" and data.get("flip"):
+            data["flip"] = False  # sentences are rewarded by what people said about the images as they are
 
     @classmethod
     def predictor(cls) -> Any:

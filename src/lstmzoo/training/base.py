@@ -179,6 +179,15 @@ class BaseTask(LightningModule, ABC):
             raise CheckpointError(f"{origin}: its transform lacks {', '.join(lacking)}")
 
     @classmethod
+    def adapt_inherited(cls, data: dict[str, Any], task: Mapping[str, Any]) -> None:
+        """Change settings of the data of ``task.start_from`` that do not go with this task; by default none.
+
+        Args:
+            data: these settings, empty where the command line chooses other data; changed in place.
+            task: the settings of the task.
+        """
+
+    @classmethod
     @abstractmethod
     def predictor(cls) -> type[Predictor[Any, Any]]:
         """Return the class behind ``lstmzoo predict``."""
