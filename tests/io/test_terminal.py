@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from lstmzoo.captioning.results import show_scores
 from rich.table import Table
 
 from captioning.tiny_captions import write_checkpoint
 from crafted_checkpoints import put, saved, sound
 from lstmzoo.captioning.metrics.scores import Scores
+from lstmzoo.captioning.results import show_scores
 from lstmzoo.cli import main
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.terminal import PlainConsole, print_plain
