@@ -65,6 +65,7 @@ class CaptioningTask(BaseTask):
     default_model, default_data = "caption_nic", "captions_simulated"
     has_vocabulary = True
     dummy_labels = {"specials": ["<pad>", "<bos>", "<eos>", "<unk>"], "words": ["one", "another"]}  # noqa: RUF012
+    shown: ClassVar = {"train/reward": ".3f", "val/loss": ".3f", "val/CIDEr-D": ".3f"}
     NOT_SETTINGS = (*BaseTask.NOT_SETTINGS, "tbptt_window")
     NOT_STORED = ("start_from", "ensemble", "objective")
     INHERITED = ("decoding",)

@@ -76,6 +76,9 @@ class BaseTask(LightningModule, ABC):
     monitor: tuple[str, str] = ("val/loss", "min")
     """The number by which the best checkpoint is chosen, and whether more (max) or less (min) is better."""
 
+    shown: ClassVar[Mapping[str, str]] = {}
+    """What is shown of an epoch beside its loss, with the format of each; by default, the monitored number."""
+
     NOT_SETTINGS: ClassVar[tuple[str, ...]] = (
         *("model", "model_args", "classes", "transform", "config", "seed", "vocabulary"),
     )
