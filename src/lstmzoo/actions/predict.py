@@ -93,7 +93,7 @@ def _search(path: Path, output: Path) -> list[VideoInput]:
         file for file in sorted(path.rglob("*")) if output.resolve() not in (*file.resolve().parents, file.resolve())
     ]
     folders = [folder for folder in found if is_frame_folder(folder)]
-    others = [file for file in found if file.is_file() and file.parent not in folders and file.name[0] != "."]
+    others = [file for file in found if file.is_file() and file.parent not in folders and not _is_hidden(file, path)]
     files = [file for file in others if is_video(file)]
     others = [file for file in others if file not in set(files)]
     files += folders
@@ -110,3 +110,7 @@ def _search(path: Path, output: Path) -> list[VideoInput]:
         VideoInput(name if names.count(name) == 1 else file.relative_to(path).as_posix(), file)
         for name, file in zip(names, files, strict=True)
     ]
+
+
+def _is_hidden(file: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
