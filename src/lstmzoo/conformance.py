@@ -184,5 +184,3 @@ def _small(setting: Setting) -> Any:
     if isinstance(setting.default, tuple):
         return list(setting.default)
     return dataclasses.asdict(setting.default) if dataclasses.is_dataclass(setting.default) else setting.default  # type: ignore[arg-type]
-
-
