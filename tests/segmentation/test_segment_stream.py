@@ -80,7 +80,7 @@ def test_what_cannot_be_streamed_is_named() -> None:
         SegmentStream(bidirectional, SIZE)
     with pytest.raises(ValueError, match="segment_guided"):
         list(segment_video(bidirectional, frames(), SIZE, first_mask()))
-    with pytest.raises(ValueError, match=r"0.* 255"):
+    with pytest.raises(ValueError, match=r"0.*255"):
         SegmentStream(
             lstmzoo.create_model("segment_guided", decoder_channels=8), SIZE, torch.zeros(45, 61, dtype=torch.uint8)
         )
