@@ -26,8 +26,9 @@ from lstmzoo.captioning.setup import load_captioner, open_data, task_arguments
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models.outputs import check_scores
 from lstmzoo.registry import register_task
-from lstmzoo.training.base import BaseTask, Config, encoder_groups, step_seed
+from lstmzoo.training.base import BaseTask, encoder_groups, step_seed
 from lstmzoo.training.errors import setting_errors
+from lstmzoo.training.interface import Config
 
 OBJECTIVES = ("cross_entropy", "scst")
 
