@@ -100,7 +100,7 @@ class TaskInterface(ABC):
             raise CheckpointError(f"{origin}: its transform lacks {', '.join(lacking)}")
 
     @classmethod
-    def adapt_inherited(cls, data: dict[str, Any], task: Mapping[str, Any]) -> None:
+    def adapt_inherited(cls, data: dict[str, Any], task: Mapping[str, Any]) -> None:  # noqa: B027 (a hook)
         """Change settings of the data of ``task.start_from`` that do not go with this task; by default none.
 
         Args:
@@ -135,7 +135,7 @@ class TaskInterface(ABC):
     def dummy_batch(self) -> dict[str, Any]:
         """Make a small random batch, as its data module makes them: with it, a model of this task can be tried out."""
 
-    def check_model(self, batch: dict[str, Any]) -> None:
+    def check_model(self, batch: dict[str, Any]) -> None:  # noqa: B027 (a hook)
         """Make sure that the model, in evaluation mode, does what its base class promises.
 
         Args:
