@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from lstmzoo import nn
-from lstmzoo.config.compose import is_model_of
+from lstmzoo.config.choices import is_model_of
 from lstmzoo.models.checkpoint import load, save_contract
 from lstmzoo.registry import Entry, datasets, models, tasks
 from lstmzoo.settings import MISSING, Setting, accepts, schema_of

@@ -9,8 +9,9 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from lstmzoo.cli import main
-from lstmzoo.config.compose import compose, override_stored, parse
+from lstmzoo.config.compose import compose, override_stored
 from lstmzoo.config.groups import config_dir, groups
+from lstmzoo.config.overrides import parse
 from lstmzoo.errors import LstmzooError
 from lstmzoo.registry import tasks
 from lstmzoo.runs import build

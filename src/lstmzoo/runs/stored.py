@@ -19,7 +19,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.config.compose import compose_unset, is_model_of
+from lstmzoo.config.choices import is_model_of
+from lstmzoo.config.compose import compose_unset
 from lstmzoo.config.groups import settings_of_choice
 from lstmzoo.config.options import written
 from lstmzoo.errors import CheckpointError, DataError, unknown_choice

@@ -99,8 +99,8 @@ class TaskInterface(ABC):
         if lacking := [key for key in cls.transform_keys if key not in transform]:
             raise CheckpointError(f"{origin}: its transform lacks {', '.join(lacking)}")
 
-    @classmethod
-    def adapt_inherited(cls, data: dict[str, Any], task: Mapping[str, Any]) -> None:  # noqa: B027 (a hook)
+    @classmethod  # noqa: B027 (a hook)
+    def adapt_inherited(cls, data: dict[str, Any], task: Mapping[str, Any]) -> None:
         """Change settings of the data of ``task.start_from`` that do not go with this task; by default none.
 
         Args:
