@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lstmzoo.captioning.data import Vocabulary
-from lstmzoo.captioning.data.captions_simulated import exact_match
+from lstmzoo.captioning.data.captions_simulator import exact_match
 from lstmzoo.captioning.data.images import read_images
 from lstmzoo.captioning.data.layouts import is_simulated
 from lstmzoo.captioning.datamodule import CaptionDataModule
