@@ -109,7 +109,7 @@ def draw_gates(model: Any, traced: GateTrace, folder: Path, *, layer: int, sourc
         source: what was watched, for the line beneath the heading.
 
     Returns:
-        The path of the picture.
+        The path of the figure.
 
     Raises:
         LstmzooError: there is no such layer.

@@ -238,7 +238,7 @@ class BaseTask(LightningModule, TaskInterface):
         """Take over the weights of a model that was trained on other data, all but those that number its classes.
 
         Returns:
-            The names of the weights that start anew, because there are other classes.
+            The names of the weights that are trained from scratch, because there are other classes.
 
         Raises:
             CheckpointError: they do not fit.
