@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lstmzoo.config.choices import check_together, complete_choices
-from lstmzoo.config.groups import config_dir, groups
+from lstmzoo.config.groups import config_dir, groups, store_registered
 from lstmzoo.config.keys import OPEN, all_keys, check_key, check_type
 from lstmzoo.config.overrides import SEARCHPATH, parse
 from lstmzoo.errors import LstmzooError, unknown_choice
@@ -162,6 +162,7 @@ def in_one_line(error: Exception) -> str:
 
 
 def _hydra_compose(config_name: str, overrides: Sequence[Override]) -> DictConfig:
+    store_registered()
     choices = choices_of(overrides)
     for override in overrides:
         if override.key_or_group in choices and not override.is_delete():

@@ -77,7 +77,7 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
     """Clips of the videos of a split.
 
     A subclass sets `classes` and writes `find_videos`. Its constructor takes what is special about it, keeps that in
-    attributes, and hands ``**settings`` on; see docs/own_data.md.
+    attributes, and hands ``**settings`` on; see docs/own_parts.md.
 
     It has `num_clips` items per segment: item ``i`` is clip ``i % num_clips`` of segment ``i // num_clips``. In
     training the clips lie at random places (and are seen in random views); otherwise they are evenly spaced, always the
