@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -42,7 +43,7 @@ def checks(things: Iterable[tuple[str, str]]) -> list[tuple[str, Check]]:
 
 def every_engine_gives_the_same(name: str) -> None:
     """A cell's outputs and gradients are those of the loop over its equations, whatever runs it."""
-    layer = nn.Recurrent(name, 3, 4).double()
+    layer: Any = nn.Recurrent(name, 3, 4).double()
     x = torch.randn(5, 2, 3, dtype=torch.float64, requires_grad=True)
     found = []
     for engine in ("reference", "auto"):
@@ -153,7 +154,8 @@ for _kind in GROUPS:
 
 
 def _fits(setting: Setting) -> bool:
-    return accepts(setting.type, setting.default) or setting.default == getattr(setting.type, "__call__", None)
+    nested = isinstance(setting.type, type) and isinstance(setting.default, setting.type)
+    return nested or accepts(setting.type, setting.default)
 
 
 def _small_task(name: str) -> BaseTask:
@@ -170,7 +172,7 @@ def _config(kind: type[BaseTask], model: Entry) -> Config:
     for group, entry in chosen.items():
         settings = GROUPS[group][1](entry)
         config[group] = {"name": entry.name, **{one.name: _small(one) for one in settings.values()}}
-    return kind.small(config)
+    return config
 
 
 def _small(setting: Setting) -> Any:
@@ -179,6 +181,6 @@ def _small(setting: Setting) -> Any:
         return False
     if type(setting.default) is int and setting.name.endswith(("_size", "_channels")) and "batch" not in setting.name:
         return min(setting.default, SMALL) if setting.name != "kernel_size" else setting.default
-    return list(setting.default) if isinstance(setting.default, tuple) else setting.default
-
-
+    if isinstance(setting.default, tuple):
+        return list(setting.default)
+    return dataclasses.asdict(setting.default) if dataclasses.is_dataclass(setting.default) else setting.default  # type: ignore[arg-type]

@@ -115,7 +115,7 @@ def test_masks_that_cannot_be_used(tmp_path):
     with pytest.raises(DataError, match=r"mask\.png holds colours \(RGB\).*write_mask"):
         read_mask(path)
     save(path, np.full((2, 2), 256, np.uint16))
-    with pytest.raises(DataError, match=r"mask\.png holds numbers from 256 to 256.*number them anew"):
+    with pytest.raises(DataError, match=r"mask\.png .* 256 .* 254"):
         read_mask(path)
     for content in (b"", b"nothing", (save(path, np.eye(300, dtype=bool)) and path.read_bytes())[:80]):
         path.write_bytes(content)

@@ -136,6 +136,19 @@ class RecognitionTask(BaseTask):
         self.record("accuracy", (logits.argmax(2) == labels).sum(), labels.numel())
         return loss, state
 
+    def dummy_batch(self) -> dict[str, Any]:
+        channels = 1 if self.transform["grey"] else 3
+        video = torch.randint(256, (2, 3, channels, *self.transform["size"]), dtype=torch.uint8)
+        return {"video": video, "label": torch.arange(2) % len(self.classes)}
+
+    @torch.no_grad()
+    def check_model(self, batch: dict[str, Any]) -> None:
+        """A model streams: frame by frame it ends with the logits of the whole clip."""
+        state = None
+        for frame in batch["video"].unbind(1):
+            logits, state = self.model.step(frame, state)
+        torch.testing.assert_close(logits, self.model(batch["video"]), rtol=1e-4, atol=1e-5)
+
     def num_frames(self, batch: dict[str, Any]) -> int:
         return batch["video"].shape[1]
 

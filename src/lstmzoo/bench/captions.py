@@ -1,4 +1,4 @@
-"""Captioners: captions per second of decoding, many pictures together and one by one."""
+"""Captioners: captions per second of decoding, many images together and one by one."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ CELLS, CHANNELS = 49, 1280  # of a picture's features, as EfficientNet-Lite0 giv
 VOCABULARY = 2540  # words of Flickr8k that occur five times or more
 
 
-def bench_captions(models: Sequence[str], pictures: int, words: int, repeats: int) -> Iterator[dict[str, Any]]:
-    """Put features of pictures into words, all models and ways of decoding in turn.
+def bench_captions(models: Sequence[str], images: int, words: int, repeats: int) -> Iterator[dict[str, Any]]:
+    """Put features of images into words, all models and ways of decoding in turn.
 
     Args:
         models: registered captioners; their weights are random.
-        pictures: captioned together, and then one by one.
+        images: captioned together, and then one by one.
         words: of every caption; with random weights none ends before the longest that is allowed.
         repeats: repetitions that the medians are taken over.
 
     Yields:
         One row per model and way of decoding: captions per second together and one by one, and their ratio.
     """
-    features = torch.randn(pictures, CELLS, CHANNELS)
+    features = torch.randn(images, CELLS, CHANNELS)
     ways = {
-        "greedy": Decoding("greedy", max_words=words),
-        "beam 3": Decoding("beam", beam_size=3, max_words=words),
+        "greedy": Decoding("greedy", max_length=words),
+        "beam 3": Decoding("beam", num_beams=3, max_length=words),
     }
     rivals = {}
     for name in models:
@@ -47,7 +47,7 @@ def bench_captions(models: Sequence[str], pictures: int, words: int, repeats: in
     seconds = interleaved(labels, repeats, time.perf_counter)
     for name in models:
         for way in ways:
-            together, single = (pictures / seconds[f"{name} {way} {kind}"] for kind in ("together", "one by one"))
+            together, single = (images / seconds[f"{name} {way} {kind}"] for kind in ("together", "one by one"))
             yield {
                 "model": name,
                 "decoding": way,

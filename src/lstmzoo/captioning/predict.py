@@ -60,9 +60,7 @@ class CaptionPredictor(CaptionOptions, Predictor[ImageInput, Captioned]):
         ((_, sentences),) = caption_files(self.model, item.path, self.decoding)
         return self._captioned(item, sentences)
 
-    def predict_all(
-        self, items: Sequence[ImageInput], output: Path, failures: dict[str, str]
-    ) -> Iterator[Captioned]:
+    def predict_all(self, items: Sequence[ImageInput], output: Path, failures: dict[str, str]) -> Iterator[Captioned]:
         if len(items) == 1:
             yield self.predict(items[0], output, alone=True)
             return

@@ -208,6 +208,22 @@ class CaptioningTask(BaseTask):
             captions = self.trainer.datamodule.train_dataset.captions  # type: ignore[attr-defined]
             self.reward = Reward([record.tokens for record in captions.records], self.words)
 
+    def dummy_batch(self) -> dict[str, Any]:
+        side = self.model.encoder.image_size
+        words = torch.tensor([[1, 4, 5, 2], [1, 5, 2, 0]])
+        images = torch.randint(256, (2, 3, side, side), dtype=torch.uint8)
+        return {"images": images, "words": words, "lengths": torch.tensor([4, 3]), "index": torch.arange(2)}
+
+    @torch.no_grad()
+    def check_model(self, batch: dict[str, Any]) -> None:
+        """Word by word, a model predicts what it predicts of whole sentences."""
+        features, words = self.model.encode(batch["images"]), batch["words"][:, :-1]
+        whole = self.model.forward(features, words, batch["lengths"] - 1).log_softmax(-1)
+        state = self.model.start(features)
+        for t in range(int(batch["lengths"].min()) - 1):
+            predicted, state, _ = self.model.step(state, words[:, t])
+            torch.testing.assert_close(predicted, whole[:, t], rtol=1e-4, atol=1e-4)
+
     def loss(self, batch: dict[str, Any]) -> Tensor:
         features = self._features(self.model, batch)
         if self.reward is not None:

@@ -15,7 +15,6 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lstmzoo.cli.help import train_usage
 from lstmzoo.config.compose import (
     VERSION_BASE,
     complete_choices,
@@ -38,9 +37,6 @@ from lstmzoo.training.checkpoint_io import newest_checkpoint
 
 def run(argv: list[str]) -> None:
     """Train as the arguments say: one run, a sweep (``-m``), or a run that is resumed."""
-    if {"-h", "--help"} & set(argv):
-        print(train_usage(argv), end="")
-        return
     parser = get_args_parser()
     parser.prog = "lstmzoo train"
     args = parser.parse_intermixed_args(argv)  # -m may stand anywhere

@@ -19,13 +19,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from lstmzoo import __version__
 from lstmzoo.errors import CheckpointError, LstmzooError, printable
 from lstmzoo.models.checkpoint_file import check_weights, find, read
 from lstmzoo.models.contract import FORMAT, KEY, brief, check_contract, words_of
 from lstmzoo.models.rebuild import rebuild
 from lstmzoo.models.registry import is_primitive, list_models
 from lstmzoo.models.upgrades import upgrade_contract
+from lstmzoo.version import __version__
 
 PREFIX = "model."
 

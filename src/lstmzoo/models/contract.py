@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lstmzoo import __version__
 from lstmzoo.errors import CheckpointError
+from lstmzoo.version import __version__
 
 FORMAT = 1
 KEY = "lstmzoo"

@@ -15,7 +15,7 @@ MODELS = {
 """Names of models."""
 
 KEYS = {
-    "model": {"picture_size": "feature_size"},
+    "model": {"picture_size": "feature_size", "pyramid": "dilations", "width": "decoder_channels"},
     "data": {"pictures": "images", "captions_per_picture": "captions_per_image"},
     "task": {
         "sampling_max": "scheduled_sampling.max",
@@ -27,6 +27,8 @@ KEYS = {
         "decoding.length_power": "decoding.length_penalty",
         "decoding.max_words": "decoding.max_length",
         "decoding.num_captions": "decoding.num_return_sequences",
+        "teacher_start": "teacher_forcing.start",
+        "teacher_epochs": "teacher_forcing.epochs",
     },
 }
 """Keys of a configuration by group; those of ``model`` are the arguments of models, too."""

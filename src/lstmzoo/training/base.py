@@ -201,6 +201,20 @@ class BaseTask(LightningModule, ABC):
         """
         raise LstmzooError(f"results={results}: there are no predictions of others to score in this task")
 
+    @abstractmethod
+    def dummy_batch(self) -> dict[str, Any]:
+        """Make a small random batch, as its data module makes them: with it, a model of this task can be tried out."""
+
+    def check_model(self, batch: dict[str, Any]) -> None:
+        """Make sure that the model, in evaluation mode, does what its base class promises.
+
+        Args:
+            batch: from `dummy_batch`.
+
+        Raises:
+            AssertionError: it does not.
+        """
+
     def loss(self, batch: dict[str, Any]) -> Tensor:
         """Return the mean loss over a batch, a scalar with gradient."""
         return self.window_loss(batch, slice(None), None)[0]
