@@ -11,10 +11,7 @@ modules of your own, which a command names: ``model=my_module:MyModel``.
 from __future__ import annotations
 
 import fnmatch
-import importlib
 import inspect
-import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -181,16 +178,10 @@ def _decorator(
 
 
 def _import(module: str, attribute: str, kind: str) -> Any:
-    """Import ``module`` as a person's own code: from the working directory, too."""
-    here = os.getcwd()
-    if here not in sys.path:
-        sys.path.insert(0, here)
     try:
-        found = importlib.import_module(module)
-    except Exception as error:  # whatever the module raises, it is theirs
-        raise LstmzooError(
-            f"{kind}={module}:{attribute}: the module {module!r} cannot be imported: {type(error).__name__}: {error}"
-        ) from error
+        found = discovery.import_own(module)
+    except LstmzooError as error:
+        raise LstmzooError(f"{kind}={module}:{attribute}: {error}") from error
     if not callable(getattr(found, attribute, None)):
         public = [name for name in vars(found) if inspect.isclass(getattr(found, name)) and name[0] != "_"]
         raise LstmzooError(f"{kind}={module}:{attribute}: {unknown_choice('class', attribute, public)}")

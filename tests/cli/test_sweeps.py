@@ -111,8 +111,8 @@ def test_choices_of_groups_by_patterns() -> None:
             ["experiment=segment_guided", "data=davis", "data.root=davis"],
             ["train_list=train,foo", "root=davis,nothere"],
         ),
-        (["experiment=captions_bag"], ["max_words=20,0", "min_count=1,0", "layout=auto,foo", "pictures=100,1"]),
-        (["experiment=captions_bag", "data=captions", "data.root=said"], ["root=said,nothere", "min_count=1,999"]),
+        (["experiment=captions_markov"], ["max_words=20,0", "min_count=1,0", "layout=auto,foo", "images=100,1"]),
+        (["experiment=captions_markov", "data=captions", "data.root=said"], ["root=said,nothere", "min_count=1,999"]),
     ],
 )
 def test_settings_of_the_data_are_tried_out_before_the_first_run(

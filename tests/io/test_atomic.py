@@ -129,7 +129,7 @@ def test_sigterm_unwinds_like_ctrl_c_and_exits_with_143(tmp_path, monkeypatch, c
         finally:
             left.extend(tmp_path.iterdir())
 
-    monkeypatch.setattr("lstmzoo.cli.list.run", run)
+    monkeypatch.setattr("lstmzoo.cli.catalogue.run_list", run)
     usual = signal.getsignal(signal.SIGTERM)
     assert cli.main(["list"]) == 143
     assert left == []
@@ -150,7 +150,7 @@ def test_errors_of_the_system_are_one_line(monkeypatch, capsys, error, said):
     def run(argv: list[str]) -> None:
         raise error
 
-    monkeypatch.setattr("lstmzoo.cli.list.run", run)
+    monkeypatch.setattr("lstmzoo.cli.catalogue.run_list", run)
     assert cli.main(["list"]) == 2
     shown = capsys.readouterr().err
     assert said in shown
@@ -172,4 +172,4 @@ def test_nothing_else_puts_files_into_place():
     """Whoever writes in another way forgets full disks, kills or fsync; `lstmzoo.nn` may import torch only."""
     source = Path(__file__).parents[2] / "src" / "lstmzoo"
     users = [path.relative_to(source).as_posix() for path in source.rglob("*.py") if "os.replace(" in path.read_text()]
-    assert sorted(users) == ["data/atomic.py", "nn/engines/native/build.py"]
+    assert sorted(users) == ["io/atomic.py", "nn/engines/native/build.py"]

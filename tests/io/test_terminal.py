@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from lstmzoo.cli.caption_results import show_scores
 from rich.table import Table
 
 from captioning.tiny_captions import write_checkpoint
 from crafted_checkpoints import put, saved, sound
 from lstmzoo.captioning.metrics.scores import Scores
+from lstmzoo.captioning.results import show_scores
 from lstmzoo.cli import main
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.terminal import PlainConsole, print_plain
@@ -67,7 +67,7 @@ def test_a_video_and_a_class_of_strange_names(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_words_of_captions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = write_checkpoint(tmp_path / "best.ckpt", "nic")
+    file = write_checkpoint(tmp_path / "best.ckpt", "caption_nic")
     checkpoint = torch.load(file, weights_only=True)
     words = checkpoint["lstmzoo"]["vocabulary"]["words"]
     checkpoint["lstmzoo"]["vocabulary"]["words"] = [f"\x1b[31m[red]{word}" for word in words]

@@ -166,7 +166,7 @@ def test_nothing_is_written_into_a_folder_that_only_a_file_names(place: Path, ba
 
 def test_every_model_is_built_without_memory_first() -> None:
     cases: list[tuple[str, dict[str, Any]]] = [("action_rnn", {"cell": cell}) for cell in list_cells()]
-    captioners = ("adaptive", "att2in", "bag", "nic", "soft_attention", "updown")
+    captioners = lstmzoo.list_models("caption_*")
     cases += [(name, {"vocab_size": 9} if name in captioners else {}) for name in lstmzoo.list_models()]
     cases += [("segment_recurrent", {"encoder": "resnet18"}), ("action_rnn", {"encoder": "inception_v3"})]
     for name, arguments in cases:

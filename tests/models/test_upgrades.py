@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_captions import write_checkpoint
 
 import lstmzoo
+from captioning.tiny_captions import write_checkpoint
 from lstmzoo.models.checkpoint import read_contract
 from lstmzoo.models.upgrades import KEYS, MODELS, upgrade_config
 

@@ -18,7 +18,7 @@ FORKED = """
 import json, os, signal, socket, sys
 import torch
 from lstmzoo.cli import main
-from lstmzoo.cli import training  # heavy imports before the forks
+import lstmzoo.runs.train  # heavy imports before the forks
 from lstmzoo.actions.task import RecognitionTask as Task
 
 def break_at(step, what, mine):

@@ -70,7 +70,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     windows = ["task.tbptt_window=2"]
     first: dict[str, Callable[[Path], subprocess.Popen[str]]] = {
         "whole": lambda cwd: tiny_runs.start(*train, cwd=cwd),
-        "halves": lambda cwd: tiny_runs.start(*train, "trainer.max_epochs=1", "task.schedule_epochs=2", cwd=cwd),
+        "halves": lambda cwd: tiny_runs.start(*train, "trainer.max_epochs=1", "scheduler.epochs=2", cwd=cwd),
         "whole_windows": lambda cwd: tiny_runs.start(*train, *windows, cwd=cwd),
     }
     for name, where in killed_in.items():

@@ -40,6 +40,7 @@ class RecognitionTask(BaseTask):
     """
 
     monitor = ("val/accuracy", "max")
+    shown: ClassVar = {"train/accuracy": ".1%", "val/loss": ".3f", "val/accuracy": ".1%"}
     data_module = VideoDataModule
     model_class: ClassVar[type] = ActionModel
     default_model, default_data = "action_rnn", "kth_simulated"

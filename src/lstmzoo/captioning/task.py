@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -65,6 +65,7 @@ class CaptioningTask(BaseTask):
     default_model, default_data = "caption_nic", "captions_simulated"
     has_vocabulary = True
     dummy_labels = {"specials": ["<pad>", "<bos>", "<eos>", "<unk>"], "words": ["one", "another"]}  # noqa: RUF012
+    shown: ClassVar = {"train/reward": ".3f", "val/loss": ".3f", "val/CIDEr-D": ".3f"}
     NOT_SETTINGS = (*BaseTask.NOT_SETTINGS, "tbptt_window")
     NOT_STORED = ("start_from", "ensemble", "objective")
     INHERITED = ("decoding",)
@@ -157,6 +158,11 @@ class CaptioningTask(BaseTask):
             )
         task.transform = {"size": [task.model.encoder.image_size] * 2}
         return task
+
+    @classmethod
+    def adapt_inherited(cls, data: dict[str, Any], task: Mapping[str, Any]) -> None:
+        if task["objective"] == "scst" and data.get("flip"):
+            data["flip"] = False  # sentences are rewarded by what people said about the images as they are
 
     @classmethod
     def predictor(cls) -> Any:

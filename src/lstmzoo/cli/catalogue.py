@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +9,7 @@ from fnmatch import fnmatchcase
 from inspect import getdoc
 from pathlib import Path
 
+from lstmzoo.discovery import import_own
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.terminal import print_plain
 from lstmzoo.registry import Registry, datasets, models, tasks
@@ -72,7 +71,7 @@ def run_check(argv: Sequence[str]) -> None:
 
     before = registered() if argv else set()
     for name in argv:
-        _import(name)
+        import_own(name)
     found = checks(sorted(registered() - before))
     if not found:
         raise LstmzooError(f"{', '.join(argv)}: nothing is registered there; use @register_model or the like")
@@ -119,14 +118,6 @@ def _experiments() -> dict[str, str]:
         comment = re.search(r"^# (?!@)(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
         found[path.stem] = comment[1] if comment else ""
     return found
-
-
-def _import(name: str) -> None:
-    sys.path.insert(0, os.getcwd())
-    try:
-        importlib.import_module(name)
-    except Exception as error:  # whatever the module raises, it is theirs
-        raise LstmzooError(f"the module {name!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 KINDS: dict[str, Callable[[], dict[str, str]]] = {

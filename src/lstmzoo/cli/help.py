@@ -115,7 +115,7 @@ def train_usage(words: Sequence[str] = ()) -> str:
 def eval_usage(words: Sequence[str] = ()) -> str:
     """Return the help of ``lstmzoo eval``."""
     scored = [task for task in map(_task, tasks.names()) if "score" in vars(task)]
-    parts = (f"{_first_line(task)}\n{described_options(settings_of(task.score, ("data",)))}" for task in scored)
+    parts = (f"{_first_line(task)}\n{described_options(settings_of(task.score, ('data',)))}" for task in scored)
     return EVAL.format(options=described_options(settings_of(EvalOptions)), results="\n\n".join(parts))
 
 

@@ -125,7 +125,8 @@ def build_trainer(
         callbacks.append(PatientStopping(monitor, mode=mode, patience=config.callbacks.patience))
     if bar:
         callbacks.append(RichProgressBar(leave=False))
-    log = RunLog(folder, echo=None if config.callbacks.progress == "none" else _print_line, resumed=resumed)
+    echo = None if config.callbacks.progress == "none" else _print_line
+    log = RunLog(folder, echo, resumed, task.shown or {task.monitor[0]: ".4f"})
     loggers: list[Logger] = [log, *_instances("logger", config.logger)]
     callbacks += _instances("callbacks", config.callbacks)
     ours: dict[str, Any] = {

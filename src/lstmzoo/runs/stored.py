@@ -188,7 +188,7 @@ def settle_places(config: DictConfig, given: Collection[str]) -> None:
     Raises:
         DataError: simulated data are not where the file says; they would be made there.
     """
-    if "data.root" in given:
+    if "data.root" in given or config.data.get("root") is None:
         return
     root = Path(str(config.data.root)).expanduser()
     if not root.is_dir() or not any(root.iterdir()):

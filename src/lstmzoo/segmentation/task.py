@@ -74,6 +74,7 @@ class SegmentationTask(BaseTask):
     """
 
     monitor = ("val/J&F", "max")
+    shown: ClassVar = {"train/J": ".1%", "val/J&F": ".1%"}
     data_module: ClassVar = SegmentationDataModule
     model_class: ClassVar[type] = Segmenter
     default_model, default_data = "segment_recurrent", "davis_simulated"

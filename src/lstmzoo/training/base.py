@@ -76,6 +76,9 @@ class BaseTask(LightningModule, ABC):
     monitor: tuple[str, str] = ("val/loss", "min")
     """The number by which the best checkpoint is chosen, and whether more (max) or less (min) is better."""
 
+    shown: ClassVar[Mapping[str, str]] = {}
+    """What is shown of an epoch beside its loss, with the format of each; by default, the monitored number."""
+
     NOT_SETTINGS: ClassVar[tuple[str, ...]] = (
         *("model", "model_args", "classes", "transform", "config", "seed", "vocabulary"),
     )
@@ -177,6 +180,15 @@ class BaseTask(LightningModule, ABC):
         """
         if lacking := [key for key in cls.transform_keys if key not in transform]:
             raise CheckpointError(f"{origin}: its transform lacks {', '.join(lacking)}")
+
+    @classmethod
+    def adapt_inherited(cls, data: dict[str, Any], task: Mapping[str, Any]) -> None:
+        """Change settings of the data of ``task.start_from`` that do not go with this task; by default none.
+
+        Args:
+            data: these settings, empty where the command line chooses other data; changed in place.
+            task: the settings of the task.
+        """
 
     @classmethod
     @abstractmethod

@@ -22,7 +22,7 @@ from lstmzoo.registry import register_dataset
 from lstmzoo.synthetic.checks import check_whole
 from lstmzoo.synthetic.folder import claim, is_ours
 from lstmzoo.synthetic.sentences import WORDINGS, sentence, true_sentences
-from lstmzoo.synthetic.things import Picture, Things, draw_picture, paint
+from lstmzoo.synthetic.shapes import Drawing, Shapes, paint, random_drawing
 
 IMAGES = 2000
 LEAST = 10
@@ -168,12 +168,12 @@ def exact_match(root: str | os.PathLike[str], said: Mapping[str, str]) -> float:
 def _make(folder: Path, number: int, seed: int) -> dict[str, Any]:
     """Paint an image, unless it is there, and make its entry; both depend on (seed, number) only."""
     rng = np.random.default_rng([seed, number])
-    picture = draw_picture(rng)
+    drawing = random_drawing(rng)
     turns = rng.random(WORDINGS) < 0.5
-    said = [sentence(picture, wording, bool(turned)) for wording, turned in enumerate(turns)]
+    sentences = [sentence(drawing, wording, bool(turned)) for wording, turned in enumerate(turns)]
     path = folder / f"simulated_{number:06d}.jpg"
     if not path.exists():
-        colours = cv2.cvtColor(paint(picture, rng), cv2.COLOR_RGB2BGR)
+        colours = cv2.cvtColor(paint(drawing, rng), cv2.COLOR_RGB2BGR)
         _, encoded = cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
         write_atomically(path, encoded.tobytes())
     ids = [WORDINGS * number + wording for wording in range(WORDINGS)]
@@ -184,11 +184,11 @@ def _make(folder: Path, number: int, seed: int) -> dict[str, Any]:
         "sentids": ids,
         "sentences": [
             {"raw": text, "tokens": list(tokenize(text)), "imgid": number, "sentid": sentid}
-            for text, sentid in zip(said, ids, strict=True)
+            for text, sentid in zip(sentences, ids, strict=True)
         ],
-        "picture": {**picture._asdict(), "first": picture.first._asdict(), "second": picture.second._asdict()},
+        "picture": {**drawing._asdict(), "first": drawing.first._asdict(), "second": drawing.second._asdict()},
     }
 
 
-def _from_json(saved: Mapping[str, Any]) -> Picture:
-    return Picture(Things(**saved["first"]), Things(**saved["second"]), saved["beside"])
+def _from_json(saved: Mapping[str, Any]) -> Drawing:
+    return Drawing(Shapes(**saved["first"]), Shapes(**saved["second"]), saved["beside"])
