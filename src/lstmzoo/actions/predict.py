@@ -67,13 +67,13 @@ class ActionPredictor(Predictor[VideoInput, Outcome]):
         return _search(path, output)
 
     def predict(self, item: VideoInput, output: Path, *, alone: bool) -> Outcome:
-        picture = None if self.video == "none" else output / f"{item.name}_predicted.{self.video}"
+        annotated = None if self.video == "none" else output / f"{item.name}_predicted.{self.video}"
         table = output / f"{item.name}_labels.csv"
         with (
             Stream(item.source, max_frames=self.max_frames) as stream,
             progress_bar(item.name, stream.total, "frames", show=alone) as advance,
         ):
-            outcome = annotate(self.model, stream, item.name, table, picture, stride=self.stride, advance=advance)
+            outcome = annotate(self.model, stream, item.name, table, annotated, stride=self.stride, advance=advance)
         if isinstance(item.source, int) and not isinstance(outcome.ended_by, Terminated):
             return replace(outcome, ended_by=None)  # Ctrl-C is how a camera usually ends
         return outcome
