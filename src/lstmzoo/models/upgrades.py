@@ -33,6 +33,9 @@ KEYS = {
 }
 """Keys of a configuration by group; those of ``model`` are the arguments of models, too."""
 
+REMOVED = {"task": ("schedule", "schedule_epochs")}
+"""Keys that a checkpoint no longer has: the schedule is a group of its own, and matters in training only."""
+
 
 def upgrade_contract(contract: dict[str, Any]) -> None:
     """Put the names of this version into what a checkpoint says about itself.
@@ -55,6 +58,10 @@ def upgrade_config(config: dict[str, Any]) -> None:
     """
     for group, names in KEYS.items():
         _rename(config.get(group), names)
+    for group, keys in REMOVED.items():
+        settings = config.get(group)
+        for key in keys if isinstance(settings, dict) else ():
+            settings.pop(key, None)
     model = config.get("model")
     if isinstance(model, dict) and isinstance(model.get("name"), str):
         model["name"] = MODELS.get(model["name"], model["name"])
