@@ -32,7 +32,7 @@ def main() -> None:
         for key, value in network.state_dict().items()
         if not key.startswith("classifier.")
     }
-    save_file(weights, TARGET, metadata={"source": source.name, "architecture": "tf_efficientnet_lite0"})
+    save_file(weights, TARGET, metadata={"source": source.name})  # one entry: their order would change the file
     print(f"{TARGET}: {TARGET.stat().st_size / 1e6:.1f} MB")
 
 

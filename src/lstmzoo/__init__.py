@@ -6,17 +6,13 @@
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+
+from lstmzoo.version import __version__
 
 if TYPE_CHECKING:
     from lstmzoo import data, errors, metrics, models, nn
     from lstmzoo.models import create_model, list_models, load, register_model
-
-try:
-    __version__ = version("lstmzoo")
-except PackageNotFoundError:  # a source tree on PYTHONPATH that was never installed
-    __version__ = "0.0.0+source"
 
 __all__ = [
     "__version__",

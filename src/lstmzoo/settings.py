@@ -14,7 +14,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,17 @@ def with_defaults(settings: Mapping[str, Setting], defaults: Mapping[str, Any]) 
         name: dataclasses.replace(setting, default=defaults.get(name, setting.default))
         for name, setting in settings.items()
     }
+
+
+def flattened(settings: Iterable[Setting]) -> Iterator[Setting]:
+    """Yield settings, and in place of one that is a group of keys (a dataclass) its keys, by their full names."""
+    for setting in settings:
+        if not (isinstance(setting.type, type) and dataclasses.is_dataclass(setting.type)):
+            yield setting
+            continue
+        for inner in settings_of(setting.type).values():
+            default = inner.default if setting.default is MISSING else getattr(setting.default, inner.name)
+            yield dataclasses.replace(inner, name=f"{setting.name}.{inner.name}", default=default)
 
 
 def schema_of(name: str, settings: Mapping[str, Setting]) -> type:

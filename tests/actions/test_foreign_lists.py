@@ -185,12 +185,12 @@ def test_split_folders_above_the_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("train", "message"),
     [
-        ("Jump/a 1.avi Run\nRun/b.avi Run\n", r"train\.txt, line 1: label 'Run' .* in 'Jump'"),
-        ("Jump/a 1.avi 0\nRun/b.avi 0\n", r"train\.txt, line 2: label '0' stands for class 'Jump'"),
-        ("Jump/a 1.avi Jump\nRun/b.avi Rum\n", r"train\.txt, line 2: unknown label 'Rum'; did you mean 'Run'"),
-        ("x.avi\n", "no video of the lists"),
-        ("b 1\n" * 2 + "b 2\n", r"line 3: b is listed already"),
-        ("", "no video of the lists"),
+        ("Jump/a 1.avi Run\nRun/b.avi Run\n", r"train\.txt, line 1: .*'Run' .*'Jump'"),
+        ("Jump/a 1.avi 0\nRun/b.avi 0\n", r"train\.txt, line 2: .*'0' .*'Jump'"),
+        ("Jump/a 1.avi Jump\nRun/b.avi Rum\n", r"train\.txt, line 2: .*'Rum'.*'Run'"),
+        ("x.avi\n", "data.root"),
+        ("b 1\n" * 2 + "b 2\n", r"line 3: b "),
+        ("", "data.root"),
     ],
 )
 def test_lists_that_contradict_the_folders(tmp_path: Path, train: str, message: str) -> None:
@@ -201,7 +201,7 @@ def test_lists_that_contradict_the_folders(tmp_path: Path, train: str, message: 
 
 def test_a_name_that_several_videos_answer_to(tmp_path: Path) -> None:
     root = files(tmp_path / "set", "x/1.avi", "y/1.avi", "z/2.avi")
-    with pytest.raises(DataError, match=r"line 1: '1\.avi' may be any of .*x/1\.avi.*y/1\.avi"):
+    with pytest.raises(DataError, match=r"line 1: '1\.avi' .*x/1\.avi.*y/1\.avi"):
         divide(root, split_dir=lists(tmp_path / "lists", train="1.avi a\n"))
     # A label that could also be a video is a label.
     assert divided(root, split_dir=lists(tmp_path / "lists", train="x/1.avi 1\nz/2.avi 2\n"))["train"] == {
@@ -229,7 +229,7 @@ def test_no_bytes_make_lists_or_tables_fail_otherwise(tmp_path: Path, content: b
 def test_a_list_that_is_no_text_is_named(tmp_path: Path) -> None:
     root = files(tmp_path / "set", JUMP, RUN)
     (lists(tmp_path / "lists") / "train.txt").write_bytes(b"Jump/a 1.avi\n\xff\xfeRun/b.avi\n")
-    with pytest.raises(DataError, match=r"train\.txt, line 2 is not text in UTF-8"):
+    with pytest.raises(DataError, match=r"train\.txt, line 2 .*UTF-8"):
         divide(root, split_dir=tmp_path / "lists")
     (tmp_path / "lists" / "train.txt").write_bytes("Jump/a 1.avi 0\n".encode("utf-16"))  # as spreadsheets save it
     assert len(divided(root, split_dir=tmp_path / "lists")["train"]) == 1
@@ -262,7 +262,7 @@ def test_folders_of_frames_are_videos(tmp_path: Path) -> None:
 
 def test_images_directly_in_a_class_folder(tmp_path: Path) -> None:
     write_frames(tmp_path / "walk", 3)
-    with pytest.raises(DataError, match="a video is a folder of frames"):
+    with pytest.raises(DataError, match=r"<video>/00001\.jpg"):
         divide(tmp_path)
 
 

@@ -132,7 +132,7 @@ def test_an_old_checkpoint_goes_by_frames(tmp_path: Path) -> None:
 
 
 def test_too_few_frames_are_said(tmp_path: Path) -> None:
-    with pytest.warns(DataWarning, match=r"a\.avi has 5 frames per second, fewer than the 8\.33"):
+    with pytest.warns(DataWarning, match=r"a\.avi .* 5 .* 8\.33"):
         classify_video(Slope(), write_ramp(tmp_path / "a.avi", 5.0))
 
 

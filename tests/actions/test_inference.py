@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmzoo.actions.annotate import annotate
-from lstmzoo.actions.sliding_window import SlidingWindow, classify_video, watch
+from lstmzoo.actions.sliding_window import SlidingWindow, classify_stream, classify_video
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.io import video
 from lstmzoo.io.atomic import csv_file, make_folder, replacing
@@ -111,7 +111,7 @@ def test_memory_does_not_grow_with_the_stream() -> None:
                 alive.append(weakref.ref(image))
                 yield TimedFrame(image, k / self.rate)
 
-    for _ in watch(Brightness(), Endless(), stride=50):  # type: ignore[arg-type]
+    for _ in classify_stream(Brightness(), Endless(), stride=50):  # type: ignore[arg-type]
         most = max(most, sum(ref() is not None for ref in alive))
     gc.collect()
     assert len(alive) == 600
@@ -135,16 +135,16 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
             classify_video(Brightness(), path)
     with pytest.raises(DataError, match="camera 97"):
         classify_video(Brightness(), 97)
-    with pytest.warns(DataWarning, match=r"short.avi declares \d+ frames, but only the first \d+ decode"):
+    with pytest.warns(DataWarning, match=r"short.avi .*40 "):
         predictions = classify_video(Brightness(), short)
     assert 0 < predictions[-1].frame < 39
 
 
 def test_impossible_strides_and_lengths_are_named(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.avi", 4)
-    with pytest.raises(LstmzooError, match="stride must be at least 1, not 0"):
+    with pytest.raises(LstmzooError, match=r"stride .*1.* 0"):
         classify_video(Brightness(), path, stride=0)
-    with pytest.raises(LstmzooError, match="max_frames must be at least 1, not -1"):
+    with pytest.raises(LstmzooError, match=r"max_frames .*1.* -1"):
         classify_video(Brightness(), path, max_frames=-1)
 
 

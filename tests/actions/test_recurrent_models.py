@@ -34,7 +34,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "segment_guided": {"decoder_channels": 8, "levels": [16]},
     **{
         name: {"hidden_size": 4, "embedding_size": 4, "vocab_size": 9, "pretrained_encoder": False, "encoder": "small"}
-        for name in ("nic", "soft_attention", "adaptive", "updown", "att2in")
+        for name in lstmzoo.list_models("caption_*")
+        if name != "caption_markov"
     },
 }
 
@@ -129,7 +130,7 @@ def assert_exported_steps_are_the_models(network: Any, first: tuple[Any, ...], a
             found, expected = exported(*again(found[1])), network.step(*again(expected[1]))
 
 
-@pytest.mark.parametrize("name", ["nic", "soft_attention"])
+@pytest.mark.parametrize("name", ["caption_nic", "caption_soft_attention"])
 def test_the_step_of_a_captioner_is_exported(name: str) -> None:
     network: Any = model(name, "lstm").eval()
     words = torch.tensor([1, 1])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmzoo.actions.data.group_splits import deal_groups
+from lstmzoo.actions.data.group_splits import assign_groups
 from lstmzoo.data import VideoFolder
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from tiny_data import write_video
@@ -91,42 +91,42 @@ def grouped(draw: st.DrawFn) -> tuple[dict[str, set[str]], float, float, int]:
 @given(grouped())
 def test_every_class_is_in_every_split_that_is_dealt(case: tuple[dict[str, set[str]], float, float, int]) -> None:
     groups, val, test, seed = case
-    dealt = deal_groups(groups, val=val, test=test, seed=seed)
-    assert dealt == deal_groups(groups, val=val, test=test, seed=seed)
-    assert dealt.keys() == groups.keys()
+    assigned = assign_groups(groups, val=val, test=test, seed=seed)
+    assert assigned == assign_groups(groups, val=val, test=test, seed=seed)
+    assert assigned.keys() == groups.keys()
     wanted = {"train", *(["val"] if val else []), *(["test"] if test else [])}
-    assert set(dealt.values()) == wanted
+    assert set(assigned.values()) == wanted
     for split in wanted:
-        present = set().union(*(groups[group] for group, its in dealt.items() if its == split))
+        present = set().union(*(groups[group] for group, its in assigned.items() if its == split))
         assert present == set().union(*groups.values())
 
 
 def test_shares_are_kept_where_there_are_many_groups() -> None:
     groups = {str(n): {f"c{n % 3}"} for n in range(100)}
-    dealt = list(deal_groups(groups, val=0.2, test=0.3).values())
-    assert (dealt.count("val"), dealt.count("test")) == (20, 30)
+    assigned = list(assign_groups(groups, val=0.2, test=0.3).values())
+    assert (assigned.count("val"), assigned.count("test")) == (20, 30)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"val_groups": [2], "test_groups": [2]}, "group '2' is in val_groups and in test_groups"),
-        ({"test_groups": [9]}, "test_groups: unknown group '9'.*Valid: 1, 2, 3, 4"),
-        ({"test_groups": ["walk/1"]}, "unknown group 'walk/1'"),
-        ({"test_fraction": 1.0}, r"test_fraction is a share of the groups in \[0, 1\), not 1.0"),
-        ({"group_pattern": "("}, "is not a regular expression"),
-        ({"group_pattern": r"_\d+"}, "must have one group"),
-        ({"group_pattern": r"_g(\d+)"}, r"'_g\(\\\\d\+\)' is not found in the file name 'run_1_1\.avi'"),
-        ({"group_scope": "all"}, "unknown group_scope 'all'.*Valid: class, global"),
-        ({"splits": "list"}, r"unknown data\.splits 'list'"),
-        ({"splits": "files"}, r"splits=files needs data\.split_dir"),
-        ({"classes": ["run", "wlak"]}, "unknown class 'wlak'; did you mean 'walk'"),
+        ({"val_groups": [2], "test_groups": [2]}, "'2' .*val_groups .*test_groups"),
+        ({"test_groups": [9]}, "test_groups: .*'9'.* 1, 2, 3, 4"),
+        ({"test_groups": ["walk/1"]}, "'walk/1'"),
+        ({"test_fraction": 1.0}, r"test_fraction .*\[0, 1\), not 1\.0"),
+        ({"group_pattern": "("}, r"'\('"),
+        ({"group_pattern": r"_\d+"}, r"\(\.\.\.\).* 0"),
+        ({"group_pattern": r"_g(\d+)"}, r"'_g\(\\\\d\+\)' .*'run_1_1\.avi'"),
+        ({"group_scope": "all"}, "'all'.* class, global"),
+        ({"splits": "list"}, r"data\.splits 'list'"),
+        ({"splits": "files"}, r"splits=files .*data\.split_dir"),
+        ({"classes": ["run", "wlak"]}, "'wlak'.*'walk'"),
     ],
 )
 def test_wrong_options(root: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(LstmzooError, match=message):
         load(root, **options)
-    with pytest.raises(LstmzooError, match="unknown split 'tset'"):
+    with pytest.raises(LstmzooError, match="'tset'"):
         load(root, "tset")
 
 
@@ -135,16 +135,16 @@ def test_too_few_groups_names_the_class(root: Path) -> None:
         path.unlink()
     with pytest.raises(
         DataError,
-        match=r"class 'walk' has 2 group\(s\) left to deal, 1, 2, but needs 3: .* train, test, val",
+        match=r"'walk' .* 2 .* 1, 2, .* 3: .* train, test, val",
     ):
         load(root)
     assert len(load(root, "test", val_fraction=0)) > 0
 
 
 def test_a_class_that_is_not_trained_on(root: Path) -> None:
-    with pytest.raises(DataError, match="no video of class walk is in the train split"):
+    with pytest.raises(DataError, match=r"walk .*train"):
         load(root, test_groups=[1, 2, 3], val_groups=[])
-    with pytest.warns(DataWarning, match="no video of class walk is in the test split"):
+    with pytest.warns(DataWarning, match=r"walk .*test"):
         VideoFolder(root, group_pattern=PATTERN, test_groups=[4], val_groups=[], progress=False)
 
 
@@ -156,13 +156,13 @@ def test_classes_fix_the_labels(root: Path) -> None:
 
 
 def test_folders_that_hold_nothing(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nowhere is not a folder"):
+    with pytest.raises(DataError, match="nowhere"):
         load(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"no class folders and 0 videos; videos belong into .*<class>/<video>\.avi"):
+    with pytest.raises(DataError, match=r"0 videos.*<class>/<video>\.avi"):
         load(tmp_path / "empty")
     (root / "sit").mkdir()
-    with pytest.raises(DataError, match=r"class folder .*sit holds no videos"):
+    with pytest.raises(DataError, match="/sit "):
         load(root)
 
 
@@ -170,13 +170,13 @@ def test_other_files_are_named(root: Path) -> None:
     (root / "run" / "notes.txt").write_text("x")
     (root / "run" / ".DS_Store").write_text("x")
     (root / "README.md").write_text("x")
-    with pytest.warns(DataWarning, match=r"run: not videos, left out: notes\.txt$"):
+    with pytest.warns(DataWarning, match=r"run: .*notes\.txt$"):
         assert len(VideoFolder(root, "all", group_pattern=PATTERN, progress=False)) == 14
 
 
 def test_unreadable_files_are_named(root: Path) -> None:
     (root / "run" / "run_1_1.avi").write_bytes(b"not a video")
-    with pytest.warns(DataWarning, match=r"1 of 14 videos left out: .*run_1_1\.avi is not a video"):
+    with pytest.warns(DataWarning, match=r"1 of 14 .*run_1_1\.avi"):
         assert len(VideoFolder(root, "all", group_pattern=PATTERN, progress=False)) == 13
     report = VideoFolder.check(root, progress=False)
     assert sorted(report.frames.values()) == [5] * 6 + [6] * 7
@@ -184,7 +184,7 @@ def test_unreadable_files_are_named(root: Path) -> None:
     assert not report.complete
     for path in root.glob("*/*.avi"):
         path.write_bytes(b"not a video")
-    with pytest.raises(DataError, match="14 of 14 videos left out"):
+    with pytest.raises(DataError, match="14 of 14"):
         load(root, "all")
 
 
@@ -215,15 +215,15 @@ def test_numbers_as_labels_need_only_be_consistent(root: Path) -> None:
     options = write_lists(root, test=["walk/walk_1_1.avi 7", "run/run_1_1.avi 3", "run/run_1_2.avi 3"])
     assert len(load(root, "test", **options)) == 3
     options = write_lists(root, test=["walk/walk_1_1.avi 7", "run/run_1_1.avi 7"])
-    with pytest.raises(DataError, match=r"test\.txt, line 4: label '7' stands for class 'walk', but .* 'run'"):
+    with pytest.raises(DataError, match=r"test\.txt, line 4: .*'7' .*'walk'.*'run'"):
         load(root, **options)
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("walk/walk_1_1.avi wakl", r"test\.txt, line 3: unknown label 'wakl'; did you mean 'walk'"),
-        ("walk/walk_1_1.avi run", r"line 3: label 'run' stands for class 'run', but the video is in 'walk'"),
+        ("walk/walk_1_1.avi wakl", r"test\.txt, line 3: .*'wakl'.*'walk'"),
+        ("walk/walk_1_1.avi run", r"line 3: .*'run' .*'walk'"),
     ],
 )
 def test_broken_lines(root: Path, line: str, message: str) -> None:
@@ -234,30 +234,30 @@ def test_broken_lines(root: Path, line: str, message: str) -> None:
 @pytest.mark.parametrize("name", ["walk/walk_9_9.avi", "../videos/walk/walk_1_1.avi", "jump/jump_1_1.avi"])
 def test_listed_videos_that_are_not_there_are_named_and_left_out(root: Path, name: str) -> None:
     options = write_lists(root, test=["walk/walk_1_1.avi", "run/run_1_1.avi", name])
-    with pytest.warns(DataWarning, match=rf"test\.txt, line 5: no such video in .*'{name}'; 1 of the 3 videos"):
+    with pytest.warns(DataWarning, match=rf"test\.txt, line 5: .*'{name}'; 1 of the 3 "):
         assert len(VideoFolder(root, "test", progress=False, **options)) == 2
     report = VideoFolder.check(root, progress=False, splits="files", split_dir=options["split_dir"])
     assert report.division.missing == 1
     assert not report.complete
     for path in root.rglob("*.avi"):
         path.rename(path.with_name(f"other_{path.name}"))
-    with pytest.raises(DataError, match=r"no video of the lists .* is in"):
+    with pytest.raises(DataError, match=r"data\.root"):
         load(root, "test", **options)
 
 
 def test_a_video_in_two_lists(root: Path) -> None:
     options = write_lists(root, test=["walk/walk_1_1.avi"], val=["run/run_1_1.avi", "walk/walk_1_1.avi"])
-    with pytest.raises(DataError, match=r"test\.txt, line 3: walk/walk_1_1\.avi is listed already .*val\.txt, line 4"):
+    with pytest.raises(DataError, match=r"test\.txt, line 3: walk/walk_1_1\.avi .*val\.txt, line 4"):
         load(root, **options)
 
 
 def test_a_video_in_no_list(root: Path) -> None:
     options = write_lists(root, test=["walk/walk_1_1.avi", "run/run_1_1.avi"])
     write_video(root / "walk" / "new.avi", 3)
-    with pytest.warns(DataWarning, match=r"1 video in none of the lists, .*: walk/new\.avi"):
+    with pytest.warns(DataWarning, match=r"1 video .*: walk/new\.avi"):
         assert len(VideoFolder(root, progress=False, **options)) == 12
     (root / "lists" / "train.txt").unlink()
-    with pytest.raises(DataError, match=r"no such list: .*train\.txt"):
+    with pytest.raises(DataError, match=r"/train\.txt"):
         load(root, **options)
 
 

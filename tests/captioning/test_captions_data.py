@@ -153,7 +153,7 @@ def test_flickr8k_as_published(real_data):
     train, val = files.of("train"), files.of("val")
     assert (len(train), len(val)) == (6_000, 1_000)
     assert {len(record.captions) for record in (*train, *val)} == {5}
-    assert not files.oddities.found
+    assert not files.issues.found
     assert Captions(folder, "dev")[0]["image"].shape == (3, 224, 224)
 
 
@@ -194,7 +194,7 @@ def test_odd_text_is_normalised_and_counted(root):
         "fine",
         *MADE_USUAL,
     )
-    assert {kind: len(places) for kind, places in files.oddities.found.items()} == {
+    assert {kind: len(places) for kind, places in files.issues.found.items()} == {
         "caption of several lines, joined": 2,
         "odd white space, made a blank": 1,
         "invisible characters, removed": 2,
@@ -204,7 +204,7 @@ def test_odd_text_is_normalised_and_counted(root):
         "caption that is not text, left out": 1,
         "image without captions, left out": 1,
     }
-    assert files.oddities.found["invisible characters, removed"][0] == "dataset.json, images[0].sentences[3]"
+    assert files.issues.found["invisible characters, removed"][0] == "dataset.json, images[0].sentences[3]"
 
 
 def test_a_caption_may_hold_a_line_separator_in_text_files(root):
@@ -212,7 +212,7 @@ def test_a_caption_may_hold_a_line_separator_in_text_files(root):
     token = root / "Flickr8k.token.txt"
     token.write_text(token.read_text().replace("A dog runs", "A dog\u2028runs\x85fast"))
     assert Captions(root, "train")[0]["captions"] == ["A dog runs fast .", "The dog's bowl, red"]
-    assert [*read_captions(root).oddities.found] == ["bad image name, left out", "caption of several lines, joined"]
+    assert [*read_captions(root).issues.found] == ["bad image name, left out", "caption of several lines, joined"]
 
 
 def test_published_words_are_normalised_as_captions_are(root):

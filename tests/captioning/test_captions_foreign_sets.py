@@ -119,7 +119,7 @@ def test_splits_by_their_usual_names(tmp_path, capsys, name, form):
     coco(tmp_path / "annotations" / "instances_train2017.json", "a.jpg")
     files = read_captions(tmp_path)
     assert [[record.path.name for record in files.of(split)] for split in ("train", "val")] == [["a.jpg"], ["b.jpg"]]
-    assert [*files.oddities.found.values()] == [["mine.json"]]
+    assert [*files.issues.found.values()] == [["mine.json"]]
     write_images(tmp_path, "a.jpg", "b.jpg")
     with pytest.raises(SystemExit):
         command.run(["check", "captions", f"root={tmp_path}"])
@@ -166,7 +166,7 @@ def test_your_own_set_in_cocos_layout_may_have_a_test_split(tmp_path):
     coco(tmp_path / "annotations" / "captions_mine.json", "x.jpg")
     files = read_captions(tmp_path)
     assert [record.split for record in files.records] == ["train", "val"]
-    assert [place for places in files.oddities.found.values() for place in places] == [
+    assert [place for places in files.issues.found.values() for place in places] == [
         "captions_test2014.json",
         "captions_mine.json",
     ]
@@ -217,7 +217,7 @@ def test_entities_and_tags_of_html_are_counted_and_undone(tmp_path):
     (tmp_path / "dataset.json").write_text(
         json.dumps({"images": [{"filename": "a.jpg", "split": "train", "sentences": sentences}]})
     )
-    (record,), found = read_captions(tmp_path).records, read_captions(tmp_path).oddities.found
+    (record,), found = read_captions(tmp_path).records, read_captions(tmp_path).issues.found
     assert record.captions == (*ENTITIES.values(), "a dog")
     assert next(len(places) for kind, places in found.items() if "HTML" in kind) == 3
 
@@ -227,7 +227,7 @@ def test_no_words_of_flickr8k_have_changed(real_data):
     if not (real_data / "flickr8k").is_dir():
         pytest.skip(f"no Flickr8k in {real_data}")
     files = read_captions(real_data / "flickr8k")
-    assert not any("HTML" in kind for kind in files.oddities.found)
+    assert not any("HTML" in kind for kind in files.issues.found)
 
 
 @pytest.mark.parametrize(
@@ -268,13 +268,13 @@ def no_training_list(root: Path) -> None:
 @pytest.mark.parametrize(("spoil", "remedy"), [(one_word_each, "data.min_count=1"), (no_training_list, "train.txt")])
 def test_what_cannot_be_trained_on_is_not_complete(tmp_path, spoil: Callable[[Path], None], remedy):
     root = write_captions(tmp_path / "set", images=12)
-    assert check(root, progress=False).trainable
+    assert check(root, progress=False).complete
     spoil(root)
     report = check(root, progress=False)
-    assert report.complete
-    assert not report.trainable
-    assert remedy in report.obstacles[0]
-    assert json.loads(report.to_json())["trainable"] is False
+    assert report.whole
+    assert not report.complete
+    assert remedy in report.why_untrainable[0]
+    assert report.as_dict()["trainable"] is False
 
 
 def test_a_broken_marker_of_a_simulated_set_is_named(tmp_path):

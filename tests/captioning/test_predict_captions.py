@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from tiny_captions import write_captions, write_checkpoint
 
 from lstmzoo.captioning.inference import caption_files
-from lstmzoo.cli import main, predict_captions
+from lstmzoo.cli import main
 from lstmzoo.config.compose import compose
 from tiny_runs import overflowing
 
@@ -70,9 +70,9 @@ def test_what_was_captioned_before_a_stop_is_kept(
         yield from itertools.islice(caption_files(*arguments, **options), 3)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lstmzoo.captioning.inference.caption_files", stop_after_three)
-    with pytest.raises(KeyboardInterrupt):
-        predict_captions.run([f"ckpt_path={speaker}", f"input={data / 'Images'}", f"output={tmp_path}", "device=cpu"])
+    monkeypatch.setattr("lstmzoo.captioning.predict.caption_files", stop_after_three)
+    given = ["predict", f"ckpt_path={speaker}", f"input={data / 'Images'}", f"output={tmp_path}", "device=cpu"]
+    assert main(given) == 130
     assert len(json.loads((tmp_path / "captions.json").read_text())) == 3
 
 

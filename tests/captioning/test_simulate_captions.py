@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from lstmzoo.captioning.data.captions_simulated import CAPTIONS_FILE, exact_match, simulate_captions, true_captions
+from lstmzoo.captioning.data.captions_simulator import CAPTIONS_FILE, exact_match, simulate_captions, true_captions
 from lstmzoo.data import Captions
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.synthetic.sentences import sentence, true_sentences
-from lstmzoo.synthetic.things import COLOURS, SIDE, SIZES, Picture, Things, draw_picture, paint
+from lstmzoo.synthetic.shapes import COLOURS, SIDE, SIZES, Drawing, Shapes, paint, random_drawing
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_every_caption_is_true_and_no_other_pictures(root):
 
 
 def test_wordings():
-    picture = Picture(Things(1, "small", "red", "circle"), Things(2, "large", "blue", "cross"), beside=True)
+    picture = Drawing(Shapes(1, "small", "red", "circle"), Shapes(2, "large", "blue", "cross"), beside=True)
     assert [sentence(picture, wording, False) for wording in range(5)] == [
         "A small red circle is left of two large blue crosses.",
         "There is a small red circle left of two large blue crosses.",
@@ -62,9 +62,9 @@ def test_wordings():
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_pictures_show_what_is_said(beside, number):
     """Where there is the colour of a kind there are as many blobs as named, of the size named, on the side named."""
-    red, blue = Things(number, "small", "red", "circle"), Things(number, "large", "blue", "square")
+    red, blue = Shapes(number, "small", "red", "circle"), Shapes(number, "large", "blue", "square")
     for seed in range(10):
-        image = paint(Picture(red, blue, beside), np.random.default_rng(seed)).astype(int)
+        image = paint(Drawing(red, blue, beside), np.random.default_rng(seed)).astype(int)
         for things, low in ((red, True), (blue, False)):
             distance = np.abs(image - np.array(COLOURS[things.colour])).sum(axis=2)
             count, _, stats, centres = cv2.connectedComponentsWithStats((distance < 130).astype(np.uint8))
@@ -82,7 +82,7 @@ def test_without_memory_no_sentence_is_said():
     for _ in range(300):
         true = [
             ["<bos>", *text.lower().replace(",", "").rstrip(".").split(), "<eos>"]
-            for text in true_sentences(draw_picture(rng))
+            for text in true_sentences(random_drawing(rng))
         ]
         following: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for words in true:

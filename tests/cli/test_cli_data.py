@@ -126,7 +126,7 @@ def test_check_video_folder_is_not_content_with_what_cannot_be_trained_on(
         command.run(["check", "video_folder", f"root={tmp_path}"])
     out = capsys.readouterr().out
     assert ["walk", "1", "7", "7", "7"] in [line.replace("│", " ").split()[:5] for line in out.splitlines()]
-    assert "Cannot be split: class 'run' has 1 group(s) left to deal, " in out
+    assert "class 'run' has 1 group(s)" in out
     assert "[red]b.avi" in out
     assert out.rstrip().endswith("Not complete.")
 

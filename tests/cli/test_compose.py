@@ -9,8 +9,9 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from lstmzoo.cli import main
-from lstmzoo.config.compose import compose, override_stored, parse
+from lstmzoo.config.compose import compose, override_stored
 from lstmzoo.config.groups import config_dir, groups
+from lstmzoo.config.overrides import parse
 from lstmzoo.errors import LstmzooError
 from lstmzoo.registry import tasks
 from lstmzoo.runs import build
@@ -116,7 +117,7 @@ def test_paths_may_hold_any_character(path: str) -> None:
 def test_commas_part_paths_in_sweeps_only() -> None:
     (several,) = parse(["data.root=/data/a,b"], sweep=True)
     assert [*several.sweep_string_iterator()] == ["/data/a", "b"]
-    with pytest.raises(LstmzooError, match="seed=1,2.*-m"):
+    with pytest.raises(LstmzooError, match=r"seed=1,2.*-m"):
         compose("train", ["seed=1,2"])
 
 
@@ -149,9 +150,9 @@ def test_numbers_may_be_whole_where_shares_are_expected() -> None:
 
 def test_the_mistakes_of_a_sweep_show_before_it_starts() -> None:
     compose_sweep("train", ["seed=range(2)"])
-    with pytest.raises(LstmzooError, match="model 'foo'.*action_rnn"):
+    with pytest.raises(LstmzooError, match=r"model 'foo'.*action_rnn"):
         compose_sweep("train", ["model=action_rnn,foo"])
-    with pytest.raises(LstmzooError, match="seed.*two"):
+    with pytest.raises(LstmzooError, match=r"seed.*two"):
         compose_sweep("train", ["model=action_rnn", "seed=1,two"])
 
 

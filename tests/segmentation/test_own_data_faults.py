@@ -60,7 +60,7 @@ def test_soft_edges_are_no_objects(tmp_path, of, grey):
     assert len(report.faults) == 1
     assert report.faults[0].startswith("a: ")
     assert "edges" in report.faults[0]
-    with pytest.warns(DataWarning, match=r"a: the .* edges only"):
+    with pytest.warns(DataWarning, match=r"a: .*edges"):
         DAVIS(tmp_path, "all")
 
 
@@ -88,7 +88,7 @@ def test_white_beside_other_shades_is_void_which_is_named(tmp_path, shades):
     assert not report.complete
     assert len(report.faults) == 1
     assert all(str(value) in report.faults[0] for value in (255, *shades))
-    with pytest.warns(DataWarning, match=r"a: 255 counts as void"):
+    with pytest.warns(DataWarning, match=r"a: 255 "):
         DAVIS(tmp_path / "grey", "all")
     assert MaskFolder.check(write_set(tmp_path / "palette", masks, grey=False)).complete
     counts = {0: 0, 255: 255, **{shade: k for k, shade in enumerate(shades, 1)}}
@@ -122,7 +122,7 @@ def test_white_that_is_an_object_in_one_frame_and_void_in_another_is_named(tmp_p
     assert not report.complete
     assert "00000.png" in report.faults[0]
     assert "00002.png" in report.faults[0]
-    with pytest.warns(DataWarning, match=r"a: 255 is the object in .*00000\.png"):
+    with pytest.warns(DataWarning, match=r"a: 255 .*00000\.png"):
         DAVIS(tmp_path / "grey", "all")
     assert MaskFolder.check(write_set(tmp_path / "palette", masks, grey=False)).complete
 
@@ -133,11 +133,11 @@ def test_jpeg_masks_are_named(tmp_path):
     cv2.imwrite(str(folder / "00001.jpg"), disc(1))
     assert MaskFolder.check(root).complete  # a picture beside the mask of its frame
     (folder / "00001.png").unlink()
-    with pytest.raises(DataError, match=r"Annotations/a holds 1 masks that are no PNGs, e\.g\. 00001\.jpg"):
+    with pytest.raises(DataError, match=r"Annotations/a .*00001\.jpg"):
         DAVIS(root, "all")
     assert not MaskFolder.check(root).complete
     (folder / "00001.jpg").rename(folder / "00001.png")
-    with pytest.raises(DataError, match=r"00001\.png is a JPEG file"):
+    with pytest.raises(DataError, match=r"00001\.png .*JPEG"):
         DAVIS(root, "all")
 
 

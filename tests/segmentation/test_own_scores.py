@@ -51,7 +51,7 @@ def test_numbers_that_jump_change_nothing(tmp_path, numbers, protocol, split):
     starts = dict.fromkeys(numbers, 0)
     root = write_set(tmp_path / "set", scene(starts))
     results = write(tmp_path / "results", scene(starts, shift=2))
-    with pytest.warns(DataWarning, match=rf"jump: a \({min(numbers)}, {max(numbers)}\)"):
+    with pytest.warns(DataWarning, match=rf"a \({min(numbers)}, {max(numbers)}\)"):
         found = evaluate(results, root, split=split, protocol=protocol, workers=1)
     plain = score_sequence(scene({1: 0, 2: 0}, shift=2), scene({1: 0, 2: 0}), protocol=protocol)
     order = np.argsort(numbers)
@@ -103,11 +103,11 @@ def test_an_object_counts_from_the_frame_after_its_first(number, start):
 
 def test_what_appears_too_late_is_named(tmp_path):
     root = write_set(tmp_path / "set", scene({1: 0, 4: FRAMES - 2}))
-    with pytest.warns(DataWarning, match=r"not scored: a \(4\)"):
+    with pytest.warns(DataWarning, match=r"a \(4\)"):
         found = evaluate(root / "Annotations" / "480p", root, workers=1)
     assert [name for name, _, _ in found.objects()] == ["a_1"]
     late = write_set(tmp_path / "late", scene({4: FRAMES - 2}))
-    with pytest.raises(DataError, match="have no objects"):
+    with pytest.raises(DataError, match="late"):
         evaluate(late / "Annotations" / "480p", late, workers=1)
 
 
@@ -115,7 +115,7 @@ def test_what_appears_too_late_is_named(tmp_path):
 def test_results_with_more_objects_than_the_truth_are_told_of_binary(tmp_path, year):
     root = write_set(tmp_path / "set", scene({1: 0}), year)
     results = write(tmp_path / "results", scene({1: 0, 3: 0}))
-    with pytest.raises(DataError, match=r"a 00001: the result holds the number 3.*data\.binary=true"):
+    with pytest.raises(DataError, match=r"a 00001: .* 3.*data\.binary=true"):
         evaluate(results, root, workers=1)
     assert evaluate(results, root, workers=1, binary=True).summary()["J-Mean"] < 1
 

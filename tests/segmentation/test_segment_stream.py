@@ -76,11 +76,11 @@ def test_a_video_without_frames_has_no_answers(bidirectional: bool) -> None:
 
 def test_what_cannot_be_streamed_is_named() -> None:
     bidirectional = lstmzoo.create_model("segment_recurrent", decoder_channels=8, bidirectional=True)
-    with pytest.raises(ValueError, match="use segment_video"):
+    with pytest.raises(ValueError, match="segment_video"):
         SegmentStream(bidirectional, SIZE)
-    with pytest.raises(ValueError, match="no first mask"):
+    with pytest.raises(ValueError, match="segment_guided"):
         list(segment_video(bidirectional, frames(), SIZE, first_mask()))
-    with pytest.raises(ValueError, match="holds no object"):
+    with pytest.raises(ValueError, match=r"0.*255"):
         SegmentStream(
             lstmzoo.create_model("segment_guided", decoder_channels=8), SIZE, torch.zeros(45, 61, dtype=torch.uint8)
         )

@@ -19,6 +19,7 @@ from lstmzoo.segmentation.datamodule import SegmentationDataModule
 from lstmzoo.segmentation.losses import LOSSES
 from lstmzoo.segmentation.metrics import DavisScores, SequenceScores
 from lstmzoo.segmentation.results import occlusion_scores
+from lstmzoo.segmentation.targets import choose_objects
 from lstmzoo.segmentation.task import SegmentationTask, TeacherForcing
 from lstmzoo.training.base import windows
 
@@ -105,9 +106,9 @@ def test_objects_are_drawn_where_there_are_too_many_and_missing_ones_are_empty()
     task = task_of(protocol="semi-supervised", max_objects=2)
     first = torch.zeros(2, 4, 10, dtype=torch.uint8)
     first[0, 0], first[0, 1], first[0, 2], first[0, 3], first[1, 0] = 3, 7, 9, 255, 4
-    drawn = {tuple(sorted(task._choose(first)[0].tolist())) for _ in range(40)}
+    drawn = {tuple(sorted(choose_objects(first, 2)[0].tolist())) for _ in range(40)}
     assert drawn == {(3, 7), (3, 9), (7, 9)}
-    assert task._choose(first)[1].tolist() == [4, -1]
+    assert choose_objects(first, 2)[1].tolist() == [4, -1]
     targets = task._draw(first.unsqueeze(1))
     assert targets.objects.shape == (2, 1, 2, 4, 10)
     assert targets.objects[1, 0].sum((1, 2)).tolist() == [10, 0]

@@ -81,7 +81,7 @@ WRITERS = [
     Writer(
         "data simulate captions",
         lambda folder: None,
-        lambda folder, full: ["data", "simulate", "captions", f"root={full}/captions", "pictures=12"],
+        lambda folder, full: ["data", "simulate", "captions", f"root={full}/captions", "images=12"],
         (500, 3_000, 12_000),
     ),
     Writer(
@@ -124,7 +124,7 @@ WRITERS = [
                 f"hydra.run.dir={folder}/run",
             ),
             *("trainer.max_epochs=1", "data.num_workers=0", "test_after_fit=false", f"hydra.run.dir={folder}/run"),
-            *("model.hidden_size=4", "model.embedding_size=4", "model.picture_size=4"),
+            *("model.hidden_size=4", "model.embedding_size=4", "model.feature_size=4"),
         ],
         (2_000, 20_000),
         repeatable=False,

@@ -30,7 +30,7 @@ def action_checkpoint(path: Path) -> Path:
 
 def caption_checkpoint(path: Path) -> Path:
     """An untrained captioner."""
-    return tiny_captions.write_checkpoint(path, "nic")
+    return tiny_captions.write_checkpoint(path, "caption_nic")
 
 
 def finished_run(folder: Path) -> Path:

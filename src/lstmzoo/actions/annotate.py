@@ -1,4 +1,4 @@
-"""What ``lstmzoo predict`` leaves behind for one video: a table of labels over time and an annotated video."""
+"""The results of one video: a table of labels over time, and an annotated video."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmzoo.actions.sliding_window import watch
+from lstmzoo.actions.sliding_window import classify_stream
 from lstmzoo.io.atomic import csv_file
 from lstmzoo.io.stream import Stream
 from lstmzoo.viz.film import video_file
@@ -48,7 +48,7 @@ def annotate(
     stream: Stream,
     name: str,
     table: Path,
-    picture: Path | None,
+    annotated: Path | None,
     *,
     stride: int = 4,
     advance: Callable[[int], None] = lambda frames: None,
@@ -62,7 +62,7 @@ def annotate(
         stream: an opened video file or camera.
         name: what the video is called in the summary.
         table: the CSV to write: frame (from 0), time_s, label, and the probability of every class.
-        picture: the video to write (.mp4 or .avi), or None for none.
+        annotated: the video to write (.mp4 or .avi), or None for none.
         stride: frames from one prediction to the next.
         advance: called with 1 after every frame, for a progress bar.
 
@@ -82,9 +82,9 @@ def annotate(
     with ExitStack() as stack:
         header = ["frame", "time_s", "label", *(f"p_{label}" for label in model.classes)]
         write_row = stack.enter_context(csv_file(table, header))
-        film = stack.enter_context(video_file(picture, stream.film_rate)) if picture else None
+        film = stack.enter_context(video_file(annotated, stream.film_rate)) if annotated else None
         try:
-            for number, ((image, time_s), prediction) in enumerate(watch(model, stream, stride=stride)):
+            for number, ((image, time_s), prediction) in enumerate(classify_stream(model, stream, stride=stride)):
                 if prediction is not None:
                     probabilities = prediction.probabilities
                     write_row(

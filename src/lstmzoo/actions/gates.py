@@ -1,4 +1,4 @@
-"""Recording what a model's gates do while it watches a clip or a video."""
+"""The gates of a model, frame by frame, over a clip or a video."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def read_spaced(model: Any, path: str | Path, max_frames: int | None = None) -> 
 
     Raises:
         DataError: no such file, or not one frame of it decodes.
-        LstmzooError: max_frames is no positive number.
+        LstmzooError: max_frames is not a positive number.
     """
     if max_frames is not None and max_frames < 1:
         raise LstmzooError(f"max_frames must be at least 1, not {max_frames}")
@@ -106,10 +106,10 @@ def draw_gates(model: Any, traced: GateTrace, folder: Path, *, layer: int, sourc
         traced: what happened inside it.
         folder: where to.
         layer: which recurrent layer; -1 is the last.
-        source: what was watched, for the line beneath the heading.
+        source: what was shown, for the line beneath the heading.
 
     Returns:
-        The path of the picture.
+        The path of the image.
 
     Raises:
         LstmzooError: there is no such layer.

@@ -67,13 +67,13 @@ class ActionPredictor(Predictor[VideoInput, Outcome]):
         return _search(path, output)
 
     def predict(self, item: VideoInput, output: Path, *, alone: bool) -> Outcome:
-        picture = None if self.video == "none" else output / f"{item.name}_predicted.{self.video}"
+        annotated = None if self.video == "none" else output / f"{item.name}_predicted.{self.video}"
         table = output / f"{item.name}_labels.csv"
         with (
             Stream(item.source, max_frames=self.max_frames) as stream,
             progress_bar(item.name, stream.total, "frames", show=alone) as advance,
         ):
-            outcome = annotate(self.model, stream, item.name, table, picture, stride=self.stride, advance=advance)
+            outcome = annotate(self.model, stream, item.name, table, annotated, stride=self.stride, advance=advance)
         if isinstance(item.source, int) and not isinstance(outcome.ended_by, Terminated):
             return replace(outcome, ended_by=None)  # Ctrl-C is how a camera usually ends
         return outcome
@@ -93,7 +93,7 @@ def _search(path: Path, output: Path) -> list[VideoInput]:
         file for file in sorted(path.rglob("*")) if output.resolve() not in (*file.resolve().parents, file.resolve())
     ]
     folders = [folder for folder in found if is_frame_folder(folder)]
-    others = [file for file in found if file.is_file() and file.parent not in folders and file.name[0] != "."]
+    others = [file for file in found if file.is_file() and file.parent not in folders and not _is_hidden(file, path)]
     files = [file for file in others if is_video(file)]
     others = [file for file in others if file not in set(files)]
     files += folders
@@ -110,3 +110,7 @@ def _search(path: Path, output: Path) -> list[VideoInput]:
         VideoInput(name if names.count(name) == 1 else file.relative_to(path).as_posix(), file)
         for name, file in zip(names, files, strict=True)
     ]
+
+
+def _is_hidden(file: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)

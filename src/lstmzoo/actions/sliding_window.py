@@ -1,4 +1,4 @@
-"""Labels over time: a model slides over a video file or a camera stream and names what it sees.
+"""Labels over time: a model slides over a video file or a camera stream and classifies what it sees.
 
 Only the newest frames are kept, in a ring buffer as long as one clip, so a stream may be endless.
 """
@@ -58,7 +58,7 @@ class SlidingWindow:
         lacking = {"size", "grey", "clip_len", "frame_interval"} - transform.keys()
         if lacking:
             raise CheckpointError(
-                f"the checkpoint's transform lacks {', '.join(sorted(lacking))}; it is no video model's"
+                f"the checkpoint's transform lacks {', '.join(sorted(lacking))}; it does not belong to a video model"
             )
         self.size, self.grey = tuple(transform["size"]), bool(transform["grey"])
         self.sampler = ClipSampler(transform["clip_len"], transform["frame_interval"])
@@ -111,7 +111,7 @@ def source_rate(model: Any, stream: Stream) -> float | None:
     return stream.rate
 
 
-def watch(model: Any, stream: Stream, *, stride: int = 4) -> Iterator[tuple[TimedFrame, Prediction | None]]:
+def classify_stream(model: Any, stream: Stream, *, stride: int = 4) -> Iterator[tuple[TimedFrame, Prediction | None]]:
     """Read a stream frame by frame and classify every ``stride`` frames, at constant memory.
 
     A prediction comes with the frames stride - 1, 2 stride - 1, … and with the last frame, so that every stretch of
@@ -127,7 +127,7 @@ def watch(model: Any, stream: Stream, *, stride: int = 4) -> Iterator[tuple[Time
 
     Raises:
         DataError: not one frame can be decoded, or the model's outputs are not finite.
-        LstmzooError: the stride is no positive number.
+        LstmzooError: the stride is not a positive number.
     """
     if stride < 1:
         raise LstmzooError(f"stride must be at least 1, not {stride}")
@@ -158,20 +158,20 @@ def classify_video(
 
     Raises:
         DataError: no such file or camera, not one frame of it decodes, or the model's outputs are not finite.
-        LstmzooError: stride or max_frames is no positive number.
+        LstmzooError: stride or max_frames is not a positive number.
     """
     with Stream(source, max_frames=max_frames) as stream:
-        seen = watch(model, stream, stride=stride)
+        seen = classify_stream(model, stream, stride=stride)
         return [prediction for _, prediction in seen if prediction is not None]
 
 
 def _mark_last(items: Iterable[TimedFrame]) -> Iterator[tuple[TimedFrame, bool]]:
     """Pair every item with whether it is the last; where a stream ends is known one frame later."""
     iterator = iter(items)
-    held = next(iterator, None)
+    pending = next(iterator, None)
     for item in iterator:
-        if held is not None:
-            yield held, False
-        held = item
-    if held is not None:
-        yield held, True
+        if pending is not None:
+            yield pending, False
+        pending = item
+    if pending is not None:
+        yield pending, True

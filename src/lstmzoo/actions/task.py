@@ -19,8 +19,9 @@ from lstmzoo.models.contract import RATES
 from lstmzoo.models.outputs import check_finite
 from lstmzoo.registry import datasets, register_task
 from lstmzoo.settings import settings_of
-from lstmzoo.training.base import BaseTask, Config, State
+from lstmzoo.training.base import BaseTask, State
 from lstmzoo.training.errors import setting_errors
+from lstmzoo.training.interface import Config
 from lstmzoo.training.predictor import Inspector, Predictor
 
 
@@ -40,6 +41,7 @@ class RecognitionTask(BaseTask):
     """
 
     monitor = ("val/accuracy", "max")
+    shown: ClassVar = {"train/accuracy": ".1%", "val/loss": ".3f", "val/accuracy": ".1%"}
     data_module = VideoDataModule
     model_class: ClassVar[type] = ActionModel
     default_model, default_data = "action_rnn", "kth_simulated"

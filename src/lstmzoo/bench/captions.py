@@ -14,13 +14,12 @@ from lstmzoo.bench.timing import interleaved
 from lstmzoo.captioning.models.decode import Decoding, decode
 from lstmzoo.models import create_model
 
-CAPTIONERS = ("nic", "soft_attention", "att2in", "adaptive", "updown", "bag")
-CELLS, CHANNELS = 49, 1280  # of a picture's features, as EfficientNet-Lite0 gives them
+REGIONS, CHANNELS = 49, 1280  # of an image's features, as EfficientNet-Lite0 gives them
 VOCABULARY = 2540  # words of Flickr8k that occur five times or more
 
 
 def bench_captions(models: Sequence[str], images: int, words: int, repeats: int) -> Iterator[dict[str, Any]]:
-    """Put features of images into words, all models and ways of decoding in turn.
+    """Caption images from their features, all models and ways of decoding in turn.
 
     Args:
         models: registered captioners; their weights are random.
@@ -31,7 +30,7 @@ def bench_captions(models: Sequence[str], images: int, words: int, repeats: int)
     Yields:
         One row per model and way of decoding: captions per second together and one by one, and their ratio.
     """
-    features = torch.randn(images, CELLS, CHANNELS)
+    features = torch.randn(images, REGIONS, CHANNELS)
     ways = {
         "greedy": Decoding("greedy", max_length=words),
         "beam 3": Decoding("beam", num_beams=3, max_length=words),
@@ -64,5 +63,5 @@ def _together(model: Any, features: Tensor, decoding: Decoding) -> None:
 
 def _one_by_one(model: Any, features: Tensor, decoding: Decoding) -> None:
     with torch.inference_mode():
-        for picture in features.split(1):
-            decode(model, picture, decoding)
+        for image in features.split(1):
+            decode(model, image, decoding)

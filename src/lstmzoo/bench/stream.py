@@ -21,7 +21,7 @@ def bench_stream(
     """Segment a made-up video with each model on the CPU, one after the other.
 
     Args:
-        models: registered segmenters; their weights are random, which changes neither speed nor memory.
+        models: registered segmentation models; their weights are random, which changes neither speed nor memory.
         frames: that are measured, after some that are not.
         size: (height, width) of the video, in pixels; masks have that size, too.
         network: (height, width) that frames are scaled to for the network.
@@ -36,7 +36,7 @@ def bench_stream(
     for name in models:
         model: Any = create_model(name, encoder=encoder).eval()
         model.transform = {"size": list(network)}
-        masks = segment_frames(model, moving_picture(size), first_mask(size, objects) if model.guided else None)
+        masks = segment_frames(model, moving_image(size), first_mask(size, objects) if model.guided else None)
         for _ in range(WARM_UP):
             next(masks)
         held: list[float] = []
@@ -59,12 +59,12 @@ def memory_over_time(held: Sequence[float]) -> dict[str, float]:
     return {"mb_at_start": held[0], "mb_at_end": held[-1], "mb_most": max(held), "kb_per_frame": float(slope)}
 
 
-def moving_picture(size: tuple[int, int]) -> Iterator[np.ndarray]:
+def moving_image(size: tuple[int, int]) -> Iterator[np.ndarray]:
     """Yield noise that drifts to the right, without end, (H, W, 3) uint8."""
-    picture = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     while True:
-        yield picture
-        picture = np.roll(picture, 3, axis=1)
+        yield image
+        image = np.roll(image, 3, axis=1)
 
 
 def first_mask(size: tuple[int, int], objects: int) -> np.ndarray:

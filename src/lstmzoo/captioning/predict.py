@@ -60,17 +60,17 @@ class CaptionPredictor(CaptionOptions, Predictor[ImageInput, Captioned]):
         ((_, sentences),) = caption_files(self.model, item.path, self.decoding)
         return self._captioned(item, sentences)
 
-    def predict_all(
-        self, items: Sequence[ImageInput], output: Path, failures: dict[str, str]
-    ) -> Iterator[Captioned]:
+    def predict_all(self, items: Sequence[ImageInput], output: Path, failures: dict[str, str]) -> Iterator[Captioned]:
         if len(items) == 1:
             yield self.predict(items[0], output, alone=True)
             return
         by_path = {item.path: item for item in items}
         errors: dict[Path, str] = {}
-        for path, sentences in caption_files(self.model, list(by_path), self.decoding, failures=errors):
-            yield self._captioned(by_path[path], sentences)
-        failures |= {by_path[path].name: text for path, text in errors.items()}
+        try:
+            for path, sentences in caption_files(self.model, list(by_path), self.decoding, failures=errors):
+                yield self._captioned(by_path[path], sentences)
+        finally:  # also where it is stopped
+            failures |= {by_path[path].name: text for path, text in errors.items()}
 
     def _captioned(self, item: ImageInput, sentences: Sequence[Sentence]) -> Captioned:
         return Captioned(*item, sentences, [text_of(sentence, self.model.words) for sentence in sentences])

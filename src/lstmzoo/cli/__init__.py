@@ -27,7 +27,7 @@ COMMANDS = {
     "eval": ("use", "measure a checkpoint on a data split"),
     "predict": ("use", "use a checkpoint: label videos or a camera, describe images, segment objects in videos"),
     "inspect": ("use", "look inside: confusion and gates, attention word by word, or the memory of objects"),
-    "compare": ("compare", "put runs side by side: one table and one picture"),
+    "compare": ("compare", "put runs side by side: one table and one figure"),
     "data": ("data", "simulate, prepare or check a data set"),
     "list": ("catalogue", "list models, cells, encoders, data sets, tasks or experiments"),
     "check": ("catalogue", "test models, data sets and tasks of your own against what the commands need"),
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 0
     if arguments[0] in ("-V", "--version"):
-        from lstmzoo import __version__
+        from lstmzoo.version import __version__
 
         print(f"lstmzoo {__version__}")
         return 0
@@ -100,6 +100,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, *words: str) -> None:
+    asked = {"-h", "--help"} & {*words} or (not words and command != "train")
+    if asked and command in ("train", "eval", "predict", "inspect"):
+        from lstmzoo.cli import help
+
+        print(help.USAGES[command](words), end="")
+        return
     module = importlib.import_module(f"lstmzoo.cli.{COMMANDS[command][0]}")
     run = getattr(module, f"run_{command}", None) or module.run
     run([*words])

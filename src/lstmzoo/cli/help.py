@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 from lstmzoo.cli.use import EvalOptions, InspectOptions, InspectSplitOptions, PredictOptions
 from lstmzoo.config.groups import config_dir, groups, settings_of_choice
 from lstmzoo.config.options import described_options
-from lstmzoo.errors import LstmzooError
 from lstmzoo.registry import Registry, tasks
 from lstmzoo.settings import settings_of
 from lstmzoo.training.base import BaseTask
@@ -114,14 +112,14 @@ def train_usage(words: Sequence[str] = ()) -> str:
     return TRAIN.format(groups="\n".join(lines), keys=_keys(main))
 
 
-def eval_usage() -> str:
+def eval_usage(words: Sequence[str] = ()) -> str:
     """Return the help of ``lstmzoo eval``."""
     scored = [task for task in map(_task, tasks.names()) if "score" in vars(task)]
-    parts = (f"{_first_line(task)}\n{described_options(settings_of(task.score))}" for task in scored)
+    parts = (f"{_first_line(task)}\n{described_options(settings_of(task.score, ('data',)))}" for task in scored)
     return EVAL.format(options=described_options(settings_of(EvalOptions)), results="\n\n".join(parts))
 
 
-def predict_usage() -> str:
+def predict_usage(words: Sequence[str] = ()) -> str:
     """Return the help of ``lstmzoo predict``."""
     return PREDICT.format(
         options=described_options(settings_of(PredictOptions)),
@@ -129,7 +127,7 @@ def predict_usage() -> str:
     )
 
 
-def inspect_usage() -> str:
+def inspect_usage(words: Sequence[str] = ()) -> str:
     """Return the help of ``lstmzoo inspect``."""
     split = {name: _task(name).inspector() for name in tasks.names()}
     more = settings_of(InspectSplitOptions)["split"]
@@ -138,21 +136,6 @@ def inspect_usage() -> str:
         own = ({"split": more} if issubclass(kind, SplitInspector) else {}) | settings_of(kind)
         parts.append(f"{name}: {_first_line(kind)}\n{described_options(own)}\n\n")
     return INSPECT.format(options=described_options(settings_of(InspectOptions)), tasks="".join(parts))
-
-
-def check_words(command: str, words: Sequence[str]) -> None:
-    """Say how to write it when a checkpoint or a file is given without its key.
-
-    Raises:
-        LstmzooError: a word is the path of something.
-    """
-    for word in words:
-        path = Path(word).expanduser()
-        if "=" in word or word.startswith("-") or not path.exists():
-            continue
-        is_run = path.suffix == ".ckpt" or (path / "checkpoints").is_dir()
-        key = "ckpt_path" if is_run or command == "eval" else "input"
-        raise LstmzooError(f"{word!r}: write {key}={word}, e.g. lstmzoo {command} {key}={word}")
 
 
 def _task(name: str) -> type[BaseTask]:
@@ -178,3 +161,7 @@ def _keys(text: str) -> str:
     lines = [line for line in text.splitlines() if line[:1].isalpha() and "#" in line]
     parts = [[part.strip() for part in line.partition("#")[::2]] for line in lines]
     return "\n".join(f"  {setting:<26}{comment}" for setting, comment in parts)
+
+
+USAGES = {"train": train_usage, "eval": eval_usage, "predict": predict_usage, "inspect": inspect_usage}
+"""The commands whose help is made of what is registered."""

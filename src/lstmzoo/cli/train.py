@@ -15,17 +15,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lstmzoo.cli.help import train_usage
-from lstmzoo.config.compose import (
-    VERSION_BASE,
-    complete_choices,
-    compose,
-    in_one_line,
-    override_stored,
-    parse,
-    quoted,
-)
+from lstmzoo.config.choices import complete_choices
+from lstmzoo.config.compose import VERSION_BASE, compose, in_one_line, override_stored
 from lstmzoo.config.groups import config_dir
+from lstmzoo.config.overrides import parse, quoted
 from lstmzoo.errors import LstmzooError
 from lstmzoo.runs import build
 from lstmzoo.runs.folder import read_config
@@ -38,9 +31,6 @@ from lstmzoo.training.checkpoint_io import newest_checkpoint
 
 def run(argv: list[str]) -> None:
     """Train as the arguments say: one run, a sweep (``-m``), or a run that is resumed."""
-    if {"-h", "--help"} & set(argv):
-        print(train_usage(argv), end="")
-        return
     parser = get_args_parser()
     parser.prog = "lstmzoo train"
     args = parser.parse_intermixed_args(argv)  # -m may stand anywhere

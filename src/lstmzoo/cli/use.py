@@ -59,7 +59,7 @@ class InspectOptions:
     Args:
         ckpt_path: a checkpoint, RUN/checkpoints/best.ckpt, or a run folder.
         input: a file or a folder.
-        output: folder of the pictures; null for RUN/inspect_INPUT.
+        output: folder of the figures; null for RUN/inspect_INPUT.
         device: auto, cpu, cuda, cuda:1, mps, ...
     """
 
@@ -84,8 +84,7 @@ class InspectSplitOptions(InspectOptions):
 
 def run_eval(argv: Sequence[str]) -> None:
     """Measure a checkpoint, or score the predictions of any method (``results=``)."""
-    if _helped(argv, "eval"):
-        return
+    check_words("eval", argv)
     if any(word.startswith("results=") for word in argv):
         _score(argv)
         return
@@ -121,8 +120,7 @@ def _score(argv: Sequence[str]) -> None:
 
 def run_predict(argv: Sequence[str]) -> None:
     """Use a checkpoint on files."""
-    if _helped(argv, "predict"):
-        return
+    check_words("predict", argv)
     kind: type[Predictor[Any, Any]] = _task_of(argv, "predict").predictor()
     common, own = settings_of(PredictOptions), settings_of(kind)
     given = parse_options(argv, common | own, "lstmzoo predict")
@@ -182,8 +180,7 @@ def predict(predictor: Predictor[Any, Any], items: Sequence[Any], output: Path) 
 
 def run_inspect(argv: Sequence[str]) -> None:
     """Look inside a checkpoint, at its mistakes, its attention and its gates."""
-    if _helped(argv, "inspect"):
-        return
+    check_words("inspect", argv)
     kind: type[Inspector] = _task_of(argv, "inspect").inspector()
     common = settings_of(InspectSplitOptions if issubclass(kind, SplitInspector) else InspectOptions)
     settings = common | settings_of(kind)
@@ -224,15 +221,19 @@ def _inspect_split(
     return output, inspector.draw_split(model, results, dataset, output)
 
 
-def _helped(argv: Sequence[str], command: str) -> bool:
-    """Print the help of a command where it is asked for; say how paths without a key are written."""
-    from lstmzoo.cli import help
+def check_words(command: str, words: Sequence[str]) -> None:
+    """Say how to write it when a checkpoint or a file is given without its key.
 
-    if argv and not {"-h", "--help"} & set(argv):
-        help.check_words(command, argv)
-        return False
-    print(getattr(help, f"{command}_usage")(), end="")
-    return True
+    Raises:
+        LstmzooError: a word is the path of something.
+    """
+    for word in words:
+        path = Path(word).expanduser()
+        if "=" in word or word.startswith("-") or not path.exists():
+            continue
+        is_run = path.suffix == ".ckpt" or (path / "checkpoints").is_dir()
+        key = "ckpt_path" if is_run or command == "eval" else "input"
+        raise LstmzooError(f"{word!r}: write {key}={word}, e.g. lstmzoo {command} {key}={word}")
 
 
 def _task_of(argv: Sequence[str], command: str) -> Any:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 
 from lstmzoo.errors import LstmzooError
-from lstmzoo.registry import Entry
 from lstmzoo.settings import Setting, schema_of
 from lstmzoo.training.groups import GROUPS
 
@@ -46,12 +44,17 @@ def settings_of_choice(group: str, name: str) -> dict[str, Setting]:
     return settings(registry.get(name))
 
 
-@cache
+_stored: set[tuple[str, str]] = set()
+
+
 def store_registered() -> None:
     """Give Hydra a structured configuration of everything that is registered."""
-    for group, (registry, _) in GROUPS.items():
+    for group, (registry, settings) in GROUPS.items():
         for name in registry.names():
-            _store(group, registry.get(name))
+            if (group, name) not in _stored:
+                schema = schema_of(name, settings(registry.get(name)))
+                ConfigStore.instance().store(group=group, name=name, node=schema, provider="lstmzoo")
+                _stored.add((group, name))
 
 
 def with_places(overrides: Sequence[str]) -> list[str]:
@@ -60,20 +63,12 @@ def with_places(overrides: Sequence[str]) -> list[str]:
     Raises:
         LstmzooError: there is no such module or class.
     """
-    store_registered()
     found = []
     for text in overrides:
         group, equals, value = text.partition("=")
         if group in GROUPS and equals and ":" in value:
             registry = GROUPS[group][0]
-            entries = [registry.find(place) for place in value.split(",")]
-            for entry in entries:
-                _store(group, entry)
-            text = f"{group}={','.join(entry.name for entry in entries)}"
+            text = f"{group}={','.join(registry.find(place).name for place in value.split(','))}"
         found.append(text)
+    store_registered()
     return found
-
-
-def _store(group: str, entry: Entry) -> None:
-    schema = schema_of(entry.name, GROUPS[group][1](entry))
-    ConfigStore.instance().store(group=group, name=entry.name, node=schema, provider="lstmzoo")

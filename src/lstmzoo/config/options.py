@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.settings import MISSING, Setting, read
+from lstmzoo.settings import MISSING, Setting, flattened, read
 
 
 def parse_options(words: Sequence[str], settings: Mapping[str, Setting], command: str) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def parse_options(words: Sequence[str], settings: Mapping[str, Setting], command
 def described_options(settings: Mapping[str, Setting], indent: int = 2) -> str:
     """List options with their defaults and what they mean, a line each and more where one is too long."""
     lines = []
-    for setting in settings.values():
+    for setting in flattened(settings.values()):
         shown = setting.name if setting.default is MISSING else f"{setting.name}={written(setting.default)}"
         lines += _filled(shown, setting.help, indent)
     return "\n".join(lines)

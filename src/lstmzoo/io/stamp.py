@@ -6,7 +6,7 @@ from datetime import datetime
 
 import torch
 
-from lstmzoo import __version__
+from lstmzoo.version import __version__
 
 
 def stamp() -> dict[str, str]:

@@ -29,7 +29,7 @@ class Stream:
 
     Raises:
         DataError: no such file or camera, or it cannot be opened.
-        LstmzooError: max_frames is no positive number.
+        LstmzooError: max_frames is not a positive number.
     """
 
     def __init__(self, source: str | Path | int, *, max_frames: int | None = None) -> None:

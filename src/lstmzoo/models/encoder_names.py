@@ -59,7 +59,7 @@ def is_small(kind: str, name: str, pretrained: bool) -> bool:
     if network not in names or (tag and not _has_weights(name)):
         near = difflib.get_close_matches(network, names, n=8)
         known = unknown_choice("encoder", name, {SMALL[kind], LITE0, *near})
-        raise LstmzooError(f"{known}, ...; all {len(names)}: lstmzoo.models.list_encoders({kind!r})")
+        raise LstmzooError(f"{known}, ...; all {len(names)}: lstmzoo list encoders")
     return False
 
 

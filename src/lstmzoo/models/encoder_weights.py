@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -66,6 +67,7 @@ def build_network(name: str, in_channels: int = 3, pretrained: bool = False) -> 
     """
     import timm  # takes three seconds; only those who ask for it pay
 
+    logging.getLogger("timm.models._helpers").setLevel(logging.WARNING)  # it says twice where weights are loaded from
     pretrained = pretrained and _load_pretrained.get()
     architecture, options = ("tf_efficientnet_lite0", _LITE0_OPTIONS) if name == LITE0 else (name, {})
     file, url = _torchvision_file(name) if pretrained else (None, "")

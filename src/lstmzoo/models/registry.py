@@ -91,7 +91,7 @@ def _arguments(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
         if not _is_of_kind(value, parameters[key].default):
             kind = type(parameters[key].default).__name__
             raise LstmzooError(
-                f"model {name!r}: {key}={value!r} is no {kind}; its default: {parameters[key].default!r}"
+                f"model {name!r}: {key}={value!r} is not of type {kind}; its default: {parameters[key].default!r}"
             )
     return {key: setting.default for key, setting in parameters.items()} | overrides
 
@@ -100,4 +100,4 @@ def _is_of_kind(value: Any, default: Any) -> bool:
     """Whether a value is of the type of a default; a whole number will do for a float, and None says nothing."""
     if type(default) is float:
         return value is None or type(value) in (int, float)
-    return type(default) not in (bool, int, str) or type(value) is type(default)
+    return default is MISSING or type(default) not in (bool, int, str) or type(value) is type(default)

@@ -15,7 +15,7 @@ MODELS = {
 """Names of models."""
 
 KEYS = {
-    "model": {"picture_size": "feature_size"},
+    "model": {"picture_size": "feature_size", "pyramid": "dilations", "width": "decoder_channels"},
     "data": {"pictures": "images", "captions_per_picture": "captions_per_image"},
     "task": {
         "sampling_max": "scheduled_sampling.max",
@@ -27,9 +27,18 @@ KEYS = {
         "decoding.length_power": "decoding.length_penalty",
         "decoding.max_words": "decoding.max_length",
         "decoding.num_captions": "decoding.num_return_sequences",
+        "teacher_start": "teacher_forcing.start",
+        "teacher_epochs": "teacher_forcing.epochs",
     },
 }
 """Keys of a configuration by group; those of ``model`` are the arguments of models, too."""
+
+
+SCHEDULES = {
+    "constant": "lstmzoo.training.schedule.Constant",
+    "cosine": "lstmzoo.training.schedule.Cosine",
+}
+"""What was task.schedule (with task.schedule_epochs) and is the group ``scheduler`` now."""
 
 
 def upgrade_contract(contract: dict[str, Any]) -> None:
@@ -53,9 +62,14 @@ def upgrade_config(config: dict[str, Any]) -> None:
     """
     for group, names in KEYS.items():
         _rename(config.get(group), names)
-    model = config.get("model")
+    model, task = config.get("model"), config.get("task")
     if isinstance(model, dict) and isinstance(model.get("name"), str):
         model["name"] = MODELS.get(model["name"], model["name"])
+    if isinstance(task, dict) and isinstance(task.get("schedule"), str) and task["schedule"] in SCHEDULES:
+        scheduler = {"_target_": SCHEDULES[task.pop("schedule")], "epochs": task.pop("schedule_epochs", None)}
+        if scheduler["_target_"] == SCHEDULES["constant"]:
+            del scheduler["epochs"]
+        config.setdefault("scheduler", scheduler)
 
 
 def _rename(settings: Any, names: dict[str, str]) -> None:

@@ -134,7 +134,8 @@ def build_trainer(
         callbacks.append(PatientStopping(monitor, mode=mode, patience=config.callbacks.patience))
     if bar:
         callbacks.append(RichProgressBar(leave=False))
-    log = RunLog(folder, echo=None if config.callbacks.progress == "none" else _print_line, resumed=resumed)
+    echo = None if config.callbacks.progress == "none" else _print_line
+    log = RunLog(folder, echo, resumed, task.shown or {task.monitor[0]: ".4f"})
     loggers: list[Logger] = [log, *_instances("logger", config.logger, save_dir=folder)]
     callbacks += _instances("callbacks", config.callbacks)
     ours: dict[str, Any] = {
@@ -240,7 +241,9 @@ def _instances(group: str, config: DictConfig, **unset: Any) -> list[Any]:
         if "_target_" not in value:
             raise LstmzooError(f"{group}.{key!s} needs a _target_, the class to make, e.g. my_module.MyCallback")
         try:
-            made.append(instantiate(value, **{name: found for name, found in unset.items() if value.get(name, "") is None}))
+            made.append(
+                instantiate(value, **{name: found for name, found in unset.items() if value.get(name, "") is None})
+            )
         except Exception as error:  # whatever the class, or importing it, raises
             raise LstmzooError(f"{group}.{key!s} cannot be made of {value._target_}: {in_one_line(error)}") from error
     return made

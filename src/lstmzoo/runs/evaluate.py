@@ -34,8 +34,8 @@ def open_split(request: Request, model: Any) -> BaseDataModule:
     config = request.config
     build.quiet()
     build.absolute_paths(config)
-    root = Path(config.data.root)
-    if not root.exists():
+    root = config.data.get("root")
+    if root is not None and not Path(root).exists():
         raise DataError(f"the data of this checkpoint is not in {root}; pass data.root=FOLDER to say where it is")
     data = build.task_class(config).open_data(build.to_dict(config), split=request.split, model=model)
     data.setup("test")

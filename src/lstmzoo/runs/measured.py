@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from lstmzoo import __version__
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checkpoint_file import find
 from lstmzoo.runs.inside import check_inside
+from lstmzoo.version import __version__
 
 SAME = ("sha256", "split", "overrides")
 """Results that agree in these may replace each other."""

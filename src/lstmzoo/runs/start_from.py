@@ -8,8 +8,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.config.compose import check_together, override_stored, parse
+from lstmzoo.config.choices import check_together
+from lstmzoo.config.compose import override_stored
 from lstmzoo.config.groups import settings_of_choice
+from lstmzoo.config.overrides import parse
 from lstmzoo.errors import CheckpointError
 from lstmzoo.models.checkpoint import read_contract
 from lstmzoo.registry import tasks
@@ -40,6 +42,7 @@ def inherit(config: DictConfig, overrides: Sequence[str]) -> None:
     chosen = {override.key_or_group for override in given}
     stored = {"model": take_model(contract, origin), "data": _data_of(contract, origin, chosen)}
     task = tasks.get(config.task.name).target
+    task.adapt_inherited(stored["data"], config.task)
     for key in task.INHERITED:
         _inherit_setting(config, contract, key, given, origin)
     for group, values in stored.items():
@@ -62,7 +65,8 @@ def _inherit_setting(config: DictConfig, contract: dict[str, Any], key: str, giv
         return
     settings = {key: settings_of_choice("task", config.task.name)[key]}
     taken = take_group({key: stored[key]}, settings, "task", origin, chosen)
-    config.task[key] = _changed({"task": taken}, given, f"{name}.", origin).task[key]
+    known = _changed({"task": {"name": config.task.name, **taken}}, given, f"{name}.", origin)
+    OmegaConf.update(config, name, known.task[key])
 
 
 def _data_of(contract: dict[str, Any], origin: str, chosen: Collection[str]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class MapRow:
     ends: tuple[str, str] = ("0", "1")
     stride: int = 1
 
-    def picture(self, t: int, size: tuple[int, int]) -> np.ndarray:
+    def image(self, t: int, size: tuple[int, int]) -> np.ndarray:
         """Return the map of a frame as colours, uint8 (H, W, 3), where frames are (H, W); each cell a rectangle."""
         values = self.maps[t]
         if values.dtype != np.uint8:
@@ -117,7 +117,7 @@ def main_directions(memory: np.ndarray) -> np.ndarray:
     return (255 * np.clip((components - low) / np.maximum(high - low, 1e-9), 0, 1)).astype(np.uint8)
 
 
-def outline(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def outline(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Draw a white line around a mask, bool (H, W), into an image, uint8 (H, W, 3)."""
     lines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(picture.copy(), lines, -1, (255, 255, 255), max(1, round(mask.shape[1] / 200)))
+    return cv2.drawContours(image.copy(), lines, -1, (255, 255, 255), max(1, round(mask.shape[1] / 200)))

@@ -127,24 +127,24 @@ def memory_video(
                 down_by, right_by = divmod(number, across)
                 y, x = LINE + 8 + down_by * tile[0], 8 + right_by * tile[1]
                 _write(canvas, _ascii(f"{row.title}: {row.note}"), x, y + LINE - 8, FAINT)
-                picture = cv2.cvtColor(_outlined(row, recording, t), cv2.COLOR_RGB2BGR)
-                picture = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
-                canvas[y + LINE : y + tile[0], x : x + width * zoom] = picture
+                image = cv2.cvtColor(_outlined(row, recording, t), cv2.COLOR_RGB2BGR)
+                image = image.repeat(zoom, axis=0).repeat(zoom, axis=1)
+                canvas[y + LINE : y + tile[0], x : x + width * zoom] = image
             video.write(canvas)
     return Path(path)
 
 
-def _side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Pictures (H, W, 3) with white between them: one image is drawn much faster than many."""
-    height, width = pictures[0].shape[:2]
+def _side_by_side(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Images (H, W, 3) with white between them: one image is drawn much faster than many."""
+    height, width = images[0].shape[:2]
     gap = np.full((height, max(1, round(width * GAP / WIDE)), 3), 255, np.uint8)
-    return np.concatenate([part for picture in pictures for part in (gap, picture)][1:], axis=1)
+    return np.concatenate([part for image in images for part in (gap, image)][1:], axis=1)
 
 
 def _outlined(row: MapRow, recording: Recording, t: int) -> np.ndarray:
     """A map with the outline of what was found; in the frame itself the mask is painted already."""
-    picture = row.picture(t, recording.frames.shape[1:3])
-    return picture if row.title == "frame" else outline(picture, recording.found[t])
+    image = row.image(t, recording.frames.shape[1:3])
+    return image if row.title == "frame" else outline(image, recording.found[t])
 
 
 def _write(canvas: np.ndarray, text: str, x: int, y: int, colour: Colour) -> None:

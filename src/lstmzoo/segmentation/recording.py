@@ -250,8 +250,8 @@ def _kept(layer: MemoryLayer, gates: dict[str, Tensor]) -> Tensor | None:
     return gates[name] if sign > 0 else 1 - gates[name]
 
 
-def shrink(picture: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+def shrink(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Bring an image (H₀, W₀) or (H₀, W₀, 3) to a size (H, W) by averaging."""
-    if picture.shape[:2] == size:
-        return picture
-    return cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    if image.shape[:2] == size:
+        return image
+    return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)

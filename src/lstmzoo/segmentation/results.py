@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.io.atomic import making_folder, write_json
-from lstmzoo.io.stamp import stamp
-from lstmzoo.io.terminal import print_plain, wide_console
-from lstmzoo.segmentation.data.lists import default_split
-from lstmzoo.segmentation.metrics import PROTOCOLS, DavisScores, SequenceScores, evaluate
+from lstmzoo.io.atomic import write_json
+from lstmzoo.io.terminal import wide_console
+from lstmzoo.segmentation.metrics import DavisScores, SequenceScores
 from lstmzoo.segmentation.tables import scores_table, write_official_tables
 
 SHOWN = 8
@@ -166,40 +162,3 @@ def occlusion_scores(scores: DavisScores, occlusions: dict[str, dict[str, Any]])
         return {}
     means = {f"J-{when}": float(np.mean(values)) for when, values in found.items() if values}
     return {**means, "J&F-Mean": DavisScores(occluded).summary()["J&F-Mean"]}
-
-
-def score_folder(
-    results: Path,
-    data: dict[str, Any],
-    split: str | None,
-    protocol: str,
-    stability: bool,
-    workers: int | None,
-    folder: Path,
-) -> None:
-    """Score a folder of masks against a data set; see `SegmentationTask.score`."""
-    if protocol not in PROTOCOLS:
-        raise LstmzooError(unknown_choice("protocol", protocol, PROTOCOLS))
-    root, chosen = Path(data["root"]), split or default_split(Path(data["root"]))
-    with making_folder(folder):  # shows before the work is done whether its outcome can be written
-        scores = evaluate(
-            results,
-            root,
-            split=chosen,
-            year=data["year"],
-            resolution=data["resolution"],
-            protocol=protocol,
-            binary=data["binary"] or None,  # the lists of 2016 say so themselves
-            stability=stability,
-            workers=workers,
-            progress=sys.stderr.isatty(),
-        )
-    if split is None and chosen == "all":
-        print_plain(f"There are no lists in {root / 'ImageSets'}: all sequences are scored")
-    console = wide_console()
-    console.print(f"{results} on {root}, {chosen}, {protocol}", soft_wrap=True)
-    console.print(scores_table(scores))
-    files = [*write_official_tables(scores, folder, chosen), folder / "metrics.json"]
-    measured = {"results": str(results), "root": str(root), "split": chosen, **stamp()}
-    write_json(files[-1], {"protocol": protocol, "split": chosen, **scores.as_dict(), "measured": measured})
-    print_plain(f"Written to {folder}: {', '.join(path.name for path in files)}")

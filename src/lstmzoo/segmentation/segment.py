@@ -68,7 +68,7 @@ def segment_with(
     waiting: deque[Any] = deque()
     mask = None if first_mask is None else to_tensor(first_mask)
 
-    def pictures() -> Iterator[torch.Tensor]:
+    def tensors() -> Iterator[torch.Tensor]:
         for number, (thing, frame) in enumerate(frames):
             if number == 0 and mask is not None and tuple(mask.shape) != frame.shape[:2]:
                 raise DataError(
@@ -79,7 +79,7 @@ def segment_with(
             yield to_tensor(frame).permute(2, 0, 1)  # (3, H, W)
 
     size = tuple(model.transform["size"])
-    for probabilities in segment_video(model, pictures(), size, mask, flip):
+    for probabilities in segment_video(model, tensors(), size, mask, flip):
         check_finite(probabilities, model, name)
         yield waiting.popleft(), probabilities
 

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from lstmzoo.errors import CheckpointError, DataWarning, LstmzooError, unknown_choice
-from lstmzoo.io.wording import listed
-from lstmzoo.models.outputs import check_finite
+from lstmzoo.errors import CheckpointError, LstmzooError, unknown_choice
 from lstmzoo.registry import datasets, register_task
-from lstmzoo.segmentation.data import VOID
-from lstmzoo.segmentation.data.inspection import LEAST_MASKS
 from lstmzoo.segmentation.data.simulator import read_occlusions
 from lstmzoo.segmentation.datamodule import SegmentationDataModule
 from lstmzoo.segmentation.losses import build_loss
-from lstmzoo.segmentation.metrics import PROTOCOLS, DavisScores, score_sequence
-from lstmzoo.segmentation.models import Segmenter, label_map, object_ids, resize_frame, segment_video
+from lstmzoo.segmentation.metrics import PROTOCOLS, DavisScores
+from lstmzoo.segmentation.models import Segmenter
 from lstmzoo.segmentation.models.guided import TeacherMasks
-from lstmzoo.segmentation.results import SegmentationResults, VideoScore, find_example, occlusion_scores, score_folder
-from lstmzoo.training.base import BaseTask, Config, State, encoder_groups
+from lstmzoo.segmentation.results import SegmentationResults, VideoScore, occlusion_scores
+from lstmzoo.segmentation.scoring import score_folder, score_video
+from lstmzoo.segmentation.targets import Targets, draw_targets
+from lstmzoo.training.base import BaseTask, State, encoder_groups
 from lstmzoo.training.errors import setting_errors
+from lstmzoo.training.interface import Config
 from lstmzoo.training.predictor import Inspector, Predictor
 
 
@@ -45,21 +41,6 @@ class TeacherForcing:
 
 
 FULL_FORCING = TeacherForcing()
-
-
-class Targets(NamedTuple):
-    """What is to be found in a batch of clips.
-
-    Attributes:
-        objects: (B, T, K, H, W) in 0..1, the mask of every object; of clips with fewer than K some are always empty,
-            which costs nothing and teaches nothing (see `SegmentGuided`).
-        valid: (B, T, H, W) bool, pixels that are annotated.
-        known: (B, T) bool, frames whose true masks are shown to the next frame in place of the model's own.
-    """
-
-    objects: Tensor
-    valid: Tensor
-    known: Tensor
 
 
 LEAST_FRAME = 33
@@ -94,6 +75,7 @@ class SegmentationTask(BaseTask):
     """
 
     monitor = ("val/J&F", "max")
+    shown: ClassVar = {"train/J": ".1%", "val/J&F": ".1%"}
     data_module: ClassVar = SegmentationDataModule
     model_class: ClassVar[type] = Segmenter
     default_model, default_data = "segment_recurrent", "davis_simulated"
@@ -248,7 +230,9 @@ class SegmentationTask(BaseTask):
                 f"{name!r} takes no first mask; for task.protocol=semi-supervised choose model=segment_guided"
             )
         if self.semi_supervised and self.tbptt_window == 1:
-            raise LstmzooError("task.tbptt_window must be 2 or more: nothing is to be learnt where the mask is given")
+            raise LstmzooError(
+                "task.tbptt_window must be 2 or more: there is nothing to learn in a frame whose mask is given"
+            )
         if not self.model.streams and self.tbptt_window is not None:
             raise LstmzooError("model.bidirectional=true needs whole clips: choose task.tbptt_window=null")
 
@@ -291,24 +275,8 @@ class SegmentationTask(BaseTask):
 
     def _draw(self, ids: Tensor) -> Targets:
         """The targets of a batch of clips with the numbers of their objects, uint8 (B, T, H, W)."""
-        valid = ids != VOID
-        if self.semi_supervised:
-            chosen = self._choose(ids[:, 0]).to(ids.device)  # (B, K)
-            objects = ids.unsqueeze(2) == chosen[:, None, :, None, None]
-        else:
-            objects = (valid & (ids > 0)).unsqueeze(2)
-        known = torch.rand(ids.shape[:2]).to(ids.device) < self.teacher
-        return Targets(objects.to(self.dtype), valid, known & valid.flatten(2).any(2))
-
-    def _choose(self, first: Tensor) -> Tensor:
-        """Numbers (B, K) of objects in the first masks (B, H, W), up to max_objects each; -1: none more."""
-        chosen = []
-        for mask in first:
-            there = [number for number in mask.unique().tolist() if number not in (0, VOID)]
-            order = torch.randperm(len(there))[: self.max_objects]
-            chosen.append([there[place] for place in order.tolist()])
-        most = max(1, *map(len, chosen))
-        return torch.tensor([numbers + [-1] * (most - len(numbers)) for numbers in chosen], dtype=torch.int16)
+        targets = draw_targets(ids, self.max_objects if self.semi_supervised else None, self.teacher)
+        return targets._replace(objects=targets.objects.to(self.dtype))
 
     def _record_jaccard(self, predicted: Tensor, true: Tensor, valid: Tensor) -> None:
         """Note the mean of J over the masks (N, H, W) of a window in which there is anything."""
@@ -346,68 +314,20 @@ class SegmentationTask(BaseTask):
         )  # fmt: skip
 
     def _measure(self, item: dict[str, Any], *, full_size: bool, flip: bool, examples: bool) -> None:
-        """Segment a whole video and score it; one with too few masks from the first object on is left out."""
-        video, truth, annotated = item["video"], item["masks"], item["annotated"]
-        size = tuple(self.transform["size"])
-        if not full_size:
-            truth = F.interpolate(truth.unsqueeze(1), size, mode="nearest-exact").squeeze(1)
-        begin, first_mask = 0, None
-        if self.semi_supervised:
-            there = annotated & ((truth > 0) & (truth < VOID)).flatten(1).any(1)
-            begin = int(there.int().argmax())
-            scorable = bool(there.any()) and annotated[begin:].sum() >= LEAST_MASKS
-            if not full_size and not (scorable and _same_objects(truth[begin], item["masks"][begin])):
-                self._measure(item, full_size=True, flip=flip, examples=examples)  # some are too small for the model's
-                return
-            if not scorable:
-                return
-            first_mask = truth[begin]
-        ids = [1] if first_mask is None else object_ids(first_mask)
-        frames = (frame if full_size else resize_frame(frame, size) for frame in video[begin:])
-        predictions = []
-        for probabilities in segment_video(self.model, frames, size, first_mask, flip):
-            if self.testing:  # in training, the loss tells
-                check_finite(probabilities, self.model, item["name"])
-            predictions.append(label_map(probabilities, ids).cpu().numpy())
-        predicted = np.stack(predictions)
-        scored = [t for t in range(begin, len(video)) if annotated[t]]
-        predicted = predicted[[t - begin for t in scored]]
-        true = truth[scored].cpu().numpy()
-        if not self.semi_supervised:
-            true = np.where(true == VOID, true, true > 0).astype(np.uint8)
-        elif not item["official"]:
-            true = _leave_out_late(true, ids, item["name"])
-        scores = score_sequence(
-            predicted,
-            true,
-            protocol=self.protocol,
-            binary=not self.semi_supervised,
-            name=item["name"],
-            frames=[str(t) for t in scored],
-            official=item["official"],
+        """Segment a whole video and score it; one with too few masks from the first object on is skipped."""
+        score = score_video(
+            self.model,
+            item,
+            tuple(self.transform["size"]),
+            semi_supervised=self.semi_supervised,
+            full_size=full_size,
+            flip=flip,
+            examples=examples,
+            check=self.testing,  # in training, the loss tells
         )
-        example = find_example(scores, scored, video, predicted, true) if examples and len(scores.j) else None
-        self._scores.append(VideoScore(int(item["index"]), scores, example))
+        self._scores += [] if score is None else [score]
 
     def _collect(self) -> list[VideoScore]:
         """Gather what all processes found, each video once, in their order."""
         found, self._scores = {one.index: one for one in self.of_all_processes(self._scores)}, []
         return [found[index] for index in sorted(found)]
-
-
-def _same_objects(small: Tensor, large: Tensor) -> bool:
-    """Say whether two masks of one frame show the same objects."""
-    return set(small.unique().tolist()) | {0, VOID} == set(large.unique().tolist()) | {0, VOID}
-
-
-def _leave_out_late(truth: np.ndarray, ids: list[int], name: str) -> np.ndarray:
-    """Remove the objects of which the model was not told from masks (N, H, W), and say so."""
-    late = sorted(set(np.unique(truth).tolist()) - {0, VOID, *ids})
-    if late:
-        warnings.warn(
-            f"{name}: the first mask, which is all that the model is given, does not show the objects {listed(late)}; "
-            "they are not scored",
-            DataWarning,
-            stacklevel=2,
-        )
-    return np.where(np.isin(truth, late), 0, truth)

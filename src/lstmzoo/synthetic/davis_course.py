@@ -1,8 +1,8 @@
-"""What happens in a simulated sequence: things wander about, bars pass in front of them, the camera moves.
+"""What happens in a simulated sequence: shapes wander about, bars pass in front of them, the camera moves.
 
-Things come in kinds, and things of a kind look alike. One of each kind is an object to be found, the others are its
-doubles and belong to the background. Nothing but a badge in the first frames tells which is which: objects and doubles
-move, turn and are hidden by the same rules.
+Shapes come in kinds, and all of a kind look alike. One of each kind is an object, the others are its distractors and
+belong to the background. Only a badge in the first frames marks the objects: objects and distractors move, turn and are
+occluded by the same rules.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ MARKED_FRAMES = 5
 """Frames, from the first, in which the objects carry their badges."""
 
 CROWDS = ((1, 2), (2, 1), (2, 2), (3, 1))
-"""(kinds, doubles of each) that occur."""
+"""(kinds, distractors of each) that occur."""
 
-_HEIGHT = 96  # all lengths below are in pixels of a picture of this height
+_HEIGHT = 96  # all lengths below are in pixels of a frame of this height
 _RADIUS = 10.5, 11.5
 _SPEED = 0.5, 1.0  # pixels a frame
-_DISTANCE = 36.0  # of two things' centres: below this they push each other away
-_MARGIN = 15.0  # from the edge of the picture
-_BAR = 40.0, 46.0  # wide enough to hide a thing wholly
+_DISTANCE = 36.0  # of two shapes' centres: below this they push each other away
+_MARGIN = 15.0  # from the edge of the frame
+_BAR = 40.0, 46.0  # wide enough to occlude a shape wholly
 _BARS = {0: 1, 1: 2}  # by axis: up and down, left and right
 _BAR_SPEED = {0: (4.5, 5.5), 1: (5.5, 7.0)}
 _PUSH, _AGILITY, _TURN = 6.0, 0.25, 0.25
@@ -33,7 +33,7 @@ _PUSH, _AGILITY, _TURN = 6.0, 0.25, 0.25
 
 @dataclass(frozen=True)
 class Bar:
-    """Something long in front of everything that passes across the picture, again and again.
+    """Something long in front of everything that passes across the frame, again and again.
 
     Attributes:
         axis: in which it moves: 0 up and down, 1 left and right.
@@ -48,12 +48,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class Course:
-    """A sequence of T frames with N things.
+    """A sequence of T frames with N shapes.
 
     Attributes:
-        size: (H, W) of the picture, in pixels.
-        kind: (N,) kind of each thing, from 0.
-        number: (N,) number of each object, 1 … K; 0 for doubles.
+        size: (H, W) of the frames, in pixels.
+        kind: (N,) kind of each shape, from 0.
+        number: (N,) number of each object, 1 … K; 0 for distractors.
         centre: (T, N, 2) x and y, in pixels.
         angle: (T, N) how far it is turned, in radians.
         radius: (N,) in pixels; the same for all of a kind.
@@ -75,19 +75,19 @@ def write_course(size: tuple[int, int], frames: int, rng: np.random.Generator, *
     """Draw a course.
 
     Args:
-        size: (H, W) of the picture, in pixels.
+        size: (H, W) of the frames, in pixels.
         frames: T.
         rng: source of the randomness.
-        occluded: bars pass in front of the things.
+        occluded: bars pass in front of the shapes.
 
     Returns:
         The course.
     """
     unit = size[0] / _HEIGHT
-    kinds, doubles = CROWDS[rng.integers(len(CROWDS))]
-    kind = np.repeat(np.arange(kinds), 1 + doubles)
-    things = len(kind)
-    number = np.zeros(things, np.int64)
+    kinds, distractors = CROWDS[rng.integers(len(CROWDS))]
+    kind = np.repeat(np.arange(kinds), 1 + distractors)
+    shapes = len(kind)
+    number = np.zeros(shapes, np.int64)
     for one in range(kinds):
         number[rng.choice(np.flatnonzero(kind == one))] = one + 1
     axis, backwards = int(rng.integers(2)), bool(rng.integers(2))
@@ -95,24 +95,24 @@ def write_course(size: tuple[int, int], frames: int, rng: np.random.Generator, *
         size=size,
         kind=kind,
         number=number,
-        centre=unit * _wander((size[0] / unit, size[1] / unit), things, frames, rng),
-        angle=rng.uniform(0, 2 * np.pi, things) + np.outer(np.arange(frames), rng.uniform(-0.08, 0.08, things)),
+        centre=unit * _wander((size[0] / unit, size[1] / unit), shapes, frames, rng),
+        angle=rng.uniform(0, 2 * np.pi, shapes) + np.outer(np.arange(frames), rng.uniform(-0.08, 0.08, shapes)),
         radius=unit * rng.uniform(*_RADIUS, kinds)[kind],
         bars=tuple(_bars(size, axis, backwards, frames, rng)) if occluded else (),
         camera=unit * _pan(frames, rng),
     )
 
 
-def _wander(extent: tuple[float, float], things: int, frames: int, rng: np.random.Generator) -> Array:
-    """Walk the things about, apart from each other and inside the picture: (T, N, 2)."""
+def _wander(extent: tuple[float, float], shapes: int, frames: int, rng: np.random.Generator) -> Array:
+    """Move the shapes about, apart from each other and inside the frame: (T, N, 2)."""
     low, high = np.full(2, _MARGIN), np.array(extent[::-1]) - _MARGIN
-    place = _spread(low, high, things, rng)  # (N, 2)
-    heading, speed = rng.uniform(0, 2 * np.pi, things), rng.uniform(*_SPEED, things)
+    place = _spread(low, high, shapes, rng)  # (N, 2)
+    heading, speed = rng.uniform(0, 2 * np.pi, shapes), rng.uniform(*_SPEED, shapes)
     step = np.zeros_like(place)
     places = []
     for _ in range(frames):
         places.append(place)
-        heading = heading + _TURN * rng.normal(size=things)
+        heading = heading + _TURN * rng.normal(size=shapes)
         wish = speed[:, None] * np.stack([np.cos(heading), np.sin(heading)], axis=1)
         wish += _push(place) + 0.15 * (np.clip(place, low, high) - place)
         step = (1 - _AGILITY) * step + _AGILITY * wish
@@ -124,9 +124,9 @@ def _wander(extent: tuple[float, float], things: int, frames: int, rng: np.rando
     return np.stack(places)
 
 
-def _spread(low: Array, high: Array, things: int, rng: np.random.Generator) -> Array:
-    """Draw places that are as far from each other as the picture lets them: the best of some throws."""
-    throws = rng.uniform(low, high, (200, things, 2))
+def _spread(low: Array, high: Array, shapes: int, rng: np.random.Generator) -> Array:
+    """Draw places that are as far from each other as the frame allows: the best of some throws."""
+    throws = rng.uniform(low, high, (200, shapes, 2))
     return max(throws, key=lambda places: _distances(places).min())
 
 
@@ -136,7 +136,7 @@ def _distances(place: Array) -> Array:
 
 
 def _push(place: Array) -> Array:
-    """Which way the others push each thing (N, 2)."""
+    """Which way the others push each shape (N, 2)."""
     away = place[:, None] - place[None]  # (N, N, 2)
     apart = _distances(place)
     force = np.clip(1 - apart / _DISTANCE, 0, 1) * _PUSH
@@ -156,7 +156,7 @@ def _bars(size: tuple[int, int], axis: int, backwards: bool, frames: int, rng: n
 
 
 def _pan(frames: int, rng: np.random.Generator) -> Array:
-    """The camera pans at a speed of its own, swaying (T, 2)."""
+    """The camera pans at a constant speed, swaying (T, 2)."""
     time = np.arange(frames)[:, None]
     period, phase = rng.uniform(15, 40, 2), rng.uniform(0, 2 * np.pi, 2)
     return rng.uniform(-1.5, 1.5, 2) * time + 4 * np.sin(2 * np.pi * time / period + phase)

@@ -1,4 +1,4 @@
-"""Painting a simulated sequence: frames, masks, and how much of every object is to be seen."""
+"""Painting a simulated sequence: frames, masks, and how much of every object is visible."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Painting(NamedTuple):
 
     Attributes:
         frame: RGB, uint8 (H, W, 3).
-        ids: uint8 (H, W): the object that is seen at each pixel, 0 for anything else.
-        visible: (K,) share of each object that is not hidden.
+        ids: uint8 (H, W): the object that is visible at each pixel, 0 for anything else.
+        visible: (K,) share of each object that is not occluded.
     """
 
     frame: Array
@@ -30,7 +30,7 @@ class Painting(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """The look that all things of a kind have."""
+    """What all shapes of a kind look like."""
 
     outline: Array  # (P,) radius at each direction, at most 1
     light: Array  # (3,) RGB
@@ -43,7 +43,7 @@ def paint(course: Course, rng: np.random.Generator) -> Iterator[Painting]:
 
     Args:
         course: what happens.
-        rng: source of the looks; what is drawn does not depend on which things are the objects.
+        rng: source of the looks; what is drawn does not depend on which shapes are the objects.
 
     Yields:
         The frames.
@@ -57,14 +57,14 @@ def paint(course: Course, rng: np.random.Generator) -> Iterator[Painting]:
         silhouettes: list[Array] = []
         for n, kind in enumerate(course.kind):
             marked = t < MARKED_FRAMES and course.number[n] > 0
-            alpha = _paint_thing(canvas, course, t, n, kinds[kind], marked)
+            alpha = _paint_shape(canvas, course, t, n, kinds[kind], marked)
             for mask in silhouettes:
                 mask &= ~alpha
             silhouettes.append(alpha)
         whole = [int(mask.sum()) for mask in silhouettes]
         for bar, texture in zip(course.bars, stuff, strict=True):
-            hidden = _paint_bar(canvas, bar, t, texture)
-            silhouettes = [mask & ~hidden for mask in silhouettes]
+            occluded = _paint_bar(canvas, bar, t, texture)
+            silhouettes = [mask & ~occluded for mask in silhouettes]
         yield _finish(course, canvas * light[t], silhouettes, whole, rng)
 
 
@@ -81,7 +81,7 @@ def _finish(
     return Painting(np.clip(noisy, 0, 255).astype(np.uint8), ids, visible)
 
 
-# -- Things ---------------------------------------------------------------------------------------------------------
+# -- Shapes ---------------------------------------------------------------------------------------------------------
 
 
 def _kinds(count: int, rng: np.random.Generator) -> list[_Kind]:
@@ -102,8 +102,8 @@ def _rgb(hue: float, saturation: int, value: int) -> Array:
     return cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32)
 
 
-def _paint_thing(canvas: Array, course: Course, t: int, n: int, kind: _Kind, marked: bool) -> Array:
-    """Paint a thing, and its badge; return the pixels (H, W) that it covers."""
+def _paint_shape(canvas: Array, course: Course, t: int, n: int, kind: _Kind, marked: bool) -> Array:
+    """Paint a shape, and its badge; return the pixels (H, W) that it covers."""
     centre, angle, radius = course.centre[t, n], course.angle[t, n], course.radius[n]
     direction = np.linspace(0, 2 * np.pi, _POINTS, endpoint=False) + angle
     points = centre + radius * kind.outline[:, None] * np.stack([np.cos(direction), np.sin(direction)], axis=1)
@@ -112,7 +112,7 @@ def _paint_thing(canvas: Array, course: Course, t: int, n: int, kind: _Kind, mar
     rows, columns = _box(centre, radius, course.size)
     y, x = np.mgrid[rows, columns]
     u, v = (x - centre[0]) / radius, (y - centre[1]) / radius
-    along = u * np.cos(angle) + v * np.sin(angle)  # turns with the thing
+    along = u * np.cos(angle) + v * np.sin(angle)  # turns with the shape
     share = 0.5 + 0.5 * np.sin(kind.stripes * np.pi * along)
     colour = kind.dark + share[..., None] * (kind.light - kind.dark)
     colour *= (1.05 - 0.25 * (u**2 + v**2))[..., None]  # round
@@ -126,7 +126,7 @@ def _paint_thing(canvas: Array, course: Course, t: int, n: int, kind: _Kind, mar
 
 
 def _box(centre: Array, radius: float, size: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns that a thing can touch."""
+    """Rows and columns that a shape can touch."""
     reach = radius + 2
     low, high = np.floor(centre - reach).astype(int), np.ceil(centre + reach).astype(int) + 1
     return slice(max(low[1], 0), min(high[1], size[0])), slice(max(low[0], 0), min(high[0], size[1]))
@@ -179,13 +179,13 @@ def _bar_stuff(bar: Bar, size: tuple[int, int], rng: np.random.Generator) -> Arr
 
 
 def _paint_bar(canvas: Array, bar: Bar, t: int, texture: Array) -> Array:
-    """Paint a bar over everything; return the pixels (H, W) that it hides."""
-    hidden = np.zeros(canvas.shape[:2], bool)
+    """Paint a bar over everything; return the pixels (H, W) that it occludes."""
+    occluded = np.zeros(canvas.shape[:2], bool)
     first = round(bar.centre[t] - bar.width / 2)
     start, stop = max(first, 0), min(first + len(texture), canvas.shape[bar.axis])
     if start < stop:
         seen = texture[start - first : stop - first]
         place: tuple[slice, ...] = (slice(start, stop),) if bar.axis == 0 else (slice(None), slice(start, stop))
         canvas[place] = seen if bar.axis == 0 else seen.transpose(1, 0, 2)
-        hidden[place] = True
-    return hidden
+        occluded[place] = True
+    return occluded

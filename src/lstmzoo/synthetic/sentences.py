@@ -1,13 +1,13 @@
-"""Sentences about the pictures of `lstmzoo.synthetic.things`.
+"""Sentences about the drawings of `lstmzoo.synthetic.shapes`.
 
-Whoever says them has to remember what was said: which of the two kinds of things is being spoken of, on which side of
-the other it is, whether it was one or several (is or are, it or them, some words later), and when the second kind has
+Whoever says them has to remember what was said: which of the two kinds of shapes is the subject, on which side of the
+other it is, whether it was one or several (is or are, it or them, some words later), and whether the second kind has
 been named, so that the sentence is over.
 """
 
 from __future__ import annotations
 
-from lstmzoo.synthetic.things import Picture, Things
+from lstmzoo.synthetic.shapes import Drawing, Shapes
 
 NUMBERS = {1: "a", 2: "two", 3: "three"}
 
@@ -18,22 +18,22 @@ WORDINGS = 5
 """Ways to say the same."""
 
 
-def sentence(picture: Picture, wording: int, turned: bool) -> str:
-    """Describe a picture.
+def sentence(drawing: Drawing, wording: int, turned: bool) -> str:
+    """Describe a drawing.
 
     Args:
-        picture: what is in it.
+        drawing: what is in it.
         wording: which of the `WORDINGS`, from 0.
-        turned: speak of the second kind of things first.
+        turned: speak of the second kind of shapes first.
 
     Returns:
         The sentence, e.g. ``There is a small red circle left of two large blue squares.``
     """
-    things = (picture.second, picture.first) if turned else (picture.first, picture.second)
-    subject, other = things
+    shapes = (drawing.second, drawing.first) if turned else (drawing.first, drawing.second)
+    subject, other = shapes
     order = (1, 0) if turned else (0, 1)
-    relation, reverse = (RELATIONS[picture.beside][side] for side in order)
-    here, there = (PLACES[picture.beside][side] for side in order)
+    relation, reverse = (RELATIONS[drawing.beside][side] for side in order)
+    here, there = (PLACES[drawing.beside][side] for side in order)
     a, b = _phrase(subject), _phrase(other)
     said = (
         f"{a} {_be(subject)} {relation} {b}",
@@ -45,24 +45,24 @@ def sentence(picture: Picture, wording: int, turned: bool) -> str:
     return f"{said[0].upper()}{said[1:]}."
 
 
-def true_sentences(picture: Picture) -> list[str]:
-    """Return all that may be said of a picture, each wording of both kinds of things."""
-    return [sentence(picture, wording, turned) for wording in range(WORDINGS) for turned in (False, True)]
+def true_sentences(drawing: Drawing) -> list[str]:
+    """Return every true sentence about a drawing, each wording with either kind of shapes first."""
+    return [sentence(drawing, wording, turned) for wording in range(WORDINGS) for turned in (False, True)]
 
 
-def _phrase(things: Things) -> str:
-    return f"{NUMBERS[things.number]} {things.size} {things.colour} {_noun(things)}"
+def _phrase(shapes: Shapes) -> str:
+    return f"{NUMBERS[shapes.number]} {shapes.size} {shapes.colour} {_noun(shapes)}"
 
 
-def _phrase_behind(things: Things) -> str:
-    return f"{NUMBERS[things.number]} {_noun(things)}, {things.size} and {things.colour}"
+def _phrase_behind(shapes: Shapes) -> str:
+    return f"{NUMBERS[shapes.number]} {_noun(shapes)}, {shapes.size} and {shapes.colour}"
 
 
-def _noun(things: Things) -> str:
-    if things.number == 1:
-        return things.shape
-    return things.shape + ("es" if things.shape.endswith("s") else "s")
+def _noun(shapes: Shapes) -> str:
+    if shapes.number == 1:
+        return shapes.shape
+    return shapes.shape + ("es" if shapes.shape.endswith("s") else "s")
 
 
-def _be(things: Things) -> str:
-    return "is" if things.number == 1 else "are"
+def _be(shapes: Shapes) -> str:
+    return "is" if shapes.number == 1 else "are"

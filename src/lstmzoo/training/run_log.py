@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from lstmzoo.errors import DataError, DataWarning
 from lstmzoo.io.atomic import csv_file
 
-FIRST = ("epoch", "step", "train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "seconds", "data_wait")
-"""The first columns, of those that a run has."""
+FIRST, LAST = ("epoch", "step", "train/loss"), ("lr", "seconds", "data_wait")
+"""The first and the last columns; what else is logged stands between them."""
 
 
 class RunLog(Logger):
@@ -26,10 +26,18 @@ class RunLog(Logger):
         folder: the run folder.
         echo: called with a one-line summary of every finished epoch; None for silence.
         resumed: go on with the rows that are there; a file that cannot be read is kept under another name.
+        shown: what the summary holds beside the loss, with the format of each.
     """
 
-    def __init__(self, folder: Path, echo: Callable[[str], None] | None = None, resumed: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        echo: Callable[[str], None] | None = None,
+        resumed: bool = False,
+        shown: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__()
+        self.shown = shown or {}
         self.folder = folder
         self.path = folder / "metrics.csv"
         self.echo = echo
@@ -60,11 +68,12 @@ class RunLog(Logger):
         row.update({**metrics, "epoch": int(metrics["epoch"]), "step": step or 0})
         self._write()
         if self.echo and "train/loss" in metrics:
-            self.echo(summary(row, self.max_epochs))
+            self.echo(summary(row, self.max_epochs, self.shown))
 
     def _write(self) -> None:
         names = dict.fromkeys(name for row in self.rows.values() for name in row)
-        columns = [*(name for name in FIRST if name in names), *(name for name in names if name not in FIRST)]
+        between = sorted((name for name in names if name not in (*FIRST, *LAST)), key=lambda name: name[0])
+        columns = [*(name for name in FIRST if name in names), *between, *(name for name in LAST if name in names)]
         with csv_file(self.path, columns) as write:
             for epoch in sorted(self.rows):
                 row = self.rows[epoch]
@@ -104,22 +113,13 @@ def read_rows(path: Path) -> dict[int, dict[str, float]]:
     return rows
 
 
-def summary(row: dict[str, float], max_epochs: int) -> str:
-    """One line: ``epoch  3/20   loss 0.512   accuracy 81.2%   val 79.4%   12.3 s (0.8% waiting for data)``."""
+def summary(row: Mapping[str, float], max_epochs: int, shown: Mapping[str, str]) -> str:
+    """One line: ``epoch  3/20   loss 0.512   accuracy 81.2%   val accuracy 79.4%   12.3 s (0.8% waiting for data)``."""
     total = f"/{max_epochs}" if max_epochs > 0 else ""
     parts = [f"epoch {int(row['epoch']) + 1:>{len(total) - 1 if total else 1}}{total}"]
-    for name, label, form in (
-        ("train/loss", "loss", ".3f"),
-        ("train/accuracy", "accuracy", ".1%"),
-        ("val/loss", "val loss", ".3f"),
-        ("val/accuracy", "val accuracy", ".1%"),
-        ("train/reward", "reward", ".3f"),
-        ("val/CIDEr-D", "val CIDEr-D", ".3f"),
-        ("train/J", "J", ".1%"),
-        ("val/J&F", "val J&F", ".1%"),
-    ):
+    for name, form in {"train/loss": ".3f", **shown}.items():
         if name in row:
-            parts.append(f"{label} {row[name]:{form}}")
+            parts.append(f"{name.removeprefix('train/').replace('val/', 'val ')} {row[name]:{form}}")
     if "seconds" in row:
         parts.append(f"{row['seconds']:.1f} s ({row.get('data_wait', 0.0):.1%} waiting for data)")
     return "   ".join(parts)

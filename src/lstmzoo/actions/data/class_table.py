@@ -1,4 +1,4 @@
-"""Tables of class names: ``0 Jump`` a line, as data sets bring them along."""
+"""Tables of class names that come with data sets: ``0 Jump`` a line."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def read_class_table(path: Path) -> dict[str, str]:
 
 
 def _rows(path: Path, lines: list[tuple[int, str]]) -> list[tuple[str, list[str]]]:
-    """Take lines apart: a number and a name each."""
+    """Parse lines: a number and a name each."""
     sign = separator(lines)
     rows = [(f"line {number}", columns(line, sign) if sign else _words(line)) for number, line in lines]
     if sign and max(len(row) for _, row in rows) > 2:
@@ -77,7 +77,7 @@ def _json(path: Path, lines: list[tuple[int, str]]) -> list[tuple[str, list[str]
     try:
         content = json.loads("\n".join(line for _, line in lines), object_pairs_hook=tuple)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} begins like JSON, but is none: {why_unreadable(error)}") from error
+        raise DataError(f"{path} begins like JSON, but is not: {why_unreadable(error)}") from error
     pairs = content if isinstance(content, tuple) else [*enumerate(content)]
     return [(f"entry {place}", [str(part) for part in pair]) for place, pair in enumerate(pairs, start=1)]
 
@@ -88,12 +88,12 @@ def plain(number: str) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Tell whether a label is a whole number."""
+    """Whether a label is a whole number."""
     return re.fullmatch(r"[0-9]{1,9}", text) is not None
 
 
 def _words(line: str) -> list[str]:
-    """Take a line apart at blanks: the number first or last, the rest is the name."""
+    """Split a line at blanks: the number first or last, the rest is the name."""
     first = re.fullmatch(r"([0-9]{1,9})\s+(.+)", line)
     last = re.fullmatch(r"(.+?)\s+([0-9]{1,9})", line)
     return list(first.groups()) if first else list(last.groups()) if last else [line]

@@ -77,7 +77,7 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
     """Clips of the videos of a split.
 
     A subclass sets `classes` and writes `find_videos`. Its constructor takes what is special about it, keeps that in
-    attributes, and hands ``**settings`` on; see docs/own_data.md.
+    attributes, and hands ``**settings`` on; see docs/own_parts.md.
 
     It has `num_clips` items per segment: item ``i`` is clip ``i % num_clips`` of segment ``i // num_clips``. In
     training the clips lie at random places (and are seen in random views); otherwise they are evenly spaced, always the
@@ -168,7 +168,7 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
             split: train, val, test, trainval or all.
 
         Raises:
-            DataError: there is no such data set, or something in it that makes it useless.
+            DataError: there is no such data set, or it cannot be used.
         """
 
     @property
@@ -244,7 +244,9 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
             if one.path not in failed:
                 segments += _segments(one, self.cache.count(one.path))
         if self.videos and not segments:
-            raise DataError(f"{self.root}: every sequence lies past the end of its video; the list is of other files")
+            raise DataError(
+                f"{self.root}: every sequence lies past the end of its video; the list must belong to other files"
+            )
         return segments
 
 

@@ -1,7 +1,7 @@
-"""Dealing groups of videos into train, val and test.
+"""Assigning groups of videos to train, val and test.
 
-Videos that share a person, a scene or a camera are alike; a group of them must lie in one split only, or a model is
-tested on what it was trained on.
+Videos that share a person, a scene or a camera are alike; such a group must be in one split only, or a model is tested
+on what it was trained on.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.io.wording import listed
 
 TRIES = 200
-"""Deals tried before giving up; one is enough unless groups span several classes."""
+"""Random assignments tried before giving up; one is enough unless groups span several classes."""
 
 
 def named_groups(groups: Mapping[str, set[str]], split: str, names: Sequence[object]) -> set[str]:
-    """Look up groups that were named for a split.
+    """Look up groups that were chosen for a split.
 
     Args:
         groups: the classes of each group there is.
@@ -29,7 +29,7 @@ def named_groups(groups: Mapping[str, set[str]], split: str, names: Sequence[obj
         The names as strings.
 
     Raises:
-        LstmzooError: a name that is not a group.
+        LstmzooError: there is no such group.
     """
     chosen = {_as_written(groups, str(name)) for name in names}
     for name in sorted(chosen - groups.keys()):
@@ -38,28 +38,28 @@ def named_groups(groups: Mapping[str, set[str]], split: str, names: Sequence[obj
 
 
 def _as_written(groups: Mapping[str, set[str]], name: str) -> str:
-    """The one group of this number; zeros before it are lost where configurations take it for a number."""
+    """The only group with this number; configurations read 03 as the number 3."""
     same = [group for group in groups if name.isdigit() and group.isdigit() and int(group) == int(name)]
     return same[0] if name not in groups and len(same) == 1 else name
 
 
-def deal_groups(
+def assign_groups(
     groups: Mapping[str, set[str]],
     *,
     val: float | set[str],
     test: float | set[str],
     seed: int = 0,
 ) -> dict[str, str]:
-    """Give every group to a split.
+    """Assign every group to a split.
 
     Args:
         groups: the classes of each group.
-        val: the groups of the validation split, or the share of all groups that it is dealt (0 for no such split).
+        val: the groups of the validation split, or the share of all groups to draw for it (0 for no such split).
         test: the same for the test split.
-        seed: seed of the dealing.
+        seed: seed of the random choice.
 
     Returns:
-        The split (train, val or test) of each group. Every class is in every split that is dealt, and in train.
+        The split (train, val or test) of each group. Every class is in every split that is drawn, and in train.
 
     Raises:
         DataError: a class has too few groups for that.
@@ -67,25 +67,25 @@ def deal_groups(
     """
     fixed: dict[str, str] = {}
     shares: dict[str, float] = {}
-    for split, wish in (("test", test), ("val", val)):
-        if isinstance(wish, set):
-            for group in sorted(wish):
+    for split, wanted in (("test", test), ("val", val)):
+        if isinstance(wanted, set):
+            for group in sorted(wanted):
                 if group in fixed:
                     raise LstmzooError(f"group {group!r} is in val_groups and in test_groups; it can be in one only")
                 fixed[group] = split
-        elif not 0 <= wish < 1:
-            raise LstmzooError(f"data.{split}_fraction is a share of the groups in [0, 1), not {wish!r}")
-        elif wish > 0:
-            shares[split] = wish
+        elif not 0 <= wanted < 1:
+            raise LstmzooError(f"data.{split}_fraction is a share of the groups in [0, 1), not {wanted!r}")
+        elif wanted > 0:
+            shares[split] = wanted
     if shares:
         _check_enough(groups, fixed, shares)
     rng = np.random.default_rng(seed)
     for _ in range(TRIES):
-        dealt = _deal(groups, fixed, shares, rng.permutation(sorted(groups)).tolist())
-        if dealt is not None:
-            return dealt
+        assigned = _assign(groups, fixed, shares, rng.permutation(sorted(groups)).tolist())
+        if assigned is not None:
+            return assigned
     raise DataError(
-        f"the groups cannot be dealt so that every class is in {', '.join(shares)} and in train, because they span "
+        f"the groups cannot be assigned so that every class is in {', '.join(shares)} and in train, because they span "
         "several classes; name them with data.val_groups=[...] and data.test_groups=[...], or set data.val_fraction=0"
     )
 
@@ -96,17 +96,17 @@ def _check_enough(groups: Mapping[str, set[str]], fixed: Mapping[str, str], shar
         free = sorted(group for group, classes in groups.items() if name in classes and group not in fixed)
         if len(free) < needed:
             raise DataError(
-                f"class {name!r} has {len(free)} group(s) left to deal, {listed(free)}, but needs {needed}: one for "
+                f"class {name!r} has {len(free)} group(s) to assign, {listed(free)}, but needs {needed}: one for "
                 f"each of {', '.join(['train', *shares])}; add videos, set data.val_fraction=0, "
-                "name groups with data.test_groups=[...], or mend data.group_pattern"
+                "name groups with data.test_groups=[...], or correct data.group_pattern"
             )
 
 
-def _deal(
+def _assign(
     groups: Mapping[str, set[str]], fixed: Mapping[str, str], shares: Mapping[str, float], order: Sequence[str]
 ) -> dict[str, str] | None:
-    """Deal groups in the given order; None where a class was left out of a split."""
-    dealt = dict(fixed)
+    """Assign groups in the given order; None where a class is missing from a split."""
+    assigned = dict(fixed)
     free = [group for group in order if group not in fixed]
     target = {split: max(1, round(share * len(groups))) for split, share in shares.items()}
     everything: set[str] = set().union(*groups.values())
@@ -120,14 +120,14 @@ def _deal(
                 wanted = bool(groups[group] - covered) if covering else taken < target[split]
                 if wanted and _can_spare(groups, free, group, needed_later):
                     free.remove(group)
-                    dealt[group] = split
+                    assigned[group] = split
                     covered |= groups[group]
                     taken += 1
         if covered != everything:
             return None
-    return dealt | dict.fromkeys(free, "train")
+    return assigned | dict.fromkeys(free, "train")
 
 
 def _can_spare(groups: Mapping[str, set[str]], free: Sequence[str], group: str, needed_later: int) -> bool:
-    """Tell whether each class of a group has enough other free groups for the splits to come."""
+    """Whether each class of a group has enough other free groups for the splits to come."""
     return all(sum(name in groups[other] for other in free) > needed_later for name in groups[group])

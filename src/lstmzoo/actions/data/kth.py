@@ -43,7 +43,7 @@ class KTH(ClipDataset):
         protocol: official (8/8/9 persons), 16/9, leave_one_out or kfold; see `lstmzoo.actions.data.kth_protocols`.
         fold: leave_one_out: the person tested; kfold: the group of persons tested, 0 … folds - 1.
         folds: kfold: number of groups of persons.
-        split_seed: kfold: seed by which persons are dealt into groups; apart from the seed of training, so that
+        split_seed: kfold: seed by which persons are divided into groups; independent of the seed of training, so that
             training again with another seed tests the same persons.
         **settings: those of `ClipDataset`.
 
@@ -114,7 +114,7 @@ class KTH(ClipDataset):
         return files.paths
 
     def _explain_empty(self, split: str, everyone: set[int]) -> None:
-        """Tell a validation split that may be empty from one whose persons are not there."""
+        """Explain an empty split, unless it is a validation split that the protocol leaves empty."""
         if split == "val" and self.protocol in ("16/9", "leave_one_out"):
             return
         message = (

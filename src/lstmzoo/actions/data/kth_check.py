@@ -185,7 +185,7 @@ def check(root: str | os.PathLike[str], *, workers: int | None = None, progress:
 
 
 def _remedy(root: Path, simulated: bool, broken: list[Path]) -> str:
-    """Say how to complete the folder; what is complete is kept."""
+    """How to complete the folder, in words; what is complete is kept."""
     if simulated:
         return f"Run `lstmzoo data simulate kth root={root}`, which makes what is broken again"
     first = f"Delete {listed(broken)}, then run" if broken else "Run"

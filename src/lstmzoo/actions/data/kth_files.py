@@ -38,7 +38,7 @@ class VideoName(NamedTuple):
 
 
 def parse_name(name: str) -> VideoName:
-    """Take apart the name of a video, e.g. ``person01_boxing_d1``.
+    """Parse the name of a video, e.g. ``person01_boxing_d1``.
 
     Raises:
         DataError: it is not of that form, or the action is not one of `ACTIONS`.
@@ -103,12 +103,12 @@ def read_sequences(root: Path) -> dict[str, list[Range]]:
     """
     if not (root / SEQUENCES_FILE).is_file():
         what = f"has no {SEQUENCES_FILE}" if root.is_dir() else "is not a folder"
-        raise DataError(f"{root} {what}, so there is no KTH. {remedy(root)}")
+        raise DataError(f"{root} {what}, so it is not KTH. {remedy(root)}")
     return parse_sequences(root / SEQUENCES_FILE)
 
 
 def remedy(root: Path) -> str:
-    """Say how to get the data."""
+    """How to get the data, in words."""
     return (
         f"Download it with `lstmzoo data prepare kth root={root}`, "
         f"or make a simulated one with `lstmzoo data simulate kth root={root}`"
@@ -132,7 +132,7 @@ def find_videos(root: Path) -> VideoFiles:
     """Find videos in a folder and in the folders directly inside it, e.g. one per action.
 
     Args:
-        root: the folder; hidden folders in it are not looked into.
+        root: the folder; hidden folders in it are skipped.
 
     Returns:
         The files. Of several with the same name the first is used: `root` before its folders, those by name.
@@ -153,5 +153,5 @@ def find_videos(root: Path) -> VideoFiles:
 
 
 def missing_videos(names: Sequence[str]) -> str:
-    """Word what is missing."""
+    """What is missing, in words."""
     return f"{len(names)} video{'s' * (len(names) > 1)} of {SEQUENCES_FILE} not found: {listed(names)}"

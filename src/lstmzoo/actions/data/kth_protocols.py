@@ -52,14 +52,14 @@ def split_persons(
     ``leave_one_out``
         Person `fold` is tested, all others are trained on; no validation split.
     ``kfold``
-        Persons are dealt into `folds` equal groups. Group `fold` is tested, the next one validates.
+        Persons are divided at random into `folds` equal groups. Group `fold` is tested, the next one validates.
 
     Args:
         protocol: one of the names above.
         persons: the persons that the data set has.
         fold: leave_one_out: the person tested; kfold: 0 … folds − 1. Unused otherwise.
         folds: kfold: number of groups. Unused otherwise.
-        seed: kfold: seed of the dealing. Unused otherwise.
+        seed: kfold: seed of the random division. Unused otherwise.
 
     Returns:
         The persons of each split; no person is in two.
@@ -95,8 +95,8 @@ def _kfold(persons: frozenset[int], fold: int, folds: int, seed: int) -> Persons
         )
     if not 0 <= fold < folds:
         raise LstmzooError(f"protocol kfold: fold={fold!r} must lie between 0 and folds - 1 = {folds - 1}")
-    dealt = np.random.default_rng(seed).permutation(sorted(persons)).tolist()
-    test, val = frozenset(dealt[fold::folds]), frozenset(dealt[(fold + 1) % folds :: folds])
+    shuffled = np.random.default_rng(seed).permutation(sorted(persons)).tolist()
+    test, val = frozenset(shuffled[fold::folds]), frozenset(shuffled[(fold + 1) % folds :: folds])
     return Persons(persons - test - val, val, test)
 
 

@@ -34,7 +34,7 @@ class SimulatedKTH(KTH):
         split_seed: int = 0,
         dry_run: bool = False,
     ) -> bool:
-        """Make or complete a simulated KTH; a finished one, or one that is none of ours, is left as it is.
+        """Make or complete a simulated KTH; a finished one, or one that was not simulated, is left as it is.
 
         Args:
             root: folder of the data set.
@@ -92,7 +92,7 @@ def _complete(root: Path, found: dict[str, Any] | None, arguments: dict[str, Any
 
 
 def contents(root: Path) -> dict[str, Any] | None:
-    """Say with which arguments a finished set was made: persons, scenarios, actions and seed; None where there is none.
+    """The arguments with which a finished set was made: persons, scenarios, actions and seed; None where there is none.
 
     Raises:
         DataError: its ``00sequences.txt`` or its marker is broken.

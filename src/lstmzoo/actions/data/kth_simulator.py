@@ -183,8 +183,8 @@ def _film(video: Video, root: Path, seed: int) -> Video:
     writer = cv2.VideoWriter(str(temporary), codec, FRAME_RATE, (WIDTH, HEIGHT), False)
     if not writer.isOpened():
         raise LstmzooError(f"cannot write {temporary}: this OpenCV has no XVID (MPEG-4) encoder, or the disk is full")
-    for picture in shoot(*video, seed):
-        writer.write(picture)
+    for image in shoot(*video, seed):
+        writer.write(image)
     writer.release()
     _check_whole(temporary, video, root, seed)
     publish(temporary, video.path(root))
@@ -205,7 +205,7 @@ def _check_whole(temporary: Path, video: Video, root: Path, seed: int) -> None:
 
 
 def _sequences(root: Path, seed: int) -> str:
-    """Word ``00sequences.txt`` for all videos in the folder, in the form of the published one."""
+    """Write ``00sequences.txt`` for all videos in the folder, in the form of the published one."""
     pattern = re.compile(rf"person(\d\d)_({'|'.join(ACTIONS)})_d(\d)_uncomp")
     found = filter(None, (pattern.fullmatch(path.stem) for path in root.glob("*/*.avi")))
     videos = sorted(Video(int(match[1]), match[2], int(match[3])) for match in found)

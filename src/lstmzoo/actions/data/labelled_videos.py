@@ -1,4 +1,4 @@
-"""Which videos there are and what is seen in them, by the folders they lie in or by lists."""
+"""The videos of a folder and their classes, given by the folders they are in or by lists."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from lstmzoo.io.video_files import VideoIndex, all_videos, look_into, visible_fo
 from lstmzoo.io.wording import counted, listed
 
 
-class Sighted(NamedTuple):
-    """A video, the name of its class, and its split where folders or lists tell it."""
+class FoundVideo(NamedTuple):
+    """A video, the name of its class, and its split where folders or lists define it."""
 
     path: Path
     name: str
@@ -38,13 +38,13 @@ class Labelled:
     """
 
     classes: list[str]
-    videos: list[Sighted]
+    videos: list[FoundVideo]
     problems: list[str]
     missing: int = 0
 
 
 def by_folders(root: Path, classes: Sequence[str] | None) -> Labelled:
-    """Take ``root/<class>/<video>``.
+    """Find ``root/<class>/<video>``.
 
     Args:
         root: the folder.
@@ -58,7 +58,7 @@ def by_folders(root: Path, classes: Sequence[str] | None) -> Labelled:
     loose = [path for path in look_into(root).videos if path.is_file()]
     if not folders:
         raise DataError(
-            f"{root} holds no class folders and {counted(len(loose), 'video')}; videos belong into "
+            f"{root} holds no class folders and {counted(len(loose), 'video')}; videos belong in "
             f"{root}/<class>/<video>.avi, or name a list of their classes: data.label_file=..."
         )
     problems = [f"{root}: videos in no class folder, left out: {listed(path.name for path in loose)}"] if loose else []
@@ -68,36 +68,36 @@ def by_folders(root: Path, classes: Sequence[str] | None) -> Labelled:
         contents = look_into(folders[name])
         if not contents.videos:
             raise DataError(_no_videos(folders[name], contents.others))
-        videos += [Sighted(path, name) for path in contents.videos]
+        videos += [FoundVideo(path, name) for path in contents.videos]
         problems += _left_out(folders[name], contents.others)
     return Labelled(names, videos, problems)
 
 
 def has_split_folders(root: Path) -> bool:
-    """Tell whether the folders in a folder are train, val, test or the like, and no others."""
+    """Whether all folders in a folder are splits: train, val, test or the like."""
     splits = [split_of(folder.name) for folder in visible_folders(root)]
     return "train" in splits and None not in splits
 
 
 def by_split_folders(root: Path, classes: Sequence[str] | None) -> Labelled:
-    """Take ``root/<split>/<class>/<video>``; see `by_folders`."""
+    """Find ``root/<split>/<class>/<video>``; see `by_folders`."""
     videos, problems = [], []
     names: set[str] = set()
     for top in visible_folders(root):
         split = split_of(top.name)
         if split is None:
-            problems.append(f"{top} is no split (train, val or test), left out")
+            problems.append(f"{top} is not a split (train, val or test), left out")
             continue
         loose = [path for path in look_into(top).videos if path.is_file()]
         if loose:
             problems.append(
-                f"{top}: {counted(len(loose), 'video')} in no class folder, left out; where a list tells their "
+                f"{top}: {counted(len(loose), 'video')} in no class folder, left out; where a list says their "
                 "classes, name its folder: data.split_dir=..."
             )
         for folder in visible_folders(top):
             contents = look_into(folder)
             names |= {folder.name} if contents.videos else set()
-            videos += [Sighted(path, folder.name, split) for path in contents.videos]
+            videos += [FoundVideo(path, folder.name, split) for path in contents.videos]
             problems += _left_out(folder, contents.others)
     if not names:
         raise DataError(
@@ -126,7 +126,7 @@ class Lists(NamedTuple):
 
 
 def by_lists(root: Path, source: Lists, classes: Sequence[str] | None) -> Labelled:
-    """Take the videos that lists name, wherever they lie in `root`.
+    """Find the videos that lists name, anywhere in `root`.
 
     Raises:
         DataError: a list that is not there or broken, none of its videos there, a video that is listed twice, or a
@@ -155,7 +155,7 @@ def by_lists(root: Path, source: Lists, classes: Sequence[str] | None) -> Labell
         problems.append(f"{counted(len(unlisted), 'video')} in none of the lists, so not used: {listed(unlisted)}")
     chosen = _chosen(where, known, classes)
     videos = [
-        Sighted(entry.path, name, entry.split)
+        FoundVideo(entry.path, name, entry.split)
         for entry, name in zip(there, names, strict=True)
         if entry.path is not None and name in chosen
     ]
@@ -182,7 +182,7 @@ def _missing(entries: Sequence[Entry], root: Path) -> list[str]:
 
 
 def _once(entries: Sequence[Entry]) -> list[Entry]:
-    """Keep the entries whose videos are there; refuse a video with two places."""
+    """Keep the entries whose videos are there; refuse a video that is listed in two places."""
     seen: dict[Path, Entry] = {}
     for entry in entries:
         if entry.path is None:
@@ -194,11 +194,11 @@ def _once(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _left_out(folder: Path, others: Sequence[Path]) -> list[str]:
-    """Say what in a class folder is not used."""
+    """Describe what in a class folder is not used."""
     deep = [path for path in others if _holds_videos(path)]
     rest = [path.name for path in others if path not in deep]
-    said = [f"{folder}: not videos, left out: {listed(rest)}"] if rest else []
-    return [*said, f"{_deeper(folder, deep)}; they are left out"] if deep else said
+    unused = [f"{folder}: not videos, left out: {listed(rest)}"] if rest else []
+    return [*unused, f"{_deeper(folder, deep)}; they are left out"] if deep else unused
 
 
 def _no_videos(folder: Path, others: Sequence[Path]) -> str:
@@ -220,5 +220,5 @@ def _holds_videos(path: Path) -> bool:
 def _deeper(folder: Path, deep: Sequence[Path]) -> str:
     return (
         f"subfolders of class folder {folder} hold videos, e.g. {next(all_videos(deep[0]))}, but a video belongs "
-        f"directly into {folder}; move them up, or name a list that says the class of each: data.label_file=..."
+        f"directly in {folder}; move them up, or name a list that says the class of each: data.label_file=..."
     )

@@ -20,13 +20,13 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
 
 class Row(NamedTuple):
-    """A line of a list, taken apart.
+    """A parsed line of a list.
 
     Attributes:
         place: the file and the line, for messages.
         text: the path.
-        names: what else stands there and is no number.
-        numbers: what else stands there and is one.
+        names: the other fields that are not numbers.
+        numbers: the other fields that are.
         there: whether a video answers to the path, so that the rest of the line means what it seems to.
         counted: whether the first of the numbers does nothing but count the lines of its list.
         split: train, val or test, where a column says it.
@@ -42,7 +42,7 @@ class Row(NamedTuple):
 
 
 def split_words(line: str, index: VideoIndex) -> list[str]:
-    """Take a line apart at blanks; the longest run of words that names a video stays together."""
+    """Split a line at blanks; the longest run of words that names a video stays together."""
     words = list(re.finditer(r"\S+", line))
     for length in range(len(words) if len(words) <= MAX_WORDS else 0, 1, -1):
         for first in range(len(words) - length + 1):
@@ -52,8 +52,8 @@ def split_words(line: str, index: VideoIndex) -> list[str]:
     return [word[0] for word in words]
 
 
-def tell_columns(rows: list[list[str]], places: list[str], index: VideoIndex, *, blanks: bool) -> list[Row]:
-    """Tell the path from names and numbers by what stands in the columns.
+def identify_columns(rows: list[list[str]], places: list[str], index: VideoIndex, *, blanks: bool) -> list[Row]:
+    """Find the path, names and numbers by what is in the columns.
 
     Args:
         rows: the fields of each line.
@@ -139,7 +139,7 @@ def _label_column(fields: Sequence[Sequence[str]], first: Row) -> int:
 
 
 def _counts(fields: list[str]) -> bool:
-    """Tell whether a column only counts the lines, from wherever the list before ended."""
+    """Whether a column only counts the lines, continuing from the list before."""
     return is_number(fields[0]) and fields == [str(int(fields[0]) + line) for line in range(len(fields))]
 
 
@@ -156,5 +156,5 @@ def _path_column(rows: list[list[str]], index: VideoIndex) -> int:
 
 
 def is_path(field: str) -> bool:
-    """Tell whether a field looks like the path of a file."""
+    """Whether a field looks like the path of a file."""
     return "/" in field or "\\" in field or has_suffix(field)

@@ -1,4 +1,4 @@
-"""What the labels of lists mean: names of classes, or numbers that stand for them."""
+"""What the labels in lists mean: names of classes, or numbers that stand for them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def name_classes(entries: Sequence[Entry], root: Path, table: Mapping[str, str] 
 
 
 def _class_folder(entry: Entry, root: Path) -> str | None:
-    """The folder that may tell the class: not the data set's own, nor that of a split."""
+    """The folder that may name the class: neither the data set's own nor that of a split."""
     assert entry.path is not None
     folder = entry.path.parent
     return None if folder == root or split_of(folder.name) else folder.name
@@ -63,7 +63,7 @@ def _class_folder(entry: Entry, root: Path) -> str | None:
 
 def _folder_of(entry: Entry, folder: str | None) -> str:
     if folder is None:
-        raise DataError(f"{entry.place}: {entry.text!r} has no label and lies in no folder of a class; write its label")
+        raise DataError(f"{entry.place}: {entry.text!r} has no label and no folder of a class; add its label")
     return folder
 
 
@@ -93,7 +93,7 @@ def _meaning(entries: Sequence[Entry], folders: Sequence[str | None]) -> dict[st
         if stands_for != folder:
             raise DataError(
                 f"{entry.place}: label {entry.label!r} stands for class {stands_for!r}, but the video is in "
-                f"{folder!r}; mend the list, or say with data.class_file=... what the numbers mean"
+                f"{folder!r}; correct the list, or say with data.class_file=... what the numbers mean"
             )
     return meaning
 

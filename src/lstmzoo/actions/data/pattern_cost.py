@@ -22,7 +22,7 @@ MOST_WAYS = (LONGEST_NAME + 1) ** 3
 
 
 def is_quick(pattern: str) -> bool:
-    """Whether a pattern is found in a file name, or not, in a moment; what is no pattern at all is.
+    """Whether a pattern is found in a file name, or not, in a moment; an invalid pattern counts as quick.
 
     A search that fails tries all ways in which the repetitions and alternatives can share a name, from each start; they
     are counted.

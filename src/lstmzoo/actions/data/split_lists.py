@@ -1,4 +1,4 @@
-"""Lists of videos as data sets come with them: which video is in which split, and what is seen in it."""
+"""The lists that come with data sets: the split and the class of each video."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lstmzoo.actions.data.class_table import is_number
-from lstmzoo.actions.data.list_columns import Row, is_path, labels_of, split_words, tell_columns
+from lstmzoo.actions.data.list_columns import Row, identify_columns, is_path, labels_of, split_words
 from lstmzoo.errors import DataError
 from lstmzoo.io.split_names import SPLITS, split_of
 from lstmzoo.io.text_files import columns, read_lines, separator
@@ -46,7 +46,7 @@ class ListFile:
 
     Attributes:
         path: the file.
-        split: the split of all its videos; None where the lines say it, or nothing does.
+        split: the split of all its videos; None where the lines say it, if anything does.
         name: the class of all its videos; None where the lines say it.
     """
 
@@ -114,13 +114,13 @@ def read_lists(files: Sequence[ListFile], index: VideoIndex) -> tuple[list[list[
     A line holds the path of a video, and perhaps a label and other numbers, in any order, with tabs, commas, semicolons
     or blanks between them; a number before them that counts the lines does not matter. Paths may hold blanks. What
     follows a ``#`` is a comment, unless it names a video. A first line may be a header. Without one, the path is what
-    names a video, and the label what is no number, or else the only number that can be one.
+    names a video, and the label is what is not a number, or else the only number that can be one.
 
     Returns:
         The entries of each list, and what was assumed of the columns, in words.
 
     Raises:
-        DataError: no such file, it is no text, columns that cannot be told, or a name that several videos answer to.
+        DataError: no such file, not text, columns that cannot be identified, or a name that several videos answer to.
     """
     tables = [_rows(file, index) for file in files]
     labels, assumed = labels_of([row for rows in tables for row in rows])
@@ -130,17 +130,17 @@ def read_lists(files: Sequence[ListFile], index: VideoIndex) -> tuple[list[list[
 
 
 def _rows(file: ListFile, index: VideoIndex) -> list[Row]:
-    """Take a list apart."""
+    """Parse a list."""
     lines = read_lines(file.path, is_name=lambda word: bool(index.candidates(word)))
     sign = separator(lines)
     try:
         rows = [columns(line, sign) if sign else split_words(line, index) for _, line in lines]
     except csv.Error as error:
-        raise DataError(f"{file.path} cannot be taken apart: {error}") from error
+        raise DataError(f"{file.path} cannot be parsed: {error}") from error
     places = [f"{file.path}, line {number}" for number, _ in lines]
     heads = _header(rows[0], places[0], index) if rows else {}
     if not heads:
-        return tell_columns(rows, places, index, blanks=sign is None)
+        return identify_columns(rows, places, index, blanks=sign is None)
     return [_by_header(row, heads, place, index) for row, place in zip(rows[1:], places[1:], strict=True)]
 
 
@@ -169,7 +169,7 @@ def _by_header(row: list[str], heads: dict[str, int], place: str, index: VideoIn
         raise DataError(f"{place} has {len(row)} columns, fewer than the header")
     field = {kind: row[column] for kind, column in heads.items()}
     if "split" in field and split_of(field["split"]) is None:
-        raise DataError(f"{place}: {field['split']!r} is no split; write train, val or test")
+        raise DataError(f"{place}: {field['split']!r} is not a split; write train, val or test")
     text = field["path"]
     if is_number(field.get("start", "")) and is_number(field.get("end", "")) and not index.whole(text):
         text = f"{text}_{int(field['start']):06}_{int(field['end']):06}"

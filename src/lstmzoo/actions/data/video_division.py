@@ -1,4 +1,4 @@
-"""A folder of videos, taken apart: which there are, what is seen in them, and which split they belong to."""
+"""The videos of a folder, with their classes, groups and splits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from lstmzoo.actions.data.clip_dataset import LabelledVideo
-from lstmzoo.actions.data.group_splits import deal_groups, named_groups
+from lstmzoo.actions.data.group_splits import assign_groups, named_groups
 from lstmzoo.actions.data.labelled_videos import (
     Labelled,
     Lists,
@@ -30,7 +30,7 @@ KINDS: tuple[str, ...] = get_args(Kind)
 
 @dataclass(frozen=True)
 class Grouping:
-    """How videos are put into groups, and groups dealt into splits; see `lstmzoo.data.VideoFolder`."""
+    """How videos are put into groups, and groups into splits; see `lstmzoo.data.VideoFolder`."""
 
     pattern: str | None
     scope: str
@@ -55,7 +55,7 @@ class Division:
         videos: all videos that can be used.
         split_of: the split of each video that is in one.
         how: how groups and splits were found, in words.
-        problems: what is not as it should be, in words.
+        problems: what is missing, left out or doubtful, in words.
         missing: how many videos of lists are not there.
     """
 
@@ -71,10 +71,10 @@ class Division:
         groups = {split: sorted({video.group for video in self.of(split)}, key=natural_key) for split in SPLITS}
         if sum(map(len, groups.values())) >= sum(len(self.of(split)) for split in SPLITS):
             return f"split {self.how}"
-        dealt = [
+        counts = [
             f"{split}: {counted(len(names), 'group')}, {listed(names, 8)}" for split, names in groups.items() if names
         ]
-        return f"split {self.how}\n{'; '.join(dealt)}"
+        return f"split {self.how}\n{'; '.join(counts)}"
 
     def of(self, split: str) -> list[LabelledVideo]:
         """List the videos of a split, or of a union of splits.
@@ -88,12 +88,12 @@ class Division:
 
     @property
     def too_few_classes(self) -> str:
-        """Why nothing can be learnt from these videos, in words; empty where something can."""
+        """Why a classifier cannot be trained on these videos, in words; empty where it can."""
         if len(self.classes) > 1:
             return ""
         return (
-            f"there is no other class than {listed(self.classes)}, but two or more are needed to tell apart; add "
-            "videos of others, or name a table of the classes with data.class_file=..."
+            f"{listed(self.classes)} is the only class, but a classifier needs two or more; add videos of others, or "
+            "name a table of the classes with data.class_file=..."
         )
 
     def absent(self, split: str) -> list[str]:
@@ -111,8 +111,8 @@ def divide(
         root: the folder.
         splits: group, folders, files or None.
         classes: class names in the order of their labels; None for all.
-        lists: lists that say which video is of which class or in which split; None where there are none.
-        grouping: how splits are made where nothing says them.
+        lists: lists of classes or splits; None where there are none.
+        grouping: how splits are made where neither folders nor lists define them.
 
     Raises:
         DataError: no videos, an empty class, a class with too few groups, or a broken list.
@@ -133,7 +133,7 @@ def divide(
         found = by_folders(root, wanted)
     given = {video.path: video.split for video in found.videos if video.split is not None}
     if splits == "group" or (splits is None and not given):
-        return _deal(found, grouping)
+        return _assign(found, grouping)
     if not given:
         raise DataError(f"data.splits={splits}: neither folders nor lists say which videos are in which split")
     division = _division(found, grouping, given, "as folders or lists say")
@@ -141,19 +141,19 @@ def divide(
     return division
 
 
-def _deal(found: Labelled, grouping: Grouping) -> Division:
-    """Deal the groups that file names tell, or seem to tell."""
+def _assign(found: Labelled, grouping: Grouping) -> Division:
+    """Assign groups to splits; the file names say which groups there are, or seem to."""
     if grouping.pattern is not None:
-        division = _dealt(found, grouping, f"by group, data.group_pattern='{grouping.pattern}'")
+        division = _assigned(found, grouping, f"by group, data.group_pattern='{grouping.pattern}'")
         _refuse_absent_classes(division)
         return division
     pattern = guess_pattern([(video.path, video.name) for video in found.videos])
     if pattern is None:
-        division = _dealt(found, grouping, "by video, each a group of its own")
+        division = _assigned(found, grouping, "by video, each in its own group")
         division.problems.append(
-            "every video counts as a person and place of its own, because the file names do not tell which belong "
-            "together; where videos share one, a test on them means little: say which part of the names tells it, e.g. "
-            f"data.group_pattern='_(\\d+)_\\d+\\.', or data.group_pattern='{ALONE}' where it is so"
+            "every video is taken for its own person and place, because the file names do not show which belong "
+            "together; if videos share one, a test on them means little: say which part of the names identifies "
+            f"it, e.g. data.group_pattern='_(\\d+)_\\d+\\.', or data.group_pattern='{ALONE}' if they share none"
         )
     else:
         division = _by_guess(found, replace(grouping, pattern=pattern, guessed=True))
@@ -163,58 +163,58 @@ def _deal(found: Labelled, grouping: Grouping) -> Division:
 
 
 def _doubts(division: Division, pattern: str) -> Iterator[str]:
-    """Say where a guess may be wrong."""
+    """Point out where a guess may be wrong."""
     named = [(video.path, division.classes[video.label]) for video in division.videos]
     others = unfitting(pattern, named)
     if others:
         yield (
             f"{counted(len(others), 'file name')} without data.group_pattern='{pattern}', which the others suggest; "
-            f"each counts as a group of its own: {listed(path.name for path in others)}"
+            f"each is its own group: {listed(path.name for path in others)}"
         )
     find = group_finder(pattern, "global", guessed=True)
     pairs = {(find(path, name), name) for path, name in named}
     if pattern not in TELLING and len(division.classes) > 1 and len(pairs) == len({group for group, _ in pairs}):
         yield (
-            f"no group that data.group_pattern='{pattern}' finds is in two classes; where a person or place is, say "
-            f"which part of the file names tells it ({CLASS} stands for the name of the class), or videos of one may "
-            "be trained on and tested on"
+            f"no group that data.group_pattern='{pattern}' finds is in two classes; if a person or place is, say "
+            f"which part of the file names identifies it ({CLASS} stands for the name of the class), or videos of one "
+            "may be both trained on and tested on"
         )
 
 
 def _by_guess(found: Labelled, grouping: Grouping) -> Division:
-    """Deal groups that were guessed: three splits if there are enough of them, else two."""
+    """Assign guessed groups: to three splits if there are enough of them, else to two."""
     how = (
         f"by group, assuming from the file names data.group_pattern='{grouping.pattern}' "
         f"(data.group_pattern='{ALONE}' says that every video shows another person and place)"
     )
     try:
-        return _dealt(found, grouping, how)
+        return _assigned(found, grouping, how)
     except DataError as error:
         if grouping.val_groups is not None or not grouping.val_fraction:
             raise
         reason = str(error).partition(";")[0]
     without = replace(grouping, val_fraction=0)
     try:
-        division = _dealt(found, without, how)
+        division = _assigned(found, without, how)
     except DataError:
-        division = _dealt(found, replace(without, scope="class"), f"{how}, and data.group_scope=class")
+        division = _assigned(found, replace(without, scope="class"), f"{how}, and data.group_scope=class")
     division.problems.append(f"there is no validation split: {reason}")
     return division
 
 
-def _dealt(found: Labelled, grouping: Grouping, how: str) -> Division:
+def _assigned(found: Labelled, grouping: Grouping, how: str) -> Division:
     group = grouping.finder()
     groups: dict[str, set[str]] = {}
     for video in found.videos:
         groups.setdefault(group(video.path, video.name), set()).add(video.name)
 
-    def wish(split: str, names: Sequence[object] | None, share: float) -> float | set[str]:
+    def wanted(split: str, names: Sequence[object] | None, share: float) -> float | set[str]:
         return float(share) if names is None else named_groups(groups, split, names)
 
-    val = wish("val", grouping.val_groups, grouping.val_fraction)
-    test = wish("test", grouping.test_groups, grouping.test_fraction)
-    dealt = deal_groups(groups, val=val, test=test, seed=grouping.seed)
-    split_of = {video.path: dealt[group(video.path, video.name)] for video in found.videos}
+    val = wanted("val", grouping.val_groups, grouping.val_fraction)
+    test = wanted("test", grouping.test_groups, grouping.test_fraction)
+    assigned = assign_groups(groups, val=val, test=test, seed=grouping.seed)
+    split_of = {video.path: assigned[group(video.path, video.name)] for video in found.videos}
     return _division(found, grouping, split_of, how)
 
 
@@ -226,15 +226,15 @@ def _division(found: Labelled, grouping: Grouping, split_of: Mapping[Path, str],
 
 
 def _refuse_absent_classes(division: Division) -> None:
-    """A class that is never trained on is a mistake in naming groups."""
+    """Refuse groups that leave a class out of training."""
     absent = division.absent("train")
     if absent:
-        raise DataError(f"no video of class {listed(absent)} is in the train split; it could not be learnt")
+        raise DataError(f"no video of class {listed(absent)} is in the train split; it could not be learned")
     _note_absent_classes(division)
 
 
 def _note_absent_classes(division: Division) -> None:
-    """Name classes that a split that is not empty lacks."""
+    """Note which classes are missing from a split that is not empty."""
     for split in SPLITS:
         absent = division.absent(split)
         if absent and (division.of(split) or split == "train"):

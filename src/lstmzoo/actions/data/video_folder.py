@@ -1,4 +1,4 @@
-"""Your own videos, and data sets of other people: classes, splits and clips."""
+"""Your own videos, and public data sets: classes, splits and clips."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 from lstmzoo.actions.data.clip_dataset import ClipDataset, LabelledVideo
 from lstmzoo.actions.data.labelled_videos import Lists
+from lstmzoo.actions.data.pattern_cost import is_quick
 from lstmzoo.actions.data.video_division import Grouping, Kind, divide
 from lstmzoo.actions.data.video_folder_report import VideoFolderReport, report_on_folder
-from lstmzoo.actions.data.video_groups import ALONE, Scope
+from lstmzoo.actions.data.video_groups import ALONE, LIKELY, TELLING, Scope
 from lstmzoo.errors import DataError
 from lstmzoo.registry import register_dataset
 
@@ -20,16 +21,16 @@ class VideoFolder(ClipDataset):
     """Your own videos, or public data sets: a folder per class, or lists.
 
     A video is a file, or a folder of frames. Videos lie in ``root/<class>/<video>``, in
-    ``root/<split>/<class>/<video>``, or anywhere in `root`, where lists tell their classes. They are divided into
+    ``root/<split>/<class>/<video>``, or anywhere in `root`, where lists give their classes. They are divided into
     train, val and test in one of three ways; by default the one that the arguments and folders suggest.
 
     ``splits="group"``
-        By group: the person, scene or recording that the file name tells. `group_pattern` is a regular expression
+        By group: the person, scene or recording that the file name identifies. `group_pattern` is a regular expression
         whose one group ``(...)`` finds it, e.g. ``_g(\\d+)_c\\d+$`` or ``_(\\d+)_\\d+\\.avi$``, searched in the file
         name; ``<class>`` in it stands for the name of the class. Without one it is guessed from the names; where
-        nothing in them looks like it, every video is its own group, and a `DataWarning` says so. Groups are named for a
-        split (`val_groups`, `test_groups`), or dealt at random by share (`val_fraction`, `test_fraction`); the rest is
-        trained on. A group is never in two splits.
+        nothing in them looks like it, every video is its own group, and a `DataWarning` says so. Groups are chosen for
+        a split (`val_groups`, `test_groups`), or drawn at random by share (`val_fraction`, `test_fraction`); the rest
+        is trained on. A group is never in two splits.
     ``splits="folders"``
         By the folders above the classes: train, val (valid, validate, validation, dev) and test.
     ``splits="files"``
@@ -53,11 +54,11 @@ class VideoFolder(ClipDataset):
             guessed.
         group_scope: global: the same name is the same group in all classes; class: it is another group in each class,
             called <class>/<name>, as in sets where recordings are numbered from 1 in every class.
-        val_groups: groups to validate on, e.g. [g01,g02]; null: dealt at random.
-        test_groups: groups to test on; null: dealt at random.
-        val_fraction: share of the groups dealt to validation; 0 for none.
-        test_fraction: share of the groups dealt to the test; 0 for none.
-        split_seed: how groups are dealt; apart from the seed of training, so that training again with another seed
+        val_groups: groups to validate on, e.g. [g01,g02]; null: drawn at random.
+        test_groups: groups to test on; null: drawn at random.
+        val_fraction: share of the groups drawn for validation; 0 for none.
+        test_fraction: share of the groups drawn for the test; 0 for none.
+        split_seed: seed of that draw; independent of the seed of training, so that training again with another seed
             tests the same.
         **settings: those of `ClipDataset`.
 
@@ -66,6 +67,14 @@ class VideoFolder(ClipDataset):
             one class to train on.
         LstmzooError: an unknown split, class or group, or a group pattern that does not fit.
     """
+
+    @staticmethod
+    def trusts(key: str, text: str) -> bool | None:
+        """Whether a setting may be taken from a checkpoint of anyone; None: it is like any other.
+
+        A regular expression could take for ever: it is one that is guessed here anyway, or quick on any name.
+        """
+        return text in (ALONE, *TELLING, *LIKELY) or is_quick(text) if key == "group_pattern" else None
 
     def __init__(
         self,
@@ -116,15 +125,15 @@ class VideoFolder(ClipDataset):
             progress: show a progress bar.
             **settings: those of the data set that say which video is of which class, and in which split.
         """
-        obstacle = ""
+        split_error = ""
         try:
             division = cls(root, "all", decode=False, **settings).division
         except DataError as error:
-            obstacle = str(error)  # where it lies in the dealing, there is still something to count
+            split_error = str(error)  # there may still be something to count
             alone = {"splits": "group", "group_pattern": ALONE, "group_scope": "class"}
             settings |= {**alone, "val_groups": (), "test_groups": ()}
             division = cls(root, "all", decode=False, **settings).division
-        return report_on_folder(Path(root), division, obstacle, settings.get("group_pattern"), progress=progress)
+        return report_on_folder(Path(root), division, split_error, settings.get("group_pattern"), progress=progress)
 
 
 def _path(value: str | Path | None) -> Path | None:

@@ -1,4 +1,4 @@
-"""Whether a folder of videos can be trained on: what decodes, in which groups and splits it is."""
+"""Whether a folder of videos can be trained on: what decodes, and the groups and splits it is in."""
 
 from __future__ import annotations
 
@@ -21,48 +21,52 @@ class VideoFolderReport(VideoReport):
     Attributes:
         division: the videos, their classes, groups and splits.
         shared_groups: where lists or folders give the splits: groups of which videos are trained on and tested on.
-        obstacle: why the videos cannot be divided into splits; empty where they can.
+        split_error: why the videos cannot be divided into splits; empty where they can.
     """
 
     division: Division
     shared_groups: list[str]
-    obstacle: str
+    split_error: str
 
     @property
     def complete(self) -> bool:
-        return super().complete and not (self.obstacle or self.division.missing)
+        return super().complete and not (self.split_error or self.division.missing)
 
     def findings(self) -> Iterator[str]:
-        if not self.obstacle:
+        if not self.split_error:
             yield str(self.division).replace("split ", "Split ", 1)
         yield from (f"Note: {problem}" for problem in self.problems)
-        if self.shared_groups and not self.obstacle:
+        if self.shared_groups and not self.split_error:
             yield (
-                f"Note: by their names, videos of one person or place are trained on and tested on: "
+                f"Note: by their names, videos of one person or place are both trained on and tested on: "
                 f"{listed(self.shared_groups)}"
             )
         yield from (f"Cannot be used: {reason}" for reason in self.undecodable)
         if self.division.too_few_classes:
             yield f"Cannot be trained on: {self.division.too_few_classes}"
-        if self.obstacle:
-            yield f"Cannot be split: {self.obstacle}"
+        if self.split_error:
+            yield f"Cannot be split: {self.split_error}"
         elif not self.splits["test"]:
             yield "There is no test split: train with test_after_fit=false."
 
     def as_dict(self) -> dict[str, Any]:
-        groups = {"shared_groups": self.shared_groups, "missing": self.division.missing, "obstacle": self.obstacle}
+        groups = {
+            "shared_groups": self.shared_groups,
+            "missing": self.division.missing,
+            "split_error": self.split_error,
+        }
         return {**super().as_dict(), "division": str(self.division), **groups}
 
 
 def report_on_folder(
-    root: Path, division: Division, obstacle: str, pattern: str | None, *, progress: bool = True
+    root: Path, division: Division, split_error: str, pattern: str | None, *, progress: bool = True
 ) -> VideoFolderReport:
     """Make the report on a folder, by decoding each of its videos once.
 
     Args:
         root: the folder.
         division: its videos.
-        obstacle: why they cannot be divided into splits; empty where they can.
+        split_error: why they cannot be divided into splits; empty where they can.
         pattern: the pattern of groups that was asked for.
         progress: show a progress bar.
     """
@@ -71,7 +75,7 @@ def report_on_folder(
     counts = count_videos(labels, progress=progress)
     shared = _shared_groups(division, pattern)
     return VideoFolderReport(
-        root, division.classes, labels, splits, *counts, division.problems, division, shared, obstacle
+        root, division.classes, labels, splits, *counts, division.problems, division, shared, split_error
     )
 
 

@@ -1,4 +1,4 @@
-"""Which videos show the same person or place: what file names say of it, or seem to say."""
+"""Which videos show the same person or place, as far as their file names say."""
 
 from __future__ import annotations
 

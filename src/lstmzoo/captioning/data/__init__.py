@@ -1,4 +1,4 @@
-"""Captions: pictures and what was said about them, in the layouts of COCO, Karpathy, Flickr8k, Flickr30k and csv."""
+"""Captions: images and their descriptions, in the layouts of COCO, Karpathy, Flickr8k, Flickr30k and csv."""
 
 from lstmzoo.captioning.data.dataset import LEVELS, Captions, EmptySplit, collate
 from lstmzoo.captioning.data.features import FeatureCache

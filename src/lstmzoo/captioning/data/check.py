@@ -14,7 +14,7 @@ from lstmzoo.captioning.data.hints import USUAL_MIN_COUNT, how_to_complete, why_
 from lstmzoo.captioning.data.images import read_image
 from lstmzoo.captioning.data.layouts import is_simulated, read_captions
 from lstmzoo.captioning.data.records import CaptionFiles, CaptionRecord, missing_images
-from lstmzoo.captioning.metrics.java import INSTALL, has_java
+from lstmzoo.captioning.metrics import java
 from lstmzoo.errors import DataError
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.report import Report, Table
@@ -159,8 +159,8 @@ class CaptionsReport(Report):
         ):
             if places:
                 yield f"{what}: {len(places)}: {listed(places)}"
-        if not has_java():
-            yield f"There is no Java here: `lstmzoo eval` omits METEOR and uses its own tokeniser; {INSTALL}."
+        if not java.has_java():
+            yield f"There is no Java here: `lstmzoo eval` omits METEOR and uses its own tokeniser; {java.INSTALL}."
         yield self._verdict()
 
     def _verdict(self) -> str:
@@ -222,7 +222,7 @@ def check(
         unmatched=[text for texts in files.unmatched.values() for text in texts],
         undecodable=[f"{record.place}: {error}" for record, error in undecodable],
         short=short,
-        issues=dict(files.oddities.found),
+        issues=dict(files.issues.found),
         how_to_complete=how_to_complete(files, unusable, bool(short)),
         why_untrainable=why_untrainable(files, words),
     )

@@ -22,7 +22,7 @@ from lstmzoo.captioning.data.records import (
     make_record,
     read_json,
 )
-from lstmzoo.captioning.data.text import Oddities
+from lstmzoo.captioning.data.text import Issues
 from lstmzoo.errors import DataError
 from lstmzoo.io.split_names import SPLIT_NAMES, split_of
 
@@ -40,11 +40,11 @@ def find(root: Path) -> list[Path]:
     return named or sorted(plain, key=lambda path: SPLITS.index(split_of(path.stem) or ""))
 
 
-def note_others(root: Path, read: list[Path], oddities: Oddities) -> None:
+def note_others(root: Path, read: list[Path], issues: Issues) -> None:
     """Note the JSON files of a folder that are not read; those of COCO's other tasks are known to hold no captions."""
     for path in _json_files(root):
         if path not in read and not _OTHER_TASKS.fullmatch(path.name):
-            oddities.note("JSON file whose name says no split, left out", path.name)
+            issues.note("JSON file whose name says no split, left out", path.name)
 
 
 def _json_files(root: Path) -> list[Path]:
@@ -66,7 +66,7 @@ def read(paths: list[Path], image_dir: Path | None = None) -> CaptionFiles:
         DataError: broken JSON, an entry without what it needs, an image that is listed twice in a file, or two files
             for one split.
     """
-    oddities = Oddities()
+    issues = Issues()
     records: list[CaptionRecord] = []
     files: dict[str, Path] = {}
     for path in paths:
@@ -77,10 +77,10 @@ def read(paths: list[Path], image_dir: Path | None = None) -> CaptionFiles:
         root = path.parent.parent if path.parent.name == "annotations" else path.parent
         base = root if image_dir is None else image_dir
         images = find_folder(base, filter(None, (folder, f"images/{folder}", split, f"images/{split}", "images")))
-        records += _read_one(path, split, images, oddities)
+        records += _read_one(path, split, images, issues)
     source = paths[0] if len(paths) == 1 else paths[0].parent
     published = all(_PUBLISHED_IMAGE.fullmatch(record.path.name) for record in records)
-    return CaptionFiles("coco", "coco" if published else "", source, records, oddities)
+    return CaptionFiles("coco", "coco" if published else "", source, records, issues)
 
 
 def _folder_and_split(path: Path) -> tuple[str, str]:
@@ -91,10 +91,10 @@ def _folder_and_split(path: Path) -> tuple[str, str]:
     return path.stem, splits.pop() if len(splits) == 1 else ""
 
 
-def _read_one(path: Path, split: str, folder: Path, oddities: Oddities) -> list[CaptionRecord]:
+def _read_one(path: Path, split: str, folder: Path, issues: Issues) -> list[CaptionRecord]:
     found = read_json(path)
     if split == "test" and not found.get("annotations"):  # as COCO hands out its own
-        oddities.note("test images without captions, left out", path.name)
+        issues.note("test images without captions, left out", path.name)
         return []
     sentences: dict[ImageId, list[tuple[Any, Any, str]]] = defaultdict(list)
     for number, annotation in enumerate(entry(found, "annotations", str(path), list)):
@@ -106,11 +106,11 @@ def _read_one(path: Path, split: str, folder: Path, oddities: Oddities) -> list[
     for number, image in enumerate(entry(found, "images", str(path), list)):
         place = f"{path.name}, images[{number}]"
         image_id, name = image_id_of(image, "id", place), entry(image, "file_name", place, str)
-        record = make_record(image_id, folder / name, split, sentences.get(image_id, []), place, oddities)
+        record = make_record(image_id, folder / name, split, sentences.get(image_id, []), place, issues)
         listed.add(image_id)
         if record is not None:
             add_record(record, records, path)
     for image_id, captions in sentences.items():
         for _, _, place in captions if image_id not in listed else []:
-            oddities.note("caption of an image that is not listed, left out", f"{place} (image {image_id!r})")
+            issues.note("caption of an image that is not listed, left out", f"{place} (image {image_id!r})")
     return list(records.values())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lstmzoo.captioning.data.records import read_text
-from lstmzoo.captioning.data.text import Oddities
+from lstmzoo.captioning.data.text import Issues
 from lstmzoo.errors import DataError
 from lstmzoo.io.images import IMAGE_SUFFIXES
 
@@ -41,12 +41,12 @@ class _Form(NamedTuple):
         return self.delimiter != "|"
 
 
-def csv_lines(path: Path, oddities: Oddities) -> Iterator[Line]:
+def csv_lines(path: Path, issues: Issues) -> Iterator[Line]:
     """Read the captions of a csv file.
 
     Args:
         path: the file; columns are parted by one of `DELIMITERS`.
-        oddities: where to note what had to be put right.
+        issues: where to note what had to be put right.
 
     Yields:
         Image name, caption and place of each line.
@@ -80,7 +80,7 @@ def csv_lines(path: Path, oddities: Oddities) -> Iterator[Line]:
         place = f"{path.name}, line {line}"
         if not form.quoted and len(row) == form.columns - 1 and _NUMBERED.match(row[-1]):
             row = [*row[:-1], "", _NUMBERED.sub("", row[-1], count=1)]
-            oddities.note("bar missing after the number of the caption, put right", place)
+            issues.note("bar missing after the number of the caption, put right", place)
         if len(row) != form.columns:
             raise DataError(
                 f"{path}, line {line} has {len(row)} columns instead of {form.columns}; captions with "

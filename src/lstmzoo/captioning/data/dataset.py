@@ -245,7 +245,7 @@ class Captions(Dataset[dict[str, Any]]):
             images: number of images, 10 or more.
             seed: every seed gives other images and captions.
         """
-        from lstmzoo.captioning.data.captions_simulated import simulate_captions
+        from lstmzoo.captioning.data.captions_simulator import simulate_captions
 
         simulate_captions(root, images=images, seed=seed)
 
@@ -317,8 +317,8 @@ def listed_records(files: CaptionFiles, split: str, root: Path) -> list[CaptionR
         why = ""
         if files.records and not there:
             why = "; without split lists (train.txt, val.txt, test.txt) there is only split 'all'"
-        elif not files.records and files.oddities.found:
-            kind, places = next(iter(files.oddities.found.items()))
+        elif not files.records and files.issues.found:
+            kind, places = next(iter(files.issues.found.items()))
             why = f"; {kind}: {places[0]}{_others(places, root)}"
         raise EmptySplit(f"{files.source} has no image in split {split!r}; it has {listed(there)}{why}")
     return records
@@ -326,7 +326,7 @@ def listed_records(files: CaptionFiles, split: str, root: Path) -> list[CaptionR
 
 def _warn_of_names(files: CaptionFiles) -> None:
     """Say which captions are left out because of the names of their images; one in Flickr8k is known to all."""
-    places = [place for place in files.oddities.found.get(NO_IMAGE, ()) if not place.endswith(FLICKR8K_BAD_NAME)]
+    places = [place for place in files.issues.found.get(NO_IMAGE, ()) if not place.endswith(FLICKR8K_BAD_NAME)]
     if places:
         text = f"{files.source}: {len(places)} captions are left out, whose images have names of no images: "
         warnings.warn(f"{text}{listed(places, 3)}", DataWarning, stacklevel=3)

@@ -1,8 +1,8 @@
 """Features of a frozen encoder, computed once.
 
-A picture that is looked at in every epoch gives the same features every time as long as its encoder does not learn.
+An image that is looked at in every epoch gives the same features every time as long as its encoder does not learn.
 So they are computed once, and kept as half-precision numbers in memory-mapped files: 7×7×1280 of them take 125 kB a
-picture, and reading them costs about a thousandth of computing them.
+image, and reading them costs about a thousandth of computing them.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class UnreadableImages(DataError):
 
 
 class Encoder(Protocol):
-    """What turns pictures into features.
+    """What turns images into features.
 
     Attributes:
         key: names the encoder, its weights and how it normalises; the same key promises the same features.
-        image_size: side of the square pictures it wants, in pixels, or (height, width).
+        image_size: side of the square images it wants, in pixels, or (height, width).
     """
 
     key: str
@@ -61,20 +61,20 @@ class Encoder(Protocol):
 
 
 class FeatureCache:
-    """Features of a list of pictures.
+    """Features of a list of images.
 
     `build` computes what is missing; a run that breaks off is resumed where it stopped, and two runs that start at once
     wait for each other. Afterwards `grid` and `mean` read from the disk, in any number of processes.
 
-    The files belong to one encoder (its `key`), one way of reading pictures, and one list of pictures: their names
-    below the folder that they share, their sizes, and what is in them (of compressed pictures a sample). When any of it
-    changes, features are computed anew; a folder that was moved or copied keeps its features.
+    The files belong to one encoder (its `key`), one way of reading images, and one list of images: their names
+    below the folder that they share, their sizes, and what is in them (of compressed images a sample). When any of it
+    changes, features are recomputed; a folder that was moved or copied keeps its features.
 
     Args:
         folder: folder of the cache.
-        paths: the pictures, in the order of their index.
+        paths: the images, in the order of their index.
         encoder: computes the features; see `Encoder`. It may be any callable with those two attributes.
-        mirrored: of the pictures mirrored, left to right, in place of the pictures as they are.
+        mirrored: of the images mirrored, left to right, in place of the images as they are.
     """
 
     def __init__(
@@ -105,14 +105,14 @@ class FeatureCache:
         Args:
             encoder: the one that the cache was made for.
             device: where to compute; the encoder is there already.
-            batch_size: pictures at a time.
+            batch_size: images at a time.
             progress: show a progress bar while there is something to compute.
 
         Returns:
             The cache.
 
         Raises:
-            UnreadableImages: pictures that cannot be read; the error holds all of them.
+            UnreadableImages: images that cannot be read; the error holds all of them.
             DataError: the cache cannot be written.
         """
         if self.complete:
@@ -130,11 +130,11 @@ class FeatureCache:
         return self.grid_file.exists() and self.mean_file.exists()
 
     def grid(self, index: int) -> np.ndarray:
-        """Return the features of a picture by place, float16 (N, C)."""
+        """Return the features of an image by place, float16 (N, C)."""
         return np.array(self._map("grid", self.grid_file)[index])
 
     def mean(self, index: int) -> np.ndarray:
-        """Return the features of a picture as a whole, their mean over the places, float16 (C,)."""
+        """Return the features of an image as a whole, their mean over the places, float16 (C,)."""
         return np.array(self._map("mean", self.mean_file)[index])
 
     def __getstate__(self) -> dict[str, Any]:
@@ -165,14 +165,14 @@ class FeatureCache:
             torch.inference_mode(),
             ExitStack() as opened,
             ThreadPoolExecutor(os.cpu_count()) as pool,
-            progress_bar(self._title(), len(self), "pictures", show=progress) as advance,
+            progress_bar(self._title(), len(self), "images", show=progress) as advance,
         ):
             advance(done)
             batches = [self.paths[start : start + batch_size] for start in range(done, len(self), batch_size)]
             pending = pool.map(self._read, batches[0]) if batches else iter(())
             for number, batch in enumerate(batches):
                 images = self._stack(pending, pool, done)
-                if number + 1 < len(batches):  # the next pictures are decoded while these are computed
+                if number + 1 < len(batches):  # the next images are decoded while these are computed
                     pending = pool.map(self._read, batches[number + 1])
                 grid = encoder(torch.from_numpy(images).to(device)).float()  # (B, N, C)
                 both = [grid, grid.mean(dim=1)]
@@ -191,10 +191,10 @@ class FeatureCache:
                 publish(unfinished, final)
         journal.unlink()
 
-    def _stack(self, pictures: Iterator[np.ndarray], pool: ThreadPoolExecutor, start: int) -> np.ndarray:
-        """Gather a batch; if one of its pictures cannot be read, look at all that are left, and name all such."""
+    def _stack(self, images: Iterator[np.ndarray], pool: ThreadPoolExecutor, start: int) -> np.ndarray:
+        """Gather a batch; if one of its images cannot be read, look at all that are left, and name all such."""
         try:
-            return np.stack(list(pictures))
+            return np.stack(list(images))
         except DataError:
             errors = dict(enumerate(pool.map(self._error, self.paths[start:]), start=start))
             raise UnreadableImages({index: error for index, error in errors.items() if error}) from None
@@ -210,7 +210,7 @@ class FeatureCache:
         return mirror(read_image(path, self.size)) if self.mirrored else read_image(path, self.size)
 
     def _title(self) -> str:
-        return f"Computing features{' of mirrored pictures' if self.mirrored else ''}"
+        return f"Computing features{' of mirrored images' if self.mirrored else ''}"
 
 
 @contextmanager
@@ -231,7 +231,7 @@ def _opened(path: Path, values: torch.Tensor, length: int, done: int) -> Iterato
 
 
 def _resume(journal: Path, partial: dict[Path, Path], length: int) -> int:
-    """Say how many pictures are done; once all are, some of the partial files may have their final names already."""
+    """Say how many images are done; once all are, some of the partial files may have their final names already."""
     try:
         done = int(journal.read_text())
     except (OSError, ValueError):

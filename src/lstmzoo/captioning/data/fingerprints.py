@@ -12,13 +12,13 @@ from typing import Any
 from lstmzoo.errors import DataError
 
 SAMPLE = 1024
-"""Bytes that are read at three places of a compressed picture to tell whether it has changed."""
+"""Bytes that are read at three places of a compressed image to tell whether it has changed."""
 
 COMPRESSED = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
 
 def states(paths: Sequence[Path]) -> list[tuple[str, int, bytes]]:
-    """What tells a list of pictures from another: name, size and sample of each."""
+    """What tells a list of images from another: name, size and sample of each."""
     absolute = [os.path.abspath(path) for path in paths]
     base = os.path.commonpath([os.path.dirname(path) for path in absolute]) if absolute else ""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -29,7 +29,7 @@ def states(paths: Sequence[Path]) -> list[tuple[str, int, bytes]]:
 def _sample(path: str) -> tuple[int, bytes]:
     """The size of a file in bytes, and a digest of its beginning, middle and end, or of all of it.
 
-    In a compressed picture a change anywhere moves what follows it (in PNG it changes the checksum at the end); in
+    In a compressed image a change anywhere moves what follows it (in PNG it changes the checksum at the end); in
     others, such as BMP, nothing but the place itself may change.
     """
     try:

@@ -15,7 +15,7 @@ from lstmzoo.captioning.data.image_names import ImageNames
 from lstmzoo.captioning.data.karpathy import IMAGE_FOLDERS
 from lstmzoo.captioning.data.records import CaptionFiles, find_folder, make_record, read_text
 from lstmzoo.captioning.data.split_files import find_lists, read_lists
-from lstmzoo.captioning.data.text import Oddities
+from lstmzoo.captioning.data.text import Issues
 from lstmzoo.errors import DataError
 from lstmzoo.io.images import IMAGE_SUFFIXES
 
@@ -45,33 +45,33 @@ def read(path: Path, layout: str, image_dir: Path | None = None, split_dir: Path
     Raises:
         DataError: a broken line (named), no line that names an image, or an image that is listed twice.
     """
-    oddities = Oddities()
+    issues = Issues()
     has_tokens = any(path.name in names for names in TOKEN_FILES.values())
-    lines = _token_lines(path) if has_tokens else csv_lines(path, oddities)
+    lines = _token_lines(path) if has_tokens else csv_lines(path, issues)
     folder = find_folder(path.parent, IMAGE_FOLDERS, image_dir)
     names = ImageNames(folder)
     captions: dict[str, list[tuple[Any, Any, str]]] = {}
     for called, caption, place in lines:
         name = names.find(called)
         if name is None:
-            oddities.note(NO_IMAGE, f"{place}: {called}")
+            issues.note(NO_IMAGE, f"{place}: {called}")
             continue
         captions.setdefault(name, []).append((caption, None, place))
-    if not captions and NO_IMAGE in oddities.found:
+    if not captions and NO_IMAGE in issues.found:
         raise DataError(
             f"none of the names in {path} ends as those of images do ({', '.join(IMAGE_SUFFIXES)}), or is that of a "
-            f"file in {folder}, e.g. {oddities.found[NO_IMAGE][0]}; name the folder of the images with image_dir=..."
+            f"file in {folder}, e.g. {issues.found[NO_IMAGE][0]}; name the folder of the images with image_dir=..."
         )
     if not captions:
         raise DataError(f"{path} holds no captions")
     lists = read_lists(find_lists(split_dir or path.parent), captions, path)
     records = [
-        make_record(name, folder / name, lists.split.get(name, ""), said, lists.place.get(name, said[0][2]), oddities)
+        make_record(name, folder / name, lists.split.get(name, ""), said, lists.place.get(name, said[0][2]), issues)
         for name, said in captions.items()
     ]
     dataset = "" if layout == "csv" else layout
     kept = [record for record in records if record is not None]
-    return CaptionFiles(layout, dataset, path, kept, oddities, lists.unmatched)
+    return CaptionFiles(layout, dataset, path, kept, issues, lists.unmatched)
 
 
 def _token_lines(path: Path) -> Iterator[Line]:

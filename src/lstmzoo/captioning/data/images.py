@@ -1,4 +1,4 @@
-"""Reading pictures."""
+"""Reading images."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from lstmzoo.io.images import read_rgb
 
 TRANSFORM = "squeeze-area-rgb"
-"""What `read_image` does to a picture, in a word; part of the key of cached features."""
+"""What `read_image` does to an image, in a word; part of the key of cached features."""
 
 
 def read_image(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> np.ndarray:
-    """Read a picture, turned upright, squeezed to a size.
+    """Read an image, turned upright, squeezed to a size.
 
-    The whole picture is kept, at the price of its proportions: captions speak of what stands at the edges, too.
+    The whole image is kept, at the price of its proportions: captions speak of what stands at the edges, too.
 
     Args:
         path: JPEG, PNG or the like.
@@ -29,28 +29,28 @@ def read_image(path: str | os.PathLike[str], size: tuple[int, int] | None = None
     Raises:
         DataError: the file cannot be read, see `lstmzoo.io.images.read_rgb`.
     """
-    picture = read_rgb(path)
-    if size is not None and picture.shape[:2] != tuple(size):
-        picture = cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(picture.transpose(2, 0, 1))
+    image = read_rgb(path)
+    if size is not None and image.shape[:2] != tuple(size):
+        image = cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(image.transpose(2, 0, 1))
 
 
-def mirror(picture: np.ndarray) -> np.ndarray:
-    """Let left and right of a picture (3, H, W) change places."""
-    return np.ascontiguousarray(picture[:, :, ::-1])
+def mirror(image: np.ndarray) -> np.ndarray:
+    """Let left and right of an image (3, H, W) change places."""
+    return np.ascontiguousarray(image[:, :, ::-1])
 
 
 def read_images(paths: Iterable[str | os.PathLike[str]], side: int) -> np.ndarray:
-    """Read pictures as squares of one size, uint8 (B, 3, side, side); see `read_image`."""
+    """Read images as squares of one size, uint8 (B, 3, side, side); see `read_image`."""
     return np.stack([read_image(path, (side, side)) for path in paths])
 
 
 def read_thumbnail(path: str | os.PathLike[str], longest: int = 360) -> np.ndarray:
-    """Read a picture to be shown to people: small, with its own proportions.
+    """Read an image to be shown to people: small, with its own proportions.
 
     Args:
         path: JPEG, PNG or the like.
-        longest: pixels of the longer side; smaller pictures keep their size.
+        longest: pixels of the longer side; smaller images keep their size.
 
     Returns:
         RGB, uint8 (3, H, W).
@@ -58,10 +58,10 @@ def read_thumbnail(path: str | os.PathLike[str], longest: int = 360) -> np.ndarr
     Raises:
         DataError: the file cannot be read.
     """
-    picture = read_image(path)
-    _, height, width = picture.shape
+    image = read_image(path)
+    _, height, width = image.shape
     scale = longest / max(height, width)
     if scale >= 1:
-        return picture
+        return image
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(picture.transpose(1, 2, 0), size, interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
+    return cv2.resize(image.transpose(1, 2, 0), size, interpolation=cv2.INTER_AREA).transpose(2, 0, 1)

@@ -20,7 +20,7 @@ from lstmzoo.captioning.data.records import (
     make_record,
     read_json,
 )
-from lstmzoo.captioning.data.text import Oddities
+from lstmzoo.captioning.data.text import Issues
 from lstmzoo.errors import DataError, unknown_choice
 from lstmzoo.io.split_names import split_of
 
@@ -51,19 +51,19 @@ def read(path: Path, image_dir: Path | None = None) -> CaptionFiles:
     """
     found = read_json(path)
     folder = find_folder(path.parent, IMAGE_FOLDERS, image_dir)
-    oddities = Oddities()
+    issues = Issues()
     records: dict[ImageId, CaptionRecord] = {}
     images = entry(found, "images", str(path), list)
     for number, image in enumerate(images):
         place = f"{path.name}, images[{number}]"
-        record = _record(image, folder, place, oddities)
+        record = _record(image, folder, place, issues)
         if record is not None:
             add_record(record, records, path)
     name = found.get("dataset")
-    return CaptionFiles("karpathy", name if isinstance(name, str) else "", path, list(records.values()), oddities)
+    return CaptionFiles("karpathy", name if isinstance(name, str) else "", path, list(records.values()), issues)
 
 
-def _record(image: Any, folder: Path, place: str, oddities: Oddities) -> CaptionRecord | None:
+def _record(image: Any, folder: Path, place: str, issues: Issues) -> CaptionRecord | None:
     name = entry(image, "filename", place, str)
     named = entry(image, "split", place, str)
     split = named if named == "restval" else split_of(named)
@@ -76,4 +76,4 @@ def _record(image: Any, folder: Path, place: str, oddities: Oddities) -> Caption
     ]
     path = folder / (entry(image, "filepath", place, str) if "filepath" in image else "") / name
     image_id = image_id_of(image, "cocoid", place) if "cocoid" in image else name
-    return make_record(image_id, path, split, sentences, place, oddities)
+    return make_record(image_id, path, split, sentences, place, issues)

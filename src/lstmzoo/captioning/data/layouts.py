@@ -57,7 +57,7 @@ def read_captions(
     if chosen == "coco":
         read = coco.read(files, images)
         if root.is_dir():
-            coco.note_others(root, files, read.oddities)
+            coco.note_others(root, files, read.issues)
         return read
     if len(files) > 1:
         raise DataError(f"{root} holds {listed(files)}; name the one that is meant as root=FILE")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.captioning.data.text import Oddities, clean, plain, tokenize
+from lstmzoo.captioning.data.text import Issues, clean, plain, tokenize
 from lstmzoo.errors import DataError
 from lstmzoo.io.wording import why_unreadable
 
@@ -57,7 +57,7 @@ class CaptionFiles:
         dataset: coco, flickr8k, flickr30k or simulated; empty where the files do not say.
         source: the file (or the folder of the files) with the captions.
         records: the images, in the order of the files.
-        oddities: what had to be put right.
+        issues: what had to be put right.
         unmatched: for each split, the entries of split lists that name an image without captions.
     """
 
@@ -65,7 +65,7 @@ class CaptionFiles:
     dataset: str
     source: Path
     records: list[CaptionRecord]
-    oddities: Oddities
+    issues: Issues
     unmatched: dict[str, list[str]] = field(default_factory=dict)
 
     def of(self, split: str) -> list[CaptionRecord]:
@@ -85,7 +85,7 @@ def make_record(
     split: str,
     sentences: Iterable[tuple[Any, Any, str]],
     place: str,
-    oddities: Oddities,
+    issues: Issues,
 ) -> CaptionRecord | None:
     """Make a record of raw captions.
 
@@ -95,19 +95,19 @@ def make_record(
         split: see `CaptionRecord`.
         sentences: (raw caption, its published words or None, its place) of each.
         place: where the image is named.
-        oddities: where to note what had to be changed.
+        issues: where to note what had to be changed.
 
     Returns:
         The record; None where no caption can be used, which is noted.
     """
     captions, tokens = [], []
     for raw, words, where in sentences:
-        caption = clean(raw, where, oddities)
+        caption = clean(raw, where, issues)
         if caption:
             captions.append(caption)
             tokens.append(_published(words, where) or tokenize(caption))
     if not captions:
-        oddities.note("image without captions, left out", place)
+        issues.note("image without captions, left out", place)
         return None
     return CaptionRecord(image_id, path, split, tuple(captions), tuple(tokens), place)
 

@@ -29,7 +29,7 @@ _UNSPACED = (
 """What is written without blanks between words, its letters, and more of them than a word has in the mean."""
 
 
-class Oddities:
+class Issues:
     """What was found in the files of a data set that is not as it should be, but could be put right.
 
     Attributes:
@@ -44,29 +44,29 @@ class Oddities:
         self.found[kind].append(place)
 
 
-def clean(raw: Any, place: str, oddities: Oddities) -> str:
+def clean(raw: Any, place: str, issues: Issues) -> str:
     """Put a caption on one line with single blanks, in letters of the usual form; see `plain`.
 
     Args:
         raw: the caption as it stands in the file.
         place: where it stands, for the record.
-        oddities: where to note what had to be changed.
+        issues: where to note what had to be changed.
 
     Returns:
         The caption; empty where nothing is left of it, which is noted as well.
     """
     if not isinstance(raw, str):
-        oddities.note("caption that is not text, left out", place)
+        issues.note("caption that is not text, left out", place)
         return ""
     text = _without_markup(raw)
     if text != raw:
-        oddities.note("HTML entities or tags, made the characters that they stand for", place)
+        issues.note("HTML entities or tags, made the characters that they stand for", place)
     text = text.strip()
     if _is_odd(text):
-        _note_oddities(text, place, oddities)
+        _note_issues(text, place, issues)
     result = plain(text)
     if not any(map(str.isalnum, result)):
-        oddities.note("caption without words, left out", place)
+        issues.note("caption without words, left out", place)
         return ""
     return result
 
@@ -110,20 +110,20 @@ def _usual(character: str) -> str:
     return unicodedata.normalize("NFKC", character) if kind[0] in "LP" or kind == "Nd" else character
 
 
-def _note_oddities(text: str, place: str, oddities: Oddities) -> None:
+def _note_issues(text: str, place: str, issues: Issues) -> None:
     """Note what `plain` has to put right."""
     if _LINE_ENDS.search(text):
-        oddities.note("caption of several lines, joined", place)
+        issues.note("caption of several lines, joined", place)
     elif any(character.isspace() and character not in " \t" for character in text):
-        oddities.note("odd white space, made a blank", place)
+        issues.note("odd white space, made a blank", place)
     words = " ".join(text.split())
     visible = _visible(words)
     if visible != words:
-        oddities.note("invisible characters, removed", place)
+        issues.note("invisible characters, removed", place)
     if plain(visible) != visible:
-        oddities.note("letters in an unusual form (marks by themselves, full width), made usual ones", place)
+        issues.note("letters in an unusual form (marks by themselves, full width), made usual ones", place)
     if "\ufffd" in text:
-        oddities.note("characters lost in an earlier conversion (U+FFFD)", place)
+        issues.note("characters lost in an earlier conversion (U+FFFD)", place)
 
 
 def tokenize(caption: str) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def check_files(video: MaskedVideo) -> None:
             if header.size != size:
                 raise DataError(
                     f"{path} is {header.size[1]}×{header.size[0]} pixels, but {first} {size[1]}×{size[0]}; all frames "
-                    f"and masks of a sequence have one size: make those of {video.name} anew"
+                    f"and masks of a sequence have one size: convert those of {video.name} again"
                 )
             if path is mask:
                 check_kind(path, header.mode, header.format)

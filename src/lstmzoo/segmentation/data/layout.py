@@ -1,4 +1,4 @@
-"""The folders of DAVIS 2016 and 2017, of their unsupervised masks, and of one's own data."""
+"""The folders of DAVIS 2016 and 2017, of their unsupervised masks, and of your own data."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Layout:
 def find_layout(root: str | os.PathLike[str], resolution: str = "480p", *, unsupervised: bool = False) -> Layout:
     """Find the folders of frames and masks.
 
-    They are ``JPEGImages/480p`` and ``Annotations/480p`` (or another resolution), or, in one's own data,
+    They are ``JPEGImages/480p`` and ``Annotations/480p`` (or another resolution), or, in your own data,
     ``JPEGImages`` and ``Annotations`` themselves.
 
     Args:
@@ -156,7 +156,7 @@ def remedy(root: Path) -> str:
     """Say how to get a data set."""
     return (
         f"Download DAVIS with `lstmzoo data prepare davis root={root}`, or make a simulated set with "
-        f"`lstmzoo data simulate davis root={root}`; for one's own data see data/README.md"
+        f"`lstmzoo data simulate davis root={root}`; for your own data see data/README.md"
     )
 
 
@@ -221,7 +221,7 @@ def _check_suffixes(folder: Path, frames: dict[str, Path], masks: dict[str, Path
 def _check_published(layout: Layout, video: MaskedVideo, place: str, path: Path) -> None:
     """Refuse holes in the published sets: their frames are numbered without gaps, and all or only the first have masks.
 
-    Less than half of the frames with masks is taken for a partly annotated set of one's own.
+    Less than half of the frames with masks is taken for a partly annotated set of your own.
     """
     stems = [frame.stem for frame in video.frames]
     if all(stem.isdecimal() for stem in stems):

@@ -24,7 +24,7 @@ class SequenceList:
 
     Attributes:
         path: its file.
-        year: the year whose list it is; None for one's own.
+        year: the year whose list it is; None for your own.
         lines: for each sequence the line (from 1) where it is named first, and the (frame, mask) files that are named
             one by one; none of these where the list has the names of sequences.
     """
@@ -40,7 +40,7 @@ def find_list(root: Path, split: str, year: int | None, resolution: str) -> tupl
     Args:
         root: folder of the data set.
         split: its name.
-        year: the year, or None for any: 2017, 2016, 2019, one's own list.
+        year: the year, or None for any: 2017, 2016, 2019, your own list.
         resolution: the folder in which 2016 has its lists.
 
     Returns:

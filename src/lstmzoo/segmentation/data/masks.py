@@ -18,7 +18,7 @@ VOID = 255
 """Value of pixels that belong to nothing and are not scored, and of frames that are not annotated."""
 
 NUMBERED_MODES = frozenset({"P", "L", "LA", "1", "I;16", "I"})
-"""Pillow's names of the kinds of pictures whose pixels are numbers, not colours."""
+"""Pillow's names of the kinds of images whose pixels are numbers, not colours."""
 
 GREY_MODES = frozenset({"L", "LA"})
 """Those with grey values of 8 bits, in which white may be an object."""
@@ -63,12 +63,12 @@ def davis_palette() -> np.ndarray:
 def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
     """Read the numbers of the objects; the colours of a palette play no part.
 
-    A grey picture of black and white only, as in DAVIS 2016, has one object, the white; everywhere else 255 is void.
+    A grey image of black and white only, as in DAVIS 2016, has one object, the white; everywhere else 255 is void.
     Every file is judged by itself, because a sequence would have to be decoded as a whole to know. So in grey masks of
     numbers, a frame with void and no object would show object 1: save such sets with a palette, e.g. by `write_mask`.
 
     Args:
-        path: a PNG with a palette or of grey values; of a grey picture with transparency, the grey values count.
+        path: a PNG with a palette or of grey values; of a grey image with transparency, the grey values count.
 
     Returns:
         uint8 (H, W): 0 background, 1 … 254 objects, 255 void.
@@ -92,7 +92,7 @@ def decode_mask(path: str | os.PathLike[str]) -> MaskFile:
     if ids.max(initial=0) > VOID or ids.min(initial=0) < 0:
         raise DataError(
             f"the mask {path} holds numbers from {ids.min()} to {ids.max()}; objects are numbered 1 to 254, 0 is the "
-            "background and 255 void: number them anew"
+            "background and 255 void: renumber them"
         )
     ids = ids.astype(np.uint8, copy=False)
     white, grey = ids == VOID, mode in GREY_MODES

@@ -141,7 +141,7 @@ def _check_md5(path: Path, expected: str) -> None:
 
 
 def _unpack(path: Path, root: Path, progress: bool) -> None:
-    """Unpack beside the data set, then move every file in; lists go after the pictures that they name."""
+    """Unpack beside the data set, then move every file in; lists go after the images that they name."""
     folder = root / ".unpacked"
     extract_zip(path, folder, max_members=_MAX_FILES, progress=progress)
     top = folder / _TOP if (folder / _TOP).is_dir() else folder

@@ -30,7 +30,7 @@ _RESOLUTION = "480p"
 _PARTIAL, _LOCK = ".partial", ".simulate.lock"
 _QUALITY = 92
 _LEAST_SIZE, _LEAST_FRAMES = 48, 10
-_HALF, _GONE = 0.5, 0.05  # shares of an object that are seen
+_HALF, _GONE = 0.5, 0.05  # shares of an object that are visible
 
 
 def simulate_davis(
@@ -121,19 +121,19 @@ def _make(root: Path, name: str, frames: int, size: tuple[int, int], seed: Seque
     """Make a sequence beside the set, and move it in when it is complete."""
     rng = np.random.default_rng(seed)
     course = write_course(size, frames, rng, occluded=seed[-1] % 4 != 3)
-    pictures, masks = root / _PARTIAL / "frames", root / _PARTIAL / "masks"
+    images, masks = root / _PARTIAL / "frames", root / _PARTIAL / "masks"
     shutil.rmtree(root / _PARTIAL, ignore_errors=True)  # left by a run that was killed
-    pictures.mkdir(parents=True)
+    images.mkdir(parents=True)
     visible = []
     for t, painting in enumerate(paint(course, rng)):
         colours = cv2.cvtColor(painting.frame, cv2.COLOR_RGB2BGR)
         _, encoded = cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-        (pictures / f"{t:05d}.jpg").write_bytes(encoded.tobytes())
+        (images / f"{t:05d}.jpg").write_bytes(encoded.tobytes())
         write_mask(masks / f"{t:05d}.png", painting.ids)
         visible.append(painting.visible)
     report = {**read_occlusions(root), name: _occlusions(np.stack(visible))}
     write_atomically(root / OCCLUSIONS_FILE, json.dumps(report, indent=1, sort_keys=True).encode())
-    for source, kind in ((masks, "Annotations"), (pictures, "JPEGImages")):  # the frames last: they mark it complete
+    for source, kind in ((masks, "Annotations"), (images, "JPEGImages")):  # the frames last: they mark it complete
         target = root / kind / _RESOLUTION / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(target, ignore_errors=True)
@@ -141,15 +141,16 @@ def _make(root: Path, name: str, frames: int, size: tuple[int, int], seed: Seque
 
 
 def read_occlusions(root: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
-    """Read when objects are hidden.
+    """Read when objects are occluded.
 
     Args:
         root: folder of a simulated set.
 
     Returns:
         For each sequence: ``"marked"``, the frames in which the objects carry their badges; ``"during"``, those in
-        which less than half of some object is seen; ``"after"``, those in which half or more of all objects is seen
-        after some object was hidden wholly; ``"visible"``, the share of each object that is seen, frame by frame.
+        which less than half of some object is visible; ``"after"``, those in which half or more of every object is
+        visible after some object was wholly occluded; ``"visible"``, the share of each object that is visible, frame
+        by frame.
         Frames count from 0. Empty where there is no such file.
     """
     path = Path(root) / OCCLUSIONS_FILE
@@ -157,13 +158,13 @@ def read_occlusions(root: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
 
 
 def _occlusions(visible: np.ndarray) -> dict[str, Any]:
-    """Say when objects are hidden, of the share (T, K) of each that is seen."""
-    hidden = (visible < _HALF).any(axis=1)  # (T,)
+    """Say when objects are occluded, from the share (T, K) of each that is visible."""
+    occluded = (visible < _HALF).any(axis=1)  # (T,)
     gone_before = np.maximum.accumulate((visible < _GONE).any(axis=1))
     return {
         "marked": list(range(MARKED_FRAMES)),
-        "during": np.flatnonzero(hidden).tolist(),
-        "after": np.flatnonzero(gone_before & ~hidden).tolist(),
+        "during": np.flatnonzero(occluded).tolist(),
+        "after": np.flatnonzero(gone_before & ~occluded).tolist(),
         "visible": {str(k + 1): [round(float(share), 3) for share in visible[:, k]] for k in range(visible.shape[1])},
     }
 

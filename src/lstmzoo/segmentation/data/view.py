@@ -33,9 +33,9 @@ class View:
         """Return the view (H, W) of a mask (H₀, W₀): the number of the nearest pixel."""
         return self._apply(ids, cv2.INTER_NEAREST_EXACT)  # NEAREST would shift it by half a pixel
 
-    def _apply(self, picture: np.ndarray, interpolation: int) -> np.ndarray:
+    def _apply(self, image: np.ndarray, interpolation: int) -> np.ndarray:
         top, left, height, width = self.window
-        seen = picture[top : top + height, left : left + width]
+        seen = image[top : top + height, left : left + width]
         seen = cv2.resize(seen, self.size[::-1], interpolation=interpolation)
         return np.ascontiguousarray(seen[:, ::-1]) if self.mirrored else seen
 

@@ -29,7 +29,7 @@ def edge_loops(mask: np.ndarray) -> list[np.ndarray]:
         mask: (H, W) bool; beyond its borders there is nothing.
 
     Returns:
-        Loops (n, 2) of x and y, the corners of pixels, 0 and 0 the picture's corner; every loop begins at its topmost,
+        Loops (n, 2) of x and y, the corners of pixels, 0 and 0 the image's corner; every loop begins at its topmost,
         then leftmost corner and ends there.
     """
     onward = _edges(np.pad(np.asarray(mask, bool), 1))

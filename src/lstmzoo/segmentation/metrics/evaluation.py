@@ -48,7 +48,7 @@ def evaluate(
 ) -> DavisScores:
     """Score the masks in a folder, see `score_sequence`.
 
-    The official rules hold for the lists of a year. For one's own lists (``ImageSets/val.txt``), and for ``all``, the
+    The official rules hold for the lists of a year. For your own lists (``ImageSets/val.txt``), and for ``all``, the
     objects are the numbers that occur, and each counts from the first annotated frame that shows it on.
 
     Args:
@@ -59,7 +59,7 @@ def evaluate(
         year: whose lists; None takes those that are there, 2017 before 2016.
         resolution: of masks and frames.
         protocol: ``"semi-supervised"`` or ``"unsupervised"``; with several objects the latter needs the masks of the
-            unsupervised track, ``Annotations_unsupervised``, but for one's own and simulated data.
+            unsupervised track, ``Annotations_unsupervised``, but for your own and simulated data.
         binary: all objects are one; by default so for the lists of 2016.
         stability: also compute T; slow.
         workers: number of processes; by default as many as there are cores for us.
@@ -120,7 +120,7 @@ def _warn_of_numbers(scores: DavisScores, root: str | os.PathLike[str], split: s
 
 
 def _unsupervised_layout(layout: Layout, year: int | None, resolution: str) -> Layout:
-    """The folder of the unsupervised track's masks; one's own and simulated data need not have a second kind."""
+    """The folder of the unsupervised track's masks; your own and simulated data need not have a second kind."""
     root = layout.root
     if not (root / "Annotations_unsupervised").is_dir():
         if year is None or (root / SIMULATED_MARKER).is_file():

@@ -15,7 +15,7 @@ import numpy as np
 from lstmzoo.errors import LstmzooError
 
 TOLERANCE = 0.008
-"""How far apart outlines may lie and still agree, as a fraction of the picture's diagonal."""
+"""How far apart outlines may lie and still agree, as a fraction of the image's diagonal."""
 
 
 def jaccard(predicted: np.ndarray, truth: np.ndarray, void: np.ndarray | None = None) -> float:
@@ -74,7 +74,7 @@ class Region:
     moving it by some pixels is one shift, and growing it by a disk some fifty of them, much fewer than pixels.
 
     Args:
-        mask: (h, w) bool; a part of a picture cut out by `content_box`, so that its borders are the picture's or empty.
+        mask: (h, w) bool; a part of an image cut out by `content_box`, so that its borders are the image's or empty.
         radius: how far apart outlines may lie, in pixels.
     """
 
@@ -179,12 +179,12 @@ def outline(mask: np.ndarray) -> np.ndarray:
 
 
 def outline_radius(size: tuple[int, ...], tolerance: float = TOLERANCE) -> int:
-    """Return how many pixels outlines may lie apart in a picture of a size (H, W)."""
+    """Return how many pixels outlines may lie apart in an image of a size (H, W)."""
     return int(tolerance) if tolerance >= 1 else math.ceil(tolerance * math.sqrt(size[0] ** 2 + size[1] ** 2))
 
 
 def content_box(mask: np.ndarray) -> tuple[slice, slice]:
-    """Return the rows and columns of what is in a mask, with one more on every side that isn't the picture's border."""
+    """Return the rows and columns of what is in a mask, with one more on every side that isn't the image's border."""
     x, y, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
     return slice(max(y - 1, 0), y + height + 1), slice(max(x - 1, 0), x + width + 1)
 

@@ -32,7 +32,7 @@ class Segmenter(nn.Module, ABC):
         dropout: share of the channels of the encoder's maps that are dropped in training, others in every frame.
 
     Attributes:
-        guided: whether masks of objects may be given; a segmenter that is not guided finds the foreground.
+        guided: whether masks of objects may be given; one that is not finds the foreground.
         streams: whether frames can be taken in one after the other.
     """
 

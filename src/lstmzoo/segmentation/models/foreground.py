@@ -14,7 +14,7 @@ from lstmzoo.segmentation.models.core import Core, FramewiseCore, RecurrentCore
 
 
 class ForegroundSegmenter(Segmenter):
-    """A segmenter that is given frames and nothing else; a subclass says in `build_core` what its cores are."""
+    """A model that is given frames and nothing else; a subclass says in `build_core` what its cores are."""
 
     def forward(self, video: Tensor, masks: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
         if masks is not None:

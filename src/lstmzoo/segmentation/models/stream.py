@@ -1,4 +1,4 @@
-"""One video through a segmenter, frame by frame at its own size."""
+"""One video through a segmentation model, frame by frame at its own size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SegmentStream:
     """Frames of one video in, label maps out, with the state kept in between; the memory needed is constant.
 
     Args:
-        model: a segmenter in evaluation mode.
+        model: a segmentation model in evaluation mode.
         size: (H, W) that frames are scaled to before the model sees them, ``model.transform["size"]``.
         first_mask: uint8 (H, W), the ids of the objects in the first frame: 0 is the background, 255 void. None finds
             the foreground.
@@ -75,10 +75,10 @@ class SegmentStream:
 def segment_video(
     model: Any, frames: Iterable[Tensor], size: tuple[int, int], first_mask: Tensor | None = None, flip: bool = False
 ) -> Iterator[Tensor]:
-    """Segment a video with any segmenter.
+    """Segment a video with any segmentation model.
 
     Args:
-        model: a segmenter in evaluation mode; a bidirectional one reads all frames before the first answer.
+        model: a segmentation model in evaluation mode; a bidirectional one reads all frames before the first answer.
         frames: uint8 (3, H, W) each.
         size: see `SegmentStream`.
         first_mask: see `SegmentStream`.

@@ -1,4 +1,4 @@
-"""Pictures of coloured things: what is in them, and painting it."""
+"""Drawings of coloured shapes: what is in them, and painting it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 SIDE = 128
-"""Of a picture, in pixels."""
+"""Of a drawing, in pixels."""
 
 COLOURS = {
     "red": (208, 42, 42),
@@ -28,7 +28,7 @@ _SHARED = (0.3, 0.5, 0.4, 0.4)  # how often the second kind has the number, size
 _FINE = 4  # painted four times as large, then averaged: smooth edges
 
 
-class Things(NamedTuple):
+class Shapes(NamedTuple):
     """One to three of the same kind."""
 
     number: int
@@ -37,53 +37,53 @@ class Things(NamedTuple):
     shape: str
 
 
-class Picture(NamedTuple):
-    """Two kinds of things, the first left of the second or above it."""
+class Drawing(NamedTuple):
+    """Two kinds of shapes, the first left of the second or above it."""
 
-    first: Things
-    second: Things
+    first: Shapes
+    second: Shapes
     beside: bool
     """Left and right, else above and below."""
 
 
-def draw_picture(rng: np.random.Generator) -> Picture:
-    """Make up a picture.
+def random_drawing(rng: np.random.Generator) -> Drawing:
+    """Make up a drawing.
 
-    The two kinds often share a colour, a size, a shape or a number, so that a word alone does not tell which is meant;
-    they differ in colour or shape.
+    The two kinds often share a colour, a size, a shape or a number, so that one word alone does not identify
+    them; they differ in colour or shape.
     """
-    first = _draw_things(rng)
+    first = _random_shapes(rng)
     while True:
-        other = _draw_things(rng)
+        other = _random_shapes(rng)
         fields: list[Any] = [
             mine if rng.random() < share else its for mine, its, share in zip(first, other, _SHARED, strict=True)
         ]
-        second = Things(*fields)
+        second = Shapes(*fields)
         if (first.colour, first.shape) != (second.colour, second.shape):
-            return Picture(first, second, bool(rng.random() < 0.5))
+            return Drawing(first, second, bool(rng.random() < 0.5))
 
 
-def _draw_things(rng: np.random.Generator) -> Things:
+def _random_shapes(rng: np.random.Generator) -> Shapes:
     number = int(rng.choice([1, 2, 3], p=[0.5, 0.3, 0.2]))
     colours, sizes = list(COLOURS), list(SIZES)
-    return Things(
+    return Shapes(
         number, sizes[rng.integers(len(sizes))], colours[rng.integers(len(colours))], SHAPES[rng.integers(len(SHAPES))]
     )
 
 
-def paint(picture: Picture, rng: np.random.Generator) -> np.ndarray:
-    """Paint a picture: RGB, uint8 (SIDE, SIDE, 3)."""
+def paint(drawing: Drawing, rng: np.random.Generator) -> np.ndarray:
+    """Paint a drawing: RGB, uint8 (SIDE, SIDE, 3)."""
     canvas = _ground(rng)
-    for things, side in ((picture.first, 0.25), (picture.second, 0.75)):
-        radius = SIZES[things.size]
+    for shapes, side in ((drawing.first, 0.25), (drawing.second, 0.75)):
+        radius = SIZES[shapes.size]
         spacing = 2 * radius + rng.uniform(5, 9)
-        free = SIDE / 2 - radius - 4 - spacing * (things.number - 1) / 2  # room to move along the line they stand in
+        free = SIDE / 2 - radius - 4 - spacing * (shapes.number - 1) / 2  # room to move along the line they stand in
         middle = SIDE / 2 + rng.uniform(-free, free)
-        for place in range(things.number):
-            along = middle + spacing * (place - (things.number - 1) / 2)
+        for place in range(shapes.number):
+            along = middle + spacing * (place - (shapes.number - 1) / 2)
             across = SIDE * side + rng.uniform(-1, 1) * (SIDE / 4 - radius - 4) * 0.6
-            centre = (across, along) if picture.beside else (along, across)
-            _paint_one(canvas, things, np.array(centre), radius * rng.uniform(0.93, 1.07), rng)
+            centre = (across, along) if drawing.beside else (along, across)
+            _paint_one(canvas, shapes, np.array(centre), radius * rng.uniform(0.93, 1.07), rng)
     small = cv2.resize(canvas, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     noisy = small + rng.normal(0, 3, small.shape)
     return np.clip(noisy, 0, 255).astype(np.uint8)
@@ -97,11 +97,11 @@ def _ground(rng: np.random.Generator) -> np.ndarray:
     return (colour + cv2.resize(blotches, whole, interpolation=cv2.INTER_CUBIC)).astype(np.float32)
 
 
-def _paint_one(canvas: np.ndarray, things: Things, centre: np.ndarray, radius: float, rng: np.random.Generator) -> None:
+def _paint_one(canvas: np.ndarray, shapes: Shapes, centre: np.ndarray, radius: float, rng: np.random.Generator) -> None:
     turn = rng.uniform(-0.25, 0.25)
-    corners = _outline(things.shape) @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    corners = _outline(shapes.shape) @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     points = np.round((centre + radius * corners) * _FINE).astype(np.int32)
-    colour = np.array(COLOURS[things.colour]) * rng.uniform(0.88, 1.04) + rng.uniform(-8, 8, 3)
+    colour = np.array(COLOURS[shapes.colour]) * rng.uniform(0.88, 1.04) + rng.uniform(-8, 8, 3)
     cv2.fillPoly(canvas, [points], colour.tolist())
     cv2.polylines(canvas, [points], True, (0.55 * colour).tolist(), thickness=3)
 

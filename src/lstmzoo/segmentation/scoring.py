@@ -1,0 +1,151 @@
+"""Scores of a model's masks of one video, and of a folder of masks that any method made."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from lstmzoo.errors import DataWarning, LstmzooError, unknown_choice
+from lstmzoo.io.atomic import making_folder, write_json
+from lstmzoo.io.stamp import stamp
+from lstmzoo.io.terminal import print_plain, wide_console
+from lstmzoo.io.wording import listed
+from lstmzoo.models.outputs import check_finite
+from lstmzoo.segmentation.data import VOID
+from lstmzoo.segmentation.data.inspection import LEAST_MASKS
+from lstmzoo.segmentation.data.lists import default_split
+from lstmzoo.segmentation.metrics import PROTOCOLS, evaluate, score_sequence
+from lstmzoo.segmentation.models import label_map, object_ids, resize_frame, segment_video
+from lstmzoo.segmentation.results import VideoScore, find_example
+from lstmzoo.segmentation.tables import scores_table, write_official_tables
+
+
+def score_video(
+    model: Any,
+    item: dict[str, Any],
+    size: tuple[int, int],
+    *,
+    semi_supervised: bool,
+    full_size: bool,
+    flip: bool = False,
+    examples: bool = False,
+    check: bool = False,
+) -> VideoScore | None:
+    """Segment a whole video and score it.
+
+    Args:
+        model: a segmentation model in evaluation mode.
+        item: of a `MaskFolder`.
+        size: (H, W) of the frames that the model sees.
+        semi_supervised: give the first mask that shows an object, and follow its objects.
+        full_size: score at the size of the files rather than at that of the model.
+        flip: average with the prediction for the mirrored video.
+        examples: keep the worst and the best frame.
+        check: refuse outputs that are not finite.
+
+    Returns:
+        The scores; None where there are too few masks from the first object on.
+
+    Raises:
+        DataError: the model's outputs are not finite.
+    """
+    video, truth, annotated = item["video"], item["masks"], item["annotated"]
+    if not full_size:
+        truth = F.interpolate(truth.unsqueeze(1), size, mode="nearest-exact").squeeze(1)
+    begin, first_mask = 0, None
+    if semi_supervised:
+        shown = annotated & ((truth > 0) & (truth < VOID)).flatten(1).any(1)
+        begin = int(shown.int().argmax())
+        scorable = bool(shown.any()) and annotated[begin:].sum() >= LEAST_MASKS
+        if not full_size and not (scorable and _same_objects(truth[begin], item["masks"][begin])):
+            options = {"semi_supervised": True, "flip": flip, "examples": examples, "check": check}
+            return score_video(model, item, size, full_size=True, **options)  # some are too small for the model's size
+        if not scorable:
+            return None
+        first_mask = truth[begin]
+    ids = [1] if first_mask is None else object_ids(first_mask)
+    frames = (frame if full_size else resize_frame(frame, size) for frame in video[begin:])
+    predictions = []
+    for probabilities in segment_video(model, frames, size, first_mask, flip):
+        if check:
+            check_finite(probabilities, model, item["name"])
+        predictions.append(label_map(probabilities, ids).cpu().numpy())
+    scored = [t for t in range(begin, len(video)) if annotated[t]]
+    predicted = np.stack(predictions)[[t - begin for t in scored]]
+    true = truth[scored].cpu().numpy()
+    if not semi_supervised:
+        true = np.where(true == VOID, true, true > 0).astype(np.uint8)
+    elif not item["official"]:
+        true = _leave_out_late(true, ids, item["name"])
+    scores = score_sequence(
+        predicted,
+        true,
+        protocol="semi-supervised" if semi_supervised else "unsupervised",
+        binary=not semi_supervised,
+        name=item["name"],
+        frames=[str(t) for t in scored],
+        official=item["official"],
+    )
+    example = find_example(scores, scored, video, predicted, true) if examples and len(scores.j) else None
+    return VideoScore(int(item["index"]), scores, example)
+
+
+def score_folder(
+    results: Path,
+    data: dict[str, Any],
+    split: str | None,
+    protocol: str,
+    stability: bool,
+    workers: int | None,
+    folder: Path,
+) -> None:
+    """Score a folder of masks against a data set; see `SegmentationTask.score`."""
+    if protocol not in PROTOCOLS:
+        raise LstmzooError(unknown_choice("protocol", protocol, PROTOCOLS))
+    root, chosen = Path(data["root"]), split or default_split(Path(data["root"]))
+    with making_folder(folder):  # shows before the work is done whether its outcome can be written
+        scores = evaluate(
+            results,
+            root,
+            split=chosen,
+            year=data["year"],
+            resolution=data["resolution"],
+            protocol=protocol,
+            binary=data["binary"] or None,  # the lists of 2016 say so themselves
+            stability=stability,
+            workers=workers,
+            progress=sys.stderr.isatty(),
+        )
+    if split is None and chosen == "all":
+        print_plain(f"There are no lists in {root / 'ImageSets'}: all sequences are scored")
+    console = wide_console()
+    console.print(f"{results} on {root}, {chosen}, {protocol}", soft_wrap=True)
+    console.print(scores_table(scores))
+    files = [*write_official_tables(scores, folder, chosen), folder / "metrics.json"]
+    measured = {"results": str(results), "root": str(root), "split": chosen, **stamp()}
+    write_json(files[-1], {"protocol": protocol, "split": chosen, **scores.as_dict(), "measured": measured})
+    print_plain(f"Written to {folder}: {', '.join(path.name for path in files)}")
+
+
+def _same_objects(small: Tensor, large: Tensor) -> bool:
+    """Whether two masks of one frame show the same objects."""
+    return set(small.unique().tolist()) | {0, VOID} == set(large.unique().tolist()) | {0, VOID}
+
+
+def _leave_out_late(truth: np.ndarray, ids: list[int], name: str) -> np.ndarray:
+    """Remove objects that the first mask does not show from masks (N, H, W), and warn of it."""
+    late = sorted(set(np.unique(truth).tolist()) - {0, VOID, *ids})
+    if late:
+        warnings.warn(
+            f"{name}: the first mask, which is all that the model is given, does not show the objects {listed(late)}; "
+            "they are not scored",
+            DataWarning,
+            stacklevel=2,
+        )
+    return np.where(np.isin(truth, late), 0, truth)

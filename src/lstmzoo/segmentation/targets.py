@@ -1,0 +1,54 @@
+"""What a model should predict for training clips: objects drawn from their masks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lstmzoo.segmentation.data import VOID
+
+
+class Targets(NamedTuple):
+    """What should be predicted for a batch of clips.
+
+    Attributes:
+        objects: (B, T, K, H, W) in 0..1, the mask of every object; of clips with fewer than K some are always empty,
+            which costs nothing and teaches nothing (see `SegmentGuided`).
+        valid: (B, T, H, W) bool, pixels that are annotated.
+        known: (B, T) bool, frames whose true masks are shown to the next frame in place of the model's own.
+    """
+
+    objects: Tensor
+    valid: Tensor
+    known: Tensor
+
+
+def draw_targets(ids: Tensor, max_objects: int | None, teacher: float) -> Targets:
+    """Draw the targets of a batch of clips.
+
+    Args:
+        ids: numbers of the objects, uint8 (B, T, H, W).
+        max_objects: most objects of a clip, from those of its first frame; None: all objects as one, the foreground.
+        teacher: share of the frames whose true masks are shown to the next frame.
+    """
+    valid = ids != VOID
+    if max_objects is None:
+        objects = (valid & (ids > 0)).unsqueeze(2)
+    else:
+        chosen = choose_objects(ids[:, 0], max_objects).to(ids.device)  # (B, K)
+        objects = ids.unsqueeze(2) == chosen[:, None, :, None, None]
+    known = torch.rand(ids.shape[:2]).to(ids.device) < teacher
+    return Targets(objects.float(), valid, known & valid.flatten(2).any(2))
+
+
+def choose_objects(first: Tensor, most: int) -> Tensor:
+    """Draw numbers (B, K) of objects in the first masks (B, H, W), up to so many each; -1 where there are fewer."""
+    chosen = []
+    for mask in first:
+        present = [number for number in mask.unique().tolist() if number not in (0, VOID)]
+        order = torch.randperm(len(present))[:most]
+        chosen.append([present[place] for place in order.tolist()])
+    width = max(1, *map(len, chosen))
+    return torch.tensor([numbers + [-1] * (width - len(numbers)) for numbers in chosen], dtype=torch.int16)
