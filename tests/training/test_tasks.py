@@ -23,7 +23,7 @@ from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.training.base import step_seed
 from lstmzoo.training.run_log import RunLog, read_rows, summary
 from lstmzoo.training.sampler import EpochSampler
-from lstmzoo.training.schedule import Constant, Cosine, OneCycle, Step, Training, learning_rate
+from lstmzoo.training.schedule import Constant, Cosine, OneCycle, Schedule, Step, Training, learning_rate
 from tiny_runs import write_tiny_kth
 
 
@@ -61,7 +61,10 @@ def test_order_differs_by_epoch_and_by_seed() -> None:
 
 def test_learning_rate_follows_its_equation() -> None:
     training = Training(total=110, warmup=10, per_epoch=10)
-    rate: Callable[..., float] = lambda step, schedule=Cosine(): learning_rate(step, 2.0, schedule, training)  # noqa: E731
+
+    def rate(step: int, schedule: Schedule | None = None) -> float:
+        return learning_rate(step, 2.0, schedule or Cosine(), training)
+
     assert [rate(step) for step in (0, 4, 9)] == pytest.approx([0.2, 1.0, 2.0])
     assert rate(10) == pytest.approx(2.0)
     assert rate(60) == pytest.approx(1.0)
@@ -98,6 +101,7 @@ def test_run_log_merges_epochs_and_goes_on(tmp_path: Path) -> None:
     lines: list[str] = []
     log = RunLog(tmp_path, lines.append)
     log.max_epochs = 3
+    log.shown = RecognitionTask.shown
     log.log_metrics({"epoch": 0, "val/accuracy": 0.5, "val/loss": 1.5}, step=2)
     log.log_metrics({"epoch": 0, "train/loss": 1.25, "lr": 0.002, "seconds": 3.0, "data_wait": 0.01}, step=2)
     log.log_metrics({"train/loss_step": 9.0}, step=3)
@@ -112,7 +116,7 @@ def test_run_log_merges_epochs_and_goes_on(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "metrics.csv")[0]["val/loss"] == 1.5
     assert lines == ["epoch 1/3   loss 1.250   val loss 1.500   val accuracy 50.0%   3.0 s (1.0% waiting for data)"]
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]
-    assert summary({"epoch": 4, "train/loss": 1}, max_epochs=-1) == "epoch 5   loss 1.000"
+    assert summary({"epoch": 4, "train/loss": 1}, max_epochs=-1, shown={}) == "epoch 5   loss 1.000"
 
 
 simulate_missing = SimulatedKTH.simulate_missing

@@ -53,7 +53,7 @@ def fit(task: BaseTask, data: Any) -> dict[str, Tensor]:
 
 def recognition(window: int | None, model: str = "action_rnn", **changes: Any) -> RecognitionTask:
     torch.manual_seed(0)
-    task = RecognitionTask(model, {**SMALL, **changes}, tbptt_window=window, **COMMON)
+    task = RecognitionTask(model, {**SMALL, **changes}, tbptt_window=window, label_smoothing=0.0, **COMMON)
     task.use(torch.optim.AdamW, Constant())
     return task
 

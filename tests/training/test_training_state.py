@@ -68,7 +68,7 @@ nan = float("nan")
 DAMAGES: dict[str, list[Any]] = {
     "optimizer_states": ["x", None, [], [5], [{}], MISSING],
     "optimizer_states/0/param_groups": [[], None, [5], [{}], "x"],
-    "optimizer_states/0/state": [[], None, 5, {}, {0: 5}],
+    "optimizer_states/0/state": [[], None, 5, {0: 5}],
     "optimizer_states/0/state/*/exp_avg": [torch.full((2,), nan), torch.full((2,), torch.inf)],
     "loops": [{}, [], None, "x", MISSING],
     "loops/fit_loop": [{}, None, []],
@@ -109,6 +109,7 @@ def test_a_run_goes_on_from_its_best_where_the_state_of_the_last_is_damaged(run:
 
 UNFIT: dict[str, list[Any]] = {
     "optimizer_states/0/param_groups/0/params": [[0]],
+    "optimizer_states/0/state": [{}],
     "optimizer_states/0/state/*/exp_avg": [torch.zeros(3), MISSING],
     "optimizer_states/0/state/*/step": ["x", torch.zeros(3)],
     "loops/fit_loop/epoch_loop.automatic_optimization.optim_progress": [5, MISSING],
@@ -151,7 +152,11 @@ def test_options_of_the_optimizer_are_those_of_the_run(run: Path, base: Checkpoi
 def test_moments_that_are_not_finite_are_never_saved(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    usual = torch.optim.AdamW.step
+
     def step(self: Any, closure: Any = None) -> Any:
+        if closure is None:
+            return usual(self)
         loss = closure()
         for parameter in self.param_groups[0]["params"]:
             self.state[parameter]["exp_avg_sq"].fill_(torch.inf)  # no weight moves any more

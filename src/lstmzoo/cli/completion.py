@@ -67,15 +67,16 @@ def words_by_command() -> dict[str, list[str]]:
     from lstmzoo.cli.catalogue import KINDS
     from lstmzoo.cli.data import ACTIONS, names_with
     from lstmzoo.cli.use import EvalOptions, InspectSplitOptions, PredictOptions
-    from lstmzoo.registry import tasks
+    from lstmzoo.registry import datasets, tasks
     from lstmzoo.settings import settings_of
 
     kinds = [tasks.get(name).target for name in tasks.names()]
     predicting: list[type] = [PredictOptions, *(kind.predictor() for kind in kinds)]
     inspecting: list[type] = [InspectSplitOptions, *(kind.inspector() for kind in kinds)]
+    data = [*(f"data={name}" for name in datasets.names()), "data.root="]
     found = {
         "train": _training(),
-        "eval": [*(f"{key}=" for key in settings_of(EvalOptions)), "results="],
+        "eval": [*(f"{key}=" for key in settings_of(EvalOptions)), "results=", *data],
         "predict": sorted({f"{key}=" for one in predicting for key in settings_of(one)}),
         "inspect": sorted({f"{key}=" for one in inspecting for key in settings_of(one)}),
         "data": [*ACTIONS, *sorted({name for action in ACTIONS for name in names_with(action)}), "root="],

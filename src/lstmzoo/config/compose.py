@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lstmzoo.config.choices import check_together, complete_choices
 from lstmzoo.config.groups import config_dir, groups, store_registered
 from lstmzoo.config.keys import OPEN, all_keys, check_key, check_type
+from lstmzoo.config.options import written
 from lstmzoo.config.overrides import SEARCHPATH, parse
 from lstmzoo.errors import LstmzooError, unknown_choice
 
@@ -168,8 +169,8 @@ def _hydra_compose(config_name: str, overrides: Sequence[Override]) -> DictConfi
         if override.key_or_group in choices and not override.is_delete():
             valid = choices[override.key_or_group]
             choice = override.value()
-            if choice is not None and choice not in valid:
-                raise LstmzooError(unknown_choice(override.key_or_group, choice, valid))
+            if choice not in valid:
+                raise LstmzooError(unknown_choice(override.key_or_group, written(choice), valid))
     try:
         with initialize_config_dir(str(config_dir()), version_base=VERSION_BASE, job_name=config_name):
             return hydra_compose(config_name, [str(override.input_line) for override in overrides])

@@ -42,6 +42,9 @@ from lstmzoo.training.run_log import RunLog
 from lstmzoo.training.schedule import Schedule, Training
 from lstmzoo.training.training_state import Restoring
 
+SETTINGS = {"callbacks": ("patience", "progress")}
+"""Keys that are no classes to make, by group."""
+
 
 def to_dict(config: DictConfig) -> dict[str, Any]:
     """Return a configuration as plain dictionaries, lists, numbers and strings."""
@@ -95,8 +98,8 @@ def build_schedule(config: DictConfig) -> Any:
             kind(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1), **options)
             return partial(kind, **options)
         schedule: Schedule = kind(**options)
-        for step in range(21):
-            if not math.isfinite(share := schedule(step, Training(total=20, warmup=2, per_epoch=5))) or share < 0:
+        for step in range(0, 1000, 5):
+            if not 0 <= (share := schedule(step, Training(total=1000, warmup=10, per_epoch=5))) < math.inf:
                 raise ValueError(f"its share of the learning rate would be {share}")
         return schedule
 
@@ -136,8 +139,8 @@ def build_trainer(
         callbacks.append(RichProgressBar(leave=False))
     echo = None if config.callbacks.progress == "none" else _print_line
     log = RunLog(folder, echo, resumed, task.shown or {task.monitor[0]: ".4f"})
-    loggers: list[Logger] = [log, *_instances("logger", config.logger, save_dir=folder)]
-    callbacks += _instances("callbacks", config.callbacks)
+    loggers: list[Logger] = [log, *_instances("logger", config.logger, Logger, save_dir=folder)]
+    callbacks += _instances("callbacks", config.callbacks, Callback)
     ours: dict[str, Any] = {
         "callbacks": callbacks,
         "logger": loggers,
@@ -232,13 +235,13 @@ def _print_line(text: str) -> None:
     )  # above the bar, where there is one
 
 
-def _instances(group: str, config: DictConfig, **unset: Any) -> list[Any]:
+def _instances(group: str, config: DictConfig, kind: type, **unset: Any) -> list[Any]:
     """Make what a group of the configuration names by ``_target_``; `unset` are values for what is null there."""
     made = []
     for key, value in config.items():
-        if not isinstance(value, DictConfig):
+        if value is None or key in SETTINGS.get(group, ()):
             continue
-        if "_target_" not in value:
+        if not isinstance(value, DictConfig) or "_target_" not in value:
             raise LstmzooError(f"{group}.{key!s} needs a _target_, the class to make, e.g. my_module.MyCallback")
         try:
             made.append(
@@ -246,4 +249,6 @@ def _instances(group: str, config: DictConfig, **unset: Any) -> list[Any]:
             )
         except Exception as error:  # whatever the class, or importing it, raises
             raise LstmzooError(f"{group}.{key!s} cannot be made of {value._target_}: {in_one_line(error)}") from error
+        if not isinstance(made[-1], kind):
+            raise LstmzooError(f"{group}.{key!s}._target_={value._target_} makes no {kind.__module__}.{kind.__name__}")
     return made

@@ -112,18 +112,23 @@ def take_named_class(group: str, stored: Any, origin: str, given: Collection[str
     Raises:
         CheckpointError: another class, or arguments that are no plain values.
     """
-    named = stored.get("_target_") if isinstance(stored, dict) else None
-    if f"{group}._target_" in given and isinstance(stored, dict):
-        return {key: value for key, value in stored.items() if f"{group}.{key}" not in given}
-    plain = isinstance(stored, dict) and all(
-        isinstance(key, str) and (value is None or type(value) in (bool, int, float, str))
-        for key, value in stored.items()
-        if f"{group}.{key}" not in given
-    )
-    if named not in CLASSES[group] or not plain or any("${" in str(value) for value in stored.values()):
+    left = {key: value for key, value in stored.items() if f"{group}.{key}" not in given} if _is_dict(stored) else {}
+    named = f"{group}._target_" in given or left.get("_target_") in CLASSES[group]
+    if not _is_dict(stored) or not named or not all(map(_is_argument, left.values())):
         raise CheckpointError(
             f"{origin} has {group}={brief(stored)}, which is not taken from a file: it is one of "
             f"{', '.join(CLASSES[group])}, with numbers as arguments. If it is right, give {group}._target_=... on the "
             "command line"
         )
-    return stored
+    return {"_target_": CLASSES[group][0], **left}
+
+
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(key, str) for key in value)
+
+
+def _is_argument(value: Any) -> bool:
+    """Whether this is a number, a text in which nothing is put in place of anything, null, or a list of them."""
+    if isinstance(value, list):
+        return all(not isinstance(one, list) and _is_argument(one) for one in value)
+    return value is None or (type(value) in (bool, int, float, str) and "${" not in str(value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -179,6 +180,7 @@ class BaseTask(LightningModule, TaskInterface):
         for name, total in self._totals.items():
             total = self.trainer.strategy.reduce(total, reduce_op="sum")
             self.log(f"train/{name}", total[0] / total[1], sync_dist=True)
+        self._step_plateaus()
         self._totals = {}
         lr = self.learning_rate(self.global_step - 1)
         self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"] if lr is None else lr, sync_dist=True)
@@ -203,6 +205,17 @@ class BaseTask(LightningModule, TaskInterface):
             raise LstmzooError("task.tbptt_window goes with scheduler=constant, cosine, step or one_cycle only")
         self.optimizer, self.schedule = optimizer, schedule
 
+    def _step_plateaus(self) -> None:
+        """Step schedulers that look at the validation; Lightning would, too, but after the epoch's checkpoint."""
+        name = self.monitor[0]
+        if (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1):
+            return
+        for config in self.trainer.lr_scheduler_configs:
+            if config.reduce_on_plateau:
+                if name not in self.trainer.callback_metrics:
+                    raise LstmzooError(f"scheduler=plateau goes by {name}, and nothing is validated; choose another")
+                config.scheduler.step(self.trainer.callback_metrics[name])
+
     def configure_optimizers(self) -> Any:
         options: dict[str, Any] = {"lr": self.lr, "weight_decay": self.weight_decay}
         if self.optimizer is torch.optim.AdamW:  # Lightning does not clip for a fused one in mixed precision
@@ -213,7 +226,8 @@ class BaseTask(LightningModule, TaskInterface):
         monitor, mode = self.monitor
         plateau = self.schedule.func is torch.optim.lr_scheduler.ReduceLROnPlateau
         scheduler = self.schedule(optimizer, **({"mode": mode} if plateau else {}))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": monitor}}
+        chosen = {"scheduler": scheduler, "monitor": monitor, "frequency": sys.maxsize if plateau else 1}
+        return {"optimizer": optimizer, "lr_scheduler": chosen}
 
     def configure_gradient_clipping(
         self,

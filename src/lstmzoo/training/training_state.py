@@ -52,8 +52,6 @@ def check_training_state(checkpoint: dict[str, Any], path: Path) -> None:
     parts["train_totals"] = _are_totals
     if wrong := [key for key, sound in parts.items() if not sound(checkpoint.get(key, {}))]:
         raise CheckpointError(f"{path} has {wrong[0]}={brief(checkpoint[wrong[0]])}, which is no state of a training")
-    if checkpoint["global_step"] and not all(one["state"] for one in checkpoint["optimizer_states"]):
-        raise CheckpointError(f"{path} holds no moments of its optimizer, which a training that goes on needs")
     if not all(_finite(tensor) for tensor in _tensors(checkpoint["optimizer_states"])):
         raise CheckpointError(f"{path}: what its optimizer holds is not finite (nan or infinity)")
 
@@ -61,7 +59,8 @@ def check_training_state(checkpoint: dict[str, Any], path: Path) -> None:
 class Restoring(_CheckpointConnector):
     """Puts back what a checkpoint holds, or raises one message; Lightning and torch raise whatever they come across.
 
-    The moments of the optimizer come from the checkpoint; its options are those that this run is set to.
+    The moments of the optimizer come from the checkpoint; its options are those that this run is set to, but for the
+    learning rate where a scheduler of torch has set it.
     """
 
     def _restore_modules_and_callbacks(self, checkpoint_path: Any = None, weights_only: Any = None) -> None:
@@ -78,15 +77,35 @@ class Restoring(_CheckpointConnector):
 
     def restore_optimizers(self) -> None:
         groups = [group for optimizer in self.trainer.optimizers for group in optimizer.param_groups]
-        options = [{key: value for key, value in group.items() if key != "params"} for group in groups]
+        kept = {"params"} | ({"lr", "initial_lr"} if self.trainer.lr_scheduler_configs else set())
+        options = [{key: value for key, value in group.items() if key not in kept} for group in groups]
         super().restore_optimizers()
         groups = [group for optimizer in self.trainer.optimizers for group in optimizer.param_groups]
         for group, own in zip(groups, options, strict=True):
             group.update(own)
+            if not (isinstance(group["lr"], float | int) and 0 <= group["lr"] < math.inf):
+                raise ValueError(f"its learning rate is {brief(group['lr'])}")
         for optimizer in self.trainer.optimizers:
-            for parameter, moments in optimizer.state.items():
-                if not _are_moments(moments, parameter):
-                    raise ValueError("the optimizer's moments do not fit the weights")
+            self._check_moments(optimizer)
+
+    def restore_lr_schedulers(self) -> None:
+        states = self._loaded_checkpoint["lr_schedulers"] if self._loaded_checkpoint else []
+        for config, state in zip(self.trainer.lr_scheduler_configs, states, strict=bool(self._loaded_checkpoint)):
+            if not _are_alike(state, config.scheduler.state_dict()):
+                raise ValueError("the state of its scheduler is that of another one")
+        super().restore_lr_schedulers()
+
+    def _check_moments(self, optimizer: torch.optim.Optimizer) -> None:
+        """What is kept of each weight must be of the form that a new optimizer gives it in its first step."""
+        make: Any = self.trainer.lightning_module.optimizer
+        trained = [one for group in optimizer.param_groups for one in group["params"] if one.requires_grad]
+        for parameter in [one for one in trained if one in optimizer.state] or trained[:1]:
+            probe = torch.nn.Parameter(torch.zeros_like(parameter))
+            probe.grad = torch.zeros_like(probe)
+            new = make([probe], lr=0.0, weight_decay=0.0)
+            new.step()
+            if not _are_moments(optimizer.state.get(parameter, {}), new.state.get(probe, {})):
+                raise ValueError("the optimizer's moments do not fit the weights")
 
     @contextmanager
     def _one_message(self, path: Any) -> Iterator[None]:
@@ -162,13 +181,26 @@ def _is_optimizer(value: Any) -> bool:
     )
 
 
-def _are_moments(moments: dict[str, Any], parameter: Tensor) -> bool:
-    """Whether this is what AdamW keeps of a parameter."""
-    step, *means = (moments.get(key) for key in ("step", "exp_avg", "exp_avg_sq"))
+def _are_moments(moments: dict[str, Any], like: dict[str, Any]) -> bool:
+    """Whether what is kept of a parameter has the form of what a new optimizer keeps of it."""
+    return moments.keys() == like.keys() and all(
+        isinstance(moments[key], Tensor) and moments[key].shape == one.shape
+        if isinstance(one, Tensor)
+        else type(moments[key]) is type(one)
+        for key, one in like.items()
+    )
+
+
+def _are_alike(state: Any, like: dict[str, Any]) -> bool:
+    """Whether the state of a scheduler has the keys of another, with values of their kinds."""
+    number = (bool, int, float, type(None))
     return (
-        isinstance(step, Tensor)
-        and step.numel() == 1
-        and all(isinstance(one, Tensor) and one.shape == parameter.shape for one in means)
+        isinstance(state, dict)
+        and state.keys() == like.keys()
+        and all(
+            type(state[key]) is type(one) or (type(state[key]) in number and type(one) in number)
+            for key, one in like.items()
+        )
     )
 
 
