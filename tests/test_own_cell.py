@@ -39,6 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
+@pytest.mark.slow
 def test_train_and_eval_by_place(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = tiny_runs.settings(tiny_runs.write_tiny_kth(tmp_path / "kth"))
     arguments = ("train", *settings, "trainer.max_epochs=1", "model.cell=my_lab.cells_of_mine:slow")

@@ -66,6 +66,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
 def test_two_processes_end_together(tmp_path: Path) -> None:
     """One that ends alone leaves the other waiting for ever (https://github.com/Lightning-AI/pytorch-lightning/issues/20806)."""
