@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lstmzoo.actions.data.clip_dataset import Range
+from lstmzoo.actions.data.segments import Range
 from lstmzoo.errors import DataError, unknown_choice
 from lstmzoo.io.video import is_video
 from lstmzoo.io.wording import listed

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.actions.data.clip_dataset import ClipDataset, LabelledVideo
+from lstmzoo.actions.data.clip_dataset import ClipDataset
 from lstmzoo.actions.data.labelled_videos import Lists
+from lstmzoo.actions.data.segments import LabelledVideo
 from lstmzoo.actions.data.video_division import Grouping, Kind, divide
 from lstmzoo.actions.data.video_folder_report import VideoFolderReport, report_on_folder
 from lstmzoo.actions.data.video_groups import ALONE, Scope
