@@ -13,7 +13,7 @@ BELOW_TASKS = {"errors", "version", "registry", "settings", "nn", "io", "models"
 # What each layer may import of the package besides itself, and which heavy packages it may import.
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
-    "discovery": set(),
+    "discovery": {"errors"},
     "settings": set(),
     "version": set(),
     "registry": {"errors", "discovery"},
@@ -32,7 +32,7 @@ LAYERS: dict[str, set[str]] = {
     "config": {"errors", "registry", "settings", "training"},
     "runs": {*BELOW_TASKS, "config"},
     "conformance": {*BELOW_TASKS, "config"},
-    "cli": {*BELOW_TASKS, "config", "runs", "conformance", "bench"},
+    "cli": {*BELOW_TASKS, "discovery", "config", "runs", "conformance", "bench"},
 }
 HEAVY: dict[str, set[str]] = {
     "lightning": {"training", "actions", "captioning", "segmentation", "runs"},

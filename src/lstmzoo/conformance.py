@@ -13,12 +13,13 @@ from typing import Any
 import torch
 
 from lstmzoo import nn
-from lstmzoo.config.compose import is_model_of
+from lstmzoo.config.choices import is_model_of
 from lstmzoo.models.checkpoint import load, save_contract
 from lstmzoo.registry import Entry, datasets, models, tasks
 from lstmzoo.settings import MISSING, Setting, accepts, schema_of
-from lstmzoo.training.base import BaseTask, Config
+from lstmzoo.training.base import BaseTask
 from lstmzoo.training.groups import GROUPS
+from lstmzoo.training.interface import Config
 
 Check = Callable[[], None]
 

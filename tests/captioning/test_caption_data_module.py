@@ -11,7 +11,8 @@ from lightning.pytorch import Trainer
 from tiny_captions import WORDS, write_captions
 
 from lstmzoo.captioning.data import Captions, Vocabulary
-from lstmzoo.captioning.data.captions_simulated import CAPTIONS_FILE, SimulatedCaptions, contents, simulate_captions
+from lstmzoo.captioning.data.captions_simulated import SimulatedCaptions
+from lstmzoo.captioning.data.captions_simulator import CAPTIONS_FILE, contents, simulate_captions
 from lstmzoo.captioning.datamodule import CaptionDataModule
 from lstmzoo.captioning.task import CaptioningTask
 from lstmzoo.cli import main

@@ -16,6 +16,7 @@ from lstmzoo.captioning.models.base import BOS, EOS, UNK
 from lstmzoo.captioning.models.decode import Decoding, Sentence, _draw, decode, sample
 from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.errors import LstmzooError
+from lstmzoo.models.recurrent_layers import has_memory
 
 FREE: dict[str, Any] = {"no_repeat": False, "allow_unknown": True}
 
@@ -217,18 +218,20 @@ def test_a_sentence_is_replayed_with_attention_and_gates(name: str) -> None:
     model, picture = tiny_model(name), features(1)
     model.words = list("pbeuwxyz")
     sentence = decode(model, picture, Decoding(num_beams=3))[0][0]
-    spoken = trace_caption(model, picture, sentence)
-    said_steps = [step for step in spoken.steps if step != "(image)"]
-    assert said_steps == [*(model.words[word] for word in sentence.words), *(["."] if sentence.finished else [])]
-    own = spoken.probabilities[-len(said_steps) :]
+    trace = trace_caption(model, picture, sentence)
+    words = [step for step in trace.steps if step != "(image)"]
+    assert words == [*(model.words[word] for word in sentence.words), *(["."] if sentence.finished else [])]
+    own = trace.probabilities[-len(words) :]
     torch.testing.assert_close(torch.tensor(own).log(), torch.tensor(sentence.log_probs).double())
-    if name != "caption_nic":
-        assert spoken.attention is not None
-        total = spoken.attention.sum(1) + (spoken.sentinel if spoken.sentinel is not None else 0)
-        torch.testing.assert_close(torch.tensor(total), torch.ones(len(said_steps)).to(torch.tensor(total)))
-    if name != "caption_markov":
-        assert all(len(layer) == len(spoken.steps) for layer in spoken.trace.gates["f"])
-    assert (spoken.sentinel is not None) == (name == "caption_adaptive")
+    _, _, attention = model.step(model.start(picture), torch.tensor([BOS]))
+    assert (trace.attention is None) == (attention is None)
+    if attention is not None:
+        total = trace.attention.sum(1) + (trace.sentinel if trace.sentinel is not None else 0)
+        torch.testing.assert_close(torch.tensor(total), torch.ones(len(words)).to(torch.tensor(total)))
+        assert (trace.sentinel is not None) == (attention.shape[1] == picture.shape[1] + 1)
+    assert (trace.trace is not None) == has_memory(model)
+    if has_memory(model):
+        assert all(len(layer) == len(trace.steps) for layer in trace.trace.gates["f"])
 
 
 @pytest.mark.parametrize(

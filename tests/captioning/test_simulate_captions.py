@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lstmzoo.captioning.data.captions_simulated import CAPTIONS_FILE, exact_match, simulate_captions, true_captions
+from lstmzoo.captioning.data.captions_simulator import CAPTIONS_FILE, exact_match, simulate_captions, true_captions
 from lstmzoo.data import Captions
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.synthetic.sentences import sentence, true_sentences

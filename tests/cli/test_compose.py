@@ -1,4 +1,4 @@
-"""Configurations: every file composes and builds; every mistake gets a message that names the remedy."""
+"""Configurations: every choice composes and builds; every mistake gets a message that names the remedy."""
 
 from __future__ import annotations
 
@@ -8,72 +8,69 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.cli import build, main
-from lstmzoo.config.compose import compose, override_stored, parse
+from lstmzoo.cli import main
+from lstmzoo.config.compose import compose, override_stored
 from lstmzoo.config.groups import config_dir, groups
+from lstmzoo.config.overrides import parse
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models import list_models
+from lstmzoo.registry import tasks
+from lstmzoo.runs import build
 from lstmzoo.runs.folder import read_config
 from lstmzoo.runs.sweep import compose_sweep
 from lstmzoo.training.callbacks import Timing
 
 CHOICES = [(group, choice) for group, choices in groups().items() for choice in choices]
-CLASSES = ["hop", "skip", "jump"]
-VOCABULARY = {"specials": ["<pad>", "<bos>", "<eos>", "<unk>"], "words": ["dog", "runs"]}
-ABOUT_SEGMENTATION = {"segmentation", "davis", "davis_simulated", "mask_folder", *list_models("segment_*")}
-ABOUT_CAPTIONS = {"captioning", "captions", "captions_simulated", "flickr8k", *list_models()} - (
-    set(list_models("action*")) | ABOUT_SEGMENTATION
-)
-LABELS = {"recognition": CLASSES, "captioning": VOCABULARY, "segmentation": []}
+NEW_PACKAGES = {"mlflow", "tensorboard", "wandb"}
+"""Loggers of packages that need not be here."""
 
 
 def train_config(*overrides: str) -> DictConfig:
     """The configuration of training, with a data root where one must be given."""
-    needs_root = any(override.endswith(("_folder", "data=captions")) for override in overrides)
-    return compose("train", [*overrides, "data.root=somewhere"] if needs_root else list(overrides))
-
-
-def base_of(group: str, choice: str) -> list[str]:
-    """The experiment that a choice of one group goes with."""
-    if group != "experiment" and choice in ABOUT_SEGMENTATION:
-        return ["experiment=segment_recurrent"]
-    file = config_dir() / "experiment" / f"{choice}.yaml"
-    captions = "captions" in file.read_text() if group == "experiment" else choice in ABOUT_CAPTIONS
-    start = (
-        ["task.start_from=null", "task.objective=cross_entropy", "task.encoder_lr=1e-3"]
-        if choice == "captions_scst"
-        else []
-    )
-    return [*(["experiment=captions_nic"] if captions and group != "experiment" else []), *start]
+    config = compose("train", list(overrides), complete=False)
+    missing = OmegaConf.missing_keys(config)
+    return compose("train", [*overrides, *(f"{key}=somewhere" for key in missing)])
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes_and_builds(group: str, choice: str, tmp_path: Path) -> None:
-    settings = ["trainer.accelerator=cpu", "trainer.precision=32-true", *base_of(group, choice)]
-    config = train_config(f"{group}={choice}", *settings)
-    task = build.build_task(config, LABELS[config.task.name])
-    sizes = {key: task.model.model_args.get(key) for key in ("num_classes", "vocab_size")}
-    assert sizes == {
-        "num_classes": 3 if config.task.name == "recognition" else None,
-        "vocab_size": 6 if config.task.name == "captioning" else None,
-    }
-    assert build.build_datamodule(config, simulate=True).source == config.data.name
-    trainer = build.build_trainer(config, tmp_path, task, has_validation=True, results=Timing())
-    assert trainer.max_epochs == config.trainer.max_epochs
+    more = ["task.start_from=null"] if choice == "captions_scst" else []
+    config = train_config(f"{group}={choice}", "trainer.accelerator=cpu", "trainer.precision=32-true", *more)
+    assert group == "experiment" or config[group].get("name", choice) == choice
+    if choice == "captions_scst":
+        config.task.objective = "cross_entropy"
+    if "encoder_lr" in config.task:
+        config.task.encoder_lr = 1e-3  # else a small encoder is refused, which nothing has trained
+    target = tasks.get(config.task.name).target
+    task = build.build_task(config, target.dummy_labels)
+    assert type(task) is target
+    assert task.model.model_name == config.model.name
+    data = target.open_data(build.to_dict(config), simulate=True)
+    assert type(data) is target.data_module
+    if choice not in NEW_PACKAGES:
+        trainer = build.build_trainer(config, tmp_path, task, has_validation=True, results=Timing())
+        assert trainer.max_epochs == config.trainer.max_epochs
 
 
-def test_every_main_config_composes() -> None:
-    required = {"eval": ["ckpt_path=x"]}
-    for path in config_dir().glob("*.yaml"):
-        if path.stem in ("train", "eval"):
-            assert compose(path.stem, required.get(path.stem, []))
+@pytest.mark.parametrize("name", tasks.names())
+def test_a_task_alone_is_enough(name: str) -> None:
+    """Model, data and run folder follow; a model or data set of another task than the default one brings its task."""
+    config, target = train_config(f"task={name}"), tasks.get(name).target
+    assert (config.model.name, config.data.name) == (target.default_model, target.default_data)
+    by_data = train_config(f"data={target.default_data}")
+    by_model = train_config(f"model={target.default_model}")
+    assert by_data.task.name == by_model.task.name == name
 
 
-def test_no_config_names_code_to_run() -> None:
-    assert not [path for path in config_dir().rglob("*.yaml") if "_target_" in path.read_text(encoding="utf-8")]
+def test_model_data_and_task_go_together() -> None:
+    for overrides, said in [
+        (["task=captioning", "data=davis", "data.root=x"], "data=davis.*task=segmentation.*task=captioning.*flickr8k"),
+        (["task=captioning", "model=segment_guided"], "model=segment_guided.*task=captioning.*caption_nic"),
+    ]:
+        with pytest.raises(LstmzooError, match=said):
+            compose("train", overrides)
 
 
-def test_every_key_is_explained_where_it_is_set() -> None:
+def test_every_file_says_what_it_is() -> None:
     for path in config_dir().rglob("*.yaml"):
         assert path.read_text(encoding="utf-8").lstrip().startswith("#"), f"{path} does not say what it is"
 
@@ -88,20 +85,20 @@ def test_command_line_choice_wins_over_the_experiment() -> None:
     [
         ("model.hiden_size=3", ["model.hidden_size", "Valid in 'model'", "num_layers"]),
         ("hidden_size=3", ["did you mean model.hidden_size", "Valid at the top", "seed", "experiment"]),
-        ("modle=action_rnn", ["unknown key 'modle'", "model"]),
-        ("model.cell.size=3", ["unknown key 'model.cell.size'", "Valid in 'model'"]),
-        ("model=foo", ["unknown model 'foo'", "action_rnn", "action_framewise"]),
+        ("modle=action_rnn", ["'modle'", "did you mean model"]),
+        ("model.cell.size=3", ["'model.cell.size'", "Valid in 'model'"]),
+        ("model=foo", ["model", "'foo'", "action_rnn", "action_framewise"]),
         ("experiment=kth_lstn", ["did you mean 'kth_lstm'"]),
-        ("task=null", ["unknown task None", "recognition"]),
-        ("task.lr=abc", ["task.lr must be a number", "'abc'"]),
-        ("trainer.max_epochs=1.5", ["trainer.max_epochs must be a whole number"]),
-        ("data.size=64", ["data.size must be a list"]),
-        ("trainer.deterministic=1", ["trainer.deterministic must be true or false"]),
+        ("task=null", ["task", "null", "recognition"]),
+        ("task.lr=abc", ["task.lr", "a number", "'abc'"]),
+        ("trainer.max_epochs=1.5", ["trainer.max_epochs", "whole", "1.5"]),
+        ("data.size=64", ["data.size", "[64,64]"]),
+        ("trainer.deterministic=1", ["trainer.deterministic", "true or false"]),
         ("trainer.gradient_clip_val=1.0", ["task.gradient_clip_val=1.0"]),
-        ("model.cell", ["cannot read 'model.cell'", "key=value"]),
-        ("data.batch_size=[1,2", ["cannot read"]),
-        ("model.cell=lstm,gru", ["several values", "-m"]),
-        ("data=video_folder", ["data.root must be given", "lstmzoo train data.root="]),
+        ("model.cell", ["'model.cell'", "key=value"]),
+        ("data.batch_size=[1,2", ["data.batch_size=[1,2", "key=value"]),
+        ("model.cell=lstm,gru", ["model.cell=lstm,gru", "-m"]),
+        ("data=video_folder", ["data.root", "lstmzoo train data.root="]),
     ],
 )
 def test_mistakes_are_explained(override: str, said: list[str]) -> None:
@@ -109,15 +106,6 @@ def test_mistakes_are_explained(override: str, said: list[str]) -> None:
         compose("train", [override])
     for part in said:
         assert part in str(error.value)
-
-
-@pytest.mark.parametrize("name", ["predict_captioning", "predict_segmentation", "inspect_segmentation", "predict"])
-def test_what_is_missing_is_shown_in_a_command_that_exists(name: str) -> None:
-    command = name.partition("_")[0]
-    with pytest.raises(LstmzooError, match=rf"^input must be given, e.g. lstmzoo {command} ckpt_path=R input=PATH$"):
-        compose(name, ["ckpt_path=R"])
-    with pytest.raises(LstmzooError, match=rf"e.g. lstmzoo {command} ckpt_path=PATH input=PATH$"):
-        compose(name, [])
 
 
 @pytest.mark.parametrize("path", ["/my data/kth (1)", "runs/a=b,c", r"C:\videos\it's", "~/kth", "/data/a,b", "glob(*)"])
@@ -129,7 +117,7 @@ def test_paths_may_hold_any_character(path: str) -> None:
 def test_commas_part_paths_in_sweeps_only() -> None:
     (several,) = parse(["data.root=/data/a,b"], sweep=True)
     assert [*several.sweep_string_iterator()] == ["/data/a", "b"]
-    with pytest.raises(LstmzooError, match="add -m"):
+    with pytest.raises(LstmzooError, match=r"seed=1,2.*-m"):
         compose("train", ["seed=1,2"])
 
 
@@ -162,9 +150,9 @@ def test_numbers_may_be_whole_where_shares_are_expected() -> None:
 
 def test_the_mistakes_of_a_sweep_show_before_it_starts() -> None:
     compose_sweep("train", ["seed=range(2)"])
-    with pytest.raises(LstmzooError, match="unknown model 'foo'"):
+    with pytest.raises(LstmzooError, match=r"model 'foo'.*action_rnn"):
         compose_sweep("train", ["model=action_rnn,foo"])
-    with pytest.raises(LstmzooError, match="whole number"):
+    with pytest.raises(LstmzooError, match=r"seed.*two"):
         compose_sweep("train", ["model=action_rnn", "seed=1,two"])
 
 
@@ -175,39 +163,38 @@ def test_stored_configurations_take_keys_but_no_groups() -> None:
     assert override_stored(stored, ["+trainer.profiler=simple"], "resume=run").trainer.profiler == "simple"
     assert stored.data.root == "data/kth_simulated"
     for override, said in [
-        ("model=action_meanpool", "cannot be combined with resume=run"),
-        ("experiment=kth_long", "cannot be combined"),
+        ("model=action_meanpool", "model=action_meanpool.*resume=run"),
+        ("experiment=kth_long", "experiment=kth_long.*resume=run"),
         ("data.rot=x", "did you mean data.root"),
-        ("trainer.max_epochs=many", "whole number"),
-        ("+data.more=1", "only key=value"),
-        ("+trainer.limit_test_batches=1", "drop the '+'"),
-        ("++trainer.limit_test_batches=1", "drop the '+'"),
-        ("~data.root", "only key=value"),
-        ("seed=1,2", "only key=value"),
+        ("trainer.max_epochs=many", "trainer.max_epochs.*many"),
+        ("+data.more=1", "data.more=1.*key=value"),
+        ("+trainer.limit_test_batches=1", "trainer.limit_test_batches.*drop"),
+        ("++trainer.limit_test_batches=1", "trainer.limit_test_batches.*drop"),
+        ("~data.root", "data.root.*key=value"),
+        ("seed=1,2", "seed=1,2.*key=value"),
     ]:
-        with pytest.raises(LstmzooError, match=said.replace("+", r"\+")):
+        with pytest.raises(LstmzooError, match=said):
             override_stored(stored, [override], "resume=run")
 
 
 def test_wrong_values_of_the_task_are_explained() -> None:
     for override, said in [
-        ("task.lr=0", "task.lr must be greater than 0"),
-        ("task.schedule=linear", "unknown task.schedule 'linear'"),
-        ("task.tbptt_window=0", "task.tbptt_window must be"),
-        ("task.label_smoothing=1", "task.label_smoothing must be"),
+        ("task.lr=0", "task.lr.* 0"),
+        ("task.tbptt_window=0", "task.tbptt_window.*null.* 0"),
+        ("task.label_smoothing=1", "task.label_smoothing.*0..1"),
         ("model.cell=lstn", "did you mean 'lstm'"),
-        ("data.size=[8,8]", r"frames of data.size=\[8, 8\]"),
+        ("data.size=[8,8]", r"data.size=\[8, 8\]"),
         ("task.name=foo", "unknown task 'foo'"),
     ]:
         with pytest.raises(LstmzooError, match=said):
-            build.build_task(train_config(override), CLASSES)
+            build.build_task(train_config(override), ["hop", "skip"])
 
 
 def test_wrong_values_of_the_trainer_are_explained(tmp_path: Path) -> None:
-    task = build.build_task(train_config(), CLASSES)
+    task = build.build_task(train_config(), ["hop", "skip"])
     for override, said in (
-        ("trainer.accelerator=abacus", "the trainer cannot be set up like this"),
-        ("trainer.precision=7", "the trainer cannot be set up like this"),
+        ("trainer.accelerator=abacus", "abacus"),
+        ("trainer.precision=7", "(?i)precision.*7"),
         ("+trainer.max_epoch=1", "did you mean 'max_epochs'"),
         ("+trainer.callbacks=[]", "trainer.callbacks"),
     ):
@@ -226,15 +213,14 @@ def test_resolved_configurations_are_plain(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("~data", "group 'data' can't be left out"),
-        ("~seed", "keys can't be taken away"),
-        ("+x=1", "unknown key 'x'"),
-        ("+callbacks.early=1", "Valid in 'callbacks': patience"),
-        ("+logger.wandb=true", "Valid in 'logger': tensorboard"),
+        ("~data", "'data'"),
+        ("~seed", "~seed.*null"),
+        ("+x=1", "'x'\nValid at the top: .*seed"),
         ("+data.rooot=x", "did you mean data.root"),
         ("+task.lrr=1", "did you mean task.lr"),
         ("++model.sell=gru", "did you mean model.cell"),
-        ("hydra=null", "unknown key 'hydra'"),
+        ("hydra=null", "'hydra'"),
+        ("+optimizer=adam", "'adam'.*did you mean 'adamw'"),
     ],
 )
 def test_keys_are_neither_added_nor_taken_away(override: str, message: str) -> None:
@@ -275,15 +261,27 @@ def own_configs(tmp_path: Path) -> Path:
     return tmp_path / "it's mine"
 
 
-def test_files_of_ones_own_are_choices(own_configs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_of_a_folder_that_is_named_are_choices(own_configs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     searched = f'hydra.searchpath=["file://{own_configs}"]'
     config = compose("train", [searched, "experiment=mine", "task.lr=1e-4"])
     assert (config.data.root, config.data.clip_len, config.trainer.max_epochs) == ("my kth", 16, 3)
     with pytest.raises(LstmzooError, match="did you mean 'mine'"):
         compose("train", [searched, "experiment=mime"])
-    with pytest.raises(LstmzooError, match="no folder /nowhere"):
+    with pytest.raises(LstmzooError, match="/nowhere"):
         compose("train", ["hydra.searchpath=[/nowhere]"])
     assert main(["train", "--config-dir", str(own_configs), "experiment=mine", "--cfg", "job"]) == 0
     assert "root: my kth" in capsys.readouterr().out
     assert main(["train", "--config-dir", str(own_configs), "experiment=mine", "data.rooot=x"]) == 2
     assert "did you mean data.root" in capsys.readouterr().err
+
+
+def test_a_folder_configs_in_the_working_directory_is_searched(
+    own_configs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own_configs.rename(own_configs.parent / "configs")
+    monkeypatch.chdir(own_configs.parent)
+    assert compose("train", ["experiment=mine"]).data.root == "my kth"
+    assert main(["train", "experiment=mine", "--cfg", "job"]) == 0
+    assert "root: my kth" in capsys.readouterr().out
+    assert main(["list", "experiments", "mine"]) == 0
+    assert capsys.readouterr().out.split()[0] == "mine"

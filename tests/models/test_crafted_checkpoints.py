@@ -344,8 +344,8 @@ def test_every_key_that_may_be_null_is_taken_from_a_file_with_a_value() -> None:
     """A setting that is null by default says nothing of its kind; the reader of stored settings must know it."""
     from omegaconf import DictConfig, OmegaConf
 
-    from lstmzoo.config.compose import all_keys
     from lstmzoo.config.groups import config_dir
+    from lstmzoo.config.keys import all_keys
     from lstmzoo.runs.stored import EXAMPLES, take_group
 
     nullable = set()

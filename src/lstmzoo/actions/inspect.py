@@ -1,4 +1,4 @@
-"""``lstmzoo inspect`` for actions: accuracies as pictures, and gates over the frames of a clip or a video."""
+"""``lstmzoo inspect`` for actions: accuracies as figures, and gates over the frames of a clip or a video."""
 
 from __future__ import annotations
 

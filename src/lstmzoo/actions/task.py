@@ -19,8 +19,9 @@ from lstmzoo.models.contract import RATES
 from lstmzoo.models.outputs import check_finite
 from lstmzoo.registry import datasets, register_task
 from lstmzoo.settings import settings_of
-from lstmzoo.training.base import BaseTask, Config, State
+from lstmzoo.training.base import BaseTask, State
 from lstmzoo.training.errors import setting_errors
+from lstmzoo.training.interface import Config
 from lstmzoo.training.predictor import Inspector, Predictor
 
 

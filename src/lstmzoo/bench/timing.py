@@ -13,7 +13,7 @@ def interleaved(
 ) -> dict[str, float]:
     """Time several functions in turn and return the median of each.
 
-    The order of every round is drawn anew: whoever follows a large computation finds the caches empty.
+    The order of every round is drawn again: whoever follows a large computation finds the caches empty.
 
     Args:
         rivals: name → function without arguments.

@@ -1,4 +1,4 @@
-"""From a configuration to data; vocabulary and encoder come from the checkpoint that is tested or started from."""
+"""From a configuration to data and task; what belongs to a checkpoint that is tested or started from is taken over."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.captioning.datamodule import CaptionDataModule
+from lstmzoo.captioning.models.decode import Decoding
+from lstmzoo.captioning.scheduled_sampling import ScheduledSampling
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import load
 from lstmzoo.models.checkpoint import read_contract
@@ -35,10 +37,8 @@ def open_data(config: dict[str, Any], split: str, simulate: bool, model: Any | N
     if origin is None and task["start_from"] is not None:
         origin = load_captioner(task["start_from"])
     if origin is None:
-        encoder, vocabulary = (
-            create_grid_encoder(config["model"]["encoder"], config["model"]["pretrained_encoder"]),
-            None,
-        )
+        encoder = create_grid_encoder(config["model"]["encoder"], config["model"]["pretrained_encoder"])
+        vocabulary = None
         if not encoder.pretrained and task["encoder_lr"] is None:
             raise LstmzooError(
                 f"the encoder {config['model']['encoder']!r} starts from scratch, so it has to be trained: give "
@@ -55,6 +55,39 @@ def open_data(config: dict[str, Any], split: str, simulate: bool, model: Any | N
         test_split=split,
         simulate=simulate,
     )
+
+
+def task_arguments(config: dict[str, Any], labels: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `CaptioningTask` for a new model.
+
+    Args:
+        config: the configuration.
+        labels: the vocabulary; that of ``task.start_from`` replaces it.
+
+    Raises:
+        LstmzooError: settings that do not go together.
+        CheckpointError: ``task.start_from`` cannot be read.
+    """
+    settings, model = dict(config["task"]), dict(config["model"])
+    del settings["name"]
+    if settings["objective"] == "scst" and settings["start_from"] is None:
+        raise LstmzooError(
+            "task.objective=scst starts from a captioner: give task.start_from=RUN/checkpoints/best.ckpt"
+        )
+    if settings["start_from"] is not None:
+        labels = vocabulary_of(settings["start_from"])
+    return {
+        **settings,
+        "decoding": Decoding.of(settings["decoding"]),
+        "scheduled_sampling": ScheduledSampling(**settings["scheduled_sampling"]),
+        "model": model.pop("name"),
+        "model_args": {**model, "vocab_size": len(labels["specials"]) + len(labels["words"])},
+        "vocabulary": labels,
+        "classes": [],
+        "transform": {},
+        "config": config,
+        "seed": config["seed"],
+    }
 
 
 def load_captioner(path: str | Path) -> Any:

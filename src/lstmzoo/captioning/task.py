@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lstmzoo.captioning.data import Vocabulary
-from lstmzoo.captioning.data.captions_simulated import exact_match
+from lstmzoo.captioning.data.captions_simulator import exact_match
 from lstmzoo.captioning.data.images import read_images
 from lstmzoo.captioning.data.layouts import is_simulated
 from lstmzoo.captioning.datamodule import CaptionDataModule
@@ -22,12 +22,13 @@ from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.captioning.results import Caption, CaptionResults, measure, score_file
 from lstmzoo.captioning.scheduled_sampling import ScheduledSampling
 from lstmzoo.captioning.scst import BASELINES, Reward, self_critical_loss
-from lstmzoo.captioning.setup import load_captioner, open_data, vocabulary_of
+from lstmzoo.captioning.setup import load_captioner, open_data, task_arguments
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models.outputs import check_scores
 from lstmzoo.registry import register_task
-from lstmzoo.training.base import BaseTask, Config, encoder_groups, step_seed
+from lstmzoo.training.base import BaseTask, encoder_groups, step_seed
 from lstmzoo.training.errors import setting_errors
+from lstmzoo.training.interface import Config
 
 OBJECTIVES = ("cross_entropy", "scst")
 
@@ -134,28 +135,8 @@ class CaptioningTask(BaseTask):
     @classmethod
     def from_config(cls, config: Config, labels: Any) -> CaptioningTask:
         """Build the task with a new model; labels are the vocabulary, replaced by that of ``task.start_from``."""
-        settings, model = dict(config["task"]), dict(config["model"])
-        del settings["name"]
-        start_from = settings["start_from"]
-        if settings["objective"] == "scst" and start_from is None:
-            raise LstmzooError(
-                "task.objective=scst goes on from a captioner: give task.start_from=RUN/checkpoints/best.ckpt"
-            )
-        if start_from is not None:
-            labels = vocabulary_of(start_from)
-        settings["decoding"] = Decoding.of(settings["decoding"])
-        settings["scheduled_sampling"] = ScheduledSampling(**settings["scheduled_sampling"])
         with setting_errors("the model or the task"):
-            task = cls(
-                model.pop("name"),
-                {**model, "vocab_size": len(labels["specials"]) + len(labels["words"])},
-                vocabulary=labels,
-                classes=[],
-                transform={},
-                config=config,
-                seed=config["seed"],
-                **settings,
-            )
+            task = cls(**task_arguments(config, labels))
         task.transform = {"size": [task.model.encoder.image_size] * 2}
         return task
 
@@ -203,11 +184,6 @@ class CaptioningTask(BaseTask):
 
     # --- training ------------------------------------------------------------------------------------------------
 
-    @property
-    def sampling(self) -> float:
-        """The share of the model's own words among its inputs in this epoch."""
-        return self.scheduled_sampling.share(self.current_epoch)
-
     def on_fit_start(self) -> None:
         super().on_fit_start()
         if self.objective == "scst":
@@ -216,9 +192,9 @@ class CaptioningTask(BaseTask):
 
     def dummy_batch(self) -> dict[str, Any]:
         side = self.model.encoder.image_size
-        words = torch.tensor([[1, 4, 5, 2], [1, 5, 2, 0]])
+        words = torch.tensor([[1, 4, 5, 2], [1, 5, 2, 0], [1, 4, 2, 0], [1, 5, 4, 2]])  # two of each image
         images = torch.randint(256, (2, 3, side, side), dtype=torch.uint8)
-        return {"images": images, "words": words, "lengths": torch.tensor([4, 3]), "index": torch.arange(2)}
+        return {"images": images, "words": words, "lengths": torch.tensor([4, 3, 3, 4]), "index": torch.arange(2)}
 
     @torch.no_grad()
     def check_model(self, batch: dict[str, Any]) -> None:
@@ -226,6 +202,7 @@ class CaptioningTask(BaseTask):
         features, words = self.model.encode(batch["images"]), batch["words"][:, :-1]
         whole = self.model.forward(features, words, batch["lengths"] - 1).log_softmax(-1)
         state = self.model.start(features)
+        state = state.select(state.rows.repeat_interleave(len(words) // len(features)))
         for t in range(int(batch["lengths"].min()) - 1):
             predicted, state, _ = self.model.step(state, words[:, t])
             torch.testing.assert_close(predicted, whole[:, t], rtol=1e-4, atol=1e-4)
@@ -234,13 +211,13 @@ class CaptioningTask(BaseTask):
         features = self._features(self.model, batch)
         if self.reward is not None:
             seed = step_seed(self.seed, self.current_epoch, self.global_step, self.global_rank)
-            loss, gained = self_critical_loss(
-                self.model, features, batch["index"].tolist(), self.reward, self.samples, self.baseline, seed,
-                self.decoding.max_length,
-            )  # fmt: skip
+            how, index = (self.samples, self.baseline, seed, self.decoding.max_length), batch["index"].tolist()
+            loss, gained = self_critical_loss(self.model, features, index, self.reward, *how)
             self.record("reward", gained.sum(), gained.numel())
             return loss
-        return self._cross_entropy(features, batch, self.label_smoothing, self.sampling)
+        return self._cross_entropy(
+            features, batch, self.label_smoothing, self.scheduled_sampling.share(self.current_epoch)
+        )
 
     def _cross_entropy(self, features: Tensor, batch: dict[str, Any], smoothing: float, sampling: float) -> Tensor:
         """The mean over all real words, and what the model adds about its attention."""

@@ -79,7 +79,7 @@ def run_check(argv: Sequence[str]) -> None:
     for name, check in found:
         try:
             check()
-        except Exception as error:  # whatever a part of one's own raises is a finding
+        except Exception as error:  # whatever a part raises is a finding
             failed += 1
             print_plain(f"FAILED  {name}: {type(error).__name__}: {error}")
         else:

@@ -11,7 +11,7 @@ USAGE = """\
 usage: lstmzoo compare RUN RUN ... [output=FOLDER]
 
 One table of what differs between runs and what they reached, mean ± standard deviation over seeds, and their curves in
-one picture: summary.csv, summary.md and summary.png in FOLDER (default: the working directory). A folder that is no run
+one figure: summary.csv, summary.md and summary.png in FOLDER (default: the working directory). A folder that is no run
 stands for all runs below it.
 
 Example

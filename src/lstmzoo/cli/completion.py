@@ -88,8 +88,9 @@ def words_by_command() -> dict[str, list[str]]:
 
 def _training() -> list[str]:
     """Choices of groups, keys of the default configuration and of every registered choice, and cells."""
-    from lstmzoo.config.compose import all_keys, compose_unset
+    from lstmzoo.config.compose import compose_unset
     from lstmzoo.config.groups import groups, settings_of_choice
+    from lstmzoo.config.keys import all_keys
     from lstmzoo.nn import list_cells
     from lstmzoo.training.groups import GROUPS
 

@@ -15,16 +15,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lstmzoo.config.compose import (
-    VERSION_BASE,
-    complete_choices,
-    compose,
-    in_one_line,
-    override_stored,
-    parse,
-    quoted,
-)
+from lstmzoo.config.choices import complete_choices
+from lstmzoo.config.compose import VERSION_BASE, compose, in_one_line, override_stored
 from lstmzoo.config.groups import config_dir
+from lstmzoo.config.overrides import parse, quoted
 from lstmzoo.errors import LstmzooError
 from lstmzoo.runs import build
 from lstmzoo.runs.folder import read_config

@@ -59,7 +59,7 @@ class InspectOptions:
     Args:
         ckpt_path: a checkpoint, RUN/checkpoints/best.ckpt, or a run folder.
         input: a file or a folder.
-        output: folder of the pictures; null for RUN/inspect_INPUT.
+        output: folder of the figures; null for RUN/inspect_INPUT.
         device: auto, cpu, cuda, cuda:1, mps, ...
     """
 

@@ -2,62 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import re
 import shlex
-import typing
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, InstantiationException, OverrideParseException
+from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lstmzoo.config.groups import config_dir, groups, settings_of_choice, store_registered, with_places
-from lstmzoo.config.options import written
+from lstmzoo.config.choices import check_together, complete_choices
+from lstmzoo.config.groups import config_dir, groups, store_registered
+from lstmzoo.config.keys import OPEN, all_keys, check_key, check_type
+from lstmzoo.config.overrides import SEARCHPATH, parse
 from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.registry import datasets, models, tasks
-from lstmzoo.settings import accepts, described
-from lstmzoo.training.groups import GROUPS
 
 VERSION_BASE = "1.3"
 
-# Further folders of configurations, as Hydra takes them.
-SEARCHPATH = "hydra.searchpath"
-
-# Keys that people look for elsewhere.
-MOVED = {
-    "trainer.gradient_clip_val": "task.gradient_clip_val",
-    "optimizer.lr": "task.lr",
-    "optimizer.weight_decay": "task.weight_decay",
-    "epochs": "trainer.max_epochs",
-}
-
-# Groups to which keys can be added: arguments of a class that is named there, and of Lightning's Trainer.
-OPEN = ("trainer", "callbacks", "logger", "optimizer", "scheduler")
-
-# Keys that take more than one type of value.
-ANY_TYPE = {"trainer.devices", "trainer.strategy", "trainer.profiler"}
-
 _INTERNAL = re.compile(r"\s*(full_key|object_type|reference_type)\b")
 _NOT_FOUND = re.compile(r"Could not find '([^']+)/([^/']+)'\s+Available options in '[^']*':((?:\n\t\S+)*)")
-
-
-@cache
-def literal_keys() -> frozenset[str]:
-    """Keys whose values are paths or patterns: what is no Hydra syntax in them (spaces, =, parentheses) is meant."""
-    store_registered()
-    declared = (settings(registry.get(name)) for registry, settings in GROUPS.values() for name in registry.names())
-    paths = {setting.name for settings in declared for setting in settings.values() if setting.is_path}
-    return frozenset({*paths, "ckpt_path", "dir", "group_pattern", "output", "resume"})
 
 
 def compose(config_name: str, overrides: Sequence[str], *, complete: bool = True) -> DictConfig:
@@ -86,8 +53,8 @@ def compose(config_name: str, overrides: Sequence[str], *, complete: bool = True
             raise LstmzooError(f"'{override.input_line}' names several values: add -m to run them all")
     base = _hydra_compose(config_name, choices)
     for override in values:
-        _check_key(base, override)
-        _check_type(base, override)
+        check_key(base, override)
+        check_type(base, override)
     config = _hydra_compose(config_name, parsed)
     try:
         OmegaConf.to_container(config, resolve=True)
@@ -97,76 +64,6 @@ def compose(config_name: str, overrides: Sequence[str], *, complete: bool = True
         check_complete(config, config_name)
     check_together(config)
     return config
-
-
-def complete_choices(overrides: Sequence[str]) -> list[str]:
-    """Complete the choices of groups: with the task that a model or a data set is for, and with what goes with a task.
-
-    ``task=captioning`` alone is enough to train a captioner on the data that this task names as its default, and so is
-    ``model=...`` or ``data=...`` of another task than the default one. An experiment decides all of that itself.
-    """
-    overrides = with_places([*_own_configs(overrides), *overrides])
-    chosen = dict(text.split("=", 1) for text in overrides if text.partition("=")[0] in (*GROUPS, "experiment"))
-    if "experiment" in chosen or not chosen:
-        return overrides
-    task = _task_of(chosen)
-    if task is None or task == _default_task():
-        return overrides
-    target = tasks.get(task).target
-    added = {"task": task, "model": target.default_model, "data": target.default_data, "experiment": "none"}
-    folder = [f"hydra.{key}.dir=runs/{task}/{name}" for key, name in (("run", _NOW), ("sweep", f"multirun_{_NOW}"))]
-    return [*(f"{key}={value}" for key, value in added.items() if key not in chosen), *folder, *overrides]
-
-
-_NOW = "${now:%Y-%m-%d_%H-%M-%S-%f}"
-
-
-def _task_of(chosen: dict[str, str]) -> str | None:
-    """The task that choices are for; None where they do not tell."""
-    if "task" in chosen:
-        return chosen["task"]
-    if chosen.get("data") in datasets.names():
-        return datasets.get(chosen["data"]).task
-    if chosen.get("model") in models.names():
-        return next((name for name in tasks.names() if is_model_of(chosen["model"], tasks.get(name).target)), None)
-    return None
-
-
-def _default_task() -> str:
-    main = (config_dir() / "train.yaml").read_text(encoding="utf-8")
-    return re.search(r"- task: (\w+)", main)[1]  # type: ignore[index]
-
-
-def is_model_of(name: str, task: Any) -> bool:
-    """Whether a registered model is one that a task trains; of a function that builds one, nobody knows."""
-    target = models.get(name).target
-    return not isinstance(target, type) or issubclass(target, task.model_class)
-
-
-def check_together(config: DictConfig) -> None:
-    """Raise `LstmzooError` if the model or the data of a configuration are of another task than its own."""
-    task = tasks.get(config.task.name)
-    entry = datasets.get(config.data.name)
-    if entry.task != task.name:
-        fitting = [name for name in datasets.names() if datasets.get(name).task == task.name]
-        raise LstmzooError(
-            f"data={entry.name} is for task={entry.task}, not for task={task.name}; for that one choose data="
-            f"{'|'.join(fitting)}"
-        )
-    if not is_model_of(config.model.name, task.target):
-        fitting = [name for name in models.names() if is_model_of(name, task.target)]
-        raise LstmzooError(
-            f"model={config.model.name} is not a model for task={task.name}; choose model={'|'.join(fitting)}"
-        )
-
-
-def _own_configs(overrides: Sequence[str]) -> list[str]:
-    """A folder ``configs`` in the working directory is searched, too."""
-    own = Path.cwd() / "configs"
-    given = any(text.startswith(SEARCHPATH) for text in overrides)
-    if given or not own.is_dir() or own.samefile(config_dir()):
-        return []
-    return [f"{SEARCHPATH}=[{quoted(f'file://{own}')}]"]
 
 
 def compose_unset(config_name: str, choices: Sequence[str]) -> DictConfig:
@@ -211,41 +108,10 @@ def override_stored(stored: DictConfig, overrides: Sequence[str], origin: str) -
         opened = added and key.partition(".")[0] in OPEN
         if not (opened or override.type.name == "CHANGE") or override.is_sweep_override():
             raise LstmzooError(f"'{override.input_line}': with {origin} only key=value is possible")
-        _check_key(base, override)
-        _check_type(base, override)
+        check_key(base, override)
+        check_type(base, override)
         OmegaConf.update(config, key, override.value(), merge=False, force_add=opened)
     return config
-
-
-def parse(overrides: Sequence[str], *, sweep: bool = False) -> list[Override]:
-    """Parse overrides in Hydra's syntax; the values of `literal_keys` may hold any character.
-
-    Args:
-        overrides: the overrides.
-        sweep: whether keys may have several values; in them, a comma is one like any other if not.
-    """
-    parser = OverridesParser.create()
-    parsed = []
-    for text in overrides:
-        key, equals, value = text.partition("=")
-        literal = [f"{key}={quoted(value)}"] if equals and key.rpartition(".")[2] in literal_keys() else []
-        try:
-            (found,) = parser.parse_overrides([text])
-            if literal and found.is_sweep_override() and not sweep:
-                (found,) = parser.parse_overrides(literal)
-            parsed.append(found)
-        except (OverrideParseException, ValueError) as error:  # ValueError: a number of thousands of digits
-            if literal:
-                parsed += parser.parse_overrides(literal)
-                continue
-            remedy = "write key=value, e.g. model.cell=gru; put values with special characters in quotes"
-            raise LstmzooError(f"cannot read '{text if len(text) < 300 else text[:300] + '...'}': {remedy}") from error
-    return parsed
-
-
-def quoted(value: str) -> str:
-    """Quote a value in Hydra's syntax; backslashes count only where they stand before a quote."""
-    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), value) + "'"
 
 
 def check_complete(config: DictConfig, command: str, *given: str, prefix: str = "") -> None:
@@ -261,16 +127,6 @@ def check_complete(config: DictConfig, command: str, *given: str, prefix: str = 
     if missing:
         example = " ".join(["lstmzoo", command, *map(shlex.quote, given), *(f"{key}=PATH" for key in missing)])
         raise LstmzooError(f"{', '.join(missing)} must be given, e.g. {example}")
-
-
-def all_keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
-    """Yield the full names of all keys, groups included."""
-    for key in config:
-        full = prefix + str(key)
-        yield full
-        node = config._get_node(key)
-        if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
-            yield from all_keys(node, f"{full}.")
 
 
 def _is_choice(override: Override) -> bool:
@@ -306,6 +162,7 @@ def in_one_line(error: Exception) -> str:
 
 
 def _hydra_compose(config_name: str, overrides: Sequence[Override]) -> DictConfig:
+    store_registered()
     choices = choices_of(overrides)
     for override in overrides:
         if override.key_or_group in choices and not override.is_delete():
@@ -318,73 +175,3 @@ def _hydra_compose(config_name: str, overrides: Sequence[Override]) -> DictConfi
             return hydra_compose(config_name, [str(override.input_line) for override in overrides])
     except (HydraException, OmegaConfBaseException, ValueError, AssertionError) as error:
         raise LstmzooError(f"the configuration cannot be composed: {in_one_line(error)}") from error
-
-
-def _check_key(base: DictConfig, override: Override) -> None:
-    key = override.key_or_group
-    first = key.split(".")[0]
-    if first == "hydra" and key != "hydra":
-        return
-    if override.is_delete():
-        raise LstmzooError(f"'{override.input_line}': keys can't be taken away; null switches most of them off")
-    if (override.is_add() or override.is_force_add()) and first in OPEN and key != first:
-        return
-    known = list(all_keys(base))
-    if key in known:
-        return
-    if key in MOVED:
-        raise LstmzooError(f"unknown key '{key}': use {MOVED[key]}={override.value()}")
-    near = _nearest(key, known)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    level = _deepest_level(key, known)
-    valid = [name for name in known if name.rpartition(".")[0] == level]
-    where = f"in '{level}'" if level else "at the top"
-    names = ", ".join(
-        [name.rpartition(".")[2] for name in valid] + (["experiment"] if not level and "task" in known else [])
-    )
-    raise LstmzooError(f"unknown key '{key}'{hint}\nValid {where}: {names}")
-
-
-def _nearest(key: str, known: list[str]) -> list[str]:
-    """Up to two full keys that look like the key, or end like it."""
-    leaf = key.rpartition(".")[2]
-    same_leaf = [name for name in known if name.rpartition(".")[2] == leaf]
-    return (same_leaf or difflib.get_close_matches(key, known, n=2, cutoff=0.75))[:2]
-
-
-def _deepest_level(key: str, known: list[str]) -> str:
-    """The longest part of the key that exists and has keys of its own."""
-    level = key.rpartition(".")[0]
-    while level and not any(name.startswith(f"{level}.") for name in known):
-        level = level.rpartition(".")[0]
-    return level
-
-
-def _check_type(base: DictConfig, override: Override) -> None:
-    """Compare a new value with the declared type; one that only a file of ``configs/`` declares, with its default's."""
-    key = override.key_or_group
-    if key in ANY_TYPE or override.is_sweep_override() or override.is_delete() or key not in set(all_keys(base)):
-        return
-    default, value = OmegaConf.select(base, key, throw_on_missing=False), override.value()
-    kind = kind_of(base, key)
-    if value == "???" or (isinstance(value, str) and "${" in value) or accepts(kind, value):
-        return
-    known = "" if default is None and accepts(kind, None) is False else f" (default: {written(_plain(default))})"
-    raise LstmzooError(f"{key} must be {described(kind)}{known}, not {value!r}")
-
-
-def kind_of(config: DictConfig, key: str) -> Any:
-    """The type of a key: as its group declares it, else that of its value; Any for null."""
-    group, *path = key.split(".")
-    if group in GROUPS and path and path[0] != "name" and config[group].name in GROUPS[group][0].names():
-        declared = settings_of_choice(group, config[group].name)
-        kind = declared[path[0]].type if path[0] in declared else Any
-        for name in path[1:]:
-            kind = typing.get_type_hints(kind).get(name, Any) if dataclasses.is_dataclass(kind) else Any
-        return kind
-    value = _plain(OmegaConf.select(config, key, throw_on_missing=False))
-    return Any if value is None else type(value)
-
-
-def _plain(value: Any) -> Any:
-    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value

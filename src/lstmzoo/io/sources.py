@@ -142,7 +142,7 @@ class FileSource(Source):
             image = self._image(frame, size)
             alike.see(image)
             time = previous + 1 / self.rate if frame.time is None else float(frame.time) - start
-            if number == 0 or time <= previous:  # time stamps that begin anew, as where files were joined
+            if number == 0 or time <= previous:  # time stamps that start over, as where files were joined
                 start, time = start + time - (previous + 1 / self.rate), previous + 1 / self.rate
             previous = time
             yield TimedFrame(image, time)

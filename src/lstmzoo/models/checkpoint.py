@@ -46,7 +46,7 @@ def save_contract(
         model_args: its arguments, ``model.model_args``.
         classes: class names in the order of the logits; none for a captioner.
         transform: what turns a file into the model's input; for videos ``size`` [height, width], ``grey``,
-            ``clip_len``, ``frame_interval``, and ``fps``, the rate that it is meant for; for pictures ``size``.
+            ``clip_len``, ``frame_interval``, and ``fps``, the rate that it is meant for; for images ``size``.
         data: settings of the data set it was trained on, for evaluation.
         config: the resolved configuration of the run.
         vocabulary: for a captioner: ``specials`` and ``words``, in the order of their ids.

@@ -37,6 +37,6 @@ def check_range(name: str, values: Tensor) -> None:
     least, most = (float(one) for one in values.detach().aminmax())
     if least < -MARGIN or most > 1 + MARGIN:
         raise ValueError(
-            f"{name}: numbers from {least:g} to {most:g}, but they lie in 0..1; divide them, or, for pictures, give "
+            f"{name}: numbers from {least:g} to {most:g}, but they lie in 0..1; divide them, or, for images, give "
             "uint8 in 0..255"
         )

@@ -95,7 +95,7 @@ def check_finite(value: Any, origin: str) -> None:
 
 
 def check_modules(value: Any, origin: str) -> None:
-    """A cell of one's own is named by its module; a file must not decide which module of the machine is run.
+    """a cell of your own is named by its module; a file must not decide which module of the machine is run.
 
     Args:
         value: what a model is built from, text like ``my_module:MyCell`` anywhere in it.
@@ -159,7 +159,7 @@ def _check_parts(contract: dict[str, Any], origin: str) -> None:
 
 
 def check_transform(transform: dict[str, Any], origin: str) -> None:
-    """Check how videos and pictures are cut: a few bytes must not ask for terabytes.
+    """Check how videos and images are cut: a few bytes must not ask for terabytes.
 
     Args:
         transform: that of a model.

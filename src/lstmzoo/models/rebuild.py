@@ -68,7 +68,7 @@ def _try_on_meta(name: str, args: dict[str, Any], weights: dict[str, Tensor]) ->
         with torch.device("meta"):
             model = create_model(name, **args)
     except LstmzooError as error:
-        if "meta" in str(error):  # a cell or model of one's own that looks at the numbers it makes
+        if "meta" in str(error):  # a cell or model of your own that looks at the numbers it makes
             return
         raise
     with warnings.catch_warnings():

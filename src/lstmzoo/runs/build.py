@@ -127,7 +127,7 @@ def build_trainer(
         callbacks.append(RichProgressBar(leave=False))
     echo = None if config.callbacks.progress == "none" else _print_line
     log = RunLog(folder, echo, resumed, task.shown or {task.monitor[0]: ".4f"})
-    loggers: list[Logger] = [log, *_instances("logger", config.logger)]
+    loggers: list[Logger] = [log, *_instances("logger", config.logger, save_dir=folder)]
     callbacks += _instances("callbacks", config.callbacks)
     ours: dict[str, Any] = {
         "callbacks": callbacks,
@@ -223,8 +223,8 @@ def _print_line(text: str) -> None:
     )  # above the bar, where there is one
 
 
-def _instances(group: str, config: DictConfig) -> list[Any]:
-    """Make what a group of the configuration names by ``_target_``."""
+def _instances(group: str, config: DictConfig, **unset: Any) -> list[Any]:
+    """Make what a group of the configuration names by ``_target_``; `unset` are values for what is null there."""
     made = []
     for key, value in config.items():
         if not isinstance(value, DictConfig):
@@ -232,7 +232,9 @@ def _instances(group: str, config: DictConfig) -> list[Any]:
         if "_target_" not in value:
             raise LstmzooError(f"{group}.{key!s} needs a _target_, the class to make, e.g. my_module.MyCallback")
         try:
-            made.append(instantiate(value))
+            made.append(
+                instantiate(value, **{name: found for name, found in unset.items() if value.get(name, "") is None})
+            )
         except Exception as error:  # whatever the class, or importing it, raises
             raise LstmzooError(f"{group}.{key!s} cannot be made of {value._target_}: {in_one_line(error)}") from error
     return made

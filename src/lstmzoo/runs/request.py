@@ -9,8 +9,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from lstmzoo.config.compose import check_complete, override_stored, parse
+from lstmzoo.config.compose import check_complete, override_stored
 from lstmzoo.config.groups import with_places
+from lstmzoo.config.overrides import parse
 from lstmzoo.errors import LstmzooError, printable, unknown_choice
 from lstmzoo.models.checkpoint import read_contract
 from lstmzoo.registry import datasets

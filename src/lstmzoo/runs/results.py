@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Callback
 
 from lstmzoo.io.terminal import print_plain
 from lstmzoo.runs.measured import Measured
-from lstmzoo.training.base import Results
+from lstmzoo.training.interface import Results
 
 
 class SaveResults(Callback):

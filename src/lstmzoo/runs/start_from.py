@@ -8,8 +8,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.config.compose import check_together, override_stored, parse
+from lstmzoo.config.choices import check_together
+from lstmzoo.config.compose import override_stored
 from lstmzoo.config.groups import settings_of_choice
+from lstmzoo.config.overrides import parse
 from lstmzoo.errors import CheckpointError
 from lstmzoo.models.checkpoint import read_contract
 from lstmzoo.registry import tasks

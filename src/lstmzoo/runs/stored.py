@@ -19,7 +19,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lstmzoo.config.compose import compose_unset, is_model_of
+from lstmzoo.config.choices import is_model_of
+from lstmzoo.config.compose import compose_unset
 from lstmzoo.config.groups import settings_of_choice
 from lstmzoo.config.options import written
 from lstmzoo.errors import CheckpointError, DataError, unknown_choice
@@ -48,7 +49,7 @@ MOST = {
 """The largest whole numbers by key; for others `MOST_ANY`."""
 MOST_ANY = 10_000_000
 
-Trusts = Callable[[str, str], bool]
+Trusts = Callable[[str, str], bool | None]
 PLAIN = bool | int | float | str | None
 
 
@@ -140,7 +141,7 @@ def take_group(
         group: the group's name.
         origin: the file, for messages.
         given: full names of keys that are not taken, because the command line gives them.
-        trusts: tells of a key and a text whether this text is one that may come from a file.
+        trusts: tells of a key and a text whether this text may come from a file; None: as any other text.
 
     Raises:
         CheckpointError: a key that this version does not know, a value of another type, or an impossible one.
@@ -283,8 +284,9 @@ def _check_value(value: Any, setting: Setting, place: str, origin: str, trusts: 
     most = MOST.get(setting.name, 2**63 if setting.name.endswith("seed") else MOST_ANY)
     for one in value if isinstance(value, list) else [value]:
         wrong = isinstance(one, int | float) and abs(one) > most
-        if isinstance(one, str) and not setting.is_path and one != Path(one).name:  # a way to another folder
-            wrong = trusts is None or not trusts(setting.name, one)
+        if isinstance(one, str) and not setting.is_path:
+            trusted = trusts(setting.name, one) if trusts else None
+            wrong = one != Path(one).name if trusted is None else not trusted  # a name, not a way to another folder
         if wrong:
             raise CheckpointError(
                 f"{origin} has {place}={brief(value)}, which is not taken from a file; if it is right, give "

@@ -8,7 +8,8 @@ from pathlib import Path
 from hydra.core.override_parser.types import Glob, Override
 from omegaconf import DictConfig
 
-from lstmzoo.config.compose import choices_of, compose, parse
+from lstmzoo.config.compose import choices_of, compose
+from lstmzoo.config.overrides import parse
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.runs.compare import compare
 

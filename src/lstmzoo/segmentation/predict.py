@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from rich.table import Table
 
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.atomic import replacing, replacing_folder, write_json
@@ -21,7 +22,6 @@ from lstmzoo.segmentation.data import write_mask
 from lstmzoo.segmentation.models import label_map
 from lstmzoo.segmentation.overlays import video_frame
 from lstmzoo.segmentation.segment import check_model, objects_of, segment_with
-from lstmzoo.segmentation.tables import segmented_table
 from lstmzoo.segmentation.video_sources import Frame, VideoSource, find_videos, read_first_mask
 from lstmzoo.training.predictor import Predictor
 from lstmzoo.viz.film import video_file
@@ -264,3 +264,24 @@ def _check_first_mask(first_mask: Path, videos: Sequence[VideoSource], output: P
         target = (output / "masks" / video.name).resolve()
         if target in (first_mask.resolve(), *first_mask.resolve().parents, (first_mask / video.name).resolve()):
             raise LstmzooError(f"{target} holds first_mask and would be overwritten; choose another output")
+
+
+def segmented_table(videos: Sequence[SegmentedVideo]) -> Table:
+    """Return one line per segmented video: its size, its objects and how fast it went."""
+    table = Table(title="Masks", title_justify="left", title_style="bold", header_style="bold")
+    table.add_column("video", overflow="fold")
+    for column in ("frames", "size", "objects", "mean area", "frames/s", "network only"):
+        table.add_column(column, justify="right")
+    for video in videos:
+        height, width = video.size
+        area = sum(map(sum, video.areas.values())) / (len(video.frames) * height * width)
+        table.add_row(
+            video.name,
+            f"{len(video.frames):,}",
+            f"{width}×{height}",
+            f"{len(video.objects)}",
+            f"{area:.1%}",
+            f"{video.speed:.1f}",
+            f"{video.network_speed:.1f}",
+        )
+    return table

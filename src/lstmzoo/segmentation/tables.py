@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.table import Table
 
 from lstmzoo.io.atomic import replacing
 from lstmzoo.segmentation.metrics import DavisScores
-
-if TYPE_CHECKING:
-    from lstmzoo.segmentation.predict import SegmentedVideo
 
 COLUMNS = {
     "J&F-Mean": "J&F",
@@ -86,24 +82,3 @@ def _write_csv(path: Path, lines: Sequence[Sequence[str]]) -> Path:
 
 def _percent(numbers: Mapping[str, float], shown: Sequence[str]) -> list[str]:
     return ["–" if np.isnan(numbers[name]) else f"{100 * numbers[name]:.1f}" for name in shown]
-
-
-def segmented_table(videos: Sequence[SegmentedVideo]) -> Table:
-    """Return one line per segmented video: its size, its objects and how fast it went."""
-    table = Table(title="Masks", title_justify="left", title_style="bold", header_style="bold")
-    table.add_column("video", overflow="fold")
-    for column in ("frames", "size", "objects", "mean area", "frames/s", "network only"):
-        table.add_column(column, justify="right")
-    for video in videos:
-        height, width = video.size
-        area = sum(map(sum, video.areas.values())) / (len(video.frames) * height * width)
-        table.add_row(
-            video.name,
-            f"{len(video.frames):,}",
-            f"{width}×{height}",
-            f"{len(video.objects)}",
-            f"{area:.1%}",
-            f"{video.speed:.1f}",
-            f"{video.network_speed:.1f}",
-        )
-    return table

@@ -21,8 +21,9 @@ from lstmzoo.segmentation.models.guided import TeacherMasks
 from lstmzoo.segmentation.results import SegmentationResults, VideoScore, occlusion_scores
 from lstmzoo.segmentation.scoring import score_folder, score_video
 from lstmzoo.segmentation.targets import Targets, draw_targets
-from lstmzoo.training.base import BaseTask, Config, State, encoder_groups
+from lstmzoo.training.base import BaseTask, State, encoder_groups
 from lstmzoo.training.errors import setting_errors
+from lstmzoo.training.interface import Config
 from lstmzoo.training.predictor import Inspector, Predictor
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,35 +19,19 @@ from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import create_model, save_contract
 from lstmzoo.models.contract import check_transform
 from lstmzoo.models.registry import FROM_DATA
-from lstmzoo.training.data_module import BaseDataModule
-from lstmzoo.training.predictor import Inspector, Predictor
+from lstmzoo.training.interface import TaskInterface
 from lstmzoo.training.schedule import Constant, Cosine, Schedule, Training, learning_rate
 
 Item = TypeVar("Item")
 State = Any  # nested tuples, lists and dicts of tensors, or None
-Config = dict[str, Any]
-"""A composed configuration, resolved, as plain dicts: groups model, data and task, and seed."""
 
 
-class Results(Protocol):
-    """What a test found."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the numbers, ready for JSON."""
-
-    def save(self, folder: Path, about: dict[str, Any]) -> list[str]:
-        """Write metrics.json (the numbers, and what is known about the test) and other files; return their names."""
-
-    def show(self, title: str, details: bool) -> None:
-        """Print the numbers, with `details` more than a summary."""
-
-
-class BaseTask(LightningModule, ABC):
+class BaseTask(LightningModule, TaskInterface):
     """A task: a model in training, the data that it takes, and what the commands do with a trained one.
 
-    A subclass is registered by `register_task`. It writes `open_data`, `from_config`, `predictor` and `inspector`;
-    `loss`, or `window_loss` and `num_frames` where there are sequences of frames to go through; `validation_step` and
-    `test_step`; and sets `monitor` and, at the end of a test, `results`. The arguments of its constructor, but for
+    A subclass is registered by `register_task`. It writes what `TaskInterface` asks for; `loss`, or `window_loss` and
+    `num_frames` where there are sequences of frames to go through; `validation_step` and `test_step`; and sets
+    `monitor` and, at the end of a test, `results`. The arguments of its constructor, but for
     `NOT_SETTINGS`, are the keys of ``task=``.
 
     Every random number of a training step is drawn from a generator seeded with (seed, epoch, batch, process), so
@@ -72,45 +55,6 @@ class BaseTask(LightningModule, ABC):
     Raises:
         LstmzooError: a setting out of its range.
     """
-
-    monitor: tuple[str, str] = ("val/loss", "min")
-    """The number by which the best checkpoint is chosen, and whether more (max) or less (min) is better."""
-
-    shown: ClassVar[Mapping[str, str]] = {}
-    """What is shown of an epoch beside its loss, with the format of each; by default, the monitored number."""
-
-    NOT_SETTINGS: ClassVar[tuple[str, ...]] = (
-        *("model", "model_args", "classes", "transform", "config", "seed", "vocabulary"),
-    )
-    """Arguments that do not come from the configuration's group ``task``."""
-
-    data_module: ClassVar[type[BaseDataModule]]
-    """Its settings, and those of the data set, are the keys of ``data=``."""
-
-    model_class: ClassVar[type]
-    """What all models that can be trained have as a base class."""
-
-    default_model: ClassVar[str]
-    default_data: ClassVar[str]
-    """What is trained on what where nothing else is said."""
-
-    dummy_labels: ClassVar[Any]
-    """Labels with which settings are tried out before there are data."""
-
-    has_vocabulary: ClassVar[bool] = False
-    """Whether its models have a vocabulary; others may have classes."""
-
-    transform_keys: ClassVar[tuple[str, ...]] = ()
-    """What the transform of its models says; settings of data of these names are taken from there in an evaluation."""
-
-    NOT_STORED: ClassVar[tuple[str, ...]] = ("start_from",)
-    """Settings that a checkpoint does not decide: they load files, or matter in training only."""
-
-    INHERITED: ClassVar[tuple[str, ...]] = ()
-    """Settings that a run takes over from the checkpoint that ``start_from`` names."""
-
-    results: Any
-    """What the last test found: `Results`, or None."""
 
     def __init__(
         self,
@@ -151,81 +95,6 @@ class BaseTask(LightningModule, ABC):
         self._totals: dict[str, Tensor] = {}
 
     # --- what a task defines -------------------------------------------------------------------------------------
-
-    @classmethod
-    @abstractmethod
-    def open_data(
-        cls, config: Config, *, split: str = "test", simulate: bool = False, model: Any | None = None
-    ) -> BaseDataModule:
-        """Build the data module of a configuration.
-
-        Args:
-            config: the configuration.
-            split: what is tested on.
-            simulate: make simulated data where they are missing.
-            model: a trained model, from ``lstmzoo.load``, that is to be tested; the data are prepared as it needs them.
-        """
-
-    @classmethod
-    @abstractmethod
-    def from_config(cls, config: Config, labels: Any) -> BaseTask:
-        """Build the task of a configuration with a new model; labels are those of its data module."""
-
-    @classmethod
-    def check_transform(cls, transform: Mapping[str, Any], origin: str) -> None:
-        """Check what a checkpoint says about the input of its model.
-
-        Raises:
-            CheckpointError: it lacks something.
-        """
-        if lacking := [key for key in cls.transform_keys if key not in transform]:
-            raise CheckpointError(f"{origin}: its transform lacks {', '.join(lacking)}")
-
-    @classmethod
-    def adapt_inherited(cls, data: dict[str, Any], task: Mapping[str, Any]) -> None:
-        """Change settings of the data of ``task.start_from`` that do not go with this task; by default none.
-
-        Args:
-            data: these settings, empty where the command line chooses other data; changed in place.
-            task: the settings of the task.
-        """
-
-    @classmethod
-    @abstractmethod
-    def predictor(cls) -> type[Predictor[Any, Any]]:
-        """Return the class behind ``lstmzoo predict``."""
-
-    @classmethod
-    @abstractmethod
-    def inspector(cls) -> type[Inspector]:
-        """Return the class behind ``lstmzoo inspect``."""
-
-    @classmethod
-    def score(cls, results: Path, data: dict[str, Any]) -> None:
-        """Score predictions that any method made, ``lstmzoo eval results=PATH``; further arguments are its options.
-
-        Args:
-            results: the file or folder.
-            data: the settings of the data set, the group ``data`` of a configuration.
-
-        Raises:
-            LstmzooError: the task has no such thing.
-        """
-        raise LstmzooError(f"results={results}: there are no predictions of others to score in this task")
-
-    @abstractmethod
-    def dummy_batch(self) -> dict[str, Any]:
-        """Make a small random batch, as its data module makes them: with it, a model of this task can be tried out."""
-
-    def check_model(self, batch: dict[str, Any]) -> None:
-        """Make sure that the model, in evaluation mode, does what its base class promises.
-
-        Args:
-            batch: from `dummy_batch`.
-
-        Raises:
-            AssertionError: it does not.
-        """
 
     def loss(self, batch: dict[str, Any]) -> Tensor:
         """Return the mean loss over a batch, a scalar with gradient."""
@@ -369,7 +238,7 @@ class BaseTask(LightningModule, ABC):
         """Take over the weights of a model that was trained on other data, all but those that number its classes.
 
         Returns:
-            The names of the weights that start anew, because there are other classes.
+            The names of the weights that are trained from scratch, because there are other classes.
 
         Raises:
             CheckpointError: they do not fit.

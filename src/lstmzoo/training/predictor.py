@@ -121,7 +121,7 @@ class Inspector(ABC):
         Args:
             model: from ``lstmzoo.load``.
             wanted: what the person wrote as ``input=``; `check` has let it pass.
-            output: folder of the pictures.
+            output: folder of the figures.
 
         Returns:
             The files.
@@ -159,7 +159,7 @@ class SplitInspector(Inspector):
             model: from ``lstmzoo.load``.
             results: what the test found.
             dataset: what was tested on.
-            output: folder of the pictures.
+            output: folder of the figures.
 
         Returns:
             The files.

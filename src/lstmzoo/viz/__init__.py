@@ -1,1 +1,1 @@
-"""Pictures: curves, tables, gates over time, labels drawn into videos."""
+"""Figures: curves, tables, gates over time, labels drawn into videos."""

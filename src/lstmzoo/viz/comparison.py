@@ -1,4 +1,4 @@
-"""Curves of several runs in one picture."""
+"""Curves of several runs in one figure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def comparison(lines: Sequence[Line], path: Path, measure: str) -> Path:
 
     Args:
         lines: what is compared.
-        path: the picture to write.
+        path: the figure to write.
         measure: what the numbers are.
 
     Returns:

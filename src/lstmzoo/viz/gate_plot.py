@@ -1,4 +1,4 @@
-"""Gate traces as a picture: what a recurrent cell kept, wrote and showed while the frames went by."""
+"""Gate traces as a figure: what a recurrent cell kept, wrote and showed while the frames went by."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def gate_traces(
             ``states`` map a name to a list over layers and directions of (T, B, H) tensors. None for a model
             without memory: then only frames and probabilities are drawn.
         frames: (T, H, W) or (T, H, W, C) uint8, the frames the model saw.
-        path: the picture to write.
+        path: the figure to write.
         probabilities: (T, K) class probabilities after each frame.
         classes: the K class names.
         times: (T,) time of each frame in seconds; without it the axis counts frames.

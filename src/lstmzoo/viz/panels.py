@@ -20,7 +20,7 @@ STRIP, GAP = 0.95, 0.2
 
 @dataclass(frozen=True)
 class Panel:
-    """One row of the picture: what it shows, its height, and the space above it (inches)."""
+    """One row of the figure: what it shows, its height, and the space above it (inches)."""
 
     kind: str
     name: str

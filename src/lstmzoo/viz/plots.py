@@ -1,4 +1,4 @@
-"""Pictures of an evaluation and of a training run: confusion matrix, accuracy bars, training curves."""
+"""Figures of an evaluation and of a training run: confusion matrix, accuracy bars, training curves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def confusion_matrix(
     Args:
         matrix: (K, K) counts; rows are the truth.
         classes: the K class names.
-        path: the picture to write (.png, .pdf, .svg).
+        path: the figure to write (.png, .pdf, .svg).
         title: the heading; the overall accuracy is put beneath it.
 
     Returns:
@@ -94,7 +94,7 @@ def accuracy_bars(
 
     Args:
         values: accuracy in 0..1 by name (classes or scenarios), top to bottom; None where nothing was measured.
-        path: the picture to write.
+        path: the figure to write.
         title: the heading.
         counts: how many sequences stand behind each bar, written after its name.
 
@@ -135,7 +135,7 @@ def training_curves(metrics_csv: str | Path, path: str | Path, title: str = "Tra
     Args:
         metrics_csv: the file the CSV logger writes: columns ``epoch``, ``step`` and e.g. ``train/loss``,
             ``val/accuracy``; empty where nothing was logged.
-        path: the picture to write.
+        path: the figure to write.
         title: the heading.
 
     Returns:

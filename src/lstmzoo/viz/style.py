@@ -1,4 +1,4 @@
-"""What all our pictures share: fonts, colours that colour-blind readers can tell apart, and safe saving."""
+"""What all our figures share: fonts, colours that colour-blind readers can tell apart, and safe saving."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def class_colours(count: int) -> list[str]:
     """Return one colour per class as ``#rrggbb``.
 
     Up to seven classes get the palette of Okabe & Ito. More cannot all be told apart by everybody: the palette is
-    repeated, each time darker, and the pictures name their classes in words as well.
+    repeated, each time darker, and the figures name their classes in words as well.
 
     Args:
         count: how many classes there are.
@@ -81,7 +81,7 @@ def bare(axes: Axes, *, keep: tuple[str, ...] = ("left", "bottom")) -> None:
 
 
 def save(made: Figure, path: str | Path) -> Path:
-    """Write the figure; a picture that was there before stays whole until the new one is.
+    """Write the figure; one that was there before stays whole until the new one is.
 
     Args:
         made: the figure.

@@ -28,26 +28,8 @@ __all__ = ["ClipDataset", "LabelledVideo"]
 class ClipDataset(Dataset[dict[str, Any]], ABC):
     """Clips of the videos of a split.
 
-    A subclass sets `classes` and writes `find_videos`; its constructor keeps its own settings and passes the others on.
-
-    Example::
-
-        @register_dataset("takes", "recognition", root="data/takes")
-        class Takes(ClipDataset):
-            # videos called <class>_<take>.avi, of which one take is tested
-            classes = ("run", "walk")
-
-            def __init__(self, root: str | Path, split: str = "train", *, tested: int = 3, **settings: Any) -> None:
-                self.tested = tested
-                super().__init__(root, split, **settings)
-
-            def find_videos(self, split: str) -> list[LabelledVideo]:
-                found = [(path, *path.stem.split("_")) for path in sorted(self.root.glob("*.avi"))]
-                return [
-                    LabelledVideo(path, self.classes.index(name), group=take)
-                    for path, name, take in found
-                    if split in ("all", "test" if int(take) == self.tested else "train")
-                ]
+    A subclass sets `classes` and writes `find_videos`; its constructor keeps its own settings and passes the others on,
+    see docs/own_parts.md.
 
     It has `num_clips` items per segment: item ``i`` is clip ``i % num_clips`` of segment ``i // num_clips``. In
     training the clips lie at random places (and are seen in random views); otherwise they are evenly spaced, always the

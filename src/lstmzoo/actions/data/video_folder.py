@@ -8,10 +8,11 @@ from typing import Any
 
 from lstmzoo.actions.data.clip_dataset import ClipDataset
 from lstmzoo.actions.data.labelled_videos import Lists
+from lstmzoo.actions.data.pattern_cost import is_quick
 from lstmzoo.actions.data.segments import LabelledVideo
 from lstmzoo.actions.data.video_division import Grouping, Kind, divide
 from lstmzoo.actions.data.video_folder_report import VideoFolderReport, report_on_folder
-from lstmzoo.actions.data.video_groups import ALONE, Scope
+from lstmzoo.actions.data.video_groups import ALONE, LIKELY, TELLING, Scope
 from lstmzoo.errors import DataError
 from lstmzoo.registry import register_dataset
 
@@ -67,6 +68,14 @@ class VideoFolder(ClipDataset):
             one class to train on.
         LstmzooError: an unknown split, class or group, or a group pattern that does not fit.
     """
+
+    @staticmethod
+    def trusts(key: str, text: str) -> bool | None:
+        """Whether a setting may be taken from a checkpoint of anyone; None: it is like any other.
+
+        A regular expression could take for ever: it is one that is guessed here anyway, or quick on any name.
+        """
+        return text in (ALONE, *TELLING, *LIKELY) or is_quick(text) if key == "group_pattern" else None
 
     def __init__(
         self,

@@ -1,37 +1,15 @@
-"""A simulated data set: images of coloured shapes with captions, in the layout of Karpathy's files."""
+"""Simulated captions as a data set, made where it is missing."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import cv2
-import numpy as np
-from filelock import FileLock
-
+from lstmzoo.captioning.data.captions_simulator import IMAGES, LEAST, contents, simulate_captions
 from lstmzoo.captioning.data.dataset import Captions
 from lstmzoo.captioning.data.layouts import SIMULATED_MARKER as MARKER
-from lstmzoo.captioning.data.records import entry, read_json
-from lstmzoo.captioning.data.text import tokenize
-from lstmzoo.io.atomic import write_atomically
-from lstmzoo.io.progress import progress_bar
 from lstmzoo.registry import register_dataset
 from lstmzoo.synthetic.checks import check_whole
-from lstmzoo.synthetic.folder import claim, is_ours
-from lstmzoo.synthetic.sentences import WORDINGS, sentence, true_sentences
-from lstmzoo.synthetic.shapes import Drawing, Shapes, paint, random_drawing
-
-IMAGES = 2000
-LEAST = 10
-"""Fewest images: with them every split has one."""
-
-CAPTIONS_FILE = "dataset_simulated.json"
-_MAKER, _VERSION = "lstmzoo.captioning.data.captions_simulated", 1
-_QUALITY = 92
-_LOCK = ".simulate.lock"
+from lstmzoo.synthetic.folder import is_ours
 
 
 @register_dataset(
@@ -78,117 +56,3 @@ class SimulatedCaptions(Captions):
             print(f"{root} holds a simulated set with {has} and is taken as it is, not with {wanted}")
         if sum(1 for _ in root.glob("images/*.jpg")) < found["images"]:
             simulate_captions(root, images=found["images"], seed=found["seed"])
-
-
-def simulate_captions(
-    root: str | os.PathLike[str], *, images: int = IMAGES, seed: int = 0, progress: bool = True
-) -> Path:
-    """Write images of coloured shapes, 128×128 JPEG, and ``dataset_simulated.json`` with five captions of each.
-
-    Of ten images one is for validation and one for the test. Images that are already there are kept, so that a second
-    call completes an interrupted one, and one that asks for more images extends the set.
-
-    Args:
-        root: folder of the data set; made if it is not there. A folder with anything else in it is refused.
-        images: number of images, 10 or more.
-        seed: every seed gives other images and captions.
-        progress: show a progress bar.
-
-    Returns:
-        The folder of the data set.
-
-    Raises:
-        LstmzooError: images or seed are not whole numbers, or too small.
-        DataError: the folder holds something other than a simulated set of the same seed.
-    """
-    check_whole("images", images, LEAST)
-    check_whole("seed", seed, 0)
-    root = Path(root)
-    claim(root, MARKER, {"maker": _MAKER, "version": _VERSION, "seed": seed}, "set of captions")
-    folder = root / "images"
-    with FileLock(root / _LOCK):
-        folder.mkdir(exist_ok=True)
-        total = max(images, len(list(folder.glob("*.jpg"))))
-        entries = []
-        with progress_bar("Painting images", total, "images", show=progress) as advance:
-            for number in range(total):
-                entries.append(_make(folder, number, seed))
-                advance(1)
-        content = json.dumps({"images": entries, "dataset": "simulated"})
-        write_atomically(root / CAPTIONS_FILE, content.encode())
-    return root
-
-
-def contents(root: str | os.PathLike[str]) -> dict[str, int] | None:
-    """Return the arguments that a simulated set was made with.
-
-    Args:
-        root: its folder.
-
-    Returns:
-        ``{"images": ..., "seed": ...}``; None where there is no such set, or one whose first making was interrupted.
-    """
-    root = Path(root)
-    if not (root / MARKER).is_file() or not (root / CAPTIONS_FILE).is_file():
-        return None
-    images = entry(read_json(root / CAPTIONS_FILE), "images", str(root / CAPTIONS_FILE), list)
-    return {"images": len(images), "seed": entry(read_json(root / MARKER), "seed", str(root / MARKER))}
-
-
-def true_captions(root: str | os.PathLike[str]) -> dict[str, set[str]]:
-    """Return every true sentence about each image: the yardstick of an exact match.
-
-    Args:
-        root: folder of a simulated set.
-
-    Returns:
-        For each file name the true sentences, lower case and without punctuation, as models write them.
-    """
-    images: list[dict[str, Any]] = json.loads((Path(root) / CAPTIONS_FILE).read_text())["images"]
-    return {
-        entry["filename"]: {" ".join(tokenize(text)) for text in true_sentences(_from_json(entry["picture"]))}
-        for entry in images
-    }
-
-
-def exact_match(root: str | os.PathLike[str], said: Mapping[str, str]) -> float:
-    """Return the share of sentences that are true and well worded.
-
-    Args:
-        root: folder of a simulated set.
-        said: a sentence for each file name, lower case and without punctuation.
-
-    Returns:
-        0..1.
-    """
-    true = true_captions(root)
-    return sum(sentence in true[name] for name, sentence in said.items()) / len(said)
-
-
-def _make(folder: Path, number: int, seed: int) -> dict[str, Any]:
-    """Paint an image, unless it is there, and make its entry; both depend on (seed, number) only."""
-    rng = np.random.default_rng([seed, number])
-    drawing = random_drawing(rng)
-    turns = rng.random(WORDINGS) < 0.5
-    sentences = [sentence(drawing, wording, bool(turned)) for wording, turned in enumerate(turns)]
-    path = folder / f"simulated_{number:06d}.jpg"
-    if not path.exists():
-        colours = cv2.cvtColor(paint(drawing, rng), cv2.COLOR_RGB2BGR)
-        _, encoded = cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-        write_atomically(path, encoded.tobytes())
-    ids = [WORDINGS * number + wording for wording in range(WORDINGS)]
-    return {
-        "imgid": number,
-        "filename": path.name,
-        "split": {8: "val", 9: "test"}.get(number % 10, "train"),
-        "sentids": ids,
-        "sentences": [
-            {"raw": text, "tokens": list(tokenize(text)), "imgid": number, "sentid": sentid}
-            for text, sentid in zip(sentences, ids, strict=True)
-        ],
-        "picture": {**drawing._asdict(), "first": drawing.first._asdict(), "second": drawing.second._asdict()},
-    }
-
-
-def _from_json(saved: Mapping[str, Any]) -> Drawing:
-    return Drawing(Shapes(**saved["first"]), Shapes(**saved["second"]), saved["beside"])

@@ -245,7 +245,7 @@ class Captions(Dataset[dict[str, Any]]):
             images: number of images, 10 or more.
             seed: every seed gives other images and captions.
         """
-        from lstmzoo.captioning.data.captions_simulated import simulate_captions
+        from lstmzoo.captioning.data.captions_simulator import simulate_captions
 
         simulate_captions(root, images=images, seed=seed)
 

@@ -68,7 +68,7 @@ class FeatureCache:
 
     The files belong to one encoder (its `key`), one way of reading images, and one list of images: their names
     below the folder that they share, their sizes, and what is in them (of compressed images a sample). When any of it
-    changes, features are computed anew; a folder that was moved or copied keeps its features.
+    changes, features are recomputed; a folder that was moved or copied keeps its features.
 
     Args:
         folder: folder of the cache.

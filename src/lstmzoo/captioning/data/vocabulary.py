@@ -17,7 +17,7 @@ class Vocabulary:
     """Words and their numbers.
 
     Ids 0 to 3 are `pad`, `bos`, `eos` and `unk`, all distinct; the words follow. A vocabulary belongs to the model that
-    was trained with it and travels in its checkpoint: one built anew would give the same ids to other words.
+    was trained with it and travels in its checkpoint: another one would give the same ids to other words.
 
     Args:
         words: the words, without the special ones, in the order of their ids.

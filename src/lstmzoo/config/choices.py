@@ -1,0 +1,85 @@
+"""Which task, model and data go together, and what completes a choice of one of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from lstmzoo.config.groups import config_dir, with_places
+from lstmzoo.config.overrides import SEARCHPATH, quoted
+from lstmzoo.errors import LstmzooError
+from lstmzoo.registry import datasets, models, tasks
+from lstmzoo.training.groups import GROUPS
+
+_NOW = "${now:%Y-%m-%d_%H-%M-%S-%f}"
+
+
+def complete_choices(overrides: Sequence[str]) -> list[str]:
+    """Complete the choices of groups: with the task that a model or a data set is for, and with what goes with a task.
+
+    ``task=captioning`` alone is enough to train a captioner on the data that this task names as its default, and so is
+    ``model=...`` or ``data=...`` of another task than the default one. An experiment decides all of that itself.
+    """
+    overrides = with_places([*_own_configs(overrides), *overrides])
+    chosen = dict(text.split("=", 1) for text in overrides if text.partition("=")[0] in (*GROUPS, "experiment"))
+    if "experiment" in chosen or not chosen:
+        return overrides
+    task = _task_of(chosen)
+    if task is None or task == _default_task():
+        return overrides
+    target = tasks.get(task).target
+    added = {"task": task, "model": target.default_model, "data": target.default_data, "experiment": "none"}
+    folder = [f"hydra.{key}.dir=runs/{task}/{name}" for key, name in (("run", _NOW), ("sweep", f"multirun_{_NOW}"))]
+    return [*(f"{key}={value}" for key, value in added.items() if key not in chosen), *folder, *overrides]
+
+
+def _task_of(chosen: dict[str, str]) -> str | None:
+    """The task that choices are for; None where they do not tell."""
+    if "task" in chosen:
+        return chosen["task"]
+    if chosen.get("data") in datasets.names():
+        return datasets.get(chosen["data"]).task
+    if chosen.get("model") in models.names():
+        return next((name for name in tasks.names() if is_model_of(chosen["model"], tasks.get(name).target)), None)
+    return None
+
+
+def _default_task() -> str:
+    main = (config_dir() / "train.yaml").read_text(encoding="utf-8")
+    return re.search(r"- task: (\w+)", main)[1]  # type: ignore[index]
+
+
+def is_model_of(name: str, task: Any) -> bool:
+    """Whether a registered model is one that a task trains; of a function that builds one, nobody knows."""
+    target = models.get(name).target
+    return not isinstance(target, type) or issubclass(target, task.model_class)
+
+
+def check_together(config: DictConfig) -> None:
+    """Raise `LstmzooError` if the model or the data of a configuration are of another task than its own."""
+    task = tasks.get(config.task.name)
+    entry = datasets.get(config.data.name)
+    if entry.task != task.name:
+        fitting = [name for name in datasets.names() if datasets.get(name).task == task.name]
+        raise LstmzooError(
+            f"data={entry.name} is for task={entry.task}, not for task={task.name}; for that one choose data="
+            f"{'|'.join(fitting)}"
+        )
+    if not is_model_of(config.model.name, task.target):
+        fitting = [name for name in models.names() if is_model_of(name, task.target)]
+        raise LstmzooError(
+            f"model={config.model.name} is not a model for task={task.name}; choose model={'|'.join(fitting)}"
+        )
+
+
+def _own_configs(overrides: Sequence[str]) -> list[str]:
+    """A folder ``configs`` in the working directory is searched, too."""
+    own = Path.cwd() / "configs"
+    given = any(text.startswith(SEARCHPATH) for text in overrides)
+    if given or not own.is_dir() or own.samefile(config_dir()):
+        return []
+    return [f"{SEARCHPATH}=[{quoted(f'file://{own}')}]"]

@@ -1,0 +1,112 @@
+"""Single keys of a configuration: whether there is one of this name, and which values it takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from lstmzoo.config.groups import settings_of_choice
+from lstmzoo.config.options import written
+from lstmzoo.errors import LstmzooError
+from lstmzoo.settings import accepts, described
+from lstmzoo.training.groups import GROUPS
+
+# Keys that people look for elsewhere.
+MOVED = {
+    "trainer.gradient_clip_val": "task.gradient_clip_val",
+    "optimizer.lr": "task.lr",
+    "optimizer.weight_decay": "task.weight_decay",
+    "epochs": "trainer.max_epochs",
+}
+
+# Groups to which keys can be added: arguments of a class that is named there, and of Lightning's Trainer.
+OPEN = ("trainer", "callbacks", "logger", "optimizer", "scheduler")
+
+# Keys that take more than one type of value.
+ANY_TYPE = {"trainer.devices", "trainer.strategy", "trainer.profiler"}
+
+
+def check_key(base: DictConfig, override: Override) -> None:
+    key = override.key_or_group
+    first = key.split(".")[0]
+    if first == "hydra" and key != "hydra":
+        return
+    if override.is_delete():
+        raise LstmzooError(f"'{override.input_line}': keys can't be taken away; null switches most of them off")
+    if (override.is_add() or override.is_force_add()) and first in OPEN and key != first:
+        return
+    known = list(all_keys(base))
+    if key in known:
+        return
+    if key in MOVED:
+        raise LstmzooError(f"unknown key '{key}': use {MOVED[key]}={override.value()}")
+    near = _nearest(key, known)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    level = _deepest_level(key, known)
+    valid = [name for name in known if name.rpartition(".")[0] == level]
+    where = f"in '{level}'" if level else "at the top"
+    names = ", ".join(
+        [name.rpartition(".")[2] for name in valid] + (["experiment"] if not level and "task" in known else [])
+    )
+    raise LstmzooError(f"unknown key '{key}'{hint}\nValid {where}: {names}")
+
+
+def _nearest(key: str, known: list[str]) -> list[str]:
+    """Up to two full keys that look like the key, or end like it."""
+    leaf = key.rpartition(".")[2]
+    same_leaf = [name for name in known if name.rpartition(".")[2] == leaf]
+    return (same_leaf or difflib.get_close_matches(key, known, n=2, cutoff=0.75))[:2]
+
+
+def _deepest_level(key: str, known: list[str]) -> str:
+    """The longest part of the key that exists and has keys of its own."""
+    level = key.rpartition(".")[0]
+    while level and not any(name.startswith(f"{level}.") for name in known):
+        level = level.rpartition(".")[0]
+    return level
+
+
+def check_type(base: DictConfig, override: Override) -> None:
+    """Compare a new value with the declared type; one that only a file of ``configs/`` declares, with its default's."""
+    key = override.key_or_group
+    if key in ANY_TYPE or override.is_sweep_override() or override.is_delete() or key not in set(all_keys(base)):
+        return
+    default, value = OmegaConf.select(base, key, throw_on_missing=False), override.value()
+    kind = kind_of(base, key)
+    if value == "???" or (isinstance(value, str) and "${" in value) or accepts(kind, value):
+        return
+    known = "" if default is None and accepts(kind, None) is False else f" (default: {written(_plain(default))})"
+    raise LstmzooError(f"{key} must be {described(kind)}{known}, not {value!r}")
+
+
+def kind_of(config: DictConfig, key: str) -> Any:
+    """The type of a key: as its group declares it, else that of its value; Any for null."""
+    group, *path = key.split(".")
+    if group in GROUPS and path and path[0] != "name" and config[group].name in GROUPS[group][0].names():
+        declared = settings_of_choice(group, config[group].name)
+        kind = declared[path[0]].type if path[0] in declared else Any
+        for name in path[1:]:
+            kind = typing.get_type_hints(kind).get(name, Any) if dataclasses.is_dataclass(kind) else Any
+        return kind
+    value = _plain(OmegaConf.select(config, key, throw_on_missing=False))
+    return Any if value is None else type(value)
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+
+
+def all_keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    """Yield the full names of all keys, groups included."""
+    for key in config:
+        full = prefix + str(key)
+        yield full
+        node = config._get_node(key)
+        if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
+            yield from all_keys(node, f"{full}.")
