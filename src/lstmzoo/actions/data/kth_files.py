@@ -1,4 +1,4 @@
-"""The files of KTH: 00sequences.txt, and the videos that lie beside it."""
+"""The files of KTH: 00sequences.txt and the videos."""
 
 from __future__ import annotations
 

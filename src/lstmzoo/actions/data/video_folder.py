@@ -131,9 +131,9 @@ class VideoFolder(ClipDataset):
             division = cls(root, "all", decode=False, **settings).division
         except DataError as error:
             split_error = str(error)  # there may still be something to count
-            alone = {"splits": "group", "group_pattern": ALONE, "group_scope": "class"}
-            settings |= {**alone, "val_groups": (), "test_groups": ()}
-            division = cls(root, "all", decode=False, **settings).division
+            alone: dict[str, Any] = {"splits": "group", "group_pattern": ALONE, "group_scope": "class"}
+            alone |= {"val_groups": (), "test_groups": ()}
+            division = cls(root, "all", decode=False, **settings | alone).division
         return report_on_folder(Path(root), division, split_error, settings.get("group_pattern"), progress=progress)
 
 
