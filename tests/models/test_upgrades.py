@@ -62,3 +62,15 @@ def test_nothing_else_is_changed(config: dict[str, object]) -> None:
     before = copy.deepcopy(config)
     upgrade_config(config)
     assert config == before
+
+
+def test_the_schedule_moved_into_a_group_of_its_own() -> None:
+    config = {"task": {"lr": 0.1, "schedule": "cosine", "schedule_epochs": 5}}
+    upgrade_config(config)
+    assert config == {
+        "task": {"lr": 0.1},
+        "scheduler": {"_target_": "lstmzoo.training.schedule.Cosine", "epochs": 5},
+    }
+    config = {"task": {"schedule": "constant", "schedule_epochs": None}}
+    upgrade_config(config)
+    assert config == {"task": {}, "scheduler": {"_target_": "lstmzoo.training.schedule.Constant"}}

@@ -33,8 +33,12 @@ KEYS = {
 }
 """Keys of a configuration by group; those of ``model`` are the arguments of models, too."""
 
-REMOVED = {"task": ("schedule", "schedule_epochs")}
-"""Keys that a checkpoint no longer has: the schedule is a group of its own, and matters in training only."""
+
+SCHEDULES = {
+    "constant": "lstmzoo.training.schedule.Constant",
+    "cosine": "lstmzoo.training.schedule.Cosine",
+}
+"""What was task.schedule (with task.schedule_epochs) and is the group ``scheduler`` now."""
 
 
 def upgrade_contract(contract: dict[str, Any]) -> None:
@@ -58,13 +62,14 @@ def upgrade_config(config: dict[str, Any]) -> None:
     """
     for group, names in KEYS.items():
         _rename(config.get(group), names)
-    for group, keys in REMOVED.items():
-        settings = config.get(group)
-        for key in keys if isinstance(settings, dict) else ():
-            settings.pop(key, None)
-    model = config.get("model")
+    model, task = config.get("model"), config.get("task")
     if isinstance(model, dict) and isinstance(model.get("name"), str):
         model["name"] = MODELS.get(model["name"], model["name"])
+    if isinstance(task, dict) and isinstance(task.get("schedule"), str) and task["schedule"] in SCHEDULES:
+        scheduler = {"_target_": SCHEDULES[task.pop("schedule")], "epochs": task.pop("schedule_epochs", None)}
+        if scheduler["_target_"] == SCHEDULES["constant"]:
+            del scheduler["epochs"]
+        config.setdefault("scheduler", scheduler)
 
 
 def _rename(settings: Any, names: dict[str, str]) -> None:
