@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from lstmzoo.captioning.data.dataset import listed_records
 from lstmzoo.captioning.data.images import read_thumbnail
 from lstmzoo.captioning.data.layouts import read_captions
+from lstmzoo.captioning.data.listing import listed_records
 from lstmzoo.captioning.data.text import plain
 from lstmzoo.captioning.metrics.scores import Scores, evaluate, load_results, match_ids
 from lstmzoo.io.atomic import replacing, write_json
