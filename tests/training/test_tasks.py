@@ -61,7 +61,7 @@ def test_order_differs_by_epoch_and_by_seed() -> None:
 
 def test_learning_rate_follows_its_equation() -> None:
     training = Training(total=110, warmup=10, per_epoch=10)
-    rate: Callable[..., float] = lambda step, schedule=Cosine(): learning_rate(step, 2.0, schedule, training)  # noqa: E731
+    rate: Callable[..., float] = lambda step, schedule=Cosine(): learning_rate(step, 2.0, schedule, training)  # noqa: E731  # noqa: B008
     assert [rate(step) for step in (0, 4, 9)] == pytest.approx([0.2, 1.0, 2.0])
     assert rate(10) == pytest.approx(2.0)
     assert rate(60) == pytest.approx(1.0)
