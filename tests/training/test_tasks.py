@@ -23,7 +23,7 @@ from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.training.base import step_seed
 from lstmzoo.training.run_log import RunLog, read_rows, summary
 from lstmzoo.training.sampler import EpochSampler
-from lstmzoo.training.schedule import Constant, Cosine, OneCycle, Step, Training, learning_rate
+from lstmzoo.training.schedule import Constant, Cosine, OneCycle, Schedule, Step, Training, learning_rate
 from tiny_runs import write_tiny_kth
 
 
@@ -61,7 +61,10 @@ def test_order_differs_by_epoch_and_by_seed() -> None:
 
 def test_learning_rate_follows_its_equation() -> None:
     training = Training(total=110, warmup=10, per_epoch=10)
-    rate: Callable[..., float] = lambda step, schedule=Cosine(): learning_rate(step, 2.0, schedule, training)  # noqa: E731  # noqa: B008
+
+    def rate(step: int, schedule: Schedule | None = None) -> float:
+        return learning_rate(step, 2.0, schedule or Cosine(), training)
+
     assert [rate(step) for step in (0, 4, 9)] == pytest.approx([0.2, 1.0, 2.0])
     assert rate(10) == pytest.approx(2.0)
     assert rate(60) == pytest.approx(1.0)
