@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from inspect import getdoc, signature
+from inspect import getdoc
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +113,5 @@ def _entries(action: str) -> Iterator[str]:
 
 
 def _options(action: str, name: str) -> dict[str, Setting]:
-    """The options of an action; one that hands ``**settings`` on has those of the data set, too."""
-    target = datasets.find(name).target
-    function = getattr(target, action)
-    options = settings_of(function, ["progress"])
-    if any(one.kind is one.VAR_KEYWORD for one in signature(function).parameters.values()):
-        options = settings_of(target) | options
+    options = settings_of(getattr(datasets.find(name).target, action), ["progress"])
     return options | ({"json": JSON} if action == "check" else {})
