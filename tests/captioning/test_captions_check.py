@@ -310,7 +310,7 @@ def test_prepare_points_to_flickr30k(root, tmp_path):
 
 
 def test_prepare_refusals(tmp_path):
-    with pytest.raises(LstmzooError, match="'flickr9k'.*'flickr8k'"):
+    with pytest.raises(LstmzooError, match=r"'flickr9k'.*'flickr8k'"):
         prepare(tmp_path, "flickr9k")
     (tmp_path / "simulated.json").write_text("{}")
     with pytest.raises(DataError, match="root=data/flickr8k"):

@@ -435,7 +435,7 @@ def test_wrong_choices(root):
     ):
         with pytest.raises(LstmzooError, match=message):
             Captions(root, **arguments)
-    with pytest.raises(DataError, match="csv.*'coco'"):
+    with pytest.raises(DataError, match=r"csv.*'coco'"):
         Captions(root, layout="coco")
 
 
