@@ -59,7 +59,7 @@ def test_sweepers_that_search_get_the_best_value(
     sweeper = [f"hydra.sweeper._target_={name}", f"hydra.sweep.dir={tmp_path}"]
     assert main(["train", "-m", *settings, *sweeper, "task.lr=1e-3,1e30", "task.warmup_epochs=0"]) == 0
     good, failed = returned
-    assert good.return_value == json.loads((tmp_path / "0" / "metrics.json").read_text())["best"]
+    assert good.return_value == json.loads((tmp_path / "0_task.lr=0.001" / "metrics.json").read_text())["best"]
     with pytest.raises(Exception, match="is not finite"):
         _ = failed.return_value  # nan or None would end an Optuna study
 
@@ -72,13 +72,13 @@ def test_one_failed_run_is_not_the_end(settings: list[str], tmp_path: Path, caps
     messages = [line for line in capsys.readouterr().err.splitlines() if "Decoding" not in line]
     assert len(messages) == 1
     assert "is not finite" in messages[0]
-    assert [path.parent.name for path in tmp_path.glob("*/metrics.json")] == ["1"]
+    assert [path.parent.name for path in tmp_path.glob("*/metrics.json")] == ["1_task.lr=0.001"]
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        *("model.cell=lstm,gruu", "model.hidden_size=8,-3", "task.schedule=cosine,step", "+trainer.plugin=1,2"),
+        *("model.cell=lstm,gruu", "model.hidden_size=8,-3", "scheduler=cosine,stepp", "+trainer.plugin=1,2"),
         *("data.clip_len=4,0", "data.protocol=kfold,foo", "data.zoom=0.1,2", "data.fold=0,7", "data.root=nowhere,none"),
         *("model.cell=glob(*)", "seed=glob(*)", "model=glob(foo*)", "hydra/launcher=glob(*)", "hydra/launcher=joblib"),
         *("hydra.sweeper._target_=foo.Bar", "hydra.launcher._target_=hydra_plugins.foo.Bar", "task.lr=1e-3,${eval:1}"),

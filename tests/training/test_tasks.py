@@ -23,7 +23,7 @@ from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.training.base import step_seed
 from lstmzoo.training.run_log import RunLog, read_rows, summary
 from lstmzoo.training.sampler import EpochSampler
-from lstmzoo.training.schedule import learning_rate
+from lstmzoo.training.schedule import Constant, Cosine, OneCycle, Schedule, Step, Training, learning_rate
 from tiny_runs import write_tiny_kth
 
 
@@ -60,16 +60,25 @@ def test_order_differs_by_epoch_and_by_seed() -> None:
 
 
 def test_learning_rate_follows_its_equation() -> None:
-    rate: Callable[..., float] = lambda step, kind="cosine": learning_rate(  # noqa: E731
-        step, peak=2.0, schedule=kind, warmup=10, total=110
-    )
+    training = Training(total=110, warmup=10, per_epoch=10)
+
+    def rate(step: int, schedule: Schedule | None = None) -> float:
+        return learning_rate(step, 2.0, schedule or Cosine(), training)
+
     assert [rate(step) for step in (0, 4, 9)] == pytest.approx([0.2, 1.0, 2.0])
     assert rate(10) == pytest.approx(2.0)
     assert rate(60) == pytest.approx(1.0)
     assert rate(110) == pytest.approx(0.0)
     assert rate(500) == pytest.approx(0.0)
-    assert [rate(step, "constant") for step in (4, 60, 500)] == pytest.approx([1.0, 2.0, 2.0])
-    assert learning_rate(0, peak=2.0, schedule="cosine", warmup=0, total=math.inf) == 2.0
+    assert rate(30, Cosine(epochs=5)) == pytest.approx(1.0)
+    assert [rate(step, Constant()) for step in (4, 60, 500)] == pytest.approx([1.0, 2.0, 2.0])
+    assert [rate(step, Step(every=2, gamma=0.5)) for step in (19, 20, 45)] == pytest.approx([2.0, 1.0, 0.5])
+    one_cycle = OneCycle(up=0.5, start=0.25)
+    no_warmup = training._replace(warmup=0)
+    found = [learning_rate(step, 2.0, one_cycle, no_warmup) for step in (0, 55, 110)]
+    assert found == pytest.approx([0.5, 2.0, 0.0])
+    endless = Training(total=math.inf, warmup=0, per_epoch=10)
+    assert learning_rate(0, 2.0, Cosine(), endless) == 2.0
 
 
 def test_step_seeds_differ_in_every_number() -> None:

@@ -14,10 +14,11 @@ from torch.utils.data import DataLoader
 from lstmzoo.actions.task import RecognitionTask
 from lstmzoo.models import create_model, list_models, register_model
 from lstmzoo.training.base import BaseTask, windows
+from lstmzoo.training.schedule import Constant
 
 LENGTH = 12
 SMALL = {"num_classes": 3, "hidden_size": 5, "feature_size": 4}
-COMMON = {"classes": ["a", "b", "c"], "transform": {}, "config": {}, "gradient_clip_val": None, "schedule": "constant"}
+COMMON = {"classes": ["a", "b", "c"], "transform": {}, "config": {}, "gradient_clip_val": None}
 
 
 class Gradients(Callback):
@@ -52,7 +53,9 @@ def fit(task: BaseTask, data: Any) -> dict[str, Tensor]:
 
 def recognition(window: int | None, model: str = "action_rnn", **changes: Any) -> RecognitionTask:
     torch.manual_seed(0)
-    return RecognitionTask(model, {**SMALL, **changes}, tbptt_window=window, **COMMON)
+    task = RecognitionTask(model, {**SMALL, **changes}, tbptt_window=window, **COMMON)
+    task.use(torch.optim.AdamW, Constant())
+    return task
 
 
 def largest_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
@@ -106,7 +109,9 @@ class RunningSum(torch.nn.Module):
 
 
 class FrameTask(BaseTask):
-    """A task with a loss at every frame, as video segmentation will be."""
+    """A task with a loss at every frame."""
+
+    dummy_batch = from_config = inspector = open_data = predictor = None  # type: ignore[assignment]
 
     def window_loss(self, batch: dict[str, Tensor], frames: slice, state: Any) -> tuple[Tensor, Any]:
         y, state = self.model(batch["x"][:, frames], state)

@@ -95,7 +95,7 @@ def kind_of(config: DictConfig, key: str) -> Any:
             kind = typing.get_type_hints(kind).get(name, Any) if dataclasses.is_dataclass(kind) else Any
         return kind
     value = _plain(OmegaConf.select(config, key, throw_on_missing=False))
-    return Any if value is None else type(value)
+    return Any if value is None else type(value) | None  # a file does not say what may be null
 
 
 def _plain(value: Any) -> Any:

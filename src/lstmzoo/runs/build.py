@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 import os
 import signal
 import sys
@@ -27,7 +28,7 @@ from rich import get_console
 from torch.optim.lr_scheduler import LRScheduler
 
 from lstmzoo.config.compose import in_one_line
-from lstmzoo.config.groups import settings_of_choice
+from lstmzoo.config.groups import groups, settings_of_choice
 from lstmzoo.errors import LstmzooError, Terminated, printable, unknown_choice
 from lstmzoo.models import load
 from lstmzoo.models.encoder_weights import skip_pretrained_weights
@@ -38,6 +39,7 @@ from lstmzoo.training.checkpoint_io import WholeFiles
 from lstmzoo.training.ending import Diverged, SigtermFlag
 from lstmzoo.training.errors import setting_errors
 from lstmzoo.training.run_log import RunLog
+from lstmzoo.training.schedule import Schedule, Training
 from lstmzoo.training.training_state import Restoring
 
 
@@ -70,14 +72,13 @@ def build_task(config: DictConfig, labels: Any) -> BaseTask:
         task = kind.from_config(to_dict(config), labels)
     if origin is not None and (new := task.inherit_weights(origin)):
         print(f"Other classes than in {start_from}: trained from scratch: {', '.join(new)}")
-    task.optimizer, task.schedule = build_optimizer(config), build_schedule(config)
+    task.use(build_optimizer(config), build_schedule(config))
     return task
 
 
 def build_optimizer(config: DictConfig) -> Callable[..., torch.optim.Optimizer]:
     """Return what makes the optimizer, given parameters, lr and weight_decay."""
-    options = to_dict(config.optimizer)
-    kind: Any = _class_at("optimizer", options.pop("_target_", None))
+    kind, options = _class_of("optimizer", config)
     if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
         raise LstmzooError(f"optimizer._target_={config.optimizer._target_} is not a subclass of torch.optim.Optimizer")
     with setting_errors("the optimizer"):
@@ -88,18 +89,26 @@ def build_optimizer(config: DictConfig) -> Callable[..., torch.optim.Optimizer]:
 
 def build_schedule(config: DictConfig) -> Any:
     """Return the schedule of the learning rate, or what makes a scheduler of torch for an optimizer."""
-    options = to_dict(config.scheduler)
-    kind = _class_at("scheduler", options.pop("_target_", None))
+    kind, options = _class_of("scheduler", config)
     with setting_errors("the scheduler"):
         if isinstance(kind, type) and issubclass(kind, LRScheduler):
             kind(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1), **options)
             return partial(kind, **options)
-        return kind(**options)
+        schedule: Schedule = kind(**options)
+        for step in range(21):
+            if not math.isfinite(share := schedule(step, Training(total=20, warmup=2, per_epoch=5))) or share < 0:
+                raise ValueError(f"its share of the learning rate would be {share}")
+        return schedule
 
 
-def _class_at(group: str, place: Any) -> Any:
+def _class_of(group: str, config: DictConfig) -> tuple[Any, dict[str, Any]]:
+    """The class that a group of the configuration names, and its arguments."""
+    options = to_dict(config[group]) if config[group] is not None else {}
+    place = options.pop("_target_", None)
+    if not isinstance(place, str):
+        raise LstmzooError(f"{group}={place} names no class; choose {group}={'|'.join(groups()[group])}")
     try:
-        return get_method(str(place)) if place else None
+        return get_method(place), options
     except Exception as error:  # whatever importing it raises
         raise LstmzooError(f"{group}._target_={place} cannot be imported: {in_one_line(error)}") from error
 

@@ -189,6 +189,20 @@ class BaseTask(LightningModule, TaskInterface):
         """Return what is trained: parameters, or groups of them, each perhaps with an ``lr_scale``."""
         return self.parameters()
 
+    def use(self, optimizer: Callable[..., torch.optim.Optimizer], schedule: Schedule | partial[LRScheduler]) -> None:
+        """Set what is trained with.
+
+        Args:
+            optimizer: makes an optimizer of parameters, lr and weight_decay.
+            schedule: of the learning rate, or what makes a scheduler of torch of an optimizer.
+
+        Raises:
+            LstmzooError: they do not go with the task's settings.
+        """
+        if isinstance(schedule, partial) and not self.automatic_optimization:
+            raise LstmzooError("task.tbptt_window goes with scheduler=constant, cosine, step or one_cycle only")
+        self.optimizer, self.schedule = optimizer, schedule
+
     def configure_optimizers(self) -> Any:
         options: dict[str, Any] = {"lr": self.lr, "weight_decay": self.weight_decay}
         if self.optimizer is torch.optim.AdamW:  # Lightning does not clip for a fused one in mixed precision
@@ -196,8 +210,6 @@ class BaseTask(LightningModule, TaskInterface):
         optimizer = self.optimizer(self.parameter_groups(), **options)
         if not isinstance(self.schedule, partial):
             return optimizer
-        if not self.automatic_optimization:
-            raise LstmzooError("task.tbptt_window goes with scheduler=constant, cosine, step or one_cycle only")
         monitor, mode = self.monitor
         plateau = self.schedule.func is torch.optim.lr_scheduler.ReduceLROnPlateau
         scheduler = self.schedule(optimizer, **({"mode": mode} if plateau else {}))

@@ -19,5 +19,5 @@ def setting_errors(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (MisconfigurationException, RuntimeError, TypeError, ValueError) as error:
+    except (MisconfigurationException, ArithmeticError, RuntimeError, TypeError, ValueError) as error:
         raise LstmzooError(f"{what} cannot be set up like this: {error}") from error
