@@ -119,27 +119,40 @@ def test_command_line_wins_over_the_checkpoint(
         assert said in capsys.readouterr().err
 
 
-def test_mistakes_end_with_one_message_and_code_2(trained: tuple[Ended, Path], folder: Path, tmp_path: Path) -> None:
+def test_mistakes_end_with_one_message_and_code_2(
+    trained: tuple[Ended, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     foreign, pickled = tmp_path / "foreign.ckpt", tmp_path / "pickled.ckpt"
     torch.save({"state_dict": {"weight": torch.zeros(2)}}, foreign)
     torch.save(Path("/"), pickled)
     best = trained[1] / "checkpoints" / "best.ckpt"
-    cases: list[tuple[list[str], list[str]]] = [
+    for arguments, said in [
         (["train", "model.hiden_size=3"], ["model.hidden_size"]),
         (["train", "model=foo"], ["'foo'", "action_rnn"]),
         (["train", "data=kth", "data.root=/no/such/kth"], ["/no/such/kth"]),
         (["train", "resume=/no/such/run"], ["/no/such/run"]),
+        (["train", "resume=latest"], [str(tmp_path / "runs")]),
         (["eval", "ckpt_path=/no/such.ckpt"], ["/no/such.ckpt"]),
         (["eval", f"ckpt_path={foreign}"], ["foreign.ckpt"]),
         (["eval", f"ckpt_path={pickled}"], ["pickled.ckpt"]),
         (["eval", f"ckpt_path={best}", "data.root=/no/such/kth"], ["/no/such/kth", "data.root="]),
+        (["eval", f"ckpt_path={best}", "data=davis", "data.root=x"], ["data=davis", "segmentation", "kth|"]),
+        (["eval", f"ckpt_path={best}", "data=foo"], ["'foo'", "kth"]),
+        (["eval", f"ckpt_path={best}", "data=video_folder"], ["data.root=PATH"]),
         (["eval", "split=val"], ["ckpt_path=PATH"]),
+        (["compare", str(trained[1])], ["1", str(trained[1])]),
+        (["compare", "/no/such/run", str(trained[1])], ["/no/such/run"]),
+        (["check", "no_such_module"], ["'no_such_module'"]),
+        (["check", "json"], ["json"]),
+        (["completion", "tcsh"], ["bash", "fish", "zsh"]),
         (["trian"], ["did you mean 'train'"]),
-    ]
-    for first in range(0, len(cases), 2):
-        pair = [(start(*arguments, cwd=tmp_path / "work"), said) for arguments, said in cases[first : first + 2]]
-        for process, said in pair:
-            assert_refused(end(process), *said)
+    ]:
+        code = main(arguments)
+        ended = Ended(code, *capsys.readouterr())
+        assert_refused(ended, *said)
+    (real,) = [end(start("train", "model=foo", cwd=tmp_path / "work"))]
+    assert_refused(real, "'foo'", "action_rnn")
 
 
 def test_own_videos_in_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """Checkpoints: enough by themselves, and clear about everything that is not one."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from torch import nn
 import lstmzoo
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import checkpoint as module
-from lstmzoo.models import read_contract, registry, save_contract
+from lstmzoo.models import read_contract, save_contract
+from lstmzoo.registry import models
 
 CLASSES = ["boxing", "walking", "running"]
 TRANSFORM = {"size": [32, 32], "grey": True, "clip_len": 4, "frame_interval": 2}
@@ -151,11 +153,11 @@ def test_newer_incomplete_and_unfitting_checkpoints(path):
 
 
 def test_a_model_that_is_not_registered_here(path, monkeypatch):
-    monkeypatch.setattr(registry, "_models", dict(registry._models))
-    registry._models["mine"] = registry._models["action_rnn"]
+    monkeypatch.setattr(models, "entries", dict(models.entries))
+    models.add(dataclasses.replace(models.get("action_rnn"), name="mine"))
     torch.save(contents(make("mine")), path)
     assert lstmzoo.load(path).classes == CLASSES
-    del registry._models["mine"]
+    del models.entries["mine"]
     with pytest.raises(CheckpointError, match=r"'mine', which is not registered; registered: .*action_rnn.*import"):
         lstmzoo.load(path)
 

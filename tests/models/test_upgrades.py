@@ -38,7 +38,9 @@ def test_a_checkpoint_of_an_earlier_name_is_the_same_model(old: str, tmp_path: P
     assert (one.model_name, one.model_args) == (other.model_name, other.model_args)
     assert all(torch.equal(value, other.state_dict()[key]) for key, value in one.state_dict().items())
     config = read_contract(tmp_path / "old.ckpt")["config"]
-    assert config == {"model": dict(one.model_args, name=MODELS[old]), "task": NEW_TASK, "data": {"images": 12}}
+    assert {group: config[group] for group in ("model", "task", "data")} == {
+        **{"model": dict(one.model_args, name=MODELS[old]), "task": NEW_TASK, "data": {"images": 12}}
+    }
 
 
 def test_every_new_name_is_one_that_there_is() -> None:

@@ -88,7 +88,7 @@ def _arguments(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
                 f"model {name!r}: {key}={value!r} is not a number, string, boolean, list or dict; "
                 "register classes of your own and pass their names, so that checkpoints can rebuild the model"
             )
-        if not _is_of_kind(value, parameters[key].default):
+        if parameters[key].default is not MISSING and not _is_of_kind(value, parameters[key].default):
             kind = type(parameters[key].default).__name__
             raise LstmzooError(
                 f"model {name!r}: {key}={value!r} is not of type {kind}; its default: {parameters[key].default!r}"

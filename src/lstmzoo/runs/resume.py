@@ -87,13 +87,16 @@ def read_run(folder: Path, checkpoint: Path, given: Collection[str]) -> DictConf
 
 def _take_callbacks(config: DictConfig, stored: dict[str, Any], origin: str, given: Collection[str]) -> list[str]:
     """Take over patience and progress; classes are not imported because a file says so."""
-    values = stored.get("callbacks", {})
-    own = {key: value for key, value in values.items() if not isinstance(value, dict)} if values else {}
+    values, loggers = (stored.get(group) or {} for group in ("callbacks", "logger"))
+    for group, value in (("callbacks", values), ("logger", loggers)):
+        if not isinstance(value, dict):
+            raise CheckpointError(f"{origin} has {group}={brief(value)}; it is a group of keys")
+    own = {key: value for key, value in values.items() if not isinstance(value, dict)}
     default: Any = OmegaConf.to_container(config.callbacks)
     taken = take_group(own, settings_like(default), "callbacks", origin, given)
     OmegaConf.update(config, "callbacks", taken, merge=False)
-    others = [f"callbacks.{brief(key)}" for key in values or {} if key not in own]
-    return others + [f"logger.{brief(key)}" for key in stored.get("logger") or {}]
+    others = [f"callbacks.{brief(key)}" for key in values if key not in own]
+    return others + [f"logger.{brief(key)}" for key in loggers]
 
 
 def newest_run(folder: Path) -> Path:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -157,7 +157,7 @@ def take_group(
 
 def settings_like(values: Mapping[str, Any]) -> dict[str, Setting]:
     """Settings of keys that only a file of ``configs/`` declares: as their values are."""
-    kinds = {key: PLAIN if value is None else type(value) for key, value in values.items()}
+    kinds = {key: PLAIN if value is None else type(value) | None for key, value in values.items()}
     return {key: Setting(key, kinds[key], value, "") for key, value in values.items()}
 
 
@@ -284,7 +284,7 @@ def _check_value(value: Any, setting: Setting, place: str, origin: str, trusts: 
     most = MOST.get(setting.name, 2**63 if setting.name.endswith("seed") else MOST_ANY)
     for one in value if isinstance(value, list) else [value]:
         wrong = isinstance(one, int | float) and abs(one) > most
-        if isinstance(one, str) and not setting.is_path:
+        if isinstance(one, str) and not setting.is_path and not _is_choice(setting.type, one):
             trusted = trusts(setting.name, one) if trusts else None
             wrong = one != Path(one).name if trusted is None else not trusted  # a name, not a way to another folder
         if wrong:
@@ -292,3 +292,9 @@ def _check_value(value: Any, setting: Setting, place: str, origin: str, trusts: 
                 f"{origin} has {place}={brief(value)}, which is not taken from a file; if it is right, give "
                 f"{place}=... on the command line"
             )
+
+
+def _is_choice(kind: Any, text: str) -> bool:
+    """Whether a text is one of those that a type lists."""
+    choices = [kind, *get_args(kind)]
+    return any(get_origin(choice) is Literal and text in get_args(choice) for choice in choices)
