@@ -109,19 +109,6 @@ def test_growing_memory_has_a_slope() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-<<<<<<< HEAD
-        (["cell"], "unknown benchmark 'cell'; did you mean 'cells'?"),
-        (["cells", "cells=lstn"], "unknown cell 'lstn'; did you mean 'lstm'?"),
-        (["cells", "sizes=3x4"], "steps x batch x input x hidden"),
-        (["conv", "sizes=3x4x5x6"], "steps x batch x input channels"),
-        (["conv", "cells=mlstm"], "unknown cell 'mlstm'"),
-        (["models", "models=foo"], "unknown model 'foo'"),
-        (["models", "models=caption_nic"], "unknown model 'caption_nic'"),
-        (["captions", "models=caption_updwn"], "caption_updown"),
-        (["stream", "models=segment_recurent"], "did you mean 'segment_recurrent'?"),
-        (["stream", "size=480"], "480x854"),
-        (["data", "root=nowhere"], "there are no videos in nowhere"),
-=======
         (["cell"], "'cell'; did you mean 'cells'?"),
         (["cells", "cells=lstn"], "'lstn'; did you mean 'lstm'?"),
         (["cells", "sizes=3x4"], "steps x batch x input x hidden"),
@@ -133,7 +120,6 @@ def test_growing_memory_has_a_slope() -> None:
         (["stream", "models=segment_recurent"], "did you mean 'segment_recurrent'?"),
         (["stream", "size=480"], "height x width"),
         (["data", "root=nowhere"], "nowhere"),
->>>>>>> tst
     ],
 )
 def test_messages(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,7 +68,8 @@ def read_run(folder: Path, checkpoint: Path, given: Collection[str]) -> DictConf
     trainer, left_out = take_recipe(stored.get("trainer", {}), machine, origin, given)
     OmegaConf.update(config, "trainer", trainer, merge=False)
     for group in ("optimizer", "scheduler"):
-        OmegaConf.update(config, group, take_named_class(group, stored.get(group), origin, given), merge=False)
+        if group in stored:  # those of before these groups had the defaults
+            OmegaConf.update(config, group, take_named_class(group, stored[group], origin, given), merge=False)
     left_out += _take_callbacks(config, stored, origin, given)
     if left_out:
         print(f"Not taken from {origin} (give it on the command line): {printable(', '.join(left_out))}")
