@@ -96,8 +96,14 @@ def _take_callbacks(config: DictConfig, stored: dict[str, Any], origin: str, giv
     default: Any = OmegaConf.to_container(config.callbacks)
     taken = take_group(own, settings_like(default), "callbacks", origin, given)
     OmegaConf.update(config, "callbacks", taken, merge=False)
-    others = [f"callbacks.{brief(key)}" for key in values if key not in own]
-    return others + [f"logger.{brief(key)}" for key in loggers]
+    named = {"callbacks": values or {}, "logger": stored.get("logger") or {}}
+    return [
+        f"{group}.{printable(str(key))}"
+        for group, found in named.items()
+        if isinstance(found, dict)
+        for key, value in found.items()
+        if isinstance(value, dict)
+    ]
 
 
 def newest_run(folder: Path) -> Path:
