@@ -81,7 +81,7 @@ class Derived(Base):
         where: Path,
         size: Sequence[int] = (4, 4),
         kind: Literal["a", "b"] = "a",
-        nested: Nested = Nested(),  # noqa: B008 (frozen)
+        nested: Nested = Nested(),
         **settings: Any,
     ) -> None: ...
 

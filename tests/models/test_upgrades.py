@@ -39,7 +39,9 @@ def test_a_checkpoint_of_an_earlier_name_is_the_same_model(old: str, tmp_path: P
     assert all(torch.equal(value, other.state_dict()[key]) for key, value in one.state_dict().items())
     config = read_contract(tmp_path / "old.ckpt")["config"]
     assert {group: config[group] for group in ("model", "task", "data")} == {
-        **{"model": dict(one.model_args, name=MODELS[old]), "task": NEW_TASK, "data": {"images": 12}}
+        "model": dict(one.model_args, name=MODELS[old]),
+        "task": NEW_TASK,
+        "data": {"images": 12},
     }
 
 

@@ -96,14 +96,8 @@ def _take_callbacks(config: DictConfig, stored: dict[str, Any], origin: str, giv
     default: Any = OmegaConf.to_container(config.callbacks)
     taken = take_group(own, settings_like(default), "callbacks", origin, given)
     OmegaConf.update(config, "callbacks", taken, merge=False)
-    named = {"callbacks": values or {}, "logger": stored.get("logger") or {}}
-    return [
-        f"{group}.{printable(str(key))}"
-        for group, found in named.items()
-        if isinstance(found, dict)
-        for key, value in found.items()
-        if isinstance(value, dict)
-    ]
+    found = [("callbacks", values), ("logger", loggers)]
+    return [f"{group}.{brief(key)}" for group, all_ in found for key, value in all_.items() if isinstance(value, dict)]
 
 
 def newest_run(folder: Path) -> Path:
