@@ -106,7 +106,7 @@ def test_a_constructor_declares_its_settings() -> None:
     assert list(settings_of(Derived, ("size",))) == ["where", "kind", "nested", "rate"]
     assert list(settings_of(Derived.check))[:2] == ["number", "where"]
     assert with_defaults(found, {"rate": 7})["rate"].default == 7
-    with pytest.raises(TypeError, match="'pace'.*rate"):
+    with pytest.raises(TypeError, match=r"'pace'.*rate"):
         with_defaults(found, {"pace": 7})
 
 
