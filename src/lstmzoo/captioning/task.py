@@ -26,9 +26,10 @@ from lstmzoo.captioning.setup import load_captioner, open_data, task_arguments
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models.outputs import check_scores
 from lstmzoo.registry import register_task
-from lstmzoo.training.base import BaseTask, encoder_groups, step_seed
+from lstmzoo.training.base import BaseTask, step_seed
 from lstmzoo.training.errors import setting_errors
 from lstmzoo.training.interface import Config
+from lstmzoo.training.parameter_groups import encoder_groups
 
 OBJECTIVES = ("cross_entropy", "scst")
 
@@ -154,28 +155,7 @@ class CaptioningTask(BaseTask):
 
         return CaptionInspector
 
-    @classmethod
-    def score(
-        cls,
-        results: Path,
-        data: dict[str, Any],
-        *,
-        split: Literal["train", "val", "test"] = "test",
-        output: Path | None = None,
-    ) -> None:
-        """Score captions of any method.
-
-        Args:
-            results: a file in COCO's form of results, ``[{"image_id": 42, "caption": "a dog"}, ...]``.
-            data: settings of the data set.
-            split: train, val or test.
-            output: folder for metrics.json; null: nothing is written.
-
-        Raises:
-            LstmzooError: captions and images do not match.
-            DataError: the file or the data set cannot be used.
-        """
-        score_file(results, data, split, output)
+    score = staticmethod(score_file)
 
     # --- training ------------------------------------------------------------------------------------------------
 
