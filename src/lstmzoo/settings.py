@@ -11,7 +11,6 @@ import copy
 import dataclasses
 import inspect
 import re
-import sys
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -217,7 +216,7 @@ def _annotation(function: Callable[..., Any], parameter: inspect.Parameter) -> A
     if isinstance(kind, str):
         inner = inspect.unwrap(function)
         try:
-            kind = eval(kind, {**vars(typing), **vars(sys.modules[inner.__module__])})
+            kind = eval(kind, {**vars(typing), **inner.__globals__})  # type: ignore[attr-defined]
         except (NameError, AttributeError, TypeError, SyntaxError):  # imported for type checkers only
             return Any
     return Any if kind is parameter.empty else kind

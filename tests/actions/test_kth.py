@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstmzoo.actions.data import kth
-from lstmzoo.actions.data.clip_dataset import clamp_ranges
 from lstmzoo.actions.data.kth_files import find_videos
 from lstmzoo.actions.data.kth_protocols import PROTOCOLS, split_persons
+from lstmzoo.actions.data.segments import clamp_ranges
 from lstmzoo.data import KTH
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.io.split_names import UNIONS

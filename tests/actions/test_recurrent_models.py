@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import lstmzoo
 from lstmzoo.errors import LstmzooError
 from lstmzoo.nn import Recurrent, get_cell, init, list_cells
-from lstmzoo.segmentation.models.foreground import ForegroundSegmenter
 
 MODULE = """
 import torch
@@ -83,30 +82,6 @@ def test_every_model_takes_a_cell_by_its_place(name: str, tmp_path: Path, monkey
         model(name, f"cells_for_{name}:Learnin")
     with pytest.raises(LstmzooError, match="unknown cell 'lstn'; did you mean 'lstm'"):
         model(name, "lstn")
-
-
-class Volume(nn.Module):
-    """A core of a decoder with a convolution over time and space."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.convolution = nn.Conv3d(8, 8, 3, padding=1)
-
-    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        return x + self.convolution(x.transpose(1, 2)).transpose(1, 2), None
-
-
-def test_a_core_may_hold_what_has_no_channels_last_format() -> None:
-    network = ForegroundSegmenter("small", False, 8, [16], Volume)
-    logits, _ = network(torch.rand(1, 2, 3, 32, 32))
-    assert logits.shape == (1, 2, 1, 32, 32)
-    own = network.decoder.merge[0][0].weight
-    assert own.is_contiguous(memory_format=torch.channels_last)
-    for name in ("segment_recurrent", "segment_framewise"):
-        given = {"cell": "lstm"} if name == "segment_recurrent" else {}
-        core = lstmzoo.create_model(name, decoder_channels=8, levels=[16], **given).decoder.cores["16"]
-        maps = [p for p in core.parameters() if p.dim() == 4]
-        assert all(p.is_contiguous(memory_format=torch.channels_last) for p in maps)
 
 
 class Stepping(nn.Module):

@@ -63,7 +63,7 @@ def test_a_finished_simulated_set_is_left_as_it_is(tmp_path: Path, capsys: pytes
 def test_a_missing_or_interrupted_simulated_set_is_made(tmp_path: Path) -> None:
     root = tmp_path / "set"
     for wrong in ({"images": None, "simulation_seed": 0}, {"images": 10, "simulation_seed": None}):
-        with pytest.raises(LstmzooError, match=r"^data\.\w+=None is not possible: give a whole number"):
+        with pytest.raises(LstmzooError, match=r"^data\.\w+=None"):
             module(root, dataset=SimulatedCaptions, simulate=wrong).prepare_data()
     module(root, dataset=SimulatedCaptions, simulate={"images": 10, "simulation_seed": 0}).prepare_data()
     assert contents(root) == {"images": 10, "seed": 0}
@@ -76,13 +76,11 @@ def test_a_missing_or_interrupted_simulated_set_is_made(tmp_path: Path) -> None:
 def test_what_is_wrong_shows_before_features_are_computed(tmp_path: Path) -> None:
     root, encoder = write_captions(tmp_path / "set"), Encoder()
     (root / "test.txt").unlink()
-    with pytest.raises(
-        DataError, match=r"no image in split 'test'; it has train, val.*split=val.*test_after_fit=false"
-    ):
+    with pytest.raises(DataError, match=r"'test'.*train, val.*split=val.*test_after_fit=false"):
         module(root, encoder).check(test=True)
     with (root / "val.txt").open("a") as file:
         file.write("stranger\n")
-    with pytest.raises(DataError, match=r"val.txt, line 5 names 'stranger'"):
+    with pytest.raises(DataError, match=r"val.txt, line 5.*'stranger'"):
         module(root, encoder).setup("fit")
     assert encoder.seen == 0
 

@@ -154,7 +154,7 @@ def test_inspect_of_an_ensemble_draws_every_member(
 def test_a_caption_is_given_as_people_write() -> None:
     words = ["<pad>", "<bos>", "<eos>", "<unk>", "a", "dog", "runs"]
     assert sentence_of(" A dog runs. ", words).words == [4, 5, 6]
-    with pytest.raises(LstmzooError, match="doesn't know the word 'cat'"):
+    with pytest.raises(LstmzooError, match="'cat'"):
         sentence_of("a Cat runs", words)
-    with pytest.raises(LstmzooError, match="has no words"):
+    with pytest.raises(LstmzooError, match=r"caption='\.\.\.'"):
         sentence_of("...", words)

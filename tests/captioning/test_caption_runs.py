@@ -150,7 +150,7 @@ def test_lists_in_other_encodings(tmp_path: Path) -> None:
     listed.write_text("\ufeffx.jpg\n", encoding="utf-8")
     assert find_images(listed) == [tmp_path / "x.jpg"]
     listed.write_text("x.jpg\nföhn.jpg\n", encoding="latin-1")
-    with pytest.raises(DataError, match=r"list.txt, line 2 is not UTF-8 .*convert the file"):
+    with pytest.raises(DataError, match=r"list.txt, line 2.*UTF-8"):
         find_images(listed)
 
 
@@ -236,7 +236,7 @@ def test_a_tampered_vocabulary_is_refused(run: Path, tmp_path: Path) -> None:
     checkpoint = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
     checkpoint["lstmzoo"]["vocabulary"]["words"].pop()
     torch.save(checkpoint, tmp_path / "x.ckpt")
-    with pytest.raises(CheckpointError, match="contradicts itself"):
+    with pytest.raises(CheckpointError, match=r"x.ckpt.*words"):
         lstmzoo.load(tmp_path / "x.ckpt")
 
 

@@ -290,7 +290,7 @@ def test_prepare_takes_one_file_out_of_several(web, tmp_path):
 def test_prepare_from_files_at_hand(web, tmp_path):
     source = tmp_path / "at hand"
     source.mkdir()
-    with pytest.raises(DataError, match=r"lacks Flickr8k_text.zip, Flickr8k_Dataset.zip; fetch https"):
+    with pytest.raises(DataError, match=r"Flickr8k_text.zip, Flickr8k_Dataset.zip.*https"):
         prepare(tmp_path / "flickr8k", source=source, progress=False, opener=web)
     for url, content in web.files.items():
         (source / url.rpartition("/")[2]).write_bytes(content)
@@ -300,7 +300,7 @@ def test_prepare_from_files_at_hand(web, tmp_path):
 
 
 def test_prepare_points_to_flickr30k(root, tmp_path):
-    with pytest.raises(DataError, match=r"on request only .*name the folder of its files with source=FOLDER"):
+    with pytest.raises(DataError, match=r"https.*source=FOLDER"):
         prepare(tmp_path / "flickr30k", "flickr30k")
     (root / "Images").rename(root / "flickr30k-images")
     (root / "results_20130124.token").write_text("00.png#0\tA dog\n")
@@ -310,8 +310,8 @@ def test_prepare_points_to_flickr30k(root, tmp_path):
 
 
 def test_prepare_refusals(tmp_path):
-    with pytest.raises(LstmzooError, match="unknown data set 'flickr9k'; did you mean"):
+    with pytest.raises(LstmzooError, match=r"'flickr9k'.*'flickr8k'"):
         prepare(tmp_path, "flickr9k")
     (tmp_path / "simulated.json").write_text("{}")
-    with pytest.raises(DataError, match="holds a simulated set; give another folder"):
+    with pytest.raises(DataError, match="root=data/flickr8k"):
         prepare(tmp_path)

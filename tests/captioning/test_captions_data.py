@@ -412,7 +412,7 @@ def test_bad_files_are_named(root, spoil, message):
 @pytest.mark.parametrize("split", ["train", "trainval", "all"])
 def test_a_listed_stranger_is_refused_wherever_its_split_is_part_of(root, split):
     list_a_stranger(root)
-    with pytest.raises(DataError, match=r"train.txt, line 3 names 'x.jpg'"):
+    with pytest.raises(DataError, match=r"train.txt, line 3.*'x.jpg'"):
         Captions(root, split)
     assert len(Captions(root, "val")) == 1
 
@@ -435,7 +435,7 @@ def test_wrong_choices(root):
     ):
         with pytest.raises(LstmzooError, match=message):
             Captions(root, **arguments)
-    with pytest.raises(DataError, match="has the layout csv, not 'coco'"):
+    with pytest.raises(DataError, match=r"csv.*'coco'"):
         Captions(root, layout="coco")
 
 
@@ -466,9 +466,9 @@ def test_vocabulary_travels_in_a_checkpoint(tmp_path):
     torch.save({"vocabulary": vocabulary.to_dict()}, tmp_path / "c.ckpt")
     again = Vocabulary.from_dict(torch.load(tmp_path / "c.ckpt", weights_only=True)["vocabulary"])
     assert again.words == vocabulary.words
-    with pytest.raises(LstmzooError, match="with the special words"):
+    with pytest.raises(LstmzooError, match="<pad>"):
         Vocabulary.from_dict({"words": ["a"], "specials": ["<s>"]})
     with pytest.raises(LstmzooError, match="distinct and not empty"):
         Vocabulary(["a", "a"])
-    with pytest.raises(DataError, match="no word occurs 3 times"):
+    with pytest.raises(DataError, match="3 times"):
         Vocabulary.build([["a"]], min_count=3)

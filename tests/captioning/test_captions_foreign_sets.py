@@ -78,10 +78,10 @@ def test_names_without_suffix(tmp_path):
     with pytest.warns(DataWarning, match=r"2 captions are left out.* line 5: none, .* line 6: other\.heic"):
         Captions(tmp_path, "all")
     (tmp_path / "captions.csv").write_text("image,caption\ntwice,a dog\n")
-    with pytest.raises(DataError, match=r"'twice' may be twice\.jpg, twice\.png .*write the suffix"):
+    with pytest.raises(DataError, match=r"'twice'.* twice\.jpg, twice\.png"):
         read_captions(tmp_path)
     (tmp_path / "captions.csv").write_text("image,caption\nimg01,a dog\nimg02,a cat\n")
-    with pytest.raises(DataError, match=r"none of the names .*\.jpg.*, e\.g\. captions\.csv, line 2: img01"):
+    with pytest.raises(DataError, match=r"\.jpg.*captions\.csv, line 2: img01"):
         read_captions(tmp_path)
 
 

@@ -40,7 +40,7 @@ def test_pictures_are_turned_upright(tmp_path):
 def test_a_jpeg_that_ends_too_early_is_refused(tmp_path, header, missing):
     """OpenCV 4.10 reads it and fills it up with grey, OpenCV 5 says nothing but that it does not decode."""
     content = jpeg(header)[:-missing]
-    with pytest.raises(DataError, match=rf"short.jpg ends too early \({len(content)} bytes\); fetch it again"):
+    with pytest.raises(DataError, match=rf"short.jpg.*\({len(content)} bytes\)"):
         read_image(write(tmp_path / "short.jpg", content))
 
 

@@ -209,7 +209,7 @@ def test_an_ensemble_averages_probabilities() -> None:
     assert said(twice) == said(decode(one, pictures))
     assert twice[0][0].score == pytest.approx(decode(one, pictures)[0][0].score)
     one.words, other.words = ["a"], ["b"]
-    with pytest.raises(LstmzooError, match="one vocabulary"):
+    with pytest.raises(LstmzooError, match=r"data.min_count"):
         Ensemble([one, other])
 
 

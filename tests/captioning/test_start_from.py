@@ -62,7 +62,7 @@ def test_rewarded_pictures_are_not_mirrored(tmp_path: Path) -> None:
     checkpoint = write_checkpoint(tmp_path / "x.ckpt", "caption_nic", data=flickr8k(flip=True))
     assert not started(checkpoint).data.flip
     assert started(checkpoint, "task.objective=cross_entropy").data.flip
-    with pytest.raises(LstmzooError, match=r"give data\.flip=false"):
+    with pytest.raises(LstmzooError, match=r"data\.flip=false"):
         CaptioningTask.open_data(build.to_dict(started(checkpoint, "data.flip=true")))
 
 
@@ -113,7 +113,7 @@ def test_a_loaded_encoder_keeps_its_statistics(tmp_path: Path) -> None:
 
 def test_data_are_never_guessed(tmp_path: Path) -> None:
     checkpoint = write_checkpoint(tmp_path / "x.ckpt", "caption_nic")
-    with pytest.raises(CheckpointError, match="does not say what it was trained on: give data=NAME"):
+    with pytest.raises(CheckpointError, match="data=NAME"):
         started(checkpoint)
     assert started(checkpoint, "data=flickr8k", "data.root=own").data.root == "own"
 

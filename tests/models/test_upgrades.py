@@ -17,8 +17,6 @@ OLD_TASK = {
     "name": "captioning",
     "sampling_max": 0.1,
     "sampling_every": 3,
-    "schedule": "cosine",
-    "schedule_epochs": None,
     "decoding": {"beam_size": 5, "length_power": 0.7, "max_words": 9, "method": "beam"},
 }
 NEW_TASK = {

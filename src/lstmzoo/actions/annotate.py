@@ -20,7 +20,7 @@ from lstmzoo.viz.overlay import Overlay
 
 @dataclass(frozen=True)
 class Outcome:
-    """The labels of one video, summed up.
+    """A summary of the labels of one video.
 
     Attributes:
         name: what the video is called in the summary.
@@ -30,7 +30,7 @@ class Outcome:
         frames: how many frames were read.
         seconds: the length of the video.
         speed: frames per second of processing: decoding, classifying and writing.
-        ended_by: Ctrl-C or SIGTERM, which ended it early; None where it came to its end.
+        ended_by: Ctrl-C or SIGTERM, which ended it early; None if it was read to its end.
     """
 
     name: str

@@ -23,7 +23,7 @@ class VideoDataModule(BaseDataModule):
         val_clips: clips per sequence, evenly spaced and averaged, in validation.
         test_clips: clips per sequence, evenly spaced and averaged, in the test.
         flip: training: mirror half of the clips, left to right.
-        shift: training: farthest move of a clip, as a share of the frame.
+        shift: training: largest shift of a clip, as a share of the frame.
         zoom: training: strongest zoom in or out, as a share of the size.
         batch_size: clips per batch and process.
         num_workers: processes that load clips; one hides loading behind training; 0: the training process itself.

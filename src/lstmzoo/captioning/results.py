@@ -7,14 +7,14 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from rich.table import Table
 
-from lstmzoo.captioning.data.dataset import listed_records
 from lstmzoo.captioning.data.images import read_thumbnail
 from lstmzoo.captioning.data.layouts import read_captions
+from lstmzoo.captioning.data.listing import listed_records
 from lstmzoo.captioning.data.text import plain
 from lstmzoo.captioning.metrics.scores import Scores, evaluate, load_results, match_ids
 from lstmzoo.io.atomic import replacing, write_json
@@ -143,8 +143,25 @@ def measure(captions: Sequence[Caption], **options: Any) -> Scores:
     return evaluate(references, {caption.image_id: caption.sentences[0] for caption in captions}, **options)
 
 
-def score_file(results: Path, data: Mapping[str, Any], split: str, output: Path | None) -> None:
-    """Score a file of captions of any method against a data set; see `CaptioningTask.score`."""
+def score_file(
+    results: Path,
+    data: dict[str, Any],
+    *,
+    split: Literal["train", "val", "test"] = "test",
+    output: Path | None = None,
+) -> None:
+    """Score captions of any method.
+
+    Args:
+        results: a file in COCO's form of results, ``[{"image_id": 42, "caption": "a dog"}, ...]``.
+        data: settings of the data set.
+        split: train, val or test.
+        output: folder for metrics.json; null: nothing is written.
+
+    Raises:
+        LstmzooError: captions and images do not match.
+        DataError: the file or the data set cannot be used.
+    """
     root = Path(str(data["root"])).expanduser()
     places = {key: data.get(key) for key in ("image_dir", "split_dir")}
     files = read_captions(root, data.get("layout", "auto"), **places)

@@ -60,8 +60,8 @@ def self_critical_loss(
         L = − Σ_k (r(s^k) − b) Σ_t log p(s^k_t) / number of words        s^k ~ p
 
     b is the reward of the greedy sentence, or, with baseline="mean", the mean reward of the image's other samples.
-    p is the distribution over what may be said in use: the unknown word is not, nor a word directly after itself.
-    Dropout is off: the network that speaks is the one that is measured.
+    p is the distribution over the words that are allowed in use: not the unknown word, nor the same word twice in a
+    row. Dropout is off: the network that draws is the one that is measured.
 
     Args:
         model: a `Captioner`.

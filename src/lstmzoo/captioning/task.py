@@ -26,9 +26,10 @@ from lstmzoo.captioning.setup import load_captioner, open_data, task_arguments
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models.outputs import check_scores
 from lstmzoo.registry import register_task
-from lstmzoo.training.base import BaseTask, encoder_groups, step_seed
+from lstmzoo.training.base import BaseTask, step_seed
 from lstmzoo.training.errors import setting_errors
 from lstmzoo.training.interface import Config
+from lstmzoo.training.parameter_groups import encoder_groups
 
 OBJECTIVES = ("cross_entropy", "scst")
 
@@ -45,7 +46,6 @@ class CaptioningTask(BaseTask):
             start_from names.
         lr: peak learning rate.
         encoder_lr: peak learning rate of the encoder; null: frozen, its features are computed once and kept.
-        weight_decay: decoupled weight decay, per step times lr.
         warmup_epochs: epochs of linear warm-up from zero to lr.
         gradient_clip_val: largest norm of the gradient; null for no clipping.
         label_smoothing: share of the target that is spread over all words, 0..1.
@@ -80,7 +80,6 @@ class CaptioningTask(BaseTask):
         objective: Literal["cross_entropy", "scst"] = "cross_entropy",
         lr: float = 7e-4,
         encoder_lr: float | None = None,
-        weight_decay: float = 0.01,
         warmup_epochs: float = 0.5,
         gradient_clip_val: float | None = 5.0,
         label_smoothing: float = 0.1,
@@ -92,7 +91,7 @@ class CaptioningTask(BaseTask):
         **settings: Any,
     ) -> None:
         super().__init__(
-            model, model_args, vocabulary=vocabulary, lr=lr, weight_decay=weight_decay, warmup_epochs=warmup_epochs,
+            model, model_args, vocabulary=vocabulary, lr=lr, warmup_epochs=warmup_epochs,
             gradient_clip_val=gradient_clip_val, **settings
         )  # fmt: skip
         if objective not in OBJECTIVES:
@@ -104,19 +103,16 @@ class CaptioningTask(BaseTask):
         if samples < 2 and baseline == "mean":
             raise LstmzooError("task.baseline=mean needs task.samples of at least 2: each is compared with the others")
         if encoder_lr is not None and encoder_lr <= 0:
-            raise LstmzooError(
-                f"task.encoder_lr must be greater than 0, or null for a frozen encoder, not {encoder_lr}"
-            )
+            raise LstmzooError(f"task.encoder_lr={encoder_lr} must be above 0, or null for a frozen encoder")
         self.words = Vocabulary.from_dict(vocabulary)
         self.model.words = self.words.words
         self.objective, self.label_smoothing = objective, label_smoothing
         self.scheduled_sampling, self.decoding = scheduled_sampling, decoding
-        self.baseline, self.samples = baseline, samples
-        self.encoder_lr = encoder_lr
+        self.baseline, self.samples, self.encoder_lr = baseline, samples, encoder_lr
         self.ensemble = [str(path) for path in ensemble]
         # In lists: other captioners are no part of this module, nor of its checkpoints.
         self.others = [load_captioner(path) for path in self.ensemble]
-        self.speaker: list[Any] = []
+        self.tested: list[Any] = []
         Ensemble([self.model, *self.others])  # vocabularies that differ show now, not after the data were read
         self.reward: Reward | None = None
         self._found: list[tuple[int, list[Sentence]]] = []
@@ -159,28 +155,7 @@ class CaptioningTask(BaseTask):
 
         return CaptionInspector
 
-    @classmethod
-    def score(
-        cls,
-        results: Path,
-        data: dict[str, Any],
-        *,
-        split: Literal["train", "val", "test"] = "test",
-        output: Path | None = None,
-    ) -> None:
-        """Score captions of any method.
-
-        Args:
-            results: a file in COCO's form of results, ``[{"image_id": 42, "caption": "a dog"}, ...]``.
-            data: settings of the data set.
-            split: train, val or test.
-            output: folder for metrics.json; null: nothing is written.
-
-        Raises:
-            LstmzooError: captions and images do not match.
-            DataError: the file or the data set cannot be used.
-        """
-        score_file(results, data, split, output)
+    score = staticmethod(score_file)
 
     # --- training ------------------------------------------------------------------------------------------------
 
@@ -256,14 +231,14 @@ class CaptioningTask(BaseTask):
 
     def on_test_start(self) -> None:
         others = [model.to(self.device) for model in self.others]
-        self.speaker = [Ensemble([self.model, *others]) if others else self.model]
+        self.tested = [Ensemble([self.model, *others]) if others else self.model]
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        (speaker,) = self.speaker
+        (tested,) = self.tested
         features: Any = self._features(self.model, batch)
         if self.others:
-            features = speaker.encode(self._images(batch), {speaker.keys[0]: features})
-        self._caption(speaker, features, batch)
+            features = tested.encode(self._images(batch), {tested.keys[0]: features})
+        self._caption(tested, features, batch)
 
     def _images(self, batch: dict[str, Any]) -> Callable[[int], Tensor]:
         """The images of a batch at any size, for encoders other than that of the data."""
@@ -284,9 +259,9 @@ class CaptioningTask(BaseTask):
             ensemble=[*filter(None, [checkpoint]), *self.ensemble] if self.ensemble else (),
         )
 
-    def _caption(self, speaker: Any, features: Tensor, batch: dict[str, Any]) -> None:
+    def _caption(self, model: Any, features: Tensor, batch: dict[str, Any]) -> None:
         index = batch["index"].tolist()
-        found = decode(speaker, features, self.decoding, index)
+        found = decode(model, features, self.decoding, index)
         if self.testing:  # in training, the loss tells
             for sentences in found:
                 check_scores([sentence.score for sentence in sentences], self.model)

@@ -182,6 +182,10 @@ BENCHMARKS: dict[str, Callable[..., Rows]] = {
 }
 
 
+EXAMPLES = {2: "480x854", 4: "32x16x512x256", 7: "16x8x3x32x32x32x3"}
+"""A size of so many numbers."""
+
+
 def _known(names: Sequence[str], known: Sequence[str], kind: str = "model") -> list[str]:
     for name in names:
         if name not in known:
@@ -193,7 +197,7 @@ def _sizes(sizes: Sequence[str], form: str) -> list[str]:
     for size in sizes:
         numbers = size.split("x")
         if len(numbers) != form.count(" x ") + 1 or not all(number.isdigit() and int(number) for number in numbers):
-            raise LstmzooError(f"sizes={size}: a size is {form}")
+            raise LstmzooError(f"size {size!r}: it must be {form}, e.g. {EXAMPLES[form.count(' x ') + 1]}")
     return list(sizes)
 
 

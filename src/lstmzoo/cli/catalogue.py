@@ -51,7 +51,7 @@ def run_list(argv: Sequence[str]) -> None:
     known = KINDS[argv[0]]()
     found = {name: text for name, text in known.items() if fnmatchcase(name, pattern)}
     if not found:
-        raise LstmzooError(f"none of the {argv[0]} match {pattern!r}: {unknown_choice(argv[0], pattern, known)}")
+        raise LstmzooError(unknown_choice(argv[0], pattern, known))
     width = max(map(len, found))
     for name, text in found.items():
         print(f"{name:<{width}}  {text}".rstrip())

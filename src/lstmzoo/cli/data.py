@@ -42,7 +42,7 @@ def run(argv: Sequence[str]) -> None:
         return
     action, *rest = argv
     if action not in ACTIONS:
-        raise LstmzooError(f"lstmzoo data: {unknown_choice('action', action, ACTIONS)}\n{usage()}")
+        raise LstmzooError(f"lstmzoo data: {unknown_choice('action', action, ACTIONS)}")
     choices = names_with(action)
     if not rest or "=" in rest[0]:
         raise LstmzooError(f"lstmzoo data {action}: name the data set first ({', '.join(choices)})")
@@ -54,7 +54,7 @@ def run(argv: Sequence[str]) -> None:
         raise LstmzooError(f"lstmzoo data {action}: {name} cannot do this; one of {', '.join(choices)} can")
     command = f"lstmzoo data {action} {name}"
     words = [word.removeprefix("data.") for word in words]  # as they are written for train
-    options = parse_options(words, _options(action, function), command)
+    options = parse_options(words, _options(action, name), command)
     target = options.pop("json", None)
     report = function(**options)
     if action != "check":
@@ -109,8 +109,9 @@ def _entries(action: str) -> Iterator[str]:
         about = (getdoc(function) or "").partition("\n")[0]
         yield f"  {action} {'|'.join(names)}"
         yield f"      {about}"
-        yield described_options(_options(action, function), indent=6)
+        yield described_options(_options(action, names[0]), indent=6)
 
 
-def _options(action: str, function: Any) -> dict[str, Setting]:
-    return settings_of(function) | ({"json": JSON} if action == "check" else {})
+def _options(action: str, name: str) -> dict[str, Setting]:
+    options = settings_of(getattr(datasets.find(name).target, action), ["progress"])
+    return options | ({"json": JSON} if action == "check" else {})

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.config.options import parse_options
-from lstmzoo.errors import LstmzooError
+from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.atomic import making_folder
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.terminal import print_plain
 from lstmzoo.models.checkpoint import read_contract
 from lstmzoo.registry import datasets, tasks
 from lstmzoo.settings import Setting, settings_of
+from lstmzoo.training.groups import GROUPS
 from lstmzoo.training.predictor import Inspector, Predictor, SplitInspector
 
 
@@ -253,6 +254,16 @@ def _task_of(argv: Sequence[str], command: str) -> Any:
 
 
 def _divide(argv: Sequence[str], settings: Mapping[str, Setting]) -> tuple[list[str], list[str]]:
-    """The words that are a command's own options, and the others."""
+    """The words that are a command's own options, and those that change the configuration.
+
+    Raises:
+        LstmzooError: a word that is neither.
+    """
     own = [word for word in argv if word.partition("=")[0] in settings]
-    return own, [word for word in argv if word.partition("=")[0] not in settings]
+    others = [word for word in argv if word not in own]
+    for word in others:
+        key = word.partition("=")[0]
+        if key.isidentifier() and key not in (*GROUPS, "seed"):
+            known = [*settings, *(f"{group}.<key>" for group in GROUPS), "seed"]
+            raise LstmzooError(unknown_choice("option", key, known))
+    return own, others

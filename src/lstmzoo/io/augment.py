@@ -1,4 +1,4 @@
-"""Random views of a training clip: mirrored, moved, nearer or farther, always the whole clip alike."""
+"""Random views of a training clip: mirrored, shifted or zoomed, the same for all frames of the clip."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lstmzoo.errors import LstmzooError
 
 @dataclass(frozen=True)
 class Augment:
-    """Show a clip as if the camera had stood elsewhere; its frames stay in step, and its speed in time is untouched.
+    """Show a clip as if the camera had stood elsewhere; all its frames change alike, and its timing stays.
 
     Attributes:
         flip: mirror half of the clips, left to right.
-        shift: farthest move in each direction, as a share of the frame.
+        shift: largest shift in each direction, as a share of the frame.
         zoom: strongest zoom in or out, as a share of the size (0.1: 0.9 to 1.1).
     """
 
@@ -39,7 +39,7 @@ class Augment:
             rng: source of the randomness; four numbers are drawn.
 
         Returns:
-            uint8 (T, H, W, C). Where a move leaves a gap, the edge of the frame is repeated.
+            uint8 (T, H, W, C). Where a shift leaves a gap, the edge of the frame is repeated.
         """
         mirrored = self.flip and rng.random() < 0.5
         scale = 1 + self.zoom * rng.uniform(-1, 1)

@@ -13,20 +13,21 @@ from lstmzoo.errors import LstmzooError
 class ClipSampler:
     """Choose `clip_len` frames, `frame_interval` apart, inside a segment.
 
-        A clip that starts at offset s of a segment of n frames takes the offsets
+    A clip that starts at offset s of a segment of n frames takes the offsets
 
-            (s + k · frame_interval · speed) mod n,   k = 0 … clip_len − 1,
+        (s + k · frame_interval · speed) mod n,   k = 0 … clip_len − 1,
 
-    rounded to whole frames. The speed is 1 in a video of the frame rate that the interval is meant for, 2 in one of
-    twice as many frames per second, so that neighbouring frames of a clip are equally far apart in time in all videos.
+    rounded to whole frames. The speed is 1 in a video of the frame rate that the interval is meant for, and 2 in one
+    of twice as many frames per second, so that neighbouring frames of a clip are equally far apart in time in all
+    videos.
 
-        Where the clip fits, s is chosen so that nothing wraps round; a segment too short for one clip is looped, never
-        dropped: dropping would take more from the fast actions than from the slow ones.
+    Where the clip fits, s is chosen so that nothing wraps round. A segment too short for one clip is looped, never
+    dropped: dropping would remove more of the fast actions than of the slow ones.
 
-        Attributes:
-            clip_len: frames per clip.
-            frame_interval: distance of neighbouring frames of a clip, in frames of a video at speed 1.
-            num_clips: clips that `even` spreads over a segment.
+    Attributes:
+        clip_len: frames per clip.
+        frame_interval: distance of neighbouring frames of a clip, in frames of a video at speed 1.
+        num_clips: clips that `even` spreads over a segment.
     """
 
     clip_len: int
@@ -37,7 +38,7 @@ class ClipSampler:
         for name in ("clip_len", "frame_interval", "num_clips"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise LstmzooError(f"{name} is a whole number of at least 1, not {value!r}")
+                raise LstmzooError(f"{name} must be a whole number of at least 1, not {value!r}")
 
     @property
     def span(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -31,11 +30,10 @@ class Result(NamedTuple):
     states: dict[str, Tensor]
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """A stack of layers and what it is to run on.
 
-    Args:
+    Attributes:
         step: what happens in a step: the cell, and the options that act inside of steps.
         cell_id: see `lstmzoo.nn.engines.native.operator.cell_id`.
         num_layers: L.
@@ -81,4 +79,4 @@ class Call:
     return_states: bool
     keep_states: bool
     tensors: list[Tensor]
-    notes: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, Any]

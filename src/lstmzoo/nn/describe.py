@@ -59,7 +59,10 @@ class Describable(LayerParameters, Probed):
         if lengths is not None:
             lengths = check_lengths(lengths, x.size(0), batch)
         state = self.initial_state(x, batch) if hx is None else self._given_state(hx, x, batch, packed is None)
-        clamped = {name: float(value) for probe in probes for name, value in probe.clamped.items()}
+        clamped = {k: float(v) for probe in probes for k, v in probe.clamped.items()} if probes else {}
+        tensors = [x, *state]
+        for one in weights:
+            tensors += one.named.values()
         dropped = False
         if training and options.recurrent_dropout:  # a branch: for torch.compile the number is a variable
             dropped = True
@@ -69,10 +72,10 @@ class Describable(LayerParameters, Probed):
             masked=packed is not None or lengths is not None,
             resets=reset is not None,
             dropped=dropped,
-            zoned=tuple(name for name, _ in options.zoneout),
+            zoned=tuple(name for name, _ in options.zoneout) if options.zoneout else (),
             zone_masks=training,
             clamped=tuple(clamped),
-            recorded=any(probe.series is not None for probe in probes),
+            recorded=bool(probes) and any(probe.series is not None for probe in probes),
         )
         return Call(
             step=step,
@@ -95,7 +98,8 @@ class Describable(LayerParameters, Probed):
             restart=None if reset is None else self.initial_state(x, batch),
             return_states=return_states,
             keep_states=return_states or step.recorded or self.cell.below is not None,
-            tensors=[x, *state, *(tensor for one in weights for tensor in one.named.values())],
+            tensors=tensors,
+            notes={},
         )
 
     def _check_packed(self, lengths: Any, reset: Any) -> None:

@@ -122,12 +122,15 @@ class LayerParameters(TorchNames):
     def weights(self) -> tuple[Weights, ...]:
         """W, R and all else that every layer and direction has learned, in the order of `suffixes`."""
         found = []
+        parameters: Any = self._parameters
+        buffers: Any = self._buffers
         for suffix, names in zip(self.suffixes, self._all_weights, strict=True):
-            named = {name.removesuffix(suffix): getattr(self, name) for name in names}
-            for name in self.cell.constants:
-                named[name] = getattr(self, name + suffix)
-            mask = self._buffers.get("mask_hh" + suffix)
-            if mask is not None:
-                named["weight_hh"] = named["weight_hh"] * mask
+            named: dict[str, Any] = {}
+            for name in names:  # one that is parametrised, pruned or replaced is no parameter for a while
+                named[name.removesuffix(suffix)] = parameters[name] if name in parameters else getattr(self, name)
+            if buffers:
+                named |= {name: getattr(self, name + suffix) for name in self.cell.constants}
+                if "mask_hh" + suffix in buffers:
+                    named["weight_hh"] = named["weight_hh"] * buffers["mask_hh" + suffix]
             found.append(self.weights_class(self.cell, self.hidden_size, named))
         return tuple(found)

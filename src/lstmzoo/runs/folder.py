@@ -15,6 +15,7 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.io.atomic import write_atomically, write_json
 from lstmzoo.io.wording import why_unreadable
 from lstmzoo.models.contract import check_plain
+from lstmzoo.models.upgrades import upgrade_config
 
 LARGEST_CONFIG = 1_000_000
 
@@ -45,6 +46,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise LstmzooError(f"{path} is not the configuration of a run")
     check_plain(config, str(path))
+    upgrade_config(config)
     return config
 
 

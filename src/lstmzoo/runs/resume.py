@@ -68,7 +68,8 @@ def read_run(folder: Path, checkpoint: Path, given: Collection[str]) -> DictConf
     trainer, left_out = take_recipe(stored.get("trainer", {}), machine, origin, given)
     OmegaConf.update(config, "trainer", trainer, merge=False)
     for group in ("optimizer", "scheduler"):
-        OmegaConf.update(config, group, take_named_class(group, stored.get(group), origin, given), merge=False)
+        if group in stored:  # those of before these groups had the defaults
+            OmegaConf.update(config, group, take_named_class(group, stored[group], origin, given), merge=False)
     left_out += _take_callbacks(config, stored, origin, given)
     if left_out:
         print(f"Not taken from {origin} (give it on the command line): {printable(', '.join(left_out))}")
@@ -95,8 +96,8 @@ def _take_callbacks(config: DictConfig, stored: dict[str, Any], origin: str, giv
     default: Any = OmegaConf.to_container(config.callbacks)
     taken = take_group(own, settings_like(default), "callbacks", origin, given)
     OmegaConf.update(config, "callbacks", taken, merge=False)
-    others = [f"callbacks.{brief(key)}" for key in values if key not in own]
-    return others + [f"logger.{brief(key)}" for key in loggers]
+    found = [("callbacks", values), ("logger", loggers)]
+    return [f"{group}.{brief(key)}" for group, all_ in found for key, value in all_.items() if isinstance(value, dict)]
 
 
 def newest_run(folder: Path) -> Path:

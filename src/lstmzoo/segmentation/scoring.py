@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch.nn.functional as F
@@ -99,15 +99,31 @@ def score_video(
 def score_folder(
     results: Path,
     data: dict[str, Any],
-    split: str | None,
-    protocol: str,
-    stability: bool,
-    workers: int | None,
-    folder: Path,
+    *,
+    split: str | None = None,
+    protocol: Literal["unsupervised", "semi-supervised"] = "semi-supervised",
+    stability: bool = False,
+    workers: int | None = None,
+    output: Path | None = None,
 ) -> None:
-    """Score a folder of masks against a data set; see `SegmentationTask.score`."""
+    """Score masks that any method made by the official rules of DAVIS: J, F, J&F and T.
+
+    Args:
+        results: folder with <sequence>/<frame>.png: palette or grey, the pixels are numbers of objects.
+        data: settings of the data set.
+        split: list in ImageSets with the sequences; all: every sequence; null: val, or all without lists.
+        protocol: unsupervised or semi-supervised.
+        stability: also measure T, which takes much longer.
+        workers: processes; null: one per core.
+        output: folder of the tables (CSV) and metrics.json; null: that of the results, as with the official tools.
+
+    Raises:
+        LstmzooError: a mistake in what was asked for.
+        DataError: the folder or the data set cannot be used.
+    """
     if protocol not in PROTOCOLS:
         raise LstmzooError(unknown_choice("protocol", protocol, PROTOCOLS))
+    folder = output or results
     root, chosen = Path(data["root"]), split or default_split(Path(data["root"]))
     with making_folder(folder):  # shows before the work is done whether its outcome can be written
         scores = evaluate(

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from lstmzoo.segmentation.data import VOID
+
+
+@dataclass
+class TeacherForcing:
+    """How often a guided model sees the true previous mask in training, in place of its own.
+
+    Args:
+        start: share of the frames of the first epoch.
+        epochs: epochs until there are none; in between, the share falls linearly.
+    """
+
+    start: float = 1.0
+    epochs: float = 10.0
+
+
+FULL_FORCING = TeacherForcing()
 
 
 class Targets(NamedTuple):

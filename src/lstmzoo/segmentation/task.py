@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -20,28 +18,12 @@ from lstmzoo.segmentation.models import Segmenter
 from lstmzoo.segmentation.models.guided import TeacherMasks
 from lstmzoo.segmentation.results import SegmentationResults, VideoScore, occlusion_scores
 from lstmzoo.segmentation.scoring import score_folder, score_video
-from lstmzoo.segmentation.targets import Targets, draw_targets
-from lstmzoo.training.base import BaseTask, State, encoder_groups
+from lstmzoo.segmentation.targets import FULL_FORCING, Targets, TeacherForcing, draw_targets
+from lstmzoo.training.base import BaseTask, State
 from lstmzoo.training.errors import setting_errors
 from lstmzoo.training.interface import Config
+from lstmzoo.training.parameter_groups import encoder_groups
 from lstmzoo.training.predictor import Inspector, Predictor
-
-
-@dataclass
-class TeacherForcing:
-    """How often a guided model sees the true previous mask in training, in place of its own.
-
-    Args:
-        start: share of the frames of the first epoch.
-        epochs: epochs until there are none; in between, the share falls linearly.
-    """
-
-    start: float = 1.0
-    epochs: float = 10.0
-
-
-FULL_FORCING = TeacherForcing()
-
 
 LEAST_FRAME = 33
 """Longer side of the frames, in pixels: of 32, the coarsest maps would be single numbers."""
@@ -191,35 +173,7 @@ class SegmentationTask(BaseTask):
 
         return SegmentationInspector
 
-    @classmethod
-    def score(  # type: ignore[override]
-        cls,
-        results: Path,
-        data: dict[str, Any],
-        *,
-        split: str | None = None,
-        protocol: Literal["unsupervised", "semi-supervised"] = "semi-supervised",
-        stability: bool = False,
-        workers: int | None = None,
-        output: Path | None = None,
-    ) -> None:
-        """Score masks that any method made by the official rules of DAVIS: J, F, J&F and T.
-
-        Args:
-            results: folder with <sequence>/<frame>.png: palette or grey, the pixels are numbers of objects.
-            data: settings of the data set.
-            split: list in ImageSets with the sequences; all: every sequence; null: val, or all without lists.
-            protocol: unsupervised or semi-supervised.
-            stability: also measure T, which takes much longer.
-            workers: processes; null: one per core.
-            output: folder of the tables (CSV) and metrics.json; null: that of the results, as with the official tools.
-
-        Raises:
-            LstmzooError: a mistake in what was asked for.
-            DataError: the folder or the data set cannot be used.
-        """
-        folder = results if output is None else output.expanduser()
-        score_folder(results.expanduser(), data, split, protocol, stability, workers, folder)
+    score = staticmethod(score_folder)
 
     # --- training ------------------------------------------------------------------------------------------------
 

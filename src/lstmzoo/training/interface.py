@@ -118,8 +118,8 @@ class TaskInterface(ABC):
     def inspector(cls) -> type[Inspector]:
         """Return the class behind ``lstmzoo inspect``."""
 
-    @classmethod
-    def score(cls, results: Path, data: dict[str, Any]) -> None:
+    @staticmethod
+    def score(results: Path, data: dict[str, Any]) -> None:
         """Score predictions that any method made, ``lstmzoo eval results=PATH``; further arguments are its options.
 
         Args:

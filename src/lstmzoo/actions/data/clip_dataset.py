@@ -6,78 +6,30 @@ import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from lstmzoo.actions.data.segments import LabelledVideo, Segment, segments_of
 from lstmzoo.actions.data.video_report import VideoReport, report_on
 from lstmzoo.errors import DataError, DataWarning, LstmzooError, unknown_choice
-from lstmzoo.io import video
 from lstmzoo.io.augment import Augment
 from lstmzoo.io.cache import FrameCache, default_cache_dir
 from lstmzoo.io.clips import ClipSampler
 from lstmzoo.io.split_names import SPLITS, UNIONS
 from lstmzoo.io.wording import counted, listed
 
-Range = tuple[int, int]
-"""First and last frame of a sequence, counted from 1, both included."""
-
-
-class LabelledVideo(NamedTuple):
-    """A video and what is known of it.
-
-    Attributes:
-        path: the file, or a folder of frames.
-        label: index of its class.
-        group: person, scene or the like; videos of one group are never in two splits.
-        name: what results call it; by default its name and that of its folder.
-        scenario: condition of the recording, e.g. ``"d1"``; empty where there is none.
-        ranges: the sequences in it; by default one, the whole video.
-    """
-
-    path: Path
-    label: int
-    group: str
-    name: str = ""
-    scenario: str = ""
-    ranges: Sequence[Range] | None = None
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Some consecutive frames of a video in which one action is seen.
-
-    Attributes:
-        path: the video file.
-        first: first frame, counted from 0.
-        last: the frame after the last one (half-open: the segment is ``[first, last)``).
-        label: index of the class.
-        video: name of the video; segments of one video share it.
-        group: person, scene or the like; segments of one group are never in two splits.
-        scenario: condition of the recording, e.g. ``"d1"``; empty where there is none.
-    """
-
-    path: Path
-    first: int
-    last: int
-    label: int
-    video: str
-    group: str
-    scenario: str = ""
-
-    def __len__(self) -> int:
-        return self.last - self.first
+__all__ = ["ClipDataset", "LabelledVideo"]
 
 
 class ClipDataset(Dataset[dict[str, Any]], ABC):
     """Clips of the videos of a split.
 
-    A subclass sets `classes` and writes `find_videos`. Its constructor takes what is special about it, keeps that in
-    attributes, and hands ``**settings`` on; see docs/own_parts.md.
+    A subclass sets `classes` and writes `find_videos`; its constructor keeps its own settings and passes the others on,
+    see docs/own_parts.md.
 
     It has `num_clips` items per segment: item ``i`` is clip ``i % num_clips`` of segment ``i // num_clips``. In
     training the clips lie at random places (and are seen in random views); otherwise they are evenly spaced, always the
@@ -242,48 +194,9 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
         segments: list[Segment] = []
         for one in self.videos:
             if one.path not in failed:
-                segments += _segments(one, self.cache.count(one.path))
+                segments += segments_of(one, self.cache.count(one.path))
         if self.videos and not segments:
             raise DataError(
                 f"{self.root}: every sequence lies past the end of its video; the list must belong to other files"
             )
         return segments
-
-
-def _segments(one: LabelledVideo, frames: int) -> list[Segment]:
-    """The sequences of a video that has so many frames."""
-    ranges, changes = clamp_ranges([(1, frames)] if one.ranges is None else one.ranges, frames)
-    if changes:
-        declared = video.declared_frames(one.path)
-        text = f"{one.path} declares {declared} frames, {frames} decode; sequences: {', '.join(changes)}"
-        warnings.warn(text, DataWarning, stacklevel=5)
-    name = one.name or f"{one.path.parent.name}/{one.path.stem}"
-    return [Segment(one.path, first - 1, last, one.label, name, one.group, one.scenario) for first, last in ranges]
-
-
-class Clamped(NamedTuple):
-    """Ranges as they can be used, and what had to be changed."""
-
-    ranges: list[Range]
-    changes: list[str]
-
-
-def clamp_ranges(ranges: Sequence[Range], frames: int) -> Clamped:
-    """Cut ranges to the frames that a video has.
-
-    Args:
-        ranges: first and last frame, counted from 1, both included.
-        frames: number of frames that decode.
-
-    Returns:
-        The ranges, without those that lie wholly past the end, and the changes in words.
-    """
-    kept, changes = [], []
-    for first, last in ranges:
-        if first > frames:
-            changes.append(f"{first}-{last} left out")
-            continue
-        if last > frames:
-            changes.append(f"{first}-{last} cut to {first}-{frames}")
-        kept.append((first, min(last, frames)))
-    return Clamped(kept, changes)

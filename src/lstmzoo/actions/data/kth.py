@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.actions.data.clip_dataset import ClipDataset, LabelledVideo, Range
+from lstmzoo.actions.data.clip_dataset import ClipDataset
 from lstmzoo.actions.data.kth_check import KTHReport, check
 from lstmzoo.actions.data.kth_files import (
     ACTIONS,
@@ -22,6 +22,7 @@ from lstmzoo.actions.data.kth_files import (
     remedy,
 )
 from lstmzoo.actions.data.kth_protocols import PROTOCOLS, Protocol, split_persons
+from lstmzoo.actions.data.segments import LabelledVideo, Range
 from lstmzoo.errors import DataError
 from lstmzoo.io.wording import listed
 from lstmzoo.registry import register_dataset

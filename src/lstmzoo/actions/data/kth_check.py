@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.actions.data.clip_dataset import Range, clamp_ranges
 from lstmzoo.actions.data.kth_files import (
     ACTIONS,
     SIMULATED_MARKER,
@@ -18,6 +17,7 @@ from lstmzoo.actions.data.kth_files import (
     read_sequences,
 )
 from lstmzoo.actions.data.kth_protocols import split_persons
+from lstmzoo.actions.data.segments import Range, clamp_ranges
 from lstmzoo.io import video
 from lstmzoo.io.report import Report, Table
 from lstmzoo.io.wording import counted, listed

@@ -1,4 +1,4 @@
-"""The files of KTH: 00sequences.txt, and the videos that lie beside it."""
+"""The files of KTH: 00sequences.txt and the videos."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lstmzoo.actions.data.clip_dataset import Range
+from lstmzoo.actions.data.segments import Range
 from lstmzoo.errors import DataError, unknown_choice
 from lstmzoo.io.video import is_video
 from lstmzoo.io.wording import listed

@@ -107,7 +107,7 @@ def labels_of(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
             chosen[size] = _label_column(fields, of_size[0])
             assumed.append(
                 f"{of_size[0].place}: number {chosen[size] + 1} of the {size} beside the path, "
-                f"{of_size[0].numbers[chosen[size]]} here, is taken for the label, because its values are few and "
+                f"{of_size[0].numbers[chosen[size]]} here, is used as the label, because its values are few and "
                 "repeat; a first line that names the columns, e.g. path label frames, makes it sure"
             )
     labels = [" ".join(row.names) or (row.numbers[chosen[len(row.numbers)]] if row.numbers else "") for row in rows]

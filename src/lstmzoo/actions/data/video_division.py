@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from lstmzoo.actions.data.clip_dataset import LabelledVideo
 from lstmzoo.actions.data.group_splits import assign_groups, named_groups
 from lstmzoo.actions.data.labelled_videos import (
     Labelled,
@@ -17,6 +16,7 @@ from lstmzoo.actions.data.labelled_videos import (
     by_split_folders,
     has_split_folders,
 )
+from lstmzoo.actions.data.segments import LabelledVideo
 from lstmzoo.actions.data.video_groups import ALONE, CLASS, TELLING, group_finder, guess_pattern, unfitting
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.io.images import natural_key

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.actions.data.clip_dataset import ClipDataset, LabelledVideo
+from lstmzoo.actions.data.clip_dataset import ClipDataset
 from lstmzoo.actions.data.labelled_videos import Lists
 from lstmzoo.actions.data.pattern_cost import is_quick
+from lstmzoo.actions.data.segments import LabelledVideo
 from lstmzoo.actions.data.video_division import Grouping, Kind, divide
 from lstmzoo.actions.data.video_folder_report import VideoFolderReport, report_on_folder
 from lstmzoo.actions.data.video_groups import ALONE, LIKELY, TELLING, Scope
@@ -130,9 +131,9 @@ class VideoFolder(ClipDataset):
             division = cls(root, "all", decode=False, **settings).division
         except DataError as error:
             split_error = str(error)  # there may still be something to count
-            alone = {"splits": "group", "group_pattern": ALONE, "group_scope": "class"}
-            settings |= {**alone, "val_groups": (), "test_groups": ()}
-            division = cls(root, "all", decode=False, **settings).division
+            alone: dict[str, Any] = {"splits": "group", "group_pattern": ALONE, "group_scope": "class"}
+            alone |= {"val_groups": (), "test_groups": ()}
+            division = cls(root, "all", decode=False, **settings | alone).division
         return report_on_folder(Path(root), division, split_error, settings.get("group_pattern"), progress=progress)
 
 

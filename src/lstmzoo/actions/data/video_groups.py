@@ -19,7 +19,7 @@ TELLING = (
     r"(?i)((?:person|subject|actor|user|scene|group|session)[-_ ]?\d+)",
     r"^(.{11})_\d{6}_\d{6}",  # Kinetics: the address of the whole video, and the seconds of the part
 )
-"""Patterns that are believed wherever they fit."""
+"""Patterns that are trusted wherever they match."""
 
 LIKELY = (
     r"[-_ ](\d+)[-_ ]\d+[^-_ ]*$",  # Jump_11_2.avi: scene 11, take 2
@@ -31,7 +31,7 @@ LIKELY = (
     r"^<class>[-_ ]?([^.]*?[^\W\d_][^.]*?)[-_ ]?\d+[^-_ ]*$",  # wave_room_b_1.avi
     r"^([^.]+?)[-_ ]?\d+[^-_ ]*$",  # party at home 3.avi
 )
-"""Patterns that are believed where they put some videos together, and leave at least two groups in every class."""
+"""Patterns that are trusted if they put some videos together, and leave at least two groups in every class."""
 
 CLASS = "<class>"
 """Stands in patterns for the name of the video's class; upper and lower case do not matter in it, nor what is between
@@ -70,8 +70,8 @@ def group_finder(pattern: str | None, scope: str, *, guessed: bool = False) -> C
         raise LstmzooError(f"group_pattern {pattern!r} is not a regular expression: {error}") from error
     if groups != 1:
         raise LstmzooError(
-            f"group_pattern {pattern!r} must have one group (...), the part of the file name that tells the group; "
-            f"it has {groups}"
+            f"group_pattern {pattern!r} must have one group (...), the part of the file name that identifies the "
+            f"group; it has {groups}"
         )
 
     def group(path: Path, name: str) -> str:
@@ -91,7 +91,7 @@ def unfitting(pattern: str, videos: Sequence[tuple[Path, str]]) -> list[Path]:
 
 
 def guess_pattern(videos: Sequence[tuple[Path, str]]) -> str | None:
-    """Guess from file names which part of them tells the person or place.
+    """Guess which part of the file names identifies the person or place.
 
     Args:
         videos: each with its class.

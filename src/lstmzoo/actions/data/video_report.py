@@ -14,7 +14,7 @@ from lstmzoo.io.video import count_all, frame_rates
 from lstmzoo.io.wording import counted, listed
 
 SAME_RATE = 1.02
-"""Frame rates that differ less are taken for the same: 29.97 and 30."""
+"""Frame rates that differ by less count as the same: 29.97 and 30."""
 
 
 @dataclass(frozen=True)

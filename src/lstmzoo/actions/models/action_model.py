@@ -1,6 +1,6 @@
 """What all models for actions share: seeing the frames of a video, and the ways to run over them.
 
-    frames → FrameInput → encoder → what tells the model → class logits
+    frames → FrameInput → encoder → the model's own layers → class logits
 
 A model is causal and streams: after T calls of ``model.step(frame, state)`` the logits are those of ``model(video)``
 for the T frames.
@@ -133,7 +133,7 @@ class ActionModel(nn.Module, ABC):
 
 
 def needs_grey(name: str, **arguments: Any) -> bool:
-    """Tell whether a registered model takes grey frames, without making its weights.
+    """Whether a registered model takes grey frames, found out without allocating its weights.
 
     Args:
         name: its name.

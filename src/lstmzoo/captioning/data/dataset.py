@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,15 +12,13 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from lstmzoo.captioning.data.features import Encoder, FeatureCache, UnreadableImages
-from lstmzoo.captioning.data.flickr import FLICKR8K_BAD_NAME, NO_IMAGE
-from lstmzoo.captioning.data.hints import command_for
 from lstmzoo.captioning.data.images import mirror, read_image
 from lstmzoo.captioning.data.layouts import read_captions
-from lstmzoo.captioning.data.records import SPLITS, CaptionFiles, CaptionRecord, ImageId, missing_images
+from lstmzoo.captioning.data.listing import check_images, listed_records, others, warn_of_names
+from lstmzoo.captioning.data.records import SPLITS, ImageId
 from lstmzoo.captioning.data.vocabulary import Vocabulary
-from lstmzoo.errors import DataError, DataWarning, LstmzooError, unknown_choice
+from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.io.cache import default_cache_dir
-from lstmzoo.io.wording import listed
 from lstmzoo.registry import register_dataset
 
 if TYPE_CHECKING:
@@ -30,10 +27,6 @@ if TYPE_CHECKING:
 LEVELS = ("image", "caption")
 
 _SPLIT_NAMES = (*SPLITS, "dev", "trainval", "all")
-
-
-class EmptySplit(DataError):
-    """There is no image in a split."""
 
 
 @register_dataset("captions", "captioning")
@@ -100,8 +93,8 @@ class Captions(Dataset[dict[str, Any]]):
         self.vocabulary, self.max_words = vocabulary, max_words
         self.files = read_captions(self.root, layout, image_dir=image_dir, split_dir=split_dir)
         self.records = listed_records(self.files, self.split, self.root)
-        _warn_of_names(self.files)
-        _check_images(self.files, self.records, self.split, self.root)
+        warn_of_names(self.files)
+        check_images(self.files, self.records, self.split, self.root)
         self.features: FeatureCache | None = None
         self.mirrored: FeatureCache | None = None
         if encoder is not None:
@@ -268,7 +261,7 @@ class Captions(Dataset[dict[str, Any]]):
     def _unreadable(self, errors: Mapping[int, DataError]) -> DataError:
         """Say where the first of some images that cannot be read is named, by the number of the record."""
         number, first = next(iter(errors.items()))
-        return DataError(f"{first}; it is named in {self.records[number].place}{_others(errors, self.root)}")
+        return DataError(f"{first}; it is named in {self.records[number].place}{others(errors, self.root)}")
 
 
 @register_dataset("flickr8k", "captioning", root="data/flickr8k")
@@ -294,59 +287,3 @@ def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
         batch["lengths"] = torch.tensor([len(words) for words in batch["words"]])
         batch["words"] = pad_sequence(batch["words"], batch_first=True, padding_value=Vocabulary.pad)
     return batch
-
-
-def listed_records(files: CaptionFiles, split: str, root: Path) -> list[CaptionRecord]:
-    """Return the images of a split, whether or not their files are there.
-
-    Args:
-        files: what the data set's files say.
-        split: train, val, test, trainval or all.
-        root: the data set's folder, for messages.
-
-    Raises:
-        DataError: the split's lists name images without captions.
-        EmptySplit: there is no such image.
-    """
-    unmatched = files.unmatched_of(split)
-    if unmatched:
-        raise DataError(f"{unmatched[0]}{_others(unmatched, root)}")
-    records = files.of(split)
-    if not records:
-        there = sorted({record.split for record in files.records} - {""})
-        why = ""
-        if files.records and not there:
-            why = "; without split lists (train.txt, val.txt, test.txt) there is only split 'all'"
-        elif not files.records and files.issues.found:
-            kind, places = next(iter(files.issues.found.items()))
-            why = f"; {kind}: {places[0]}{_others(places, root)}"
-        raise EmptySplit(f"{files.source} has no image in split {split!r}; it has {listed(there)}{why}")
-    return records
-
-
-def _warn_of_names(files: CaptionFiles) -> None:
-    """Say which captions are left out because of the names of their images; one in Flickr8k is known to all."""
-    places = [place for place in files.issues.found.get(NO_IMAGE, ()) if not place.endswith(FLICKR8K_BAD_NAME)]
-    if places:
-        text = f"{files.source}: {len(places)} captions are left out, whose images have names of no images: "
-        warnings.warn(f"{text}{listed(places, 3)}", DataWarning, stacklevel=3)
-
-
-def _check_images(files: CaptionFiles, records: list[CaptionRecord], split: str, root: Path) -> None:
-    """Refuse images that are not there."""
-    missing = missing_images(records)
-    if len(missing) == len(records):
-        command = command_for(files, missing)
-        raise DataError(
-            f"none of the {len(records)} images of split {split!r} is in {missing[0].path.parent}; "
-            f"name their folder with image_dir=...{f', or run `{command}`' if command else ''}"
-        )
-    if missing:
-        record = missing[0]
-        raise DataError(f"{record.place} names {record.path}, where there is no file{_others(missing, root)}")
-
-
-def _others(entries: Sized, root: Path) -> str:
-    """Say how many more there are, and how to see them all."""
-    more = f" ({len(entries)} such entries)" if len(entries) > 1 else ""
-    return f"{more}; `lstmzoo data check captions root={root}` lists everything that is wrong"

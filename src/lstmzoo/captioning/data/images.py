@@ -17,7 +17,7 @@ TRANSFORM = "squeeze-area-rgb"
 def read_image(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> np.ndarray:
     """Read an image, turned upright, squeezed to a size.
 
-    The whole image is kept, at the price of its proportions: captions speak of what stands at the edges, too.
+    The whole image is kept, at the price of its proportions: captions mention what is at the edges, too.
 
     Args:
         path: JPEG, PNG or the like.

@@ -29,7 +29,7 @@ _JSON_NAMES: dict[type, str] = {list: "list", str: "text"}
 
 @dataclass(frozen=True)
 class CaptionRecord:
-    """An image and what was said about it.
+    """An image and its captions.
 
     Attributes:
         image_id: COCO's number, or the file name where the data set has no numbers of its own.
@@ -180,7 +180,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file that holds an object.
 
     Raises:
-        DataError: it is no JSON, or something else than an object.
+        DataError: it is not JSON, or not an object.
     """
     try:
         found = json.loads(read_text(path))

@@ -63,8 +63,8 @@ def run(call: Call) -> Result:
 
 def _is_vectorised() -> bool:
     """Whether torch.vmap is at work."""
-    functorch = torch._C._functorch
-    return any(level.key() == functorch.TransformType.Vmap for level in functorch.get_interpreter_stack() or ())
+    levels, vmap = torch._C._functorch.get_interpreter_stack(), torch._C._functorch.TransformType.Vmap
+    return levels is not None and any(level.key() == vmap for level in levels)
 
 
 def _hx(state: States) -> Tensor | States:

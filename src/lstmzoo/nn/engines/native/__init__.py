@@ -52,25 +52,26 @@ def beats_torch(call: Call) -> bool:
     oneDNN's LSTM is as fast in inference, and faster where there is next to nothing to compute; torch's GRU and RNN on
     the CPU are loops over ordinary operations, and so is its LSTM where sequences differ in length.
     """
-    # Whoever traces wants no look at sizes, which would hold in what he exports.
-    if is_traced(call.x) or call.x.dtype != torch.float32:
+    is_lstm, trained, masked = call.step.cell.aten == "LSTM", torch.is_grad_enabled(), call.step.masked
+    if (is_lstm or masked) and not trained:
         return False
-    is_lstm, trained, filled = call.step.cell.aten == "LSTM", torch.is_grad_enabled(), _filled(call)
-    units = call.state[0].shape[1] * call.weights[0].hidden_size
-    if filled is not None and not (trained and filled and filled >= _filled_enough(call)):
+    if is_traced(call.x) or call.x.dtype != torch.float32:  # a trace must not depend on sizes, which it would fix
         return False
-    if filled is None and is_lstm and not (trained and units >= 1024):
+    if is_lstm and not masked and call.state[0].shape[1] * call.weights[0].hidden_size < 1024:
         return False
-    if (is_lstm or filled is not None) and not any(t.requires_grad for t in call.tensors):
+    if masked and _filled(call) < _filled_enough(call):
+        return False
+    if (is_lstm or masked) and not any(t.requires_grad for t in call.tensors):
         return False
     return supports(call) is None
 
 
-def _filled(call: Call) -> float | None:
+def _filled(call: Call) -> float:
     """Where sequences differ in length, the share of all steps that is not padding."""
     if call.packed is not None:
         return len(call.x) / (len(call.packed.batch_sizes) * call.state[0].shape[1])
-    return None if call.lengths is None else int(call.lengths.sum()) / max(1, call.x.shape[0] * call.x.shape[1])
+    assert call.lengths is not None
+    return int(call.lengths.sum()) / (call.x.shape[0] * call.x.shape[1])
 
 
 def _filled_enough(call: Call) -> float:

@@ -1,0 +1,105 @@
+"""Labelled videos, and the sequences of frames in them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from lstmzoo.errors import DataWarning
+from lstmzoo.io import video
+
+Range = tuple[int, int]
+"""First and last frame of a sequence, counted from 1, both included."""
+
+
+class LabelledVideo(NamedTuple):
+    """A video and what is known of it.
+
+    Attributes:
+        path: the file, or a folder of frames.
+        label: index of its class.
+        group: person, scene or the like; videos of one group are never in two splits.
+        name: what results call it; by default its name and that of its folder.
+        scenario: condition of the recording, e.g. ``"d1"``; empty where there is none.
+        ranges: the sequences in it; by default one, the whole video.
+    """
+
+    path: Path
+    label: int
+    group: str
+    name: str = ""
+    scenario: str = ""
+    ranges: Sequence[Range] | None = None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Some consecutive frames of a video in which one action is seen.
+
+    Attributes:
+        path: the video file.
+        first: first frame, counted from 0.
+        last: the frame after the last one (half-open: the segment is ``[first, last)``).
+        label: index of the class.
+        video: name of the video; segments of one video share it.
+        group: person, scene or the like; segments of one group are never in two splits.
+        scenario: condition of the recording, e.g. ``"d1"``; empty where there is none.
+    """
+
+    path: Path
+    first: int
+    last: int
+    label: int
+    video: str
+    group: str
+    scenario: str = ""
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+
+class Clamped(NamedTuple):
+    """Ranges as they can be used, and what had to be changed."""
+
+    ranges: list[Range]
+    changes: list[str]
+
+
+def clamp_ranges(ranges: Sequence[Range], frames: int) -> Clamped:
+    """Cut ranges to the frames that a video has.
+
+    Args:
+        ranges: first and last frame, counted from 1, both included.
+        frames: number of frames that decode.
+
+    Returns:
+        The ranges, without those that lie wholly past the end, and the changes in words.
+    """
+    kept, changes = [], []
+    for first, last in ranges:
+        if first > frames:
+            changes.append(f"{first}-{last} left out")
+            continue
+        if last > frames:
+            changes.append(f"{first}-{last} cut to {first}-{frames}")
+        kept.append((first, min(last, frames)))
+    return Clamped(kept, changes)
+
+
+def segments_of(one: LabelledVideo, frames: int) -> list[Segment]:
+    """Return the sequences of a video, as far as it has frames; a warning names those that were cut.
+
+    Args:
+        one: the video.
+        frames: number of frames that decode.
+    """
+    ranges, changes = clamp_ranges([(1, frames)] if one.ranges is None else one.ranges, frames)
+    if changes:
+        declared = video.declared_frames(one.path)
+        text = f"{one.path} declares {declared} frames, {frames} decode; sequences: {', '.join(changes)}"
+        warnings.warn(text, DataWarning, stacklevel=5)
+    name = one.name or f"{one.path.parent.name}/{one.path.stem}"
+    return [Segment(one.path, first - 1, last, one.label, name, one.group, one.scenario) for first, last in ranges]
