@@ -52,5 +52,5 @@ def test_the_trials_see_what_goes_wrong(tmp_path, monkeypatch):
     crash = trial.run(["list", "cells"], tmp_path, during=lambda pid: os.kill(pid, signal.SIGKILL))
     assert crash.kind == "crash"
     assert crash.faults
-    monkeypatch.setattr("lstmzoo.cli.list.run", lambda argv: 1 / 0)
+    monkeypatch.setattr("lstmzoo.cli.catalogue.run_list", lambda argv: 1 / 0)
     assert trial.run(["list"], tmp_path).kind == "traceback"

@@ -214,7 +214,7 @@ class BaseTask(LightningModule, TaskInterface):
             if config.reduce_on_plateau:
                 if name not in self.trainer.callback_metrics:
                     raise LstmzooError(f"scheduler=plateau goes by {name}, and nothing is validated; choose another")
-                config.scheduler.step(self.trainer.callback_metrics[name])
+                config.scheduler.step(self.trainer.callback_metrics[name])  # type: ignore[arg-type]
 
     def configure_optimizers(self) -> Any:
         options: dict[str, Any] = {"lr": self.lr, "weight_decay": self.weight_decay}
