@@ -29,7 +29,7 @@ LAYERS: dict[str, set[str]] = {
     "data": {"actions", "captioning", "segmentation", "io"},
     "metrics": {"captioning", "segmentation"},
     "bench": {*BELOW_TASKS, "actions", "captioning", "segmentation"},
-    "config": {"errors", "registry", "settings", "training"},
+    "config": {"errors", "discovery", "registry", "settings", "training"},
     "runs": {*BELOW_TASKS, "config"},
     "conformance": {*BELOW_TASKS, "config"},
     "cli": {*BELOW_TASKS, "discovery", "config", "runs", "conformance", "bench"},

@@ -63,7 +63,7 @@ class CaptioningTask(BaseTask):
     monitor = ("val/CIDEr-D", "max")
     data_module = CaptionDataModule
     model_class = Captioner
-    default_model, default_data = "caption_nic", "captions_simulated"
+    default_model, default_data, default_experiment = "caption_nic", "captions_simulated", "captions"
     has_vocabulary = True
     dummy_labels = {"specials": ["<pad>", "<bos>", "<eos>", "<unk>"], "words": ["one", "another"]}  # noqa: RUF012
     shown: ClassVar = {"train/reward": ".3f", "val/loss": ".3f", "val/CIDEr-D": ".3f"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 
+from lstmzoo.discovery import import_own
 from lstmzoo.errors import LstmzooError
 from lstmzoo.settings import Setting, schema_of
 from lstmzoo.training.groups import GROUPS
@@ -69,6 +70,8 @@ def with_places(overrides: Sequence[str]) -> list[str]:
         if group in GROUPS and equals and ":" in value:
             registry = GROUPS[group][0]
             text = f"{group}={','.join(registry.find(place).name for place in value.split(','))}"
+        elif group == "model.cell" and ":" in value:
+            import_own(value.partition(":")[0])  # from the working directory, too
         found.append(text)
     store_registered()
     return found

@@ -52,6 +52,9 @@ class TaskInterface(ABC):
     default_data: ClassVar[str]
     """What is trained on what where nothing else is said."""
 
+    default_experiment: ClassVar[str] = "none"
+    """The experiment behind it, for a task whose own defaults do not train that model on these data."""
+
     dummy_labels: ClassVar[Any]
     """Labels with which settings are tried out before there are data."""
 
