@@ -23,7 +23,7 @@ from torch import nn
 
 import lstmzoo
 from lstmzoo.config.compose import compose
-from lstmzoo.models import save_contract
+from lstmzoo.models import checkpoint_metadata
 from tiny_runs import settings
 
 STRANGER = "stranger_module"
@@ -55,8 +55,8 @@ def sound(root: Path) -> Checkpoint:
     model: Any = lstmzoo.create_model("action_rnn", num_classes=len(ACTIONS), **arguments)
     transform = {"size": [32, 32], "grey": True, "clip_len": 4, "frame_interval": 2}
     classes = list(ACTIONS)
-    contract = save_contract("action_rnn", model.model_args, classes, transform, config["data"], config)
-    return {"state_dict": {f"model.{key}": value for key, value in model.state_dict().items()}, "lstmzoo": contract}
+    metadata = checkpoint_metadata("action_rnn", model.model_args, classes, transform, config["data"], config)
+    return {"state_dict": {f"model.{key}": value for key, value in model.state_dict().items()}, "lstmzoo": metadata}
 
 
 def resumable(base: Checkpoint, step: int = 0) -> Checkpoint:
@@ -98,7 +98,7 @@ def saved(checkpoint: Any) -> bytes:
 
 
 def places(base: Checkpoint) -> dict[str, Callable[[Checkpoint], Any]]:
-    """One value of the contract is another, or is missing."""
+    """One value of the metadata is another, or is missing."""
     own = f"{STRANGER}:MyCell"
     deep: Any = 1
     for _ in range(3000):
@@ -275,10 +275,10 @@ def whole() -> dict[str, Callable[[Checkpoint], Any]]:
         "a list instead": lambda c: [1, 2],
         "a tensor instead": lambda c: torch.zeros(3),
         "nothing instead": lambda c: {},
-        "contract a list": lambda c: c.update(lstmzoo=[]),
-        "contract a text": lambda c: c.update(lstmzoo="[/x]"),
+        "metadata a list": lambda c: c.update(lstmzoo=[]),
+        "metadata a text": lambda c: c.update(lstmzoo="[/x]"),
         "weights a list": lambda c: c.update(state_dict=[]),
-        "no contract": lambda c: {"state_dict": c["state_dict"]},
+        "no metadata": lambda c: {"state_dict": c["state_dict"]},
         "keys of escape codes": lambda c: {"a\x1b[31m[/x]": 1},
         "keys of tuples": lambda c: {(1, (2, 3)): 1},
         "a module": lambda c: nn.Linear(2, 2),

@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 import lstmzoo
-from lstmzoo.models.checkpoint import save_contract
+from lstmzoo.models.checkpoint import checkpoint_metadata
 from lstmzoo.nn import cell_registry
 from lstmzoo.nn.engines.native import build
 from lstmzoo.nn.engines.native.operations import FUNCTIONS
@@ -31,10 +31,10 @@ def run_blocks(page: str, namespace: dict[str, Any]) -> dict[str, Any]:
 
 def test_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = lstmzoo.create_model("action_rnn", num_classes=2)
-    contract = save_contract(model.model_name, model.model_args, ["a", "b"], {"size": [32, 32]})
+    metadata = checkpoint_metadata(model.model_name, model.model_args, ["a", "b"], {"size": [32, 32]})
     weights = {f"model.{name}": weight for name, weight in model.state_dict().items()}
     (tmp_path / "runs/demo/checkpoints").mkdir(parents=True)
-    torch.save({"state_dict": weights, "lstmzoo": contract}, tmp_path / "runs/demo/checkpoints/best.ckpt")
+    torch.save({"state_dict": weights, "lstmzoo": metadata}, tmp_path / "runs/demo/checkpoints/best.ckpt")
     monkeypatch.chdir(tmp_path)
     video = torch.randint(256, (2, 4, 1, 32, 32), dtype=torch.uint8)
     found = run_blocks("README.md", {"video": video, "frame": video[:, 0]})

@@ -10,7 +10,7 @@ import torch
 import lstmzoo
 import tiny_runs
 from lstmzoo.errors import CheckpointError, LstmzooError
-from lstmzoo.models.checkpoint import save_contract
+from lstmzoo.models.checkpoint import checkpoint_metadata
 
 MODULE = """
 import torch
@@ -67,18 +67,18 @@ def test_a_checkpoint_brings_the_cell_back(folder: Path, tmp_path: Path, monkeyp
     monkeypatch.syspath_prepend(folder)
     model = lstmzoo.create_model("action_rnn", cell="my_lab.cells_of_mine:slow", num_classes=2).eval()
     assert model.rnn.cell.rate == 0.125
-    contract = save_contract(model.model_name, model.model_args, ["a", "b"], {"size": [32, 32]})
+    metadata = checkpoint_metadata(model.model_name, model.model_args, ["a", "b"], {"size": [32, 32]})
     weights = {f"model.{name}": weight for name, weight in model.state_dict().items()}
-    torch.save({"state_dict": weights, "lstmzoo": contract}, tmp_path / "own.ckpt")
+    torch.save({"state_dict": weights, "lstmzoo": metadata}, tmp_path / "own.ckpt")
     loaded = lstmzoo.load(tmp_path / "own.ckpt")
     video = torch.randint(256, (1, 3, 1, 32, 32), dtype=torch.uint8)
     assert loaded(video).equal(model(video))
-    contract["model"]["args"]["cell"] = "os:system"  # a checkpoint names it, and nothing but a cell is used
-    torch.save({"state_dict": weights, "lstmzoo": contract}, tmp_path / "evil.ckpt")
+    metadata["model"]["args"]["cell"] = "os:system"  # a checkpoint names it, and nothing but a cell is used
+    torch.save({"state_dict": weights, "lstmzoo": metadata}, tmp_path / "evil.ckpt")
     with pytest.raises(CheckpointError, match="unknown cell in the module 'os': 'system'"):
         lstmzoo.load(tmp_path / "evil.ckpt")
-    contract["model"]["args"]["cell"] = "this:Zen"  # a module that nobody has imported is not run
-    torch.save({"state_dict": weights, "lstmzoo": contract}, tmp_path / "evil.ckpt")
+    metadata["model"]["args"]["cell"] = "this:Zen"  # a module that nobody has imported is not run
+    torch.save({"state_dict": weights, "lstmzoo": metadata}, tmp_path / "evil.ckpt")
     with pytest.raises(CheckpointError, match="loading it would run the module 'this'"):
         lstmzoo.load(tmp_path / "evil.ckpt")
 

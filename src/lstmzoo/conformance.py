@@ -14,7 +14,7 @@ import torch
 
 from lstmzoo import nn
 from lstmzoo.config.choices import is_model_of
-from lstmzoo.models.checkpoint import load, save_contract
+from lstmzoo.models.checkpoint import checkpoint_metadata, load
 from lstmzoo.registry import Entry, datasets, models, tasks
 from lstmzoo.settings import MISSING, Setting, accepts, schema_of
 from lstmzoo.training.base import BaseTask
@@ -92,7 +92,7 @@ def it_comes_back_from_a_checkpoint(name: str) -> None:
     """A checkpoint is enough to build a model with the same numbers."""
     task = _small_task(name)
     model: Any = task.model
-    contract = save_contract(
+    metadata = checkpoint_metadata(
         model.model_name,
         model.model_args,
         classes=task.classes,
@@ -101,14 +101,14 @@ def it_comes_back_from_a_checkpoint(name: str) -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.ckpt"
-        torch.save({"lstmzoo": contract, "state_dict": task.state_dict()}, path)
+        torch.save({"lstmzoo": metadata, "state_dict": task.state_dict()}, path)
         loaded: Any = load(path)
         assert loaded.model_args == model.model_args
         for key, weight in loaded.state_dict().items():
             torch.testing.assert_close(weight, model.state_dict()[key], rtol=0, atol=0)
 
 
-def it_keeps_the_contract_of_its_task(name: str) -> None:
+def it_keeps_the_promises_of_its_task(name: str) -> None:
     """What else the task asks of its models, e.g. that they stream."""
     task = _small_task(name)
     task.model.eval()
@@ -136,7 +136,7 @@ CHECKS: dict[str, list[Callable[[str], None]]] = {
     "model": [
         it_learns,
         it_comes_back_from_a_checkpoint,
-        it_keeps_the_contract_of_its_task,
+        it_keeps_the_promises_of_its_task,
     ],
     "data": [its_task_exists],
     "task": [it_is_complete],

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from lstmzoo.captioning.data import Vocabulary
-from lstmzoo.models import create_model, list_models, save_contract
+from lstmzoo.models import checkpoint_metadata, create_model, list_models
 from lstmzoo.registry import models
 from lstmzoo.settings import settings_of
 
@@ -66,7 +66,7 @@ def write_checkpoint(
     with torch.no_grad():
         for parameter in model.encoder.parameters():
             parameter *= 1 + 0.2 * torch.randn_like(parameter)
-    contract = save_contract(
+    metadata = checkpoint_metadata(
         name,
         model.model_args,
         [],
@@ -75,7 +75,7 @@ def write_checkpoint(
         vocabulary=WORDS.to_dict(),
     )
     weights = {f"model.{key}": value for key, value in model.state_dict().items()}
-    torch.save({"lstmzoo": contract, "state_dict": weights}, path)
+    torch.save({"lstmzoo": metadata, "state_dict": weights}, path)
     return path
 
 

@@ -12,7 +12,7 @@ from torch import nn
 import lstmzoo
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import checkpoint as module
-from lstmzoo.models import read_contract, save_contract
+from lstmzoo.models import checkpoint_metadata, read_metadata
 from lstmzoo.registry import models
 
 CLASSES = ["boxing", "walking", "running"]
@@ -24,11 +24,11 @@ def make(name: str = "action_rnn", **overrides) -> nn.Module:
 
 
 def contents(model: nn.Module) -> dict:
-    contract = save_contract(
+    metadata = checkpoint_metadata(
         model.model_name, model.model_args, CLASSES, TRANSFORM, data={"root": "x"}, config={"seed": 1}
     )
     weights = {f"model.{key}": value for key, value in model.state_dict().items()}
-    return {"state_dict": weights | {"loss.weight": torch.ones(2)}, "lstmzoo": contract, "epoch": 3}
+    return {"state_dict": weights | {"loss.weight": torch.ones(2)}, "lstmzoo": metadata, "epoch": 3}
 
 
 @pytest.fixture
@@ -49,25 +49,25 @@ def test_load_gives_the_same_model_with_all_that_inference_needs(name, tmp_path)
     assert not loaded.training
     assert loaded.classes == CLASSES
     assert loaded.transform == TRANSFORM
-    assert loaded.contract["config"] == {"seed": 1}
+    assert loaded.metadata["config"] == {"seed": 1}
     assert loaded.model_args == model.model_args
 
 
 def test_a_run_folder_means_its_best_checkpoint(path):
     run = path.parent.parent
     assert lstmzoo.load(str(run)).classes == CLASSES
-    assert read_contract(run) == read_contract(path)
+    assert read_metadata(run) == read_metadata(path)
 
 
 def test_the_contract_is_primitive(path):
-    contract = read_contract(path)
-    assert json.loads(json.dumps(contract)) == contract
-    assert contract["format"] == module.FORMAT
-    assert contract["model"]["name"] == "action_rnn"
+    metadata = read_metadata(path)
+    assert json.loads(json.dumps(metadata)) == metadata
+    assert metadata["format"] == module.FORMAT
+    assert metadata["model"]["name"] == "action_rnn"
     with pytest.raises(LstmzooError, match="data="):
-        save_contract("action_rnn", {}, CLASSES, TRANSFORM, data={"root": path})
+        checkpoint_metadata("action_rnn", {}, CLASSES, TRANSFORM, data={"root": path})
     with pytest.raises(LstmzooError, match="transform="):
-        save_contract("action_rnn", {}, CLASSES, {"mean": torch.zeros(1)})
+        checkpoint_metadata("action_rnn", {}, CLASSES, {"mean": torch.zeros(1)})
 
 
 def test_pretrained_encoder_weights_are_not_fetched_again(tmp_path, monkeypatch):
@@ -107,7 +107,7 @@ def test_damaged_files(path, tmp_path):
     for name, content in bad.items():
         file = tmp_path / f"{name}.ckpt"
         file.write_bytes(content)
-        for read in (lstmzoo.load, read_contract):
+        for read in (lstmzoo.load, read_metadata):
             with pytest.raises(CheckpointError, match=rf"{name}\.ckpt.*damaged") as caught:
                 read(file)
             assert "\n" not in str(caught.value)
@@ -178,8 +178,8 @@ def test_a_model_that_is_not_registered_here(path, monkeypatch):
 )
 def test_contradictory_contracts_get_one_message(tmp_path: Path, damage: dict[str, Any]) -> None:
     model = lstmzoo.create_model("action_rnn", num_classes=2, hidden_size=4, feature_size=4)
-    contract = save_contract(model.model_name, model.model_args, ["a", "b"], {"size": [32, 32]}) | damage
+    metadata = checkpoint_metadata(model.model_name, model.model_args, ["a", "b"], {"size": [32, 32]}) | damage
     weights = {f"model.{name}": value for name, value in model.state_dict().items()}
-    torch.save({"state_dict": weights, "lstmzoo": contract}, tmp_path / "x.ckpt")
+    torch.save({"state_dict": weights, "lstmzoo": metadata}, tmp_path / "x.ckpt")
     with pytest.raises(CheckpointError, match=r"x\.ckpt"):
         lstmzoo.load(tmp_path / "x.ckpt")

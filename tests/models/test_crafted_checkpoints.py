@@ -26,7 +26,7 @@ from lstmzoo.nn import list_cells
 from lstmzoo.registry import models, register_model
 from lstmzoo.runs import evaluate
 from lstmzoo.runs.resume import read_run
-from lstmzoo.runs.stored import take_contract
+from lstmzoo.runs.stored import take_metadata
 from segmentation.tiny_segments import save_checkpoint, write_film
 from tiny_runs import write_tiny_kth
 
@@ -344,8 +344,8 @@ def test_a_pattern_from_a_file_cannot_search_for_ever(root: Path, base: Checkpoi
     for pattern, fine in {LIKELY[0]: True, quick[0]: True, slow[3]: False}.items():
         checkpoint["config"]["data"] = {"name": "video_folder", "root": str(root), "group_pattern": pattern}
         if fine:
-            assert take_contract(checkpoint, "x")[0].data.group_pattern == pattern
+            assert take_metadata(checkpoint, "x")[0].data.group_pattern == pattern
         else:
             with pytest.raises(LstmzooError, match="group_pattern"):
-                take_contract(checkpoint, "x")
-    assert take_contract(checkpoint, "x", {"data.group_pattern"})[0].data.group_pattern is None
+                take_metadata(checkpoint, "x")
+    assert take_metadata(checkpoint, "x", {"data.group_pattern"})[0].data.group_pattern is None

@@ -10,7 +10,7 @@ import torch
 
 import lstmzoo
 from captioning.tiny_captions import write_checkpoint
-from lstmzoo.models.checkpoint import read_contract
+from lstmzoo.models.checkpoint import read_metadata
 from lstmzoo.models.upgrades import KEYS, MODELS, upgrade_config
 
 OLD_TASK = {
@@ -37,7 +37,7 @@ def test_a_checkpoint_of_an_earlier_name_is_the_same_model(old: str, tmp_path: P
     one, other = lstmzoo.load(path), lstmzoo.load(tmp_path / "old.ckpt")
     assert (one.model_name, one.model_args) == (other.model_name, other.model_args)
     assert all(torch.equal(value, other.state_dict()[key]) for key, value in one.state_dict().items())
-    config = read_contract(tmp_path / "old.ckpt")["config"]
+    config = read_metadata(tmp_path / "old.ckpt")["config"]
     assert {group: config[group] for group in ("model", "task", "data")} == {
         "model": dict(one.model_args, name=MODELS[old]),
         "task": NEW_TASK,

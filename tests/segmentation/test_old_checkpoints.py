@@ -9,7 +9,7 @@ import torch
 from tiny_segments import save_checkpoint
 
 import lstmzoo
-from lstmzoo.models.checkpoint import read_contract
+from lstmzoo.models.checkpoint import read_metadata
 
 OLD = {"decoder_channels": "width", "dilations": "pyramid"}
 
@@ -29,6 +29,6 @@ def test_arguments_of_earlier_names_make_the_same_model(name: str, tmp_path: Pat
     new, old = lstmzoo.load(path), lstmzoo.load(tmp_path / "old.ckpt")
     assert new.model_args == old.model_args
     assert all(torch.equal(value, old.state_dict()[key]) for key, value in new.state_dict().items())
-    config = read_contract(tmp_path / "old.ckpt")["config"]
+    config = read_metadata(tmp_path / "old.ckpt")["config"]
     assert config["model"] == {**new.model_args, "name": name}
     assert config["task"] == {"name": "segmentation", "teacher_forcing": {"start": 0.5, "epochs": 4.0}}

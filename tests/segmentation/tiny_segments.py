@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import lstmzoo
-from lstmzoo.models.checkpoint import save_contract
+from lstmzoo.models.checkpoint import checkpoint_metadata
 
 SIZE = (32, 40)  # the network pads the width to 48
 HEIGHT, WIDTH = 45, 61  # both odd
@@ -24,7 +24,7 @@ def save_checkpoint(path: Path, name: str, protocol: str = "unsupervised", **arg
     with torch.no_grad():
         model.decoder.head.weight *= 20
         model.decoder.head.bias.zero_()
-    contract = save_contract(
+    metadata = checkpoint_metadata(
         name,
         model.model_args,
         [],
@@ -33,7 +33,7 @@ def save_checkpoint(path: Path, name: str, protocol: str = "unsupervised", **arg
     )
     weights = {f"model.{key}": value for key, value in model.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"state_dict": weights, "lstmzoo": contract}, path)
+    torch.save({"state_dict": weights, "lstmzoo": metadata}, path)
     return path
 
 

@@ -10,7 +10,7 @@ import torch
 
 import lstmzoo
 import tiny_runs
-from lstmzoo.models.checkpoint import save_contract
+from lstmzoo.models.checkpoint import checkpoint_metadata
 from stress import trial
 
 CLASSES = ["boxing", "walking"]
@@ -21,10 +21,10 @@ def action_checkpoint(path: Path) -> Path:
     torch.manual_seed(0)
     model: Any = lstmzoo.create_model("action_rnn", num_classes=2, feature_size=8, hidden_size=8)
     transform = {"size": [32, 32], "grey": True, "clip_len": 4, "frame_interval": 1}
-    contract = save_contract(
+    metadata = checkpoint_metadata(
         "action_rnn", model.model_args, CLASSES, transform, config={"task": {"name": "recognition"}}
     )
-    torch.save({"lstmzoo": contract, "state_dict": {f"model.{k}": v for k, v in model.state_dict().items()}}, path)
+    torch.save({"lstmzoo": metadata, "state_dict": {f"model.{k}": v for k, v in model.state_dict().items()}}, path)
     return path
 
 

@@ -13,7 +13,7 @@ import torch
 
 from crafted_checkpoints import resumable
 from lstmzoo.errors import CheckpointError, DataWarning, LstmzooError
-from lstmzoo.models import create_model, save_contract
+from lstmzoo.models import checkpoint_metadata, create_model
 from lstmzoo.training.checkpoint_io import WholeFiles, newest_checkpoint
 
 ARGS = {"num_classes": 2, "hidden_size": 4, "feature_size": 4}
@@ -24,8 +24,8 @@ def content(step: int) -> dict[str, Any]:
     """What training saves, with a step by which it can be told from others."""
     model: Any = create_model("action_rnn", **ARGS)
     weights = {f"model.{name}": weight for name, weight in model.state_dict().items()}
-    contract = save_contract("action_rnn", model.model_args, ["a", "b"], TRANSFORM)
-    return resumable({"state_dict": weights, "lstmzoo": contract}, step)
+    metadata = checkpoint_metadata("action_rnn", model.model_args, ["a", "b"], TRANSFORM)
+    return resumable({"state_dict": weights, "lstmzoo": metadata}, step)
 
 
 def write(run: Path, name: str, step: int) -> Path:

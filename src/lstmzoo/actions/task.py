@@ -15,7 +15,7 @@ from lstmzoo.actions.datamodule import VideoDataModule
 from lstmzoo.actions.models.action_model import ActionModel, needs_grey
 from lstmzoo.actions.results import RecognitionResults, SequencePrediction
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models.contract import RATES
+from lstmzoo.models.metadata import RATES
 from lstmzoo.models.outputs import check_finite
 from lstmzoo.registry import datasets, register_task
 from lstmzoo.settings import settings_of

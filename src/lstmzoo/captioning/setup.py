@@ -10,7 +10,7 @@ from lstmzoo.captioning.models.decode import Decoding
 from lstmzoo.captioning.scheduled_sampling import ScheduledSampling
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import load
-from lstmzoo.models.checkpoint import read_contract
+from lstmzoo.models.checkpoint import read_metadata
 from lstmzoo.models.encoders import create_grid_encoder
 
 
@@ -45,7 +45,7 @@ def open_data(config: dict[str, Any], split: str, simulate: bool, model: Any | N
                 "task.encoder_lr, e.g. 1e-3, or choose one with ImageNet weights (model.encoder=efficientnet_lite0)"
             )
     else:
-        encoder, vocabulary = origin.encoder, origin.contract["vocabulary"]
+        encoder, vocabulary = origin.encoder, origin.metadata["vocabulary"]
     return CaptionDataModule.of(
         data,
         encoder=encoder if task["encoder_lr"] is None else None,
@@ -97,7 +97,7 @@ def load_captioner(path: str | Path) -> Any:
         CheckpointError: it cannot be read, or holds something else.
     """
     model: Any = load(Path(str(path)).expanduser())
-    _check(model.contract, path)
+    _check(model.metadata, path)
     return model
 
 
@@ -107,11 +107,11 @@ def vocabulary_of(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: it cannot be read, or holds something else.
     """
-    contract = read_contract(Path(str(path)).expanduser())
-    _check(contract, path)
-    return contract["vocabulary"]  # type: ignore[no-any-return]
+    metadata = read_metadata(Path(str(path)).expanduser())
+    _check(metadata, path)
+    return metadata["vocabulary"]  # type: ignore[no-any-return]
 
 
-def _check(contract: dict[str, Any], path: str | Path) -> None:
-    if "vocabulary" not in contract:
-        raise CheckpointError(f"{path} holds {contract['model']['name']!r}, which is not a captioner")
+def _check(metadata: dict[str, Any], path: str | Path) -> None:
+    if "vocabulary" not in metadata:
+        raise CheckpointError(f"{path} holds {metadata['model']['name']!r}, which is not a captioner")

@@ -14,7 +14,7 @@ from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.atomic import making_folder
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.terminal import print_plain
-from lstmzoo.models.checkpoint import read_contract
+from lstmzoo.models.checkpoint import read_metadata
 from lstmzoo.registry import datasets, tasks
 from lstmzoo.settings import Setting, settings_of
 from lstmzoo.training.groups import GROUPS
@@ -250,7 +250,7 @@ def _task_of(argv: Sequence[str], command: str) -> Any:
     if not named:
         raise LstmzooError(f"ckpt_path must be given, e.g. lstmzoo {command} ckpt_path=PATH")
     path = Path(named[-1].strip("'\"")).expanduser()
-    return tasks.get(task_name(read_contract(path), str(path))).target
+    return tasks.get(task_name(read_metadata(path), str(path))).target
 
 
 def _divide(argv: Sequence[str], settings: Mapping[str, Setting]) -> tuple[list[str], list[str]]:

@@ -32,7 +32,12 @@ def complete_choices(overrides: Sequence[str]) -> list[str]:
     if task is None or task == _default_task():
         return overrides
     target = tasks.get(task).target
-    added = {"task": task, "model": target.default_model, "data": target.default_data, "experiment": target.default_experiment}
+    added = {
+        "task": task,
+        "model": target.default_model,
+        "data": target.default_data,
+        "experiment": target.default_experiment,
+    }
     folder = [f"hydra.{key}.dir=runs/{task}/{name}" for key, name in (("run", _NOW), ("sweep", f"multirun_{_NOW}"))]
     return [*(f"{key}={value}" for key, value in added.items() if key not in chosen), *folder, *overrides]
 

@@ -1,12 +1,12 @@
-"""The checkpoint contract: a checkpoint file is enough by itself to rebuild a model and use it.
+"""The checkpoint's metadata: a checkpoint file is enough by itself to rebuild a model and use it.
 
 A checkpoint is what ``torch.save`` made of a dict with at least two entries::
 
     checkpoint["state_dict"]   the weights; those of the model have the prefix "model."
-    checkpoint["lstmzoo"]      the contract: primitive values only, see save_contract
+    checkpoint["lstmzoo"]      the metadata: primitive values only, see checkpoint_metadata
 
 It loads with ``weights_only=True``: no object of ours is pickled. Every command reads checkpoints through
-:func:`open_checkpoint`, and builds from the contract what `rebuild` finds to fit the weights: a file of anyone's may be
+:func:`open_checkpoint`, and builds from the metadata what `rebuild` finds to fit the weights: a file of anyone's may be
 read, it runs no code and takes no more memory than it holds itself.
 """
 
@@ -21,16 +21,16 @@ from torch import nn
 
 from lstmzoo.errors import CheckpointError, LstmzooError, printable
 from lstmzoo.models.checkpoint_file import check_weights, find, read
-from lstmzoo.models.contract import FORMAT, KEY, brief, check_contract, words_of
+from lstmzoo.models.metadata import FORMAT, KEY, brief, check_metadata, words_of
 from lstmzoo.models.rebuild import rebuild
 from lstmzoo.models.registry import is_primitive, list_models
-from lstmzoo.models.upgrades import upgrade_contract
+from lstmzoo.models.upgrades import upgrade_metadata
 from lstmzoo.version import __version__
 
 PREFIX = "model."
 
 
-def save_contract(
+def checkpoint_metadata(
     model_name: str,
     model_args: dict[str, Any],
     classes: list[str],
@@ -58,7 +58,7 @@ def save_contract(
     Raises:
         LstmzooError: a value is not primitive.
     """
-    contract = {
+    metadata = {
         "format": FORMAT,
         "version": __version__,
         "model": {"name": model_name, "args": model_args},
@@ -68,22 +68,22 @@ def save_contract(
         "config": config or {},
         **({"vocabulary": vocabulary} if vocabulary else {}),
     }
-    for key, value in contract.items():
+    for key, value in metadata.items():
         if not is_primitive(value):
             raise LstmzooError(
                 f"a checkpoint holds only numbers, strings, booleans, None, lists and dicts; got {key}={value!r}"
             )
-    return contract
+    return metadata
 
 
-def read_contract(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read what a checkpoint says about itself.
 
     Args:
         path: a checkpoint file, or a run folder (then its ``checkpoints/best.ckpt``).
 
     Returns:
-        The contract, as :func:`save_contract` made it.
+        The metadata, as :func:`checkpoint_metadata` made it.
 
     Raises:
         CheckpointError: missing, damaged, not an lstmzoo checkpoint, or of a newer format.
@@ -100,7 +100,7 @@ def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu")
 
     Returns:
         The model in evaluation mode, with attributes ``classes`` (list of names) or ``words`` (a captioner's
-        vocabulary, in the order of ids), ``transform`` (dict, see `save_contract`), ``contract`` (all of it) and
+        vocabulary, in the order of ids), ``transform`` (dict, see `checkpoint_metadata`), ``metadata`` (all of it) and
         ``checkpoint`` (the path).
 
     Raises:
@@ -108,8 +108,8 @@ def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu")
             registered here or does not fit, or with weights that are not finite.
     """
     checkpoint = open_checkpoint(path)
-    contract = checkpoint[KEY]
-    name = contract["model"]["name"]
+    metadata = checkpoint[KEY]
+    name = metadata["model"]["name"]
     if name not in list_models():
         raise CheckpointError(
             f"{path} holds a model {name!r}, which is not registered; registered: {', '.join(list_models())}. "
@@ -118,14 +118,14 @@ def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu")
     weights = {
         key.removeprefix(PREFIX): weight for key, weight in checkpoint["state_dict"].items() if key.startswith(PREFIX)
     }
-    origin = f"{path} (written by lstmzoo {contract['version']})"
-    model: Any = rebuild(name, contract["model"]["args"], weights, origin).to(map_location)
-    model.classes = contract["classes"]
-    model.transform = contract["transform"]
-    model.contract = contract  # type: ignore[assignment]
+    origin = f"{path} (written by lstmzoo {metadata['version']})"
+    model: Any = rebuild(name, metadata["model"]["args"], weights, origin).to(map_location)
+    model.classes = metadata["classes"]
+    model.transform = metadata["transform"]
+    model.metadata = metadata  # type: ignore[assignment]
     model.checkpoint = str(path)
-    if "vocabulary" in contract:
-        model.words = words_of(contract["vocabulary"])  # type: ignore[assignment]
+    if "vocabulary" in metadata:
+        model.words = words_of(metadata["vocabulary"])  # type: ignore[assignment]
     return model.eval()
 
 
@@ -153,7 +153,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(
             f"{file} is not an lstmzoo checkpoint: it has no {' and '.join(map(repr, lacking))}; its keys: {keys}"
         )
-    check_contract(checkpoint[KEY], file)
-    upgrade_contract(checkpoint[KEY])
+    check_metadata(checkpoint[KEY], file)
+    upgrade_metadata(checkpoint[KEY])
     check_weights(checkpoint["state_dict"], file)
     return checkpoint

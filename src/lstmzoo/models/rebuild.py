@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models.checkpoint_file import WEIGHT_TYPES
-from lstmzoo.models.contract import leaves
 from lstmzoo.models.encoder_weights import skip_pretrained_weights
+from lstmzoo.models.metadata import leaves
 from lstmzoo.models.registry import create_model
 
 MORE = 1000

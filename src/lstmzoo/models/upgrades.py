@@ -41,17 +41,17 @@ SCHEDULES = {
 """What was task.schedule (with task.schedule_epochs) and is the group ``scheduler`` now."""
 
 
-def upgrade_contract(contract: dict[str, Any]) -> None:
+def upgrade_metadata(metadata: dict[str, Any]) -> None:
     """Put the names of this version into what a checkpoint says about itself.
 
     Args:
-        contract: as `check_contract` has let it pass; changed in place.
+        metadata: as `check_metadata` has let it pass; changed in place.
     """
-    model = contract["model"]
+    model = metadata["model"]
     model["name"] = MODELS.get(model["name"], model["name"])
     _rename(model["args"], KEYS["model"])
-    _rename(contract["data"], KEYS["data"])
-    upgrade_config(contract["config"])
+    _rename(metadata["data"], KEYS["data"])
+    upgrade_config(metadata["config"])
 
 
 def upgrade_config(config: dict[str, Any]) -> None:

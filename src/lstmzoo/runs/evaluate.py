@@ -39,7 +39,7 @@ def open_split(request: Request, model: Any) -> BaseDataModule:
         raise DataError(f"the data of this checkpoint is not in {root}; pass data.root=FOLDER to say where it is")
     data = build.task_class(config).open_data(build.to_dict(config), split=request.split, model=model)
     data.setup("test")
-    classes = request.contract["classes"]
+    classes = request.metadata["classes"]
     if classes and data.labels != classes:
         raise DataError(f"{root} has the classes {data.labels}, the checkpoint {classes}; they must be the same")
     return data

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.atomic import write_atomically, write_json
 from lstmzoo.io.wording import why_unreadable
-from lstmzoo.models.contract import check_plain
+from lstmzoo.models.metadata import check_plain
 from lstmzoo.models.upgrades import upgrade_config
 
 LARGEST_CONFIG = 1_000_000

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from lstmzoo.errors import CheckpointError
-from lstmzoo.models.contract import brief
+from lstmzoo.models.metadata import brief
 
 MOST = 10**9
 

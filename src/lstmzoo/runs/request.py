@@ -13,11 +13,11 @@ from lstmzoo.config.compose import check_complete, override_stored
 from lstmzoo.config.groups import with_places
 from lstmzoo.config.overrides import parse
 from lstmzoo.errors import LstmzooError, printable, unknown_choice
-from lstmzoo.models.checkpoint import read_contract
+from lstmzoo.models.checkpoint import read_metadata
 from lstmzoo.registry import datasets
 from lstmzoo.runs.inside import check_inside
 from lstmzoo.runs.measured import Measured, results_folder
-from lstmzoo.runs.stored import settle_places, take_contract, task_name
+from lstmzoo.runs.stored import settle_places, take_metadata, task_name
 
 SPLITS = ("train", "val", "test", "all")
 
@@ -31,7 +31,7 @@ class Request:
 
     Attributes:
         path: the checkpoint.
-        contract: what it says about itself.
+        metadata: what it says about itself.
         config: the configuration it was made with, as far as it is taken over (see `stored`), with the changes wished
             for.
         split: what is measured on.
@@ -40,7 +40,7 @@ class Request:
     """
 
     path: Path
-    contract: dict[str, Any]
+    metadata: dict[str, Any]
     config: DictConfig
     split: str
     output: Path | None
@@ -73,24 +73,24 @@ def read_request(
     """
     if split not in SPLITS:
         raise LstmzooError(unknown_choice("split", split, SPLITS))
-    contract = read_contract(path)
+    metadata = read_metadata(path)
     overrides = with_places(overrides)
     chosen = [text for text in overrides if text.startswith("data=")]
     dataset = chosen[-1].partition("=")[2] if chosen else None
-    if dataset is not None and (entry := datasets.get(dataset)).task != (task := task_name(contract, str(path))):
+    if dataset is not None and (entry := datasets.get(dataset)).task != (task := task_name(metadata, str(path))):
         fitting = [name for name in datasets.names() if datasets.get(name).task == task]
         raise LstmzooError(f"data={dataset} is for task={entry.task}; {path} needs data={'|'.join(fitting)}")
     others = [text for text in overrides if text not in chosen]
     parsed = parse(others)
     given = {override.key_or_group for override in parsed}
-    stored, left_out = take_contract(contract, str(path), given, dataset)
+    stored, left_out = take_metadata(metadata, str(path), given, dataset)
     config = override_stored(stored, others, origin=f"the checkpoint {path}")
     check_complete(config, "eval", f"ckpt_path={path}", *chosen)
     settle_places(config, given)
     if left_out := [setting for setting in left_out if setting.partition("=")[0] not in given]:
         print(f"Not taken from the checkpoint (give it on the command line): {printable(', '.join(left_out))}")
     changes = [str(one.input_line) for one in parsed if one.key_or_group not in ELSEWHERE]
-    return Request(path, contract, config, split, output, Measured(path, split, (*options, *chosen, *changes)))
+    return Request(path, metadata, config, split, output, Measured(path, split, (*options, *chosen, *changes)))
 
 
 def output_folder(asked: Path | None, path: Path, name: str) -> Path:

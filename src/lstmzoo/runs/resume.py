@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from lstmzoo.config.groups import settings_of_choice
 from lstmzoo.errors import CheckpointError, LstmzooError, printable, unknown_choice
 from lstmzoo.models import load
-from lstmzoo.models.contract import brief
+from lstmzoo.models.metadata import brief
 from lstmzoo.registry import datasets
 from lstmzoo.runs.folder import read_config
 from lstmzoo.runs.recipe import take_named_class, take_recipe
@@ -49,7 +49,7 @@ def read_run(folder: Path, checkpoint: Path, given: Collection[str]) -> DictConf
     """
     stored = read_config(folder)
     origin = str(folder / "config.yaml")
-    contract: Any = load(checkpoint).contract
+    metadata: Any = load(checkpoint).metadata
     task, dataset = names_in(stored, origin)
     config = defaults_for(task, dataset)
     known = {str(key) for key in config} - {"hydra"}
@@ -63,7 +63,7 @@ def read_run(folder: Path, checkpoint: Path, given: Collection[str]) -> DictConf
         if group == "data":
             taken |= {key: settings[key].default for key in OF_THIS_MACHINE if key in settings}
         OmegaConf.update(config, group, {"name": config[group].name, **taken}, merge=False)
-    OmegaConf.update(config, "model", take_model(contract, str(checkpoint)), merge=False)
+    OmegaConf.update(config, "model", take_model(metadata, str(checkpoint)), merge=False)
     machine: Any = OmegaConf.to_container(config.trainer)
     trainer, left_out = take_recipe(stored.get("trainer", {}), machine, origin, given)
     OmegaConf.update(config, "trainer", trainer, merge=False)

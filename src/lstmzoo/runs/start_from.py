@@ -13,9 +13,9 @@ from lstmzoo.config.compose import override_stored
 from lstmzoo.config.groups import settings_of_choice
 from lstmzoo.config.overrides import parse
 from lstmzoo.errors import CheckpointError
-from lstmzoo.models.checkpoint import read_contract
+from lstmzoo.models.checkpoint import read_metadata
 from lstmzoo.registry import tasks
-from lstmzoo.runs.stored import settle_places, take_contract, take_group, take_model
+from lstmzoo.runs.stored import settle_places, take_group, take_metadata, take_model
 
 
 def inherit(config: DictConfig, overrides: Sequence[str]) -> None:
@@ -37,14 +37,14 @@ def inherit(config: DictConfig, overrides: Sequence[str]) -> None:
     if start_from is None:
         return
     origin = str(Path(str(start_from)).expanduser())
-    contract = read_contract(origin)
+    metadata = read_metadata(origin)
     given = parse(overrides)
     chosen = {override.key_or_group for override in given}
-    stored = {"model": take_model(contract, origin), "data": _data_of(contract, origin, chosen)}
+    stored = {"model": take_model(metadata, origin), "data": _data_of(metadata, origin, chosen)}
     task = tasks.get(config.task.name).target
     task.adapt_inherited(stored["data"], config.task)
     for key in task.INHERITED:
-        _inherit_setting(config, contract, key, given, origin)
+        _inherit_setting(config, metadata, key, given, origin)
     for group, values in stored.items():
         if group in chosen:
             continue
@@ -57,9 +57,9 @@ def inherit(config: DictConfig, overrides: Sequence[str]) -> None:
         settle_places(config, chosen)
 
 
-def _inherit_setting(config: DictConfig, contract: dict[str, Any], key: str, given: Sequence[Any], origin: str) -> None:
+def _inherit_setting(config: DictConfig, metadata: dict[str, Any], key: str, given: Sequence[Any], origin: str) -> None:
     """Take over one setting of the task, where the command line does not replace it."""
-    stored, name = contract["config"].get("task"), f"task.{key}"
+    stored, name = metadata["config"].get("task"), f"task.{key}"
     chosen = {override.key_or_group for override in given}
     if name in chosen or not isinstance(stored, dict) or key not in stored:
         return
@@ -69,11 +69,11 @@ def _inherit_setting(config: DictConfig, contract: dict[str, Any], key: str, giv
     OmegaConf.update(config, name, known.task[key])
 
 
-def _data_of(contract: dict[str, Any], origin: str, chosen: Collection[str]) -> dict[str, Any]:
+def _data_of(metadata: dict[str, Any], origin: str, chosen: Collection[str]) -> dict[str, Any]:
     """The data settings of a checkpoint; none where it has none, or where the command line chooses others."""
-    if "data" in chosen or not contract["config"].get("data"):
+    if "data" in chosen or not metadata["config"].get("data"):
         return {}
-    data = OmegaConf.to_container(take_contract(contract, origin, chosen)[0].data)
+    data = OmegaConf.to_container(take_metadata(metadata, origin, chosen)[0].data)
     assert isinstance(data, dict)
     return data  # type: ignore[return-value]
 

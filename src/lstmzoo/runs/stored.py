@@ -25,7 +25,7 @@ from lstmzoo.config.groups import settings_of_choice
 from lstmzoo.config.options import written
 from lstmzoo.errors import CheckpointError, DataError, unknown_choice
 from lstmzoo.io.cache import CACHE_NAME, user_cache_dir
-from lstmzoo.models.contract import brief, check_finite, check_modules, check_plain, leaves
+from lstmzoo.models.metadata import brief, check_finite, check_modules, check_plain, leaves
 from lstmzoo.registry import datasets, tasks
 from lstmzoo.settings import Setting, accepts, described, settings_of
 
@@ -53,13 +53,13 @@ Trusts = Callable[[str, str], bool | None]
 PLAIN = bool | int | float | str | None
 
 
-def take_contract(
-    contract: Mapping[str, Any], origin: str, given: Collection[str] = (), dataset: str | None = None
+def take_metadata(
+    metadata: Mapping[str, Any], origin: str, given: Collection[str] = (), dataset: str | None = None
 ) -> tuple[DictConfig, list[str]]:
     """Make a configuration of what a checkpoint says of its model, data and task.
 
     Args:
-        contract: from `read_contract`.
+        metadata: from `read_metadata`.
         origin: the checkpoint, for messages.
         given: keys that the command line gives; what is stored of them does not matter.
         dataset: another data set than the stored one, with its defaults.
@@ -71,10 +71,10 @@ def take_contract(
     Raises:
         CheckpointError: the checkpoint holds no data settings, or such as no run has.
     """
-    stored = contract["config"]
+    stored = metadata["config"]
     if not stored.get("data") and dataset is None:
         raise CheckpointError(f"{origin} holds no data settings; it was not written by lstmzoo train")
-    task = task_name(contract, origin)
+    task = task_name(metadata, origin)
     config = defaults_for(task, dataset or _name(stored["data"], "data", datasets.names(), origin))
     data = {} if dataset else stored["data"]
     left_out: list[str] = []
@@ -84,7 +84,7 @@ def take_contract(
     ):
         settings = settings_of_choice(group, config[group].name)
         if group == "data":
-            settings = _as_seen(contract["transform"], values, settings, task, origin, given)
+            settings = _as_seen(metadata["transform"], values, settings, task, origin, given)
         taken = take_group(values, settings, group, origin, given, _trusts(group, config))
         for key in kept:
             if key in taken and taken[key] != settings[key].default:
@@ -92,36 +92,36 @@ def take_contract(
                 taken[key] = settings[key].default
         OmegaConf.update(config, group, {"name": config[group].name, **taken}, merge=False)
     config.seed = take_seed(stored, origin)
-    OmegaConf.update(config, "model", take_model(contract, origin), merge=False)
+    OmegaConf.update(config, "model", take_model(metadata, origin), merge=False)
     return config, left_out
 
 
-def take_model(contract: Mapping[str, Any], origin: str) -> dict[str, Any]:
+def take_model(metadata: Mapping[str, Any], origin: str) -> dict[str, Any]:
     """The model as a configuration has it, from what the weights were found to fit; not from the configuration."""
-    settings = settings_of_choice("model", contract["model"]["name"])
-    arguments = {key: value for key, value in contract["model"]["args"].items() if key in settings}
+    settings = settings_of_choice("model", metadata["model"]["name"])
+    arguments = {key: value for key, value in metadata["model"]["args"].items() if key in settings}
     check_texts(arguments, origin, "model")
-    return {"name": contract["model"]["name"], **arguments}
+    return {"name": metadata["model"]["name"], **arguments}
 
 
-def task_name(contract: Mapping[str, Any], origin: str) -> str:
+def task_name(metadata: Mapping[str, Any], origin: str) -> str:
     """The task that a checkpoint was trained for.
 
     Raises:
         CheckpointError: it names none that there is, or contradicts itself.
     """
-    stored, model = contract["config"].get("task"), contract["model"]["name"]
+    stored, model = metadata["config"].get("task"), metadata["model"]["name"]
     if stored:
         name = _name(stored, "task", tasks.names(), origin)
     else:  # no run configuration is inside
         name = next(one for one in tasks.names() if is_model_of(model, tasks.get(one).target))
     target = tasks.get(name).target
-    if not is_model_of(model, target) or target.has_vocabulary != ("vocabulary" in contract):
+    if not is_model_of(model, target) or target.has_vocabulary != ("vocabulary" in metadata):
         raise CheckpointError(
             f"{origin} contradicts itself: its task is {name!r}, its model {model!r}, and it has "
-            f"{'a' if 'vocabulary' in contract else 'no'} vocabulary"
+            f"{'a' if 'vocabulary' in metadata else 'no'} vocabulary"
         )
-    target.check_transform(contract["transform"], origin)
+    target.check_transform(metadata["transform"], origin)
     return name
 
 

@@ -107,7 +107,7 @@ def check_model(model: Any, first_mask: bool) -> None:
             f"{name!r} finds the foreground by itself and takes no first mask; leave first_mask out, or use a "
             "checkpoint of segment_guided"
         )
-    settings = getattr(model, "contract", {}).get("config", {}).get("task", {})
+    settings = getattr(model, "metadata", {}).get("config", {}).get("task", {})
     if not first_mask and settings.get("protocol") == "semi-supervised":
         raise LstmzooError(
             "this network was trained to follow the objects of a first mask (task.protocol=semi-supervised); give "

@@ -1,4 +1,4 @@
-"""What all tasks share: optimisation, truncated back-propagation through time, randomness, the checkpoint contract."""
+"""What all tasks share: optimisation, truncated back-propagation through time, randomness, checkpoints."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
 from lstmzoo.errors import CheckpointError, LstmzooError
-from lstmzoo.models import create_model, save_contract
-from lstmzoo.models.contract import check_transform
+from lstmzoo.models import checkpoint_metadata, create_model
+from lstmzoo.models.metadata import check_transform
 from lstmzoo.models.registry import FROM_DATA
 from lstmzoo.training.interface import TaskInterface
 from lstmzoo.training.schedule import Constant, Cosine, Schedule, Training, learning_rate
@@ -42,7 +42,7 @@ class BaseTask(LightningModule, TaskInterface):
         model: registered name of the model.
         model_args: its arguments.
         classes: class names in the order of the logits; none for captions.
-        transform: what turns a file into the model's input; see `save_contract`.
+        transform: what turns a file into the model's input; see `checkpoint_metadata`.
         config: the resolved configuration of the run; it travels in the checkpoint.
         seed: of the randomness in training.
         lr: peak learning rate.
@@ -284,7 +284,7 @@ class BaseTask(LightningModule, TaskInterface):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["train_totals"] = {name: total.cpu() for name, total in self._totals.items()}
-        checkpoint["lstmzoo"] = save_contract(
+        checkpoint["lstmzoo"] = checkpoint_metadata(
             self.model.model_name,
             self.model.model_args,
             classes=self.classes,

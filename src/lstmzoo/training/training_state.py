@@ -14,7 +14,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from lstmzoo.errors import CheckpointError, LstmzooError
-from lstmzoo.models.contract import brief
+from lstmzoo.models.metadata import brief
 
 MOST = 2**40
 """More epochs, steps or batches no run has."""

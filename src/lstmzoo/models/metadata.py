@@ -1,6 +1,6 @@
 """What a checkpoint may say about itself; anything else gets one message.
 
-The contract comes from a file that anyone may have written, and everything that is built from a checkpoint is built
+The metadata comes from a file that anyone may have written, and everything that is built from a checkpoint is built
 from it. So it is checked as a whole before anything is made of it: plain values, not endless, of the right types and
 of sizes that make sense, and no name of a module that would have to be run.
 """
@@ -34,32 +34,32 @@ RATES = (0.1, 1000.0)
 """Frames per second that a model may be meant for."""
 
 
-def check_contract(contract: dict[str, Any], file: Path) -> None:
-    """Check a contract as it was read.
+def check_metadata(metadata: dict[str, Any], file: Path) -> None:
+    """Check metadata as it was read.
 
     Args:
-        contract: the entry ``lstmzoo`` of a checkpoint.
+        metadata: the entry ``lstmzoo`` of a checkpoint.
         file: the checkpoint, for messages.
 
     Raises:
-        CheckpointError: it is of a newer format, incomplete, or holds what no contract holds; or it names a cell of
+        CheckpointError: it is of a newer format, incomplete, or holds what no metadata holds; or it names a cell of
             a module that is not imported here.
     """
-    if type(contract.get("format")) is not int or contract["format"] < 1:
+    if type(metadata.get("format")) is not int or metadata["format"] < 1:
         raise CheckpointError(f"{file}: its entry {KEY!r} has no format number; it was not written by lstmzoo")
-    if contract["format"] > FORMAT:
+    if metadata["format"] > FORMAT:
         raise CheckpointError(
-            f"{file} has checkpoint format {brief(contract['format'])} (lstmzoo {brief(contract.get('version'))}); "
+            f"{file} has checkpoint format {brief(metadata['format'])} (lstmzoo {brief(metadata.get('version'))}); "
             f"lstmzoo {__version__} reads formats up to {FORMAT}. Update: pip install --upgrade lstmzoo"
         )
-    if missing := {"version", "model", "classes", "transform", "data", "config"} - contract.keys():
+    if missing := {"version", "model", "classes", "transform", "data", "config"} - metadata.keys():
         raise CheckpointError(f"{file}: its entry {KEY!r} lacks {', '.join(sorted(missing))}")
     origin = f"{file}: its entry {KEY!r}"
-    check_plain(contract, origin)
-    _check_parts(contract, origin)
-    check_transform(contract["transform"], origin)
-    check_finite([contract["model"]["args"], contract["transform"]], origin)
-    check_modules([contract["model"], contract["config"].get("model")], str(file))
+    check_plain(metadata, origin)
+    _check_parts(metadata, origin)
+    check_transform(metadata["transform"], origin)
+    check_finite([metadata["model"]["args"], metadata["transform"]], origin)
+    check_modules([metadata["model"], metadata["config"].get("model")], str(file))
 
 
 def check_plain(value: Any, origin: str) -> None:
@@ -124,7 +124,7 @@ def leaves(value: Any) -> Iterator[Any]:
 
 
 def words_of(vocabulary: dict[str, Any]) -> list[str]:
-    """All words of a contract's vocabulary, the special ones first, in the order of their ids."""
+    """All words of metadata's vocabulary, the special ones first, in the order of their ids."""
     return [*vocabulary["specials"], *vocabulary["words"]]
 
 
@@ -133,23 +133,23 @@ def brief(value: Any) -> str:
     return reprlib.repr(value)
 
 
-def _check_parts(contract: dict[str, Any], origin: str) -> None:
+def _check_parts(metadata: dict[str, Any], origin: str) -> None:
     """Check what the rest of the program relies on, so that a tampered checkpoint gets one message."""
-    model, classes = contract["model"], contract["classes"]
-    vocabulary = contract.get("vocabulary", {"specials": [], "words": []})
+    model, classes = metadata["model"], metadata["classes"]
+    vocabulary = metadata.get("vocabulary", {"specials": [], "words": []})
     sound = (
         isinstance(model, dict)
         and isinstance(model.get("name"), str)
         and isinstance(model.get("args"), dict)
         and all(isinstance(key, str) for key in model["args"])
-        and isinstance(contract["version"], str)
+        and isinstance(metadata["version"], str)
         and _are_names(classes)
         and len(classes) == model["args"].get("num_classes", len(classes))
-        and all(isinstance(contract[key], dict) for key in ("transform", "data", "config"))
+        and all(isinstance(metadata[key], dict) for key in ("transform", "data", "config"))
         and isinstance(vocabulary, dict)
         and all(isinstance(vocabulary.get(key), list) for key in ("specials", "words"))
         and _are_names(words_of(vocabulary))
-        and ("vocabulary" not in contract or len(words_of(vocabulary)) == model["args"].get("vocab_size"))
+        and ("vocabulary" not in metadata or len(words_of(vocabulary)) == model["args"].get("vocab_size"))
     )
     if not sound:
         raise CheckpointError(
