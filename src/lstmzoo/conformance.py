@@ -14,6 +14,7 @@ import torch
 
 from lstmzoo import nn
 from lstmzoo.config.choices import is_model_of
+from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checkpoint import checkpoint_metadata, load
 from lstmzoo.registry import Entry, datasets, models, tasks
 from lstmzoo.settings import MISSING, Setting, accepts, schema_of
@@ -83,9 +84,11 @@ def it_learns(name: str) -> None:
     assert loss.ndim == 0, "the loss is not a scalar"
     assert loss.isfinite(), "the loss is not finite"
     loss.backward()
-    for weight, value in task.named_parameters():
-        assert not value.requires_grad or value.grad is None or value.grad.isfinite().all(), f"{weight} has no gradient"
-    assert any(value.grad is not None for value in task.parameters()), "no weight has a gradient"
+    trained = {weight: value.grad for weight, value in task.named_parameters() if value.requires_grad}
+    assert trained, "no weight is trained"
+    for weight, gradient in trained.items():
+        assert gradient is not None, f"{weight} has no part in the loss"
+        assert gradient.isfinite().all(), f"the gradient of {weight} is not finite"
 
 
 def it_comes_back_from_a_checkpoint(name: str) -> None:
@@ -120,15 +123,32 @@ def it_is_complete(name: str) -> None:
     kind = tasks.get(name).target
     assert issubclass(kind, BaseTask), f"{kind.__name__} is not a subclass of lstmzoo.training.base.BaseTask"
     assert not isabstract(kind), f"{kind.__name__} lacks {', '.join(sorted(kind.__abstractmethods__))}"
+    assert (kind.loss, kind.window_loss) != (BaseTask.loss, BaseTask.window_loss), "it has neither loss nor window_loss"
     assert is_model_of(kind.default_model, kind)
     assert datasets.get(kind.default_data).task == name
-    assert kind.predictor() is not None
-    assert kind.inspector() is not None
+    for part in (kind.predictor(), kind.inspector()):
+        assert not isabstract(part), f"{part.__name__} lacks {', '.join(sorted(part.__abstractmethods__))}"
 
 
 def its_task_exists(name: str) -> None:
-    """A data set says which task it is for."""
+    """A data set says which task it is for, and is a data set of torch."""
+    target = datasets.get(name).target
     tasks.get(datasets.get(name).task)
+    assert issubclass(target, torch.utils.data.Dataset), f"{target.__name__} is not a subclass of torch's Dataset"
+    assert not isabstract(target), f"{target.__name__} lacks {', '.join(sorted(target.__abstractmethods__))}"
+
+
+def a_missing_folder_is_named(name: str) -> None:
+    """What is not there is refused in one message, with its name."""
+    entry = datasets.get(name)
+    with tempfile.TemporaryDirectory() as folder:
+        missing = Path(folder) / "nowhere"
+        try:
+            entry.target(missing)
+        except LstmzooError as error:
+            assert missing.name in str(error), f"the message does not name {missing}: {error}"  # noqa: PT017
+        else:
+            raise AssertionError(f"{entry.target.__name__} opens {missing}, which does not exist")
 
 
 CHECKS: dict[str, list[Callable[[str], None]]] = {
@@ -138,7 +158,7 @@ CHECKS: dict[str, list[Callable[[str], None]]] = {
         it_comes_back_from_a_checkpoint,
         it_keeps_the_promises_of_its_task,
     ],
-    "data": [its_task_exists],
+    "data": [its_task_exists, a_missing_folder_is_named],
     "task": [it_is_complete],
 }
 

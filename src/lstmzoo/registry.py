@@ -153,7 +153,7 @@ def register_dataset(name: str, task: str, **defaults: Any) -> Callable[[Target]
 
 
 def register_task(name: str) -> Callable[[Target], Target]:
-    """Register a task, a subclass of :class:`lstmzoo.training.BaseTask`, as a choice for ``task=``.
+    """Register a task, a subclass of :class:`lstmzoo.training.base.BaseTask`, as a choice for ``task=``.
 
     Args:
         name: the name.

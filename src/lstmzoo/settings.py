@@ -24,9 +24,10 @@ _NAMES: dict[Any, str] = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
-    str: "a text",
+    str: "text",
     Path: "a path",
 }
+_EXAMPLES = {int: "[64,64]", float: "[0.5,1.0]"}
 _ARGUMENT = re.compile(r"^ {4}(\w+): ?(.*(?:\n(?: {8}.*)?)*)", re.MULTILINE)
 
 
@@ -187,7 +188,7 @@ def described(kind: Any) -> str:
     if kind in _NAMES:
         return _NAMES[kind]
     if isinstance(origin or kind, type) and issubclass(origin or kind, Sequence):
-        return "a list, e.g. [64,64]"
+        return f"a list, e.g. {_EXAMPLES.get(choices[0] if choices else str, '[a,b]')}"
     return "a group of keys"
 
 

@@ -70,7 +70,7 @@ def run(argv: Sequence[str]) -> None:
 
 def names_with(action: str) -> list[str]:
     """The data sets that have a certain action."""
-    return [name for name in datasets.names() if hasattr(datasets.get(name).target, action)]
+    return [name for name in datasets.names() if getattr(datasets.get(name).target, action, None)]
 
 
 def show(report: Report) -> None:

@@ -56,6 +56,7 @@ def run(argv: list[str]) -> None:
         config = compose("train", args.overrides, complete=not printed)
         if printed and not OmegaConf.missing_keys(config):
             _dry_run(config, args.overrides)
+            _check_data(config, [])
     _launch(args)
 
 
@@ -143,9 +144,10 @@ def _raising() -> Iterator[None]:
 
 
 def _remove_if_unused(folder: Path) -> None:
-    """Remove the run folder that Hydra has made for a run that did not begin."""
+    """Remove the run folder that Hydra has made for a run that did not begin, and that of its experiment."""
     with suppress(OSError):  # it holds more, or another process still uses it
         folder.rmdir()
+        folder.parent.rmdir()
 
 
 def _refuse_subprocesses(config: DictConfig) -> None:

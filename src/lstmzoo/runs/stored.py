@@ -23,7 +23,7 @@ from lstmzoo.config.choices import is_model_of
 from lstmzoo.config.compose import compose_unset
 from lstmzoo.config.groups import settings_of_choice
 from lstmzoo.config.options import written
-from lstmzoo.errors import CheckpointError, DataError, unknown_choice
+from lstmzoo.errors import CheckpointError, DataError, printable, unknown_choice
 from lstmzoo.io.cache import CACHE_NAME, user_cache_dir
 from lstmzoo.models.metadata import brief, check_finite, check_modules, check_plain, leaves
 from lstmzoo.registry import datasets, tasks
@@ -245,7 +245,8 @@ def _as_seen(
 def _name(stored: Any, group: str, known: Collection[str], origin: str) -> str:
     name = stored.get("name") if isinstance(stored, dict) else stored
     if not isinstance(name, str) or name not in known:
-        raise CheckpointError(f"{origin}: {unknown_choice(group, brief(name), known)}")
+        own = "" if group == "data" else "; if it is your own, set LSTMZOO_IMPORT to the module that registers it"
+        raise CheckpointError(f"{origin}: {unknown_choice(group, printable(str(name))[:80], known)}{own}")
     return name
 
 

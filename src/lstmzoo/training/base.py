@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -117,6 +118,14 @@ class BaseTask(LightningModule, TaskInterface):
     def num_frames(self, batch: dict[str, Any]) -> int:
         """Return the number of frames of the clips of a batch (T)."""
         raise NotImplementedError
+
+    @abstractmethod
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Measure a batch of the validation split; by the end of the epoch, `monitor` is logged."""
+
+    @abstractmethod
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        """Measure a batch of the test split; by the end of the test, `results` is set."""
 
     def record(self, name: str, total: Tensor, count: int) -> None:
         """Add to the mean of a number over the training epoch; it is logged as ``train/<name>``."""

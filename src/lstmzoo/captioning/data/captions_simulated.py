@@ -18,6 +18,8 @@ from lstmzoo.synthetic.folder import is_ours
 class SimulatedCaptions(Captions):
     """Images of coloured shapes with captions, painted where there are none yet."""
 
+    prepare = None  # type: ignore[assignment]  # there is nothing to download
+
     @staticmethod
     def can_simulate(root: Path, images: int, simulation_seed: int) -> bool:
         """Whether a folder holds a simulated set, or may become one.

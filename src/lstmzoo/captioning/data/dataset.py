@@ -268,6 +268,8 @@ class Captions(Dataset[dict[str, Any]]):
 class Flickr8k(Captions):
     """Flickr8k: 6,000 / 1,000 / 1,000 images with five captions each; `lstmzoo data prepare flickr8k` fetches it."""
 
+    simulate = None  # type: ignore[assignment]  # `data simulate captions` does that
+
 
 def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Make a batch of items.

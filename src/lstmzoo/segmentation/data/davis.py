@@ -94,6 +94,8 @@ class SimulatedDAVIS(DAVIS):
     Arguments and items are those of `MaskFolder`.
     """
 
+    prepare = None  # type: ignore[assignment]  # there is nothing to download
+
     @staticmethod
     def simulate_missing(
         root: Path,
