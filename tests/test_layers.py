@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from lstmzoo.discovery import rooms
+
 SOURCE = Path(__file__).parents[1] / "src" / "lstmzoo"
 
+ROOMS = rooms()
 BELOW_TASKS = {"errors", "version", "registry", "settings", "nn", "io", "models", "viz", "synthetic", "training"}
 # What each layer may import of the package besides itself, and which heavy packages it may import.
 LAYERS: dict[str, set[str]] = {
@@ -23,25 +26,23 @@ LAYERS: dict[str, set[str]] = {
     "viz": {"errors", "nn", "io", "models"},
     "synthetic": {"errors", "io"},
     "training": {"errors", "registry", "settings", "nn", "models", "io"},
-    "actions": {*BELOW_TASKS},
-    "captioning": {*BELOW_TASKS},
-    "segmentation": {*BELOW_TASKS},
-    "data": {"actions", "captioning", "segmentation", "io"},
-    "metrics": {"captioning", "segmentation"},
-    "bench": {*BELOW_TASKS, "actions", "captioning", "segmentation"},
-    "config": {"errors", "discovery", "registry", "settings", "training"},
+    **dict.fromkeys(ROOMS, BELOW_TASKS),
+    "data": {*ROOMS, "io"},
+    "metrics": {*ROOMS},
+    "bench": {*BELOW_TASKS, *ROOMS},
+    "config": {"errors", "discovery", "models", "registry", "settings", "training"},
     "runs": {*BELOW_TASKS, "config"},
     "conformance": {*BELOW_TASKS, "config"},
     "cli": {*BELOW_TASKS, "discovery", "config", "runs", "conformance", "bench"},
 }
 HEAVY: dict[str, set[str]] = {
-    "lightning": {"training", "actions", "captioning", "segmentation", "runs"},
+    "lightning": {"training", *ROOMS, "runs"},
     "hydra": {"config", "runs", "cli"},
     "omegaconf": {"config", "runs", "cli"},
-    "cv2": {"io", "viz", "synthetic", "actions", "captioning", "segmentation", "bench", "runs"},
+    "cv2": {"io", "viz", "synthetic", *ROOMS, "bench", "runs"},
     "torchvision": {"models", "cli"},
     "timm": {"models"},
-    "matplotlib": {"viz", "actions", "captioning", "segmentation"},
+    "matplotlib": {"viz", *ROOMS},
 }
 # The package's front door, src/lstmzoo/__init__.py, is no layer: it names every layer, lazily.
 FILES = [file for file in sorted(SOURCE.rglob("*.py")) if file not in (SOURCE / "__init__.py", SOURCE / "__main__.py")]

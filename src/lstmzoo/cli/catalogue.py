@@ -38,7 +38,7 @@ Example
 
 def run_list(argv: Sequence[str]) -> None:
     """Print the names of one kind, each with a line about it."""
-    if not argv or argv[0] in ("-h", "--help"):
+    if not argv or {"-h", "--help"} & {*argv}:
         print(LIST, end="")
         return
     if argv[0] not in KINDS:

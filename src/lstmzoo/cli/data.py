@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from inspect import getdoc
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from lstmzoo.io.atomic import write_atomically
 from lstmzoo.io.report import Report
 from lstmzoo.io.terminal import PlainConsole
 from lstmzoo.registry import datasets
-from lstmzoo.settings import Setting, settings_of
+from lstmzoo.settings import MISSING, Setting, settings_of, with_defaults
 
 ACTIONS = {
     "simulate": "write a simulated data set, real files in the real layout",
@@ -38,7 +39,8 @@ def run(argv: Sequence[str]) -> None:
         SystemExit: 1 where a check finds the data set incomplete.
     """
     if not argv or argv[0] == "help" or {"-h", "--help"} & set(argv):
-        print(usage(), end="")
+        known = [word for word in argv if word in datasets.names()]
+        print(usage(known or None), end="")
         return
     action, *rest = argv
     if action not in ACTIONS:
@@ -54,7 +56,9 @@ def run(argv: Sequence[str]) -> None:
         raise LstmzooError(f"lstmzoo data {action}: {name} cannot do this; one of {', '.join(choices)} can")
     command = f"lstmzoo data {action} {name}"
     words = [word.removeprefix("data.") for word in words]  # as they are written for train
-    options = parse_options(words, _options(action, name), command)
+    settings = _options(action, name)
+    defaults = {key: value for key, value in datasets.find(name).defaults.items() if key in settings}
+    options = {key: value for key, value in defaults.items() if key != "root"} | parse_options(words, settings, command)
     target = options.pop("json", None)
     report = function(**options)
     if action != "check":
@@ -91,18 +95,21 @@ def show(report: Report) -> None:
         console.print(line, soft_wrap=True)
 
 
-def usage() -> str:
-    """The help text, from the data sets' own declarations."""
+def usage(wanted: Sequence[str] | None = None) -> str:
+    """The help text, from the data sets' own declarations; of all, or of some."""
     lines = ["usage: lstmzoo data simulate|prepare|check DATASET root=FOLDER [option=value ...]", ""]
     for action, about in ACTIONS.items():
-        lines += [f"{action}: {about}", *_entries(action), ""]
+        if entries := [*_entries(action, wanted)]:
+            lines += [f"{action}: {about}", *entries, ""]
     return "\n".join(lines)
 
 
-def _entries(action: str) -> Iterator[str]:
+def _entries(action: str, wanted: Sequence[str] | None) -> Iterator[str]:
     """Every data set that has an action; those that share one stand together."""
     shared: dict[Any, list[str]] = {}
     for name in names_with(action):
+        if wanted is not None and name not in wanted:
+            continue
         function = getattr(datasets.get(name).target, action)
         shared.setdefault(getattr(function, "__func__", function), []).append(name)
     for function, names in shared.items():
@@ -113,5 +120,9 @@ def _entries(action: str) -> Iterator[str]:
 
 
 def _options(action: str, name: str) -> dict[str, Setting]:
-    options = settings_of(getattr(datasets.find(name).target, action), ["progress"])
+    entry = datasets.find(name)
+    options = settings_of(getattr(entry.target, action), ["progress"])
+    options = with_defaults(options, {key: value for key, value in entry.defaults.items() if key in options})
+    if "root" in options:  # where it is looked for is always said
+        options["root"] = replace(options["root"], default=MISSING)
     return options | ({"json": JSON} if action == "check" else {})

@@ -42,7 +42,9 @@ class PredictOptions:
 
     Args:
         ckpt_path: a checkpoint, RUN/checkpoints/best.ckpt, or a run folder.
-        input: a file, a folder, or what else the task takes.
+        input: a file, or a folder that is searched with all its subfolders. Videos: also a folder of frames, a data set
+            in the layout of DAVIS (segmentation), or the index of a camera, 0 (recognition). Images: also a .txt file
+            with a path per line.
         output: folder of the results.
         device: auto, cpu, cuda, cuda:1, mps, ...
     """

@@ -45,6 +45,8 @@ def compose(config_name: str, overrides: Sequence[str], *, complete: bool = True
     """
     parsed = parse(complete_choices(overrides))
     for override in parsed:
+        if override.is_add() and _is_choice(override):
+            raise LstmzooError(f"'{override.input_line}': a group is chosen without the '+'")
         if override.is_delete() and _is_choice(override):
             raise LstmzooError(f"'{override.input_line}': group {override.key_or_group!r} can't be left out")
     choices = [override for override in parsed if _is_choice(override)]

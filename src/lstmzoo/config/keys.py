@@ -14,11 +14,14 @@ from omegaconf import DictConfig, OmegaConf
 from lstmzoo.config.groups import settings_of_choice
 from lstmzoo.config.options import written
 from lstmzoo.errors import LstmzooError
+from lstmzoo.models.upgrades import KEYS as EARLIER_KEYS
 from lstmzoo.settings import accepts, described
 from lstmzoo.training.groups import GROUPS
 
 # Keys that people look for elsewhere.
 MOVED = {
+    **{f"{group}.{old}": f"{group}.{new}" for group, names in EARLIER_KEYS.items() for old, new in names.items()},
+    "task.schedule": "scheduler",
     "trainer.gradient_clip_val": "task.gradient_clip_val",
     "optimizer.lr": "task.lr",
     "optimizer.weight_decay": "task.weight_decay",
@@ -39,13 +42,11 @@ def check_key(base: DictConfig, override: Override) -> None:
         return
     if override.is_delete():
         raise LstmzooError(f"'{override.input_line}': keys can't be taken away; null switches most of them off")
-    if (override.is_add() or override.is_force_add()) and first in OPEN and key != first:
-        return
-    known = list(all_keys(base))
-    if key in known:
-        return
     if key in MOVED:
         raise LstmzooError(f"unknown key '{key}': use {MOVED[key]}={override.value()}")
+    known = list(all_keys(base))
+    if key in known or ((override.is_add() or override.is_force_add()) and _may_be_added(key, override)):
+        return
     near = _nearest(key, known)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     level = _deepest_level(key, known)
@@ -55,6 +56,13 @@ def check_key(base: DictConfig, override: Override) -> None:
         [name.rpartition(".")[2] for name in valid] + (["experiment"] if not level and "task" in known else [])
     )
     raise LstmzooError(f"unknown key '{key}'{hint}\nValid {where}: {names}")
+
+
+def _may_be_added(key: str, override: Override) -> bool:
+    """Whether a key is an argument of a class; callbacks and loggers are groups of such, each with a name."""
+    first, *path = key.split(".")
+    named = first in ("callbacks", "logger")
+    return (first in OPEN and len(path) > named) or (named and len(path) == 1 and isinstance(override.value(), dict))
 
 
 def _nearest(key: str, known: list[str]) -> list[str]:

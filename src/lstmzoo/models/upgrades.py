@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from lstmzoo.errors import CheckpointError
+
 MODELS = {
     "adaptive": "caption_adaptive",
     "att2in": "caption_att2in",
@@ -48,6 +50,7 @@ def upgrade_metadata(metadata: dict[str, Any]) -> None:
         metadata: as `check_metadata` has let it pass; changed in place.
     """
     model = metadata["model"]
+    _refuse_changed(metadata)
     model["name"] = MODELS.get(model["name"], model["name"])
     _rename(model["args"], KEYS["model"])
     _rename(metadata["data"], KEYS["data"])
@@ -70,6 +73,21 @@ def upgrade_config(config: dict[str, Any]) -> None:
         if scheduler["_target_"] == SCHEDULES["constant"]:
             del scheduler["epochs"]
         config.setdefault("scheduler", scheduler)
+
+
+def _refuse_changed(metadata: dict[str, Any]) -> None:
+    """Refuse what would load and give other numbers.
+
+    Raises:
+        CheckpointError: the model sees its input differently in this version.
+    """
+    arguments, task = metadata["model"]["args"], metadata["config"].get("task")
+    before_timm = isinstance(task, dict) and "schedule" in task
+    if before_timm and arguments.get("encoder") == "inception_v3" and arguments.get("input") != "rgb":
+        raise CheckpointError(
+            "the encoder inception_v3 of earlier versions scaled grey frames differently: train this model again, or "
+            "use the version of lstmzoo that wrote the checkpoint"
+        )
 
 
 def _rename(settings: Any, names: dict[str, str]) -> None:

@@ -66,14 +66,14 @@ def task_class(config: DictConfig) -> type[BaseTask]:
     return tasks.get(config.task.name).target  # type: ignore[no-any-return]
 
 
-def build_task(config: DictConfig, labels: Any) -> BaseTask:
+def build_task(config: DictConfig, labels: Any, *, announce: bool = True) -> BaseTask:
     """Build the task of a configuration with a new model, or that of ``task.start_from``; labels are the data's."""
     kind = task_class(config)
     start_from = config.task.get("start_from")
     origin: Any = None if start_from is None else load(Path(str(start_from)).expanduser())
     with nullcontext() if origin is None else skip_pretrained_weights():
         task = kind.from_config(to_dict(config), labels)
-    if origin is not None and (new := task.inherit_weights(origin)):
+    if origin is not None and (new := task.inherit_weights(origin)) and announce:
         print(f"Other classes than in {start_from}: trained from scratch: {', '.join(new)}")
     task.use(build_optimizer(config), build_schedule(config))
     return task
@@ -82,8 +82,6 @@ def build_task(config: DictConfig, labels: Any) -> BaseTask:
 def build_optimizer(config: DictConfig) -> Callable[..., torch.optim.Optimizer]:
     """Return what makes the optimizer, given parameters, lr and weight_decay."""
     kind, options = _class_of("optimizer", config)
-    if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
-        raise LstmzooError(f"optimizer._target_={config.optimizer._target_} is not a subclass of torch.optim.Optimizer")
     with setting_errors("the optimizer"):
         made: Any = kind
         made([torch.nn.Parameter(torch.zeros(1))], lr=config.task.lr, weight_decay=config.task.weight_decay, **options)
@@ -111,9 +109,19 @@ def _class_of(group: str, config: DictConfig) -> tuple[Any, dict[str, Any]]:
     if not isinstance(place, str):
         raise LstmzooError(f"{group}={place} names no class; choose {group}={'|'.join(groups()[group])}")
     try:
-        return get_method(place), options
+        kind = get_method(place)
     except Exception as error:  # whatever importing it raises
         raise LstmzooError(f"{group}._target_={place} cannot be imported: {in_one_line(error)}") from error
+    if (group == "scheduler") == (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
+        raise LstmzooError(
+            f"{group}._target_={place} does not make a {group}; choose {group}={'|'.join(groups()[group])}"
+        )
+    known = inspect.signature(kind).parameters
+    free = [name for name in known if name not in ("params", "optimizer", "lr", "weight_decay")]
+    for key in options:
+        if key not in free and not any(one.kind is one.VAR_KEYWORD for one in known.values()):
+            raise LstmzooError(f"{group}.{key}: {unknown_choice(f'argument of {place}', key, free)}")
+    return kind, options
 
 
 def build_trainer(

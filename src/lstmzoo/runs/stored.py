@@ -87,7 +87,7 @@ def take_metadata(
             settings = _as_seen(metadata["transform"], values, settings, task, origin, given)
         taken = take_group(values, settings, group, origin, given, _trusts(group, config))
         for key in kept:
-            if key in taken and taken[key] != settings[key].default:
+            if key in taken and _listed(taken[key]) != _listed(settings[key].default):
                 left_out += [f"{group}.{key}={taken[key]}"] * (f"{group}.{key}" in SAID)
                 taken[key] = settings[key].default
         OmegaConf.update(config, group, {"name": config[group].name, **taken}, merge=False)
@@ -216,6 +216,10 @@ def names_in(stored: Mapping[str, Any], origin: str) -> tuple[str, str]:
         _name(stored.get("task"), "task", tasks.names(), origin),
         _name(stored.get("data"), "data", datasets.names(), origin),
     )
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _trusts(group: str, config: DictConfig) -> Trusts | None:

@@ -99,7 +99,7 @@ def dry_run(config: DictConfig, folder: Path) -> bool:
     Returns:
         Whether this is the first process of the run, or its only one.
     """
-    task = build.build_task(config, build.task_class(config).dummy_labels)
+    task = build.build_task(config, build.task_class(config).dummy_labels, announce=False)
     return build.build_trainer(config, folder, task, has_validation=True, results=Callback()).is_global_zero
 
 
