@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+import warnings
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from hydra import compose as hydra_compose
@@ -20,7 +22,8 @@ from lstmzoo.config.groups import config_dir, groups, store_registered
 from lstmzoo.config.keys import OPEN, all_keys, check_key, check_type
 from lstmzoo.config.options import written
 from lstmzoo.config.overrides import SEARCHPATH, parse
-from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.errors import DataWarning, LstmzooError, unknown_choice
+from lstmzoo.training.groups import GROUPS
 
 VERSION_BASE = "1.3"
 
@@ -145,7 +148,28 @@ def _searched(overrides: Sequence[Override]) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise LstmzooError(f"there is no folder {folder} with configurations in it")
+        _check_names(folder)
     return folders
+
+
+@cache
+def _check_names(folder: Path) -> None:
+    """Say of files in a folder of one's own that they would not count: packaged choices of the same name do.
+
+    Raises:
+        LstmzooError: one has the name of a registered model, data set or task, with which Hydra would mix it.
+    """
+    for group, names in groups().items():
+        for file in sorted((folder / group).glob("*.yaml")):
+            if file.stem not in names:
+                continue
+            if group in GROUPS:
+                raise LstmzooError(f"{file} has the name of a registered {group}; give it another, e.g. my_{file.name}")
+            warnings.warn(
+                f"{file} is not read: lstmzoo has a choice {group}={file.stem}; give the file another name",
+                DataWarning,
+                stacklevel=2,
+            )
 
 
 def choices_of(overrides: Sequence[Override]) -> dict[str, list[str]]:

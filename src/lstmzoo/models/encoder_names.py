@@ -22,6 +22,23 @@ _UNFIT = {
 }
 
 
+IN_TIMM = {
+    "maxvit_t": "maxvit_tiny_tf_224",
+    "mnasnet0_5": "mnasnet_050",
+    "mnasnet1_0": "mnasnet_100",
+    "mobilenet_v2": "mobilenetv2_100",
+    "mobilenet_v3_large": "mobilenetv3_large_100",
+    "mobilenet_v3_small": "mobilenetv3_small_100",
+    "regnet_x_400mf": "regnetx_004",
+    "regnet_y_400mf": "regnety_004",
+    "swin_t": "swin_tiny_patch4_window7_224",
+    "swin_v2_t": "swinv2_tiny_window8_256",
+    "vit_b_16": "vit_base_patch16_224",
+    "vit_b_32": "vit_base_patch32_224",
+}
+"""Names of torchvision that are far from those of timm; weights trained with one do not fit the other."""
+
+
 def list_encoders(kind: str = "vector") -> list[str]:
     """List the encoders of a kind: our own small one, ``efficientnet_lite0``, and what fits of timm.
 
@@ -57,6 +74,8 @@ def is_small(kind: str, name: str, pretrained: bool) -> bool:
     names = list_encoders(kind)
     network, _, tag = name.partition(".")
     if network not in names or (tag and not _has_weights(name)):
+        if network in IN_TIMM:
+            raise LstmzooError(f"unknown encoder {name!r}: timm calls a network like torchvision's {IN_TIMM[network]!r}")
         near = difflib.get_close_matches(network, names, n=8)
         known = unknown_choice("encoder", name, {SMALL[kind], LITE0, *near})
         raise LstmzooError(f"{known}, ...; all {len(names)}: lstmzoo list encoders")
