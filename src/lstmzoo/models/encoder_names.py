@@ -75,7 +75,7 @@ def is_small(kind: str, name: str, pretrained: bool) -> bool:
     network, _, tag = name.partition(".")
     if network not in names or (tag and not _has_weights(name)):
         if network in IN_TIMM:
-            raise LstmzooError(f"unknown encoder {name!r}: timm calls a network like torchvision's {IN_TIMM[network]!r}")
+            raise LstmzooError(f"unknown encoder {name!r}: timm calls torchvision's network {IN_TIMM[network]!r}")
         near = difflib.get_close_matches(network, names, n=8)
         known = unknown_choice("encoder", name, {SMALL[kind], LITE0, *near})
         raise LstmzooError(f"{known}, ...; all {len(names)}: lstmzoo list encoders")
