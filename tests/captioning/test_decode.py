@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -133,6 +134,46 @@ def test_repetition_and_the_unknown_word() -> None:
     assert usual.count(5) == 10
 
 
+def repeats_an_ngram(words: Sequence[int], n: int) -> bool:
+    ngrams = [tuple(words[start : start + n]) for start in range(len(words) - n + 1)]
+    return len(set(ngrams)) < len(ngrams)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_no_ngram_occurs_twice(n: int) -> None:
+    model, picture, longest = tiny_model("caption_soft_attention", vocab_size=6), features(1), 5
+    bodies = [body for length in range(1, longest + 1) for body in itertools.product((3, 4, 5), repeat=length)]
+    possible = [body for body in bodies if not repeats_an_ngram(body, n)]
+    assert len(possible) < len(bodies)
+    scores = {
+        body: log_probability(model, picture, [*body, EOS] if len(body) < longest else list(body)) for body in possible
+    }
+    best = sorted(possible, key=lambda body: -scores[body])
+    options: dict[str, Any] = {"no_repeat_ngram_size": n, "max_length": longest, **FREE}
+    for groups in (1, 2):  # every group holds all sentences
+        everything = {"num_beams": groups * 4**longest, "num_return_sequences": 10}
+        decoding = Decoding(num_beam_groups=groups, diversity_penalty=0.0, **everything, **options)
+        assert [tuple(one.words) for one in decode(model, picture, decoding)[0]] == best[:10]
+    drawing = Decoding("sample", num_return_sequences=20_000, temperature=100.0, **options)
+    assert {tuple(one.words) for one in decode(model, picture, drawing)[0]} == set(possible)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_greedy_search_takes_the_best_word_that_repeats_no_ngram(n: int) -> None:
+    model, pictures = tiny_model("caption_soft_attention", vocab_size=8), features(4)
+    with torch.no_grad():
+        model.logits.bias[EOS] = -50.0
+    found = decode(model, pictures, Decoding("greedy", no_repeat_ngram_size=n, max_length=15, **FREE))
+    for picture, several in zip(pictures, found, strict=True):
+        state, words = model.start(picture[None]), [BOS]
+        while words[-1] != EOS and len(words) < 16:
+            log_p, state, _ = model.step(state, torch.tensor(words[-1:]))
+            candidates = [EOS, UNK, 4, 5, 6, 7] if len(words) > 1 else [UNK, 4, 5, 6, 7]
+            candidates = [word for word in candidates if not repeats_an_ngram([*words, word], n)]
+            words.append(max(candidates, key=lambda word: float(log_p.detach()[0, word])))
+        assert several[0].words == [word for word in words[1:] if word != EOS]
+
+
 def test_sampling_draws_what_the_model_says() -> None:
     model = tiny_model("caption_soft_attention")
     expected = model.step(model.start(features(1)), torch.tensor([BOS]))[0][0].exp()
@@ -243,6 +284,7 @@ def test_a_sentence_is_replayed_with_attention_and_gates(name: str) -> None:
         ({"num_return_sequences": 4}, "num_return_sequences=4.*num_beams=3"),
         ({"method": "greedy", "num_return_sequences": 2}, "method=beam"),
         ({"top_p": 0.0}, "top_p"),
+        ({"no_repeat_ngram_size": -1}, "no_repeat_ngram_size.*-1"),
         ({"num_beens": 3}, "did you mean 'num_beams'"),
     ],
 )

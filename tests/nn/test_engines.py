@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,6 +41,31 @@ def test_an_engine_declines_with_its_reason_or_gives_the_references_numbers(name
     torch.testing.assert_close(*outputs, **close_to(torch.float64))
     torch.testing.assert_close(found.last, expected.last, **close_to(torch.float64))
     torch.testing.assert_close(found.states, expected.states, **close_to(torch.float64))
+
+
+def test_a_call_that_is_supported_runs_without_being_asked_first():
+    module = network("peephole_lstm")
+    call = module.describe(sequences(module))
+    if engines.ENGINES["native"].supports(call) is not None:
+        pytest.skip("no C compiler")
+    fresh = module.describe(sequences(module))
+    found, expected = (engines.ENGINES[name].run(fresh) for name in ("native", "reference"))
+    torch.testing.assert_close(found.output, expected.output, **close_to(torch.float64))
+
+
+@pytest.mark.parametrize(("faster", "supported", "runs"), [(1, 1, "quick"), (1, 0, "aten"), (0, 1, "aten")])
+def test_auto_takes_the_first_that_can_unless_another_is_faster(monkeypatch, faster, supported, runs):
+    ran = []
+
+    def engine(name, reason):
+        return SimpleNamespace(supports=lambda call: reason, run=lambda call: ran.append(name))
+
+    listed = {"unable": engine("unable", "it can't"), "aten": engine("aten", None), "last": engine("last", None)}
+    listed["quick"] = engine("quick", None if supported else "it can't")
+    monkeypatch.setattr(engines, "ENGINES", listed)
+    monkeypatch.setattr(engines, "FASTER", {"aten": {"quick": lambda call: bool(faster)}})
+    engines.run(zoo.LSTM(3, 4).describe(torch.zeros(5, 2, 3)))
+    assert ran == [runs]
 
 
 def test_no_engine_sees_a_module():

@@ -55,7 +55,6 @@ class Call(NamedTuple):
         return_states: whether all states are wanted.
         keep_states: whether layers say all their states over time, not h alone: to return, record or look at.
         tensors: all of the input, the first state and the weights.
-        notes: what an engine's `supports` found out and its `run` needs.
     """
 
     step: Step
@@ -78,5 +77,4 @@ class Call(NamedTuple):
     restart: States | None
     return_states: bool
     keep_states: bool
-    tensors: list[Tensor]
-    notes: dict[str, Any]
+    tensors: tuple[Tensor, ...]

@@ -98,8 +98,7 @@ class Describable(LayerParameters, Probed):
             restart=None if reset is None else self.initial_state(x, batch),
             return_states=return_states,
             keep_states=return_states or step.recorded or self.cell.below is not None,
-            tensors=tensors,
-            notes={},
+            tensors=tuple(tensors),
         )
 
     def _check_packed(self, lengths: Any, reset: Any) -> None:

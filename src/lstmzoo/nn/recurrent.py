@@ -71,8 +71,8 @@ class Recurrent(Describable):
         orthogonal: whether every gate's recurrent matrix starts orthogonal.
         checkpoint_steps: if given, training keeps the states of every so many steps only and computes the rest again
             in the backward pass: less memory for more time.
-        engine: "auto", or one of `lstmzoo.nn.engines.ENGINES`: "aten" (torch's kernels), "native" (the cell compiled to
-            C), "parallel" (a scan over time) or "reference" (the plain loop).
+        engine: "auto", the preferred one that can run the call, or the name of one in `lstmzoo.nn.engines.ENGINES`,
+            such as "native" (the cell compiled to C) or "reference" (the plain loop).
         device: where the parameters live.
         dtype: their type.
 

@@ -31,6 +31,7 @@ class Decoding:
         max_length: most words of a sentence; one that has not ended by then is kept as it is.
         length_penalty: sentences are compared by log-probability / length^penalty; 0: no normalisation.
         no_repeat: never the same word twice in a row.
+        no_repeat_ngram_size: no sequence of so many words occurs twice in a sentence; 0: any may.
         allow_unknown: whether the unknown word may be said.
         temperature: sampling: the logits are divided by it.
         top_k: sampling: only from the k most probable words; 0: from all.
@@ -49,6 +50,7 @@ class Decoding:
     max_length: int = 20
     length_penalty: float = 0.0
     no_repeat: bool = True
+    no_repeat_ngram_size: int = 0
     allow_unknown: bool = False
     temperature: float = 1.0
     top_k: int = 0
@@ -61,6 +63,10 @@ class Decoding:
         for name in ("num_beams", "num_beam_groups", "num_return_sequences", "max_length"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise LstmzooError(f"{name} must be a whole number of at least 1, not {getattr(self, name)!r}")
+        if type(self.no_repeat_ngram_size) is not int or self.no_repeat_ngram_size < 0:
+            raise LstmzooError(
+                f"no_repeat_ngram_size must be a whole number of at least 0 (off), not {self.no_repeat_ngram_size!r}"
+            )
         if self.method == "beam" and self.num_beams % self.num_beam_groups:
             raise LstmzooError(
                 f"num_beams={self.num_beams} must be divisible by num_beam_groups={self.num_beam_groups}"
@@ -153,7 +159,8 @@ def _beam(model: Any, state: Any, decoding: Decoding) -> list[list[Sentence]]:
 
     for _ in range(decoding.max_length):
         log_p, state, _ = model.step(state, words)
-        log_p = _over(allowed(log_p, words, decoding), done.flatten()).view(images, groups, -1, log_p.shape[-1])
+        log_p = _without_repeated_ngrams(allowed(log_p, words, decoding), said, decoding.no_repeat_ngram_size)
+        log_p = _over(log_p, done.flatten()).view(images, groups, -1, log_p.shape[-1])
         beam, word = _choose(total, log_p, width, decoding.diversity_penalty)  # (B, G, k) each
         before = total.shape[2]
         first = torch.arange(images * groups, device=rows.device).view(images, groups, 1) * before
@@ -208,6 +215,16 @@ def allowed(log_p: Tensor, words: Tensor, decoding: Decoding) -> Tensor:
     return log_p
 
 
+def _without_repeated_ngrams(log_p: Tensor, said: Tensor, n: int) -> Tensor:
+    """Set words that would complete an n-gram of the sentences so far (R, t) to -inf; log_p (R, V) changes in place."""
+    if 0 < n <= said.shape[1]:
+        ngrams = said.unfold(1, n, 1)  # (R, t - n + 1, n)
+        latest = said[:, said.shape[1] - n + 1 :]  # (R, n - 1)
+        row, place = (ngrams[..., :-1] == latest[:, None]).all(2).nonzero(as_tuple=True)
+        log_p[row, ngrams[row, place, -1]] = -math.inf
+    return log_p
+
+
 def _over(log_p: Tensor, done: Tensor) -> Tensor:
     """Let sentences that have ended go on with padding, at no cost; log-probabilities (R, V) are changed in place."""
     log_p[done] = -math.inf
@@ -225,19 +242,20 @@ def _sample(model: Any, state: Any, decoding: Decoding, keys: Sequence[int] | No
     state = state.select(rows.repeat_interleave(count))
     words = torch.full((len(rows) * count,), BOS, device=device)
     done = torch.zeros(len(words), dtype=torch.bool, device=device)
-    said, gained = [], []
+    said, gained = words.new_zeros(len(words), 0), []
     for _ in range(decoding.max_length):
         log_p, state, _ = model.step(state, words)
-        log_p = _over(allowed(log_p, words, decoding), done)
+        log_p = _without_repeated_ngrams(allowed(log_p, words, decoding), said, decoding.no_repeat_ngram_size)
+        log_p = _over(log_p, done)
         chance = torch.cat([torch.rand(count, generator=generator) for generator in generators]).to(device)
         words = _draw(log_p, chance, decoding)
-        said.append(words)
+        said = torch.cat([said, words[:, None]], dim=1)
         gained.append(log_p.gather(1, words[:, None]).squeeze(1))
         done = done | (words == EOS)
         if done.all():
             break
     log_probs = torch.stack(gained, 1)
-    found = zip(torch.stack(said, 1).tolist(), log_probs.tolist(), log_probs.sum(1).tolist(), strict=True)
+    found = zip(said.tolist(), log_probs.tolist(), log_probs.sum(1).tolist(), strict=True)
     sentences = [_sentence(*row, decoding.length_penalty) for row in found]
     return [_ranked(sentences[first : first + count], 1) for first in range(0, len(sentences), count)]
 

@@ -9,7 +9,6 @@ does not know, the engine declines and another takes over.
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import torch
 
@@ -29,25 +28,23 @@ def supports(call: Call) -> str | None:
         return "it needs all tensors on the CPU, and of one type"
     if is_traced(*call.tensors) or torch.is_autocast_enabled("cpu"):
         return "torch wants to see every operation (a trace, a transform, autocast)"
-    step, weights, images = call.step, call.weights[0], call.state[0].dim() > 3
-    graded = step.cell.state if call.keep_states else step.cell.state[:1]
+    weights, images = call.weights[0], call.state[0].dim() > 3
     full = batched_vectors(weights) if images else ()
-    found = kernel.find(step, "bias_ih" in weights.named, graded, call.x.dtype, full)
+    found = kernel.find(call.step, "bias_ih" in weights.named, call.keep_states, call.x.dtype, full)
     if isinstance(found, str):
         return found
     if images and sums_by_dimension(found.program):
         return "the step sums over a dimension by number; lstmzoo.nn.cells.normalise.unit_mean holds for images, too"
-    call.notes["kernel"] = found
     return None
 
 
 def run(call: Call) -> Result:
     """Run a call; see `lstmzoo.nn.engines`."""
-    return run_layers(call, partial(sequence.run_compiled, call.notes["kernel"]))
+    return run_layers(call, sequence.run_compiled)
 
 
 def beats_torch(call: Call) -> bool:
-    """Whether a cell that torch has kernels for runs faster here (`docs/performance.md` has the measurements).
+    """Whether a call that torch's kernels can run is faster here (`docs/performance.md` has the measurements).
 
     oneDNN's LSTM is as fast in inference, and faster where there is next to nothing to compute; torch's GRU and RNN on
     the CPU are loops over ordinary operations, and so is its LSTM where sequences differ in length.
@@ -61,9 +58,7 @@ def beats_torch(call: Call) -> bool:
         return False
     if masked and _filled(call) < _filled_enough(call):
         return False
-    if (is_lstm or masked) and not any(t.requires_grad for t in call.tensors):
-        return False
-    return supports(call) is None
+    return not (is_lstm or masked) or any(t.requires_grad for t in call.tensors)
 
 
 def _filled(call: Call) -> float:

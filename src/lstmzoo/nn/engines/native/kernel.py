@@ -62,19 +62,20 @@ class Kernel:
 
 
 def find(
-    step: Step, bias: bool, graded: tuple[str, ...], dtype: torch.dtype, batched_vectors: tuple[str, ...] = ()
+    step: Step, bias: bool, keep_states: bool, dtype: torch.dtype, batched_vectors: tuple[str, ...] = ()
 ) -> Kernel | str:
     """Return the kernel of a step, compiled if need be, or why there can't be one.
 
     Args:
         step: the step.
         bias: whether the maps have biases.
-        graded: states for whose values over time gradients may come in.
+        keep_states: whether gradients may come in for the values of all states over time, not of h alone.
         dtype: float32 or float64.
         batched_vectors: the cell's vectors that differ from sequence to sequence.
     """
     if dtype not in DTYPES:
         return f"it computes in float32 and float64, not in {dtype}"
+    graded = step.cell.state if keep_states else step.cell.state[:1]
     settings = tuple(sorted((k, repr(v)) for k, v in vars(step.cell).items() if k != "learned"))
     return _find(step, settings, bias, graded, dtype, batched_vectors)
 

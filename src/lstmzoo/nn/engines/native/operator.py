@@ -81,8 +81,7 @@ def _name_of(tensor: Tensor) -> str:
 
 def _find(number: int, flags: Any, bias: bool, keep_states: bool, dtype: str) -> kernel.Kernel | str:
     step = Step(_cells[number], *flags)
-    graded = step.cell.state if keep_states else step.cell.state[:1]
-    return kernel.find(step, bias, graded, getattr(torch, dtype))
+    return kernel.find(step, bias, keep_states, getattr(torch, dtype))
 
 
 @torch.compiler.assume_constant_result
