@@ -181,7 +181,9 @@ def _fits(setting: Setting) -> bool:
 
 def _small_task(name: str) -> BaseTask:
     """The task of a model, with its default data and a small model of this name."""
-    kind = next(tasks.get(task).target for task in tasks.names() if is_model_of(name, tasks.get(task).target))
+    kinds = [tasks.get(task).target for task in tasks.names()]
+    kind = next((kind for kind in kinds if is_model_of(name, kind)), None)
+    assert kind is not None, f"no task trains it: it derives from none of {[one.model_class.__name__ for one in kinds]}"
     torch.manual_seed(0)
     return kind.from_config(_config(kind, models.get(name)), kind.dummy_labels)  # type: ignore[no-any-return]
 
