@@ -65,7 +65,7 @@ def test_groups_per_class(root: Path) -> None:
     assert {segment.group for segment in test.segments} == {"walk/1", "run/2"}
 
 
-def test_dealt_groups_do_not_depend_on_the_training_seed(root: Path) -> None:
+def test_drawn_groups_do_not_depend_on_the_training_seed(root: Path) -> None:
     assert names(load(root, "test", seed=1)) == names(load(root, "test", seed=2))
     parts = [names(load(root, split)) for split in ("train", "val", "test")]
     assert sum(map(len, parts)) == len(set().union(*parts)) == 14
@@ -89,7 +89,7 @@ def grouped(draw: st.DrawFn) -> tuple[dict[str, set[str]], float, float, int]:
 
 
 @given(grouped())
-def test_every_class_is_in_every_split_that_is_dealt(case: tuple[dict[str, set[str]], float, float, int]) -> None:
+def test_every_class_is_in_every_split_that_is_drawn(case: tuple[dict[str, set[str]], float, float, int]) -> None:
     groups, val, test, seed = case
     assigned = assign_groups(groups, val=val, test=test, seed=seed)
     assert assigned == assign_groups(groups, val=val, test=test, seed=seed)

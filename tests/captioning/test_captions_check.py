@@ -215,7 +215,7 @@ def test_real_flickr8k(real_data, capsys):
 
 
 def test_published_numbers_add_up():
-    """Karpathy dealt COCO's 40,504 validation images with 202,654 captions anew."""
+    """Karpathy split COCO's 40,504 validation images with 202,654 captions again."""
     coco = KARPATHY["coco"]
     assert coco["restval"][0] + coco["val"][0] + coco["test"][0] == 40_504
     assert coco["restval"][1] + coco["val"][1] + coco["test"][1] == 202_654

@@ -11,8 +11,8 @@ USAGE = """\
 usage: lstmzoo compare RUN RUN ... [output=FOLDER]
 
 One table of what differs between runs and what they reached, mean ± standard deviation over seeds, and their curves in
-one figure: summary.csv, summary.md and summary.png in FOLDER (default: the working directory). A folder that is no run
-stands for all runs below it.
+one figure: summary.csv, summary.md and summary.png in FOLDER (default: the working directory). A folder that is not a
+run stands for all runs below it.
 
 Example
   lstmzoo compare runs/kth_lstm runs/kth_framewise output=comparison

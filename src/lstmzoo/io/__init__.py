@@ -1,1 +1,1 @@
-"""Files of anybody, read and written safely: videos, images, downloads, caches."""
+"""Files from anywhere, read and written safely: videos, images, downloads, caches."""

@@ -30,7 +30,7 @@ def open_video(path: Path) -> tuple[Any, Any]:
         PyAV's container, and the stream in it that shows the video.
 
     Raises:
-        DataError: the file cannot be read, or is no video.
+        DataError: the file cannot be read, or is not a video.
     """
     formats = [*_CONTAINERS, *_BARE, *([_JPEGS] if path.suffix.lower() in _JPEGS_SUFFIXES else [])]
     # As a file, whatever its name looks like; and nothing in it may fetch anything over the network.

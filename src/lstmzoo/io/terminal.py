@@ -27,7 +27,7 @@ class PlainConsole(Console):
 
 
 def wide_console() -> PlainConsole:
-    """A console for results, whose tables keep their width where the output is no terminal."""
+    """A console for results, whose tables keep their width where the output is not a terminal."""
     return PlainConsole(width=None if sys.stdout.isatty() else 120)
 
 

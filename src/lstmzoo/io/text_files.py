@@ -23,7 +23,7 @@ def read_lines(path: Path, is_name: Callable[[str], bool] = lambda word: False) 
         For each line that is left its number, from 1, and its text without blanks around it.
 
     Raises:
-        DataError: no such file, or it is no text; the message names the place.
+        DataError: no such file, or it is not text; the message names the place.
     """
     if not path.is_file():
         raise DataError(f"no such file: {path}")

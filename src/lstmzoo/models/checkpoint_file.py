@@ -94,7 +94,7 @@ def read(file: Path) -> Any:
         raise CheckpointError(f"cannot read {file}: {error.strerror}") from error
     except Refused as error:
         raise _strange(file, ".".join(str(error).split())) from error
-    except Exception as error:  # on bytes that are no checkpoint, unpickling fails in any way it likes
+    except Exception as error:  # on bytes that are not a checkpoint, unpickling fails in any way it likes
         if (strange := _first_object(pickled)) is not None:
             raise _strange(file, strange) from error
         raise CheckpointError(f"{damaged} ({type(error).__name__})") from error
@@ -115,7 +115,7 @@ def check_weights(weights: dict[Any, Any], file: Path) -> None:
     room = 4 * os.path.getsize(file)  # tied weights are listed more than once
     for name, weight in weights.items():
         if not isinstance(name, str) or not isinstance(weight, Tensor) or weight.layout != torch.strided:
-            raise CheckpointError(f"{file}: its entry 'state_dict' holds {str(name)[:80]!r}, which is no dense tensor")
+            raise CheckpointError(f"{file}: the entry {str(name)[:80]!r} of its 'state_dict' is not a dense tensor")
         room -= weight.numel() * weight.element_size()
         if weight.device.type != "cpu" or room < 0:
             raise CheckpointError(f"{file}: the weight {name[:80]!r} is larger than the file")
@@ -204,12 +204,12 @@ def _take(stack: list[Value | None], opcode: pickletools.OpcodeInfo) -> list[Val
 
 
 def _first_object(pickled: bytes) -> str | None:
-    """The first thing in a pickle that is no tensor and no plain value, e.g. ``posix.system``, if there is one."""
+    """The first thing in a pickle that is neither a tensor nor a plain value, e.g. ``posix.system``, if any."""
     texts: list[str] = []
     if not pickled.startswith((b"\x80", b"c", b"(")):
         return None
     stream = io.BytesIO(pickled)
-    with suppress(Exception):  # it ends where it is no pickle any more
+    with suppress(Exception):  # it ends where the pickle ends
         for opcode, argument, _ in (operation for _ in range(9) for operation in pickletools.genops(stream)):
             if isinstance(argument, str):
                 texts.append(argument)

@@ -12,7 +12,7 @@ MARGIN = 0.5  # beyond 0..1 that is let pass: interpolation overshoots
 
 
 def check_sizes(**sizes: int) -> None:
-    """Raise `LstmzooError` for a size that is no whole number of at least 1."""
+    """Raise `LstmzooError` for a size that is not a whole number of at least 1."""
     for name, size in sizes.items():
         if type(size) is not int or size < 1:
             raise LstmzooError(f"{name} must be a whole number of at least 1, got {size!r}")

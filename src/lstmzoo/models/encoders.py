@@ -197,7 +197,7 @@ class GridEncoder(KeepsStatistics):
 class FeaturePyramid(KeepsStatistics):
     """Frames (B, T, 3, H, W) → one map (B, T, C_s, h_s, w_s) per stride s, the finest first.
 
-    Frames whose sides are no multiple of the largest stride are padded at the bottom and on the right, with the mean
+    Frames whose sides are not multiples of the largest stride are padded at the bottom and on the right, with the mean
     colour, so h_s = ⌈H / S⌉ · S / s for the largest stride S.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a network puts out is refused where it is no number: nobody is to take nan for a result."""
+"""Outputs of a network that are not finite are refused: nan must not pass for a result."""
 
 from __future__ import annotations
 

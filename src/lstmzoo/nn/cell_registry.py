@@ -65,7 +65,8 @@ def get_cell(cell: str | type[Cell] | Cell) -> Cell:
         return get_cell(cell())
     if isinstance(cell, Cell):
         if not hasattr(cell, "State"):
-            raise TypeError(f"{type(cell).__name__} is no whole cell: it needs gates and state, see lstmzoo.nn.Cell")
+            name = type(cell).__name__
+            raise TypeError(f"the cell {name} is incomplete: it must declare gates and state, see lstmzoo.nn.Cell")
         return cell
     raise TypeError(f"cell must be a registered name, a Cell subclass or a Cell object, got {type(cell).__name__}")
 

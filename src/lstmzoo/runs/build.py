@@ -43,7 +43,7 @@ from lstmzoo.training.schedule import Schedule, Training
 from lstmzoo.training.training_state import Restoring
 
 SETTINGS = {"callbacks": ("patience", "progress")}
-"""Keys that are no classes to make, by group."""
+"""Keys that are not classes to instantiate, by group."""
 
 
 def to_dict(config: DictConfig) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def build_trainer(
 
 
 def _check_arguments(asked: Iterable[str], ours: Collection[str]) -> None:
-    """Complain of keys that are no arguments of Lightning's Trainer, or that are not for a configuration to set."""
+    """Complain of keys that are not arguments of Lightning's Trainer, or that are not for a configuration to set."""
     free = inspect.signature(Trainer).parameters.keys() - ours
     for key in asked:
         if key in ours:

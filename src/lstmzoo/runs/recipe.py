@@ -110,7 +110,7 @@ def take_named_class(group: str, stored: Any, origin: str, given: Collection[str
         given: keys that the command line gives; what is stored of them does not matter.
 
     Raises:
-        CheckpointError: another class, or arguments that are no plain values.
+        CheckpointError: another class, or arguments that are not plain values.
     """
     left = {key: value for key, value in stored.items() if f"{group}.{key}" not in given} if _is_dict(stored) else {}
     named = f"{group}._target_" in given or left.get("_target_") in CLASSES[group]

@@ -84,7 +84,7 @@ def open_video(path: str | Path, max_frames: int | None = None) -> VideoSource:
 
     Raises:
         DataError: there is nothing of that name, it cannot be opened, or the folder holds no images.
-        LstmzooError: max_frames is no positive number.
+        LstmzooError: max_frames is not positive.
     """
     path = local_path(path)
     if path.is_dir():
@@ -110,7 +110,7 @@ def find_videos(
 
     Raises:
         DataError: there is none, or it cannot be used.
-        LstmzooError: a split of something that has none, or max_frames is no positive number.
+        LstmzooError: a split of something that has none, or max_frames is not positive.
     """
     path = local_path(path)
     if (path / "JPEGImages").is_dir():

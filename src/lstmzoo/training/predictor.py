@@ -55,7 +55,7 @@ class Predictor(ABC, Generic[In, Out]):
 
         Args:
             wanted: what the person wrote as ``input=``.
-            output: folder of the results; earlier results in it are no inputs.
+            output: folder of the results; earlier results in it are not inputs.
 
         Raises:
             DataError: there are none.

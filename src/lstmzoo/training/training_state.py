@@ -48,10 +48,10 @@ def check_training_state(checkpoint: dict[str, Any], path: Path) -> None:
         "lr_schedulers": lambda value: isinstance(value, list),
     }
     if missing := [key for key in parts if key not in checkpoint]:
-        raise CheckpointError(f"{path} lacks {', '.join(missing)}, which a training that goes on needs")
+        raise CheckpointError(f"{path} lacks {', '.join(missing)}, which resuming needs")
     parts["train_totals"] = _are_totals
     if wrong := [key for key, sound in parts.items() if not sound(checkpoint.get(key, {}))]:
-        raise CheckpointError(f"{path} has {wrong[0]}={brief(checkpoint[wrong[0]])}, which is no state of a training")
+        raise CheckpointError(f"{path} has {wrong[0]}={brief(checkpoint[wrong[0]])}; no training can resume from that")
     if not all(_finite(tensor) for tensor in _tensors(checkpoint["optimizer_states"])):
         raise CheckpointError(f"{path}: what its optimizer holds is not finite (nan or infinity)")
 
@@ -217,7 +217,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """All values that are no lists or dicts, however deep they lie."""
+    """All values that are not lists or dicts, however deep they lie."""
     waiting = [value]
     while waiting:
         one = waiting.pop()

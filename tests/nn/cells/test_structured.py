@@ -44,7 +44,7 @@ def test_clockwork_equations(periods):
     torch.manual_seed(0)
     module = random_module(Clockwork(periods))
     w = ByHand(parameters_of(module), "n", "n")
-    period = [periods[k] for k in sorted(j % len(periods) for j in range(UNITS))]  # dealt out evenly, in order
+    period = [periods[k] for k in sorted(j % len(periods) for j in range(UNITS))]  # divided evenly, in order
     x, h = torch.randn(20, INPUTS, dtype=torch.float64), [0.0] * UNITS
     output, (_, clock) = module(x)
     for t, x_t in enumerate(x.tolist()):

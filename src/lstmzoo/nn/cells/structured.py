@@ -74,7 +74,7 @@ class Clockwork(Cell):
     states' type, which counts exactly up to 2048 in float16 and 256 in bfloat16.
 
     Args:
-        periods: steps between two updates, one for each module; the units are dealt out to the modules evenly, in
+        periods: steps between two updates, one for each module; the units are divided among the modules evenly, in
             order, the first ones getting one more where they don't divide evenly.
 
     Raises:

@@ -24,7 +24,7 @@ def supports(call: Call) -> str | None:
     """Cells that are torch's own, with what torch's modules can do; see `lstmzoo.nn.engines`."""
     step, options = call.step, call.regularisation
     if step.cell.aten is None:
-        return "the cell is none of torch's"
+        return "the cell is not one of torch's"
     if torch.compiler.is_exporting():
         return "an export would fix the number of steps"
     if torch.compiler.is_compiling():

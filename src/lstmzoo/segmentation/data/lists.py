@@ -81,7 +81,7 @@ def read_list(path: Path, year: int | None) -> SequenceList:
         What it says.
 
     Raises:
-        DataError: it is no text, or names nothing.
+        DataError: it is not text, or names nothing.
     """
     lines: dict[str, tuple[int, list[tuple[str, str | None]]]] = {}
     try:
@@ -103,14 +103,14 @@ def read_list(path: Path, year: int | None) -> SequenceList:
         for file in files:
             _check_path(file, f"{path}, line {number}")
     if not lines:
-        raise DataError(f"{path} names no sequence; write the name of one a line")
+        raise DataError(f"{path} names no sequence; write one name per line")
     return SequenceList(path, year, lines)
 
 
 def _check_path(name: str, place: str) -> None:
-    """Refuse what is no path inside the data set: results would be written to wherever it points."""
+    """Refuse a name that is not a path inside the data set: results would be written to wherever it points."""
     parts = name.split("/")
     too_long = len(name) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_NAME for part in parts)
     if too_long or name.startswith("/") or ".." in parts or not name.isprintable():
         shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
-        raise DataError(f"{place}: {shown!r} is no name of a sequence or file of the data set; write one a line")
+        raise DataError(f"{place}: {shown!r} cannot name a sequence or a file of the data set; write one name per line")

@@ -69,7 +69,7 @@ def evaluate(
         The scores of all sequences, in the order of the list.
 
     Raises:
-        DataError: no data set, no results, missing sequences or frames, files that are no masks, wrong sizes or
+        DataError: no data set, no results, missing sequences or frames, files that are not masks, wrong sizes or
             numbers.
         LstmzooError: an unknown protocol, year or resolution, or an impossible number of workers.
     """

@@ -44,7 +44,7 @@ class RecurrentCore(Core):
     """x_t → x_t + P [h¹_t, h²_t, ...], where h^d is the output of a cell with convolutions of dilation d over x_1..x_t.
 
     A convolution of dilation d is d² ordinary ones on the d² grids of every d-th pixel, and so is its recurrence
-    (maps whose sides are no multiple of d are padded with zeros first). One branch of dilation 1 is a plain ConvLSTM.
+    (maps whose sides are not multiples of d are padded with zeros first). One branch of dilation 1 is a plain ConvLSTM.
 
     Source: Shi et al. 2015, section 3.1; several dilations side by side and both directions of time: Song et al. 2018,
     "Pyramid dilated deeper ConvLSTM for video salient object detection", section 3.2.

@@ -17,7 +17,8 @@ from lstmzoo.segmentation.models.core import Core
 State = Any
 PRIOR = 0.05  # probability of an object before anything is learnt (Lin et al. 2017, "Focal loss", section 3.3)
 NO_STATE = (
-    "this is no state of this network: give what the call for the frames before returned, or None to start new videos"
+    "the given state does not fit this network: pass the state returned for the preceding frames, or None to start "
+    "new videos"
 )
 GROUPS = 8  # of GroupNorm, which treats every frame by itself: a stream of frames gives what the clip gives
 

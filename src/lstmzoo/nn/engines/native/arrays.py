@@ -35,7 +35,7 @@ class Run:
         weights: the layer's weights, without its tensors.
         scalars: numbers.
         reverse: whether it runs from the last step to the first.
-        layout: how images lie in memory, where the maps are convolutions.
+        layout: how images lie in memory, for convolutional cells.
     """
 
     kernel: Kernel

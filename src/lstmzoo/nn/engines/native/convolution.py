@@ -1,4 +1,4 @@
-"""Steps whose maps are convolutions: the stages in C, and torch's convolutions between them."""
+"""Steps of convolutional cells: the stages in C, and torch's convolutions between them."""
 
 from __future__ import annotations
 

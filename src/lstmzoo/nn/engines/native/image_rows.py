@@ -1,4 +1,4 @@
-"""How images lie in memory where the maps are convolutions.
+"""How images lie in memory for convolutional cells.
 
 A compiled stage computes every pixel by itself, so a pixel is a row: a batch of B images is one of B · height · width
 sequences of C units, which is how channels-last images lie in memory, the layout that torch's convolutions are fastest
