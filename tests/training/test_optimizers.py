@@ -107,7 +107,7 @@ def test_patience_may_be_null_in_a_run_that_is_resumed(train: Callable[..., int]
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (["optimizer._target_=torch.nn.Linear"], ["optimizer._target_=torch.nn.Linear", "torch.optim.Optimizer"]),
+        (["optimizer._target_=torch.nn.Linear"], ["optimizer._target_=torch.nn.Linear", "adamw"]),
         (["optimizer._target_=no_such.Thing"], ["optimizer._target_=no_such.Thing"]),
         (["optimizer._target_=torch.optim.Nothing"], ["optimizer._target_=torch.optim.Nothing"]),
         (["optimizer._target_=null"], ["optimizer", "adamw|rmsprop|sgd"]),
@@ -127,7 +127,7 @@ def test_patience_may_be_null_in_a_run_that_is_resumed(train: Callable[..., int]
         (["scheduler=plateau", "scheduler.factor=2"], ["actor"]),
         (["scheduler=plateau", "task.tbptt_window=2"], ["task.tbptt_window", "scheduler=constant, cosine"]),
         (["+callbacks.mine.patience=1"], ["callbacks.mine", "_target_"]),
-        (["+callbacks.mine=1"], ["callbacks.mine", "_target_"]),
+        (["+callbacks.mine=1"], ["callbacks.mine", "patience"]),
         (["+callbacks.mine._target_=no_such.Thing"], ["callbacks.mine", "no_such.Thing"]),
         (["+callbacks.mine._target_=parts_of_tests.Refuses"], ["callbacks.mine", "not today"]),
         (["+callbacks.mine._target_=builtins.dict"], ["callbacks.mine", "builtins.dict", "Callback"]),

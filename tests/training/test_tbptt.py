@@ -111,7 +111,7 @@ class RunningSum(torch.nn.Module):
 class FrameTask(BaseTask):
     """A task with a loss at every frame."""
 
-    dummy_batch = from_config = inspector = open_data = predictor = None  # type: ignore[assignment]
+    dummy_batch = from_config = inspector = open_data = predictor = test_step = validation_step = None  # type: ignore[assignment]
 
     def window_loss(self, batch: dict[str, Tensor], frames: slice, state: Any) -> tuple[Tensor, Any]:
         y, state = self.model(batch["x"][:, frames], state)

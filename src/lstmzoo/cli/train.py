@@ -54,9 +54,12 @@ def run(argv: list[str]) -> None:
     else:
         printed = args.cfg is not None or args.info is not None  # Hydra shows the configuration, complete or not
         config = compose("train", args.overrides, complete=not printed)
-        if printed and not OmegaConf.missing_keys(config):
-            _dry_run(config, args.overrides)
-            _check_data(config, [])
+        if printed:
+            _launch(args)
+            if not OmegaConf.missing_keys(config):
+                _dry_run(config, args.overrides)
+                _check_data(config, [])
+            return
     _launch(args)
 
 

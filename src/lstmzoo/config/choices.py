@@ -32,11 +32,13 @@ def complete_choices(overrides: Sequence[str]) -> list[str]:
     if task is None or task == _default_task():
         return overrides
     target = tasks.get(task).target
+    model = chosen.get("model", target.default_model)
+    goes_with = model not in models.names() or is_model_of(model, target)  # a file of one's own may be anything
     added = {
         "task": task,
         "model": target.default_model,
         "data": target.default_data,
-        "experiment": target.default_experiment,
+        "experiment": target.default_experiment if goes_with else "none",
     }
     folder = [f"hydra.{key}.dir=runs/{task}/{name}" for key, name in (("run", _NOW), ("sweep", f"multirun_{_NOW}"))]
     return [*(f"{key}={value}" for key, value in added.items() if key not in chosen), *folder, *overrides]
