@@ -45,7 +45,7 @@ def test_train_and_eval_by_place(folder: Path, tmp_path: Path, monkeypatch: pyte
     arguments = ("train", *settings, "trainer.max_epochs=1", "model.cell=my_lab.cells_of_mine:slow")
     refused = tiny_runs.run(*arguments, cwd=tmp_path)
     assert refused.code == 2
-    assert "can't import 'my_lab.cells_of_mine'" in refused.err
+    assert "'my_lab.cells_of_mine'" in refused.err
     assert "PYTHONPATH" in refused.err
     monkeypatch.setenv("PYTHONPATH", str(folder))
     trained = tiny_runs.run(*arguments, cwd=tmp_path)
@@ -60,7 +60,7 @@ def test_train_and_eval_by_place(folder: Path, tmp_path: Path, monkeypatch: pyte
     monkeypatch.delenv("PYTHONPATH")
     alone = tiny_runs.run("eval", f"ckpt_path={run}", cwd=tmp_path)
     assert alone.code == 2
-    assert "can't import 'my_lab.cells_of_mine'" in alone.err
+    assert "'my_lab.cells_of_mine'" in alone.err
 
 
 def test_a_checkpoint_brings_the_cell_back(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

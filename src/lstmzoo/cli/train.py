@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -135,12 +136,19 @@ def _launch(args: Any) -> None:
 
 @contextmanager
 def _raising() -> Iterator[None]:
-    """Let Hydra raise what goes wrong, which it would otherwise print with a traceback of its own."""
+    """Let Hydra raise what goes wrong, which it would otherwise print with a traceback of its own.
+
+    It also sets up logging for its jobs; afterwards that is as it was, for whoever calls `main` in a program.
+    """
     usual = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     try:
         yield
     finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
         del os.environ["HYDRA_FULL_ERROR"]
         if usual is not None:
             os.environ["HYDRA_FULL_ERROR"] = usual
