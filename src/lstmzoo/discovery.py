@@ -71,7 +71,11 @@ def import_own(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except Exception as error:  # whatever the module raises, it is theirs
-        raise LstmzooError(f"the module {module!r} cannot be imported: {type(error).__name__}: {error}") from error
+        where = "; work in the folder that holds it, or name that folder in PYTHONPATH"
+        remedy = where if isinstance(error, ModuleNotFoundError) else ""
+        raise LstmzooError(
+            f"the module {module!r} cannot be imported: {type(error).__name__}: {error}{remedy}"
+        ) from error
 
 
 def _plugins() -> Iterator[tuple[str, Callable[[], Any]]]:
