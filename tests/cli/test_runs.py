@@ -108,3 +108,12 @@ def test_a_configuration_that_is_printed_is_checked(capsys: pytest.CaptureFixtur
         assert said in capsys.readouterr().err
     assert main(["train", "--cfg", "job", "model.hidden_size=24"]) == 0
     assert yaml.safe_load(capsys.readouterr().out)["model"]["hidden_size"] == 24
+
+
+def test_a_refused_run_leaves_only_folders_that_were_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    wrong = ["train", "data=kth", f"data.root={tmp_path / 'nowhere'}"]
+    (tmp_path / "mine").mkdir()
+    assert main([*wrong, "output=mine/run"]) == 2
+    assert main(wrong) == 2
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")} == {"mine", "runs"}

@@ -155,10 +155,11 @@ def _raising() -> Iterator[None]:
 
 
 def _remove_if_unused(folder: Path) -> None:
-    """Remove the run folder that Hydra has made for a run that did not begin, and that of its experiment."""
+    """Remove the run folder that Hydra has made for a run that did not begin, and runs/EXPERIMENT where it is empty."""
     with suppress(OSError):  # it holds more, or another process still uses it
         folder.rmdir()
-        folder.parent.rmdir()
+        if folder.resolve().parents[1] == Path("runs").resolve():  # any other folder is the user's own
+            folder.parent.rmdir()
 
 
 def _refuse_subprocesses(config: DictConfig) -> None:

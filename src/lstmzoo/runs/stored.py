@@ -114,7 +114,10 @@ def task_name(metadata: Mapping[str, Any], origin: str) -> str:
     if stored:
         name = _name(stored, "task", tasks.names(), origin)
     else:  # no run configuration is inside
-        name = next(one for one in tasks.names() if is_model_of(model, tasks.get(one).target))
+        fitting = [one for one in tasks.names() if is_model_of(model, tasks.get(one).target)]
+        if not fitting:
+            raise CheckpointError(f"{origin} does not say what its model {model!r} was trained for: no task fits it")
+        name = fitting[0]
     target = tasks.get(name).target
     if not is_model_of(model, target) or target.has_vocabulary != ("vocabulary" in metadata):
         raise CheckpointError(
