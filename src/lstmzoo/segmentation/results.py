@@ -102,7 +102,7 @@ class SegmentationResults:
                 [(one.frame, one.truth, one.predicted) for one in chosen],
                 [f"{one.name}, frame {one.position}: J {100 * one.j:.1f}" for one in chosen],
                 files[-1],
-                title=f"The {name} frame of each sequence: true masks on the left, predicted ones on the right",
+                title=f"{name.capitalize()} frame per sequence: true and predicted masks",
             )
         return [file.name for file in files]
 
