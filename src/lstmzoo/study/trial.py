@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +17,6 @@ from lstmzoo.nn import init
 from lstmzoo.registry import datasets
 from lstmzoo.sequences.data.sequence_dataset import SequenceDataset
 from lstmzoo.study.look import forgetting, gradient_by_distance
-from lstmzoo.training.base import windows
 
 CLIP = 1.0
 """Largest norm of the gradient."""
@@ -57,11 +55,6 @@ class Trial:
     parameters: int = 6000
     hidden_size: int | None = None
     window: int | None = None
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The options in the name of the cell."""
-        return cell_options(self.cell)[1]
 
 
 @dataclass
@@ -222,11 +215,12 @@ def _answers(model: Any, x: Tensor, window: int | None) -> Tensor:
     """The answers at the last steps, of which those within the last window lead back to x."""
     if window is None:
         return model(x)  # type: ignore[no-any-return]
-    state, steps, parts = None, x.shape[1], []
-    for part in windows(steps, window):
-        answered = min(part.stop - part.start, max(0, part.stop - (steps - model.target_steps)))
+    state, left, parts = None, x.shape[1], []
+    for part in x.split(window, dim=1):
+        answered = min(part.shape[1], max(0, model.target_steps - left + part.shape[1]))
         with torch.set_grad_enabled(answered > 0):
-            answers, state = model.forward_steps(x[:, part], model.detach_state(state), answered)
+            answers, state = model.forward_steps(part, model.detach_state(state), answered)
+        left -= part.shape[1]
         parts.append(answers)
     return torch.cat(parts, dim=1)
 
@@ -234,8 +228,3 @@ def _answers(model: Any, x: Tensor, window: int | None) -> Tensor:
 def _generator(trial: Trial, purpose: str) -> Generator:
     words = f"{trial.task} {trial.distance} {trial.seed} {purpose}"
     return Generator().manual_seed(zlib.crc32(words.encode()))
-
-
-def as_trial(values: Mapping[str, Any]) -> Trial:
-    """A trial from plain values, as they come from another process."""
-    return Trial(**values)
