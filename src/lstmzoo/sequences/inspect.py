@@ -30,7 +30,7 @@ ROWS = 8
 
 
 class SequenceInspector(SplitInspector):
-    """Draws the gates over the steps of a CSV file; without one, over those of a sequence of a split, which is measured.
+    """Draws the gates over the steps of a CSV file; without one, measures a split and draws those of a sequence of it.
 
     Args:
         sequence: which sequence of the split, counted from 0.
