@@ -15,7 +15,7 @@ from lstmzoo.settings import MISSING, accepts, described, settings_of
 
 __all__ = ["FROM_DATA", "create_model", "is_primitive", "list_models", "register_model"]
 
-FROM_DATA = ("num_classes", "vocab_size")
+FROM_DATA = ("num_classes", "vocab_size", "input_size", "target_steps")
 """Arguments of models that follow from the data, and so are not settings."""
 
 
