@@ -29,6 +29,7 @@ class Learning(Cell):
 """
 SMALL: dict[str, dict[str, Any]] = {
     "action_rnn": {"hidden_size": 4, "feature_size": 4},
+    "sequence_rnn": {"hidden_size": 4},
     "segment_recurrent": {"decoder_channels": 8, "levels": [16], "dilations": [1, 2]},
     "segment_guided": {"decoder_channels": 8, "levels": [16]},
     **{

@@ -77,6 +77,17 @@ def test_training_goes_by_the_settings(
         assert fitted == ("null" not in given.values() and "2.5" not in given.values())
 
 
+def test_sequences_tell_their_steps() -> None:
+    config = compose("train", ["experiment=recall", "data.distance=100"])
+    data = build.task_class(config).open_data(build.to_dict(config))
+    data.setup("fit")
+    steps = data.train_dataset[0]["x"].shape[0]
+    assert data.sequence_length == steps > 100
+    spans = gate_biases(build.build_task(config, data.labels, length=data.sequence_length).model, "f").exp()
+    assert 1 - 1e-4 <= spans.min() < spans.max() <= steps - 1 + 1e-2
+    assert spans.max() > 50
+
+
 def test_weights_that_are_taken_over_are_not_initialised_again(kth: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert main(["train", *tiny_runs.settings(kth), "trainer.max_epochs=1", f"output={run}"]) == 0
