@@ -161,3 +161,13 @@ def test_the_loss_of_validation_is_the_mean_over_words_however_they_are_batched(
         trainer.validate(task, datamodule=data, verbose=False)
         losses.append(float(trainer.callback_metrics["val/loss"]))
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
+
+
+def test_the_sequence_length_is_that_of_the_longest_caption_as_it_is_read(tmp_path: Path) -> None:
+    """The word that begins it, then "a green field left of a red field"."""
+    for options, steps in (({}, 9), ({"max_words": 4}, 5)):
+        data = module(write_captions(tmp_path / str(steps)), Encoder(), **options)
+        data.setup("fit")
+        assert data.sequence_length == steps
+        longest = max(len(words) for item in data.train_dataset for words in item["words"])
+        assert longest == steps + ("max_words" not in options)  # but for the end, which is only predicted

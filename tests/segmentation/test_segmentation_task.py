@@ -265,6 +265,12 @@ def test_what_cannot_be_scored_is_named_before_the_training(tmp_path: Path) -> N
         SegmentationDataModule(MaskFolder, root, clip_length=3)
 
 
+def test_the_sequence_length_is_that_of_a_clip(tmp_path: Path) -> None:
+    data = SegmentationDataModule(MaskFolder, write_videos(tmp_path / "data"), size=(32, 48), clip_len=5)
+    data.setup("fit")
+    assert data.sequence_length == len(data.train_dataset[0]["video"]) == 5
+
+
 def test_a_video_whose_object_comes_too_late_is_named_before_the_training(tmp_path: Path) -> None:
     """Four masks, of which the first two are empty: enough to find the foreground, too few to follow an object."""
     root = write_videos(tmp_path / "data", masked=lambda t: t < 4)
