@@ -102,7 +102,7 @@ class CaptionDataModule(BaseDataModule):
 
     NOT_SETTINGS = (
         *BaseDataModule.NOT_SETTINGS,
-        *("encoder", "image_size", "vocabulary", "level", "size", "device", "progress"),
+        *("encoder", "image_size", "vocabulary", "size"),
     )
     collate = staticmethod(collate)
 

@@ -1,6 +1,6 @@
 """Captions: images and their descriptions, in the layouts of COCO, Karpathy, Flickr8k, Flickr30k and csv."""
 
-from lstmzoo.captioning.data.dataset import LEVELS, Captions, collate
+from lstmzoo.captioning.data.dataset import Captions
 from lstmzoo.captioning.data.features import FeatureCache
 from lstmzoo.captioning.data.images import read_image
 from lstmzoo.captioning.data.layouts import LAYOUTS, read_captions
@@ -11,7 +11,6 @@ from lstmzoo.captioning.data.vocabulary import SPECIALS, Vocabulary
 
 __all__ = [
     "LAYOUTS",
-    "LEVELS",
     "SPECIALS",
     "SPLITS",
     "CaptionFiles",
@@ -20,7 +19,6 @@ __all__ = [
     "EmptySplit",
     "FeatureCache",
     "Vocabulary",
-    "collate",
     "read_captions",
     "read_image",
     "tokenize",

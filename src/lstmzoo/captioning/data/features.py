@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -64,7 +64,7 @@ class FeatureCache:
     """Features of a list of images.
 
     `build` computes what is missing; a run that breaks off is resumed where it stopped, and two runs that start at once
-    wait for each other. Afterwards `grid` and `mean` read from the disk, in any number of processes.
+    wait for each other. Afterwards `grid` reads from the disk, in any number of processes.
 
     The files belong to one encoder (its `key`), one way of reading images, and one list of images: their names
     below the folder that they share, their sizes, and what is in them (of compressed images a sample). When any of it
@@ -86,8 +86,7 @@ class FeatureCache:
         self.folder = Path(folder) / f"{name}-{digest([encoder.key, self.size, TRANSFORM, FORMAT])}"
         stem = digest(states(self.paths)) + (".mirrored" if mirrored else "")
         self.grid_file = self.folder / f"{stem}.grid.npy"
-        self.mean_file = self.folder / f"{stem}.mean.npy"
-        self._open: dict[str, np.ndarray] = {}
+        self._grids: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -96,7 +95,6 @@ class FeatureCache:
         self,
         encoder: Encoder,
         *,
-        device: str | torch.device = "cpu",
         batch_size: int = BATCH,
         progress: bool = True,
     ) -> FeatureCache:
@@ -104,7 +102,6 @@ class FeatureCache:
 
         Args:
             encoder: the one that the cache was made for.
-            device: where to compute; the encoder is there already.
             batch_size: images at a time.
             progress: show a progress bar while there is something to compute.
 
@@ -121,49 +118,39 @@ class FeatureCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.grid_file.with_suffix(".lock")):
                 if not self.complete:  # another run may have computed it while this one waited
-                    self._compute(encoder, torch.device(device), batch_size, progress)
+                    self._compute(encoder, batch_size, progress)
         return self
 
     @property
     def complete(self) -> bool:
         """Whether all features are there."""
-        return self.grid_file.exists() and self.mean_file.exists()
+        return self.grid_file.exists()
 
     def grid(self, index: int) -> np.ndarray:
         """Return the features of an image by place, float16 (N, C)."""
-        return np.array(self._map("grid", self.grid_file)[index])
-
-    def mean(self, index: int) -> np.ndarray:
-        """Return the features of an image as a whole, their mean over the places, float16 (C,)."""
-        return np.array(self._map("mean", self.mean_file)[index])
+        if self._grids is None:
+            try:
+                self._grids = np.load(self.grid_file, mmap_mode="r")
+            except FileNotFoundError as error:
+                raise DataError(f"no cached features {self.grid_file}; they were removed, start again") from error
+            except (ValueError, EOFError) as error:
+                message = f"the cached features {self.grid_file} are damaged ({error}); delete that file"
+                raise DataError(message) from error
+        return np.array(self._grids[index])
 
     def __getstate__(self) -> dict[str, Any]:
-        # Memory maps would be sent to worker processes as copies of all they hold.
-        return {**self.__dict__, "_open": {}}
+        # A memory map would be sent to worker processes as a copy of all it holds.
+        return {**self.__dict__, "_grids": None}
 
-    def _map(self, what: str, file: Path) -> np.ndarray:
-        if what not in self._open:
-            try:
-                found = np.load(file, mmap_mode="r")
-            except FileNotFoundError as error:
-                raise DataError(f"no cached features {file}; they were removed, start again") from error
-            except (ValueError, EOFError) as error:
-                raise DataError(f"the cached features {file} are damaged ({error}); delete that file") from error
-            self._open[what] = found
-        return self._open[what]
+    def _compute(self, encoder: Encoder, batch_size: int, progress: bool) -> None:
+        """Fill a partial file batch by batch, and give it its name when all is done.
 
-    def _compute(self, encoder: Encoder, device: torch.device, batch_size: int, progress: bool) -> None:
-        """Fill partial files batch by batch, and give them their names when all is done.
-
-        How far the work came stands in a third file, written after the features are on the disk.
+        How far the work came stands in a second file, written after the features are on the disk.
         """
-        partial = {file: file.with_suffix(".partial") for file in (self.grid_file, self.mean_file)}
-        journal = self.grid_file.with_suffix(".done")
+        partial, journal = self.grid_file.with_suffix(".partial"), self.grid_file.with_suffix(".done")
         done = _resume(journal, partial, len(self))
-        files: list[BinaryIO] = []
         with (
             torch.inference_mode(),
-            ExitStack() as opened,
             ThreadPoolExecutor(os.cpu_count()) as pool,
             progress_bar(self._title(), len(self), "images", show=progress) as advance,
         ):
@@ -174,21 +161,15 @@ class FeatureCache:
                 images = self._stack(pending, pool, done)
                 if number + 1 < len(batches):  # the next images are decoded while these are computed
                     pending = pool.map(self._read, batches[number + 1])
-                grid = encoder(torch.from_numpy(images).to(device)).float()  # (B, N, C)
-                both = [grid, grid.mean(dim=1)]
-                if not files:
-                    pairs = zip(partial.values(), both, strict=True)
-                    files = [opened.enter_context(_opened(file, values, len(self), done)) for file, values in pairs]
-                for file, values in zip(files, both, strict=True):
-                    file.write(values.cpu().numpy().astype(np.float16).tobytes())
+                grid = encoder(torch.from_numpy(images)).float()  # (B, N, C)
+                with _opened(partial, grid, len(self), done) as file:
+                    file.write(grid.cpu().numpy().astype(np.float16).tobytes())
                     file.flush()
                     os.fsync(file.fileno())
                 done += len(batch)
                 _write(journal, str(done))
                 advance(len(batch))
-        for final, unfinished in partial.items():
-            if unfinished.exists():  # else an interrupted run has renamed it
-                publish(unfinished, final)
+        publish(partial, self.grid_file)
         journal.unlink()
 
     def _stack(self, images: Iterator[np.ndarray], pool: ThreadPoolExecutor, start: int) -> np.ndarray:
@@ -230,14 +211,13 @@ def _opened(path: Path, values: torch.Tensor, length: int, done: int) -> Iterato
         yield file
 
 
-def _resume(journal: Path, partial: dict[Path, Path], length: int) -> int:
-    """Say how many images are done; once all are, some of the partial files may have their final names already."""
+def _resume(journal: Path, partial: Path, length: int) -> int:
+    """Say how many images are done."""
     try:
         done = int(journal.read_text())
     except (OSError, ValueError):
         return 0
-    there = all(unfinished.exists() or (done == length and file.exists()) for file, unfinished in partial.items())
-    return done if there and 0 <= done <= length else 0
+    return done if partial.exists() and 0 <= done <= length else 0
 
 
 @contextmanager
