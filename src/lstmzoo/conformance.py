@@ -124,6 +124,8 @@ def it_is_complete(name: str) -> None:
     assert issubclass(kind, BaseTask), f"{kind.__name__} is not a subclass of lstmzoo.training.base.BaseTask"
     assert not isabstract(kind), f"{kind.__name__} lacks {', '.join(sorted(kind.__abstractmethods__))}"
     assert (kind.loss, kind.window_loss) != (BaseTask.loss, BaseTask.window_loss), "it has neither loss nor window_loss"
+    in_windows = kind.window_loss is not BaseTask.window_loss
+    assert not in_windows or kind.num_frames is not BaseTask.num_frames, "it has window_loss, but lacks num_frames"
     assert is_model_of(kind.default_model, kind)
     assert datasets.get(kind.default_data).task == name
     for part in (kind.predictor(), kind.inspector()):

@@ -21,7 +21,7 @@ from lstmzoo.segmentation.metrics import DavisScores, SequenceScores
 from lstmzoo.segmentation.results import occlusion_scores
 from lstmzoo.segmentation.targets import choose_objects
 from lstmzoo.segmentation.task import SegmentationTask, TeacherForcing
-from lstmzoo.training.base import windows
+from lstmzoo.training.optimization import windows
 
 COMMON: dict[str, Any] = {"classes": [], "transform": {"size": [32, 48]}, "config": {}}
 

@@ -90,7 +90,10 @@ class TaskInterface(ABC):
     @classmethod
     @abstractmethod
     def from_config(cls, config: Config, labels: Any) -> Any:
-        """Build the task of a configuration with a new model; labels are those of its data module."""
+        """Build the task of a configuration with a new model; labels are those of its data module.
+
+        `BaseTask` has one for tasks without classes and transform.
+        """
 
     @classmethod
     def check_transform(cls, transform: Mapping[str, Any], origin: str) -> None:
