@@ -103,7 +103,7 @@ def test_memory_does_not_grow_with_the_stream() -> None:
     most = 0
 
     class Endless:
-        name, rate, says_rate, total, is_camera = "endless", 25.0, False, None, True
+        name, rate, says_rate, total = "endless", 25.0, False, None
 
         def timed(self) -> Iterator[TimedFrame]:
             for k in range(600):

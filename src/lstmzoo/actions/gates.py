@@ -16,7 +16,7 @@ from lstmzoo.io.resampling import Resampler
 from lstmzoo.io.stream import Stream
 from lstmzoo.io.video import convert
 from lstmzoo.models.outputs import check_finite
-from lstmzoo.models.recurrent_layers import has_memory
+from lstmzoo.models.recurrent_layers import described, has_memory
 from lstmzoo.viz.gate_plot import gate_traces
 
 
@@ -124,12 +124,6 @@ def draw_gates(model: Any, traced: GateTrace, folder: Path, *, layer: int, sourc
         classes=model.classes,
         times=traced.times,
         layer=layer,
-        title=_describe(model),
+        title=described(model),
         subtitle=f"{source}  ·  {seen}",
     )
-
-
-def _describe(model: Any) -> str:
-    """e.g. ``action_rnn, lstm``."""
-    cell = model.model_args.get("cell")
-    return f"{model.model_name}, {cell}" if cell else str(model.model_name)

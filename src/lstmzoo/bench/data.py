@@ -15,13 +15,15 @@ from lstmzoo.io.cache import FrameCache
 
 SIZE = (64, 64)  # (height, width) of the frames in the cache
 
+REPEATS = 5
+"""Repetitions that the medians are taken over."""
 
-def bench_data(paths: Sequence[Path], repeats: int = 5) -> Iterator[dict[str, Any]]:
+
+def bench_data(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
     """Measure the ways of a frame, in turn.
 
     Args:
         paths: video files.
-        repeats: repetitions that the medians are taken over.
 
     Yields:
         One row per way: frames per second, and how many times those of plain reading that is.
@@ -37,7 +39,7 @@ def bench_data(paths: Sequence[Path], repeats: int = 5) -> Iterator[dict[str, An
                 "into the cache": lambda: _fill(paths, folder),
                 "out of the cache": lambda: [filled.frames(path).sum(dtype="int64") for path in paths],
             },
-            repeats,
+            REPEATS,
             time.perf_counter,
         )
     plain = next(iter(seconds.values()))

@@ -10,7 +10,7 @@ import numpy as np
 
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.io import video
-from lstmzoo.io.sources import CameraSource, TimedFrame
+from lstmzoo.io.sources import TimedFrame
 
 
 class Stream:
@@ -37,7 +37,7 @@ class Stream:
             raise LstmzooError(f"max_frames must be at least 1, not {max_frames}")
         self.max_frames = max_frames
         self.source = video.open_source(source)
-        self.name, self.is_camera = self.source.name, isinstance(self.source, CameraSource)
+        self.name = self.source.name
         self.rate, self.says_rate, self.film_rate = self.source.rate, self.source.says_rate, self.source.film_rate
         limits = [count for count in (self.source.declared, max_frames) if count]
         self.total = min(limits) if limits else None

@@ -218,14 +218,11 @@ def count_frames(path: str | os.PathLike[str]) -> int:
         return count
 
 
-def count_all(
-    paths: Sequence[Path], *, workers: int | None = None, progress: bool = True
-) -> tuple[dict[Path, int], dict[Path, str]]:
+def count_all(paths: Sequence[Path], *, progress: bool = True) -> tuple[dict[Path, int], dict[Path, str]]:
     """Count the frames of many files by decoding them.
 
     Args:
         paths: the video files.
-        workers: files decoded side by side; None for one per processor core.
         progress: show a progress bar.
 
     Returns:
@@ -239,7 +236,7 @@ def count_all(
         return frames
 
     with progress_bar("Counting frames", len(paths), "videos", show=progress and bool(paths)) as advance:
-        return _for_all(count, paths, workers, advance)
+        return _for_all(count, paths, advance)
 
 
 def declared_frames(path: str | os.PathLike[str]) -> int:
@@ -262,13 +259,13 @@ def frame_rate(source: str | os.PathLike[str] | int) -> float:
         return opened.rate
 
 
-def frame_rates(paths: Sequence[Path], *, workers: int | None = None) -> dict[Path, float]:
+def frame_rates(paths: Sequence[Path]) -> dict[Path, float]:
     """Look up the frames per second of many files, see `frame_rate`; those that cannot be opened are left out."""
-    return _for_all(frame_rate, paths, workers, lambda step: None)[0]
+    return _for_all(frame_rate, paths, lambda step: None)[0]
 
 
 def _for_all(
-    ask: Callable[[Path], _Found], paths: Sequence[Path], workers: int | None, advance: Callable[[int], None]
+    ask: Callable[[Path], _Found], paths: Sequence[Path], advance: Callable[[int], None]
 ) -> tuple[dict[Path, _Found], dict[Path, str]]:
     """Ask something of many files, side by side; return the answers, and the reasons why there are none."""
     found: dict[Path, _Found] = {}
@@ -280,7 +277,7 @@ def _for_all(
         except DataError as error:
             failed[path] = str(error)
 
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(one, paths):
             advance(1)
     return found, failed

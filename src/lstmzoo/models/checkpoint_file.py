@@ -79,7 +79,10 @@ def read(file: Path) -> Any:
     Raises:
         CheckpointError: it is damaged, compressed, a program, or holds anything but tensors and plain values.
     """
-    damaged = f"cannot read {file}: it is damaged, incomplete or not a checkpoint"
+    damaged = (
+        f"cannot read {file}: it is damaged, incomplete or not a checkpoint; copy it again, or use another one of its "
+        "run, e.g. checkpoints/last.ckpt"
+    )
     pickled = b""
     try:
         if not zipfile.is_zipfile(file):

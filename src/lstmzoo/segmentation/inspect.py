@@ -11,6 +11,7 @@ import numpy as np
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.atomic import csv_file
 from lstmzoo.io.terminal import print_plain
+from lstmzoo.models.recurrent_layers import described
 from lstmzoo.segmentation.memory_maps import map_rows
 from lstmzoo.segmentation.memory_plots import memory_sheet, memory_video
 from lstmzoo.segmentation.recording import Recording, choose_layer, record
@@ -62,8 +63,7 @@ class SegmentationInspector(Inspector):
         number = choose_object(self.object, video, first, truth)
         recording = record(model, video, first, layer, number if model.guided else 1)
         kept = measure_retention(model, video, first, recording, truth, number)
-        cell = model.model_args.get("cell")
-        title = f"{model.model_name}{f', {cell}' if cell else ''}"
+        title = described(model)
         about = f"{video.name}, object {number}, {len(recording.names)} frames"
         about += f"  ·  {layer.label}" if layer else ""
         rows = map_rows(recording)

@@ -22,18 +22,17 @@ LEFT, RIGHT, TOP, GAP, HEAD, WIDE = 1.3, 0.8, 0.72, 0.06, 0.24, 1.45  # inches; 
 TILE, LINE, ACROSS = 320, 26, 3  # video: least width of a map, height of a line of text (pixels), maps side by side
 
 
-def choose_frames(occluded: np.ndarray, count: int = COLUMNS) -> list[int]:
+def choose_frames(occluded: np.ndarray) -> list[int]:
     """Choose frames evenly, and those before, within and after the first stretch in which the object is occluded.
 
     Args:
         occluded: (T,) bool.
-        count: how many at most.
 
     Returns:
         Their numbers, ascending.
     """
     total = len(occluded)
-    chosen = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
+    chosen = set(np.linspace(0, total - 1, min(COLUMNS, total)).round().astype(int).tolist())
     first, last = next(stretches(occluded), (0, 0))
     special = {max(first - 1, 0), (first + last) // 2, min(last + 1, total - 1)} if last else set()
     for wanted in sorted(special - chosen):

@@ -18,16 +18,13 @@ from lstmzoo.viz.style import GRID, INK, MUTED, OKABE_ITO, bare, drawing, figure
 __all__ = ["accuracy_bars", "confusion_matrix", "gate_traces", "training_curves"]
 
 
-def confusion_matrix(
-    matrix: np.ndarray, classes: Sequence[str], path: str | Path, title: str = "Confusion matrix"
-) -> Path:
+def confusion_matrix(matrix: np.ndarray, classes: Sequence[str], path: str | Path) -> Path:
     """Draw a confusion matrix: colour is the share of the true class, each cell says share and count.
 
     Args:
         matrix: (K, K) counts; rows are the truth.
         classes: the K class names.
         path: the figure to write (.png, .pdf, .svg).
-        title: the heading; the overall accuracy is put beneath it.
 
     Returns:
         The path.
@@ -48,7 +45,7 @@ def confusion_matrix(
                 label.set_horizontalalignment("right")
         axes.set_yticks(range(size), classes)
         axes.set(xlabel="predicted", ylabel="true")
-        axes.set_title(title, loc="left", fontweight="bold", pad=22)
+        axes.set_title("Confusion matrix", loc="left", fontweight="bold", pad=22)
         accuracy = np.trace(counts) / max(counts.sum(), 1)
         axes.annotate(
             f"accuracy {accuracy:.1%} of {counts.sum():,} sequences",

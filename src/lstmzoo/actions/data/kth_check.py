@@ -11,7 +11,6 @@ from typing import Any
 from lstmzoo.actions.data.kth_files import (
     ACTIONS,
     SIMULATED_MARKER,
-    VideoFiles,
     find_videos,
     parse_name,
     read_sequences,
@@ -130,12 +129,11 @@ class KTHReport(Report):
         yield "Complete." if self.complete else f"Not complete. {self.remedy}."
 
 
-def check(root: str | os.PathLike[str], *, workers: int | None = None, progress: bool = True) -> KTHReport:
+def check(root: str | os.PathLike[str], *, progress: bool = True) -> KTHReport:
     """Count what is there by decoding every video once.
 
     Args:
         root: folder of the data set.
-        workers: videos decoded side by side; None for one per processor core.
         progress: show a progress bar.
 
     Returns:
@@ -149,7 +147,7 @@ def check(root: str | os.PathLike[str], *, workers: int | None = None, progress:
     in_list = {name: ranges for name, ranges in sequences.items() if ranges}
     files = find_videos(root)
     found = {name: path for name, path in files.paths.items() if name in in_list}
-    frames, failed = video.count_all(list(found.values()), workers=workers, progress=progress)
+    frames, failed = video.count_all(list(found.values()), progress=progress)
     usable = {name: clamp_ranges(in_list[name], frames[path]) for name, path in found.items() if path in frames}
     missing = [name for name in in_list if name not in found]
     simulated = (root / SIMULATED_MARKER).exists()
@@ -178,7 +176,7 @@ def check(root: str | os.PathLike[str], *, workers: int | None = None, progress:
         damaged=damaged,
         as_published={name: short[name] for name in known},
         undecodable={name: failed[path] for name, path in found.items() if path in failed},
-        duplicates=_duplicates(files),
+        duplicates={name: list(map(str, paths)) for name, paths in files.duplicates.items()},
         unlisted=[name for name in files.paths if name not in in_list],
         remedy=_remedy(root, simulated, broken) if missing or broken or len(persons) < 2 else "",
     )
@@ -216,7 +214,3 @@ def _split_counts(listed: dict[str, list[Range]], usable: dict[str, list[Range]]
         )
         for split in PUBLISHED_SEQUENCES
     }
-
-
-def _duplicates(files: VideoFiles) -> dict[str, list[str]]:
-    return {name: [str(path) for path in paths] for name, paths in files.duplicates.items()}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lstmzoo.actions.data.segments import Range
 from lstmzoo.errors import DataError, unknown_choice
 from lstmzoo.io.video import is_video
-from lstmzoo.io.wording import listed
+from lstmzoo.io.wording import counted, listed
 
 ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walking")
 """The classes, in the order of their labels."""
@@ -154,4 +154,4 @@ def find_videos(root: Path) -> VideoFiles:
 
 def missing_videos(names: Sequence[str]) -> str:
     """What is missing, in words."""
-    return f"{len(names)} video{'s' * (len(names) > 1)} of {SEQUENCES_FILE} not found: {listed(names)}"
+    return f"{counted(len(names), 'video')} of {SEQUENCES_FILE} not found: {listed(names)}"

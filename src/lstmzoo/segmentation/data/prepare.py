@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.io.atomic import publish
-from lstmzoo.io.download import CHUNK, MANIFEST, extract_zip, fetch, open_url
+from lstmzoo.io.download import MANIFEST, digest_of, extract_zip, fetch, open_url
 from lstmzoo.segmentation.data.layout import SIMULATED_MARKER, find_layout, find_lists, find_sequences
 
 URL_2016 = "https://graphics.ethz.ch/Downloads/Data/Davis/"
@@ -127,16 +126,10 @@ def _lacking(root: Path, archive: Archive, resolution: str) -> str:
 
 
 def _check_md5(path: Path, expected: str) -> None:
-    if not expected:
-        return
-    digest = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    if digest.hexdigest() != expected:
+    if expected and (found := digest_of(path, "md5")) != expected:
         raise DataError(
-            f"{path} is not the published file: its MD5 is {digest.hexdigest()}, it should be {expected}; delete it "
-            "and run the command again"
+            f"{path} is not the published file: its MD5 is {found}, it should be {expected}; delete it and run the "
+            "command again"
         )
 
 
