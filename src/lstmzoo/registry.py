@@ -24,19 +24,12 @@ Target = TypeVar("Target", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Entry:
-    """What is registered under a name.
-
-    Attributes:
-        name: the name.
-        target: the class or function.
-        task: of a data set: the task that it is for.
-        defaults: defaults that differ from those of the class.
-    """
+    """What is registered under a name."""
 
     name: str
-    target: Any
-    task: str = ""
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    target: Any  # the class or function
+    task: str = ""  # of a data set: the task that it is for
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # defaults that differ from those of the class
 
     @property
     def summary(self) -> str:

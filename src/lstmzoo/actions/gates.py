@@ -22,19 +22,12 @@ from lstmzoo.viz.gate_plot import gate_traces
 
 @dataclass(frozen=True)
 class GateTrace:
-    """What happened inside a model during some frames.
+    """What happened inside a model during some frames."""
 
-    Attributes:
-        frames: (T, H, W, C) uint8, what the model saw.
-        times: (T,) seconds from the first frame of the video or clip.
-        probabilities: (T, K) of the classes after every frame.
-        trace: the gates and states, or None for a model without recurrent layers.
-    """
-
-    frames: np.ndarray
-    times: np.ndarray
-    probabilities: np.ndarray
-    trace: Any | None
+    frames: np.ndarray  # (T, H, W, C) uint8, what the model saw
+    times: np.ndarray  # (T,) seconds from the first frame of the video or clip
+    probabilities: np.ndarray  # (T, K) of the classes after every frame
+    trace: Any | None  # the gates and states, or None for a model without recurrent layers
 
 
 def trace_gates(model: Any, frames: np.ndarray, rate: float) -> GateTrace:

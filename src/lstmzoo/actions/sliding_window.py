@@ -24,19 +24,12 @@ from lstmzoo.models.outputs import check_finite
 
 
 class Prediction(NamedTuple):
-    """What the model says at one moment.
+    """What the model says at one moment."""
 
-    Attributes:
-        frame: number of the newest frame it had seen, from 0.
-        time_s: the time of that frame in seconds, from the first.
-        label: the most probable class.
-        probabilities: (K,) of all classes.
-    """
-
-    frame: int
-    time_s: float
-    label: str
-    probabilities: np.ndarray
+    frame: int  # number of the newest frame it had seen, from 0
+    time_s: float  # the time of that frame in seconds, from the first
+    label: str  # the most probable class
+    probabilities: np.ndarray  # (K,) of all classes
 
 
 class SlidingWindow:

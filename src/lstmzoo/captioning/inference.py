@@ -33,23 +33,17 @@ IMAGE = "(image)"
 
 @dataclass(frozen=True)
 class CaptionTrace:
-    """What went on inside a captioner while it said a sentence.
+    """What went on inside a captioner while it said a sentence."""
 
-    Attributes:
-        steps: (T,) the word of each step, the end included; for models that read the image as a word, that comes first.
-        probabilities: (T,) of these words; nan for the image.
-        attention: (T, N) over the regions of the image; None for models without.
-        sentinel: (T,) the weight β of what is in memory, in place of the image; None for models without.
-        trace: gates and states, T steps; None for models without memory, and for an ensemble.
-        members: of an ensemble, the trace of each member; probabilities and attention are their means then, attention
-            only where all members see the same grid.
-    """
-
+    # (T,) the word of each step, the end included; for models that read the image as a word, that comes first
     steps: list[str]
-    probabilities: np.ndarray
-    attention: np.ndarray | None
+    probabilities: np.ndarray  # (T,) of these words; nan for the image
+    attention: np.ndarray | None  # (T, N) over the regions of the image; None for models without
+    # (T,) the weight β of what is in memory, in place of the image; None for models without
     sentinel: np.ndarray | None
-    trace: Any | None
+    trace: Any | None  # gates and states, T steps; None for models without memory, and for an ensemble
+    # of an ensemble, the trace of each member; probabilities and attention are their means then, attention only where
+    # all members see the same grid
     members: tuple[CaptionTrace, ...] = ()
 
 

@@ -44,17 +44,11 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # be
 
 
 class ImageHeader(NamedTuple):
-    """What is known of an image without decoding it.
+    """What is known of an image without decoding it."""
 
-    Attributes:
-        size: (height, width) in pixels, upright.
-        mode: Pillow's name for the kind of its pixels, e.g. ``"RGB"``, or ``"P"`` for a palette.
-        format: Pillow's name for the kind of the file, e.g. ``"PNG"``.
-    """
-
-    size: tuple[int, int]
-    mode: str
-    format: str | None
+    size: tuple[int, int]  # (height, width) in pixels, upright
+    mode: str  # Pillow's name for the kind of its pixels, e.g. ``"RGB"``, or ``"P"`` for a palette
+    format: str | None  # Pillow's name for the kind of the file, e.g. ``"PNG"``
 
 
 def is_image(path: str | os.PathLike[str]) -> bool:

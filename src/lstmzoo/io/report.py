@@ -10,19 +10,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Table:
-    """A table of counts.
-
-    Attributes:
-        title: its heading.
-        heads: names of the columns; the first holds names, the others numbers.
-        rows: the rows; None leaves a cell empty.
-        totals: rows below a line.
-    """
+    """A table of counts."""
 
     title: str
-    heads: Sequence[str]
-    rows: Sequence[Sequence[object]]
-    totals: Sequence[Sequence[object]] = field(default=())
+    heads: Sequence[str]  # names of the columns; the first holds names, the others numbers
+    rows: Sequence[Sequence[object]]  # the rows; None leaves a cell empty
+    totals: Sequence[Sequence[object]] = field(default=())  # rows below a line
 
 
 class Report(ABC):

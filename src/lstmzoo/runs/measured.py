@@ -26,17 +26,11 @@ OWN_TEST = "eval_test"
 
 @dataclass(frozen=True)
 class Measured:
-    """A measurement of a checkpoint.
+    """A measurement of a checkpoint."""
 
-    Attributes:
-        checkpoint: the file, or its run folder.
-        split: train, val or test.
-        overrides: what the command line changed, as it was written.
-    """
-
-    checkpoint: Path
-    split: str
-    overrides: tuple[str, ...] = ()
+    checkpoint: Path  # the file, or its run folder
+    split: str  # train, val or test
+    overrides: tuple[str, ...] = ()  # what the command line changed, as it was written
 
     def as_dict(self) -> dict[str, Any]:
         """Return it with the checkpoint's digest, the versions and the time, ready for JSON."""

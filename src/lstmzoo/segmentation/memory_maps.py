@@ -18,25 +18,15 @@ SAMPLES = 20_000  # cells that the main directions are computed from
 
 @dataclass(frozen=True)
 class MapRow:
-    """One thing over T frames.
+    """One thing over T frames."""
 
-    Attributes:
-        title: what it is.
-        note: the same in a symbol, or how it was made.
-        maps: (T, h, w) numbers, or (T, h, w, 3) uint8 colours.
-        cmap: matplotlib's name of the colours of numbers.
-        limits: the numbers at the ends of the colours.
-        ends: what these ends mean.
-        stride: pixels of the network's frame per cell.
-    """
-
-    title: str
-    note: str
-    maps: np.ndarray
-    cmap: str = "viridis"
-    limits: tuple[float, float] = (0.0, 1.0)
-    ends: tuple[str, str] = ("0", "1")
-    stride: int = 1
+    title: str  # what it is
+    note: str  # the same in a symbol, or how it was made
+    maps: np.ndarray  # (T, h, w) numbers, or (T, h, w, 3) uint8 colours
+    cmap: str = "viridis"  # matplotlib's name of the colours of numbers
+    limits: tuple[float, float] = (0.0, 1.0)  # the numbers at the ends of the colours
+    ends: tuple[str, str] = ("0", "1")  # what these ends mean
+    stride: int = 1  # pixels of the network's frame per cell
 
     def image(self, t: int, size: tuple[int, int]) -> np.ndarray:
         """Return the map of a frame as colours, uint8 (H, W, 3), where frames are (H, W); each cell a rectangle."""

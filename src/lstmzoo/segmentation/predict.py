@@ -29,29 +29,17 @@ from lstmzoo.viz.film import video_file
 
 @dataclass(frozen=True)
 class SegmentedVideo:
-    """One video that was segmented.
+    """One video that was segmented."""
 
-    Attributes:
-        name: what its results are called after.
-        source: the file or folder.
-        size: (height, width) of frames and masks, in pixels.
-        objects: numbers of the objects that were looked for.
-        frames: names of the frames; their masks are called so, too.
-        areas: number of an object → pixels of it, frame by frame.
-        seconds: that all of it took: reading, the network and writing.
-        network_seconds: ... the network alone, scaling to its size and back included.
-        ended_by: Ctrl-C or SIGTERM, which ended it early; None where it came to its end.
-    """
-
-    name: str
-    source: str
-    size: tuple[int, int]
-    objects: list[int]
-    frames: list[str]
-    areas: dict[int, list[int]]
-    seconds: float
-    network_seconds: float
-    ended_by: KeyboardInterrupt | None = None
+    name: str  # what its results are called after
+    source: str  # the file or folder
+    size: tuple[int, int]  # (height, width) of frames and masks, in pixels
+    objects: list[int]  # numbers of the objects that were looked for
+    frames: list[str]  # names of the frames; their masks are called so, too
+    areas: dict[int, list[int]]  # number of an object → pixels of it, frame by frame
+    seconds: float  # that all of it took: reading, the network and writing
+    network_seconds: float  # ... the network alone, scaling to its size and back included
+    ended_by: KeyboardInterrupt | None = None  # Ctrl-C or SIGTERM, which ended it early; None where it came to its end
 
     @property
     def speed(self) -> float:

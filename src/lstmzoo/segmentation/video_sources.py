@@ -29,23 +29,14 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class VideoSource:
-    """One video; every iteration reads it from the start, one frame at a time.
+    """One video; every iteration reads it from the start, one frame at a time."""
 
-    Attributes:
-        name: what results are called after.
-        path: the video file or the folder of frames.
-        files: the images of a folder, in order; empty for a video file.
-        rate: frames per second of a video that shows each of them at its time.
-        total: how many frames are expected, or None.
-        max_frames: stop after so many; None for all.
-    """
-
-    name: str
-    path: Path
-    files: tuple[Path, ...]
-    rate: float
-    total: int | None
-    max_frames: int | None = None
+    name: str  # what results are called after
+    path: Path  # the video file or the folder of frames
+    files: tuple[Path, ...]  # the images of a folder, in order; empty for a video file
+    rate: float  # frames per second of a video that shows each of them at its time
+    total: int | None  # how many frames are expected, or None
+    max_frames: int | None = None  # stop after so many; None for all
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames.

@@ -12,17 +12,11 @@ from typing import NamedTuple, Protocol
 
 
 class Training(NamedTuple):
-    """What a schedule needs to know of a training, in optimizer steps.
+    """What a schedule needs to know of a training, in optimizer steps."""
 
-    Attributes:
-        total: steps until trainer.max_epochs.
-        warmup: steps of linear warm-up.
-        per_epoch: steps of an epoch.
-    """
-
-    total: float
-    warmup: float
-    per_epoch: int
+    total: float  # steps until trainer.max_epochs
+    warmup: float  # steps of linear warm-up
+    per_epoch: int  # steps of an epoch
 
 
 class Schedule(Protocol):

@@ -14,15 +14,10 @@ from lstmzoo.viz.style import GRID, bare, class_colours, drawing, figure, save
 
 @dataclass(frozen=True)
 class Line:
-    """Runs that differ in their seeds only.
+    """Runs that differ in their seeds only."""
 
-    Attributes:
-        label: what they have in common.
-        curves: of each, a number by epoch.
-    """
-
-    label: str
-    curves: Sequence[Mapping[int, float]]
+    label: str  # what they have in common
+    curves: Sequence[Mapping[int, float]]  # of each, a number by epoch
 
 
 def comparison(lines: Sequence[Line], path: Path, measure: str) -> Path:

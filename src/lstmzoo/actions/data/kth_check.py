@@ -33,58 +33,33 @@ PUBLISHED_SHORT = "person01_boxing_d4"
 
 @dataclass(frozen=True)
 class SplitCount:
-    """Numbers of one official split.
+    """Numbers of one official split."""
 
-    Attributes:
-        videos: videos found that decode.
-        videos_listed: videos to which 00sequences.txt gives ranges.
-        videos_published: videos of the real data set.
-        sequences: sequences that can be used.
-        sequences_listed: sequences in 00sequences.txt.
-        sequences_published: sequences of the real data set.
-    """
-
-    videos: int
-    videos_listed: int
-    videos_published: int
-    sequences: int
-    sequences_listed: int
-    sequences_published: int
+    videos: int  # videos found that decode
+    videos_listed: int  # videos to which 00sequences.txt gives ranges
+    videos_published: int  # videos of the real data set
+    sequences: int  # sequences that can be used
+    sequences_listed: int  # sequences in 00sequences.txt
+    sequences_published: int  # sequences of the real data set
 
 
 @dataclass(frozen=True)
 class KTHReport(Report):
-    """What `check` found.
-
-    Attributes:
-        root: the folder.
-        simulated: the folder was made by `lstmzoo data simulate kth`.
-        published: 00sequences.txt lists as much as was published.
-        splits: numbers of the official splits.
-        persons: the persons that 00sequences.txt names.
-        actions: the actions that it names.
-        missing: videos that have ranges but were not found.
-        damaged: videos of which fewer frames decode than their ranges need, with what follows.
-        as_published: the same of a video that was published like that.
-        undecodable: videos of which nothing decodes, with the reason.
-        duplicates: videos found more than once, with the files that are not used.
-        unlisted: videos found that 00sequences.txt does not give ranges to.
-        remedy: what to do if something is missing; empty otherwise.
-    """
+    """What `check` found."""
 
     root: str
-    simulated: bool
-    published: bool
-    splits: dict[str, SplitCount]
-    persons: list[int]
-    actions: list[str]
-    missing: list[str]
-    damaged: dict[str, str]
-    as_published: dict[str, str]
-    undecodable: dict[str, str]
-    duplicates: dict[str, list[str]]
-    unlisted: list[str]
-    remedy: str
+    simulated: bool  # the folder was made by `lstmzoo data simulate kth`
+    published: bool  # 00sequences.txt lists as much as was published
+    splits: dict[str, SplitCount]  # numbers of the official splits
+    persons: list[int]  # the persons that 00sequences.txt names
+    actions: list[str]  # the actions that it names
+    missing: list[str]  # videos that have ranges but were not found
+    damaged: dict[str, str]  # videos of which fewer frames decode than their ranges need, with what follows
+    as_published: dict[str, str]  # the same of a video that was published like that
+    undecodable: dict[str, str]  # videos of which nothing decodes, with the reason
+    duplicates: dict[str, list[str]]  # videos found more than once, with the files that are not used
+    unlisted: list[str]  # videos found that 00sequences.txt does not give ranges to
+    remedy: str  # what to do if something is missing; empty otherwise
 
     @property
     def complete(self) -> bool:

@@ -117,15 +117,10 @@ def remedy(root: Path) -> str:
 
 @dataclass(frozen=True)
 class VideoFiles:
-    """The videos found in a folder.
+    """The videos found in a folder."""
 
-    Attributes:
-        paths: file of each video, by its name (without ``_uncomp`` and suffix).
-        duplicates: for a video that was found more than once, the files that are not used.
-    """
-
-    paths: dict[str, Path]
-    duplicates: dict[str, list[Path]]
+    paths: dict[str, Path]  # file of each video, by its name (without ``_uncomp`` and suffix)
+    duplicates: dict[str, list[Path]]  # for a video that was found more than once, the files that are not used
 
 
 def find_videos(root: Path) -> VideoFiles:

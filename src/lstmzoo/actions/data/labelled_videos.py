@@ -28,19 +28,12 @@ class FoundVideo(NamedTuple):
 
 @dataclass(frozen=True)
 class Labelled:
-    """The videos of a folder.
+    """The videos of a folder."""
 
-    Attributes:
-        classes: class names, in the order of their labels.
-        videos: the videos of these classes.
-        problems: what was left out or is missing, in words.
-        missing: how many videos of lists are not there.
-    """
-
-    classes: list[str]
-    videos: list[FoundVideo]
-    problems: list[str]
-    missing: int = 0
+    classes: list[str]  # class names, in the order of their labels
+    videos: list[FoundVideo]  # the videos of these classes
+    problems: list[str]  # what was left out or is missing, in words
+    missing: int = 0  # how many videos of lists are not there
 
 
 def by_folders(root: Path, classes: Sequence[str] | None) -> Labelled:

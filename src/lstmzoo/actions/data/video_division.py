@@ -48,23 +48,14 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Division:
-    """Which videos are in which split.
+    """Which videos are in which split."""
 
-    Attributes:
-        classes: class names, in the order of their labels.
-        videos: all videos that can be used.
-        split_of: the split of each video that is in one.
-        how: how groups and splits were found, in words.
-        problems: what is missing, left out or doubtful, in words.
-        missing: how many videos of lists are not there.
-    """
-
-    classes: list[str]
-    videos: list[LabelledVideo]
-    split_of: Mapping[Path, str]
-    how: str
-    problems: list[str]
-    missing: int
+    classes: list[str]  # class names, in the order of their labels
+    videos: list[LabelledVideo]  # all videos that can be used
+    split_of: Mapping[Path, str]  # the split of each video that is in one
+    how: str  # how groups and splits were found, in words
+    problems: list[str]  # what is missing, left out or doubtful, in words
+    missing: int  # how many videos of lists are not there
 
     def __str__(self) -> str:
         """Say how the splits were found, and which groups are in which."""

@@ -16,17 +16,12 @@ from lstmzoo.io.wording import listed
 
 @dataclass(frozen=True)
 class VideoFolderReport(VideoReport):
-    """What a check found.
+    """What a check found."""
 
-    Attributes:
-        division: the videos, their classes, groups and splits.
-        shared_groups: where lists or folders give the splits: groups of which videos are trained on and tested on.
-        split_error: why the videos cannot be divided into splits; empty where they can.
-    """
-
-    division: Division
+    division: Division  # the videos, their classes, groups and splits
+    # where lists or folders give the splits: groups of which videos are trained on and tested on
     shared_groups: list[str]
-    split_error: str
+    split_error: str  # why the videos cannot be divided into splits; empty where they can
 
     @property
     def complete(self) -> bool:

@@ -19,27 +19,16 @@ SAME_RATE = 1.02
 
 @dataclass(frozen=True)
 class VideoReport(Report):
-    """What a check found.
-
-    Attributes:
-        root: the folder.
-        classes: class names, in the order of the labels.
-        labels: the label of each video.
-        splits: the videos of each split.
-        frames: frames of each video that decodes.
-        undecodable: the reasons why others do not.
-        rates: how many videos there are of each frame rate, in frames per second.
-        problems: what is missing or left out, in words.
-    """
+    """What a check found."""
 
     root: Path
-    classes: list[str]
-    labels: dict[Path, int]
-    splits: dict[str, set[Path]]
-    frames: dict[Path, int]
-    undecodable: list[str]
-    rates: dict[float, int]
-    problems: list[str]
+    classes: list[str]  # class names, in the order of the labels
+    labels: dict[Path, int]  # the label of each video
+    splits: dict[str, set[Path]]  # the videos of each split
+    frames: dict[Path, int]  # frames of each video that decodes
+    undecodable: list[str]  # the reasons why others do not
+    rates: dict[float, int]  # how many videos there are of each frame rate, in frames per second
+    problems: list[str]  # what is missing or left out, in words
 
     @property
     def mixed_rates(self) -> bool:

@@ -29,19 +29,12 @@ MAX_IMAGES, MAX_BYTES = 100_000, 16 << 30
 
 @dataclass(frozen=True)
 class Archive:
-    """A zip archive, and how to tell that it has been unpacked.
+    """A zip archive, and how to tell that it has been unpacked."""
 
-    Attributes:
-        url: its address.
-        holds: a file or folder that comes from it.
-        count: how many files that folder has; 1 for a file.
-        keep: the file to take out of it; empty for everything.
-    """
-
-    url: str
-    holds: str
-    count: int = 1
-    keep: str = ""
+    url: str  # its address
+    holds: str  # a file or folder that comes from it
+    count: int = 1  # how many files that folder has; 1 for a file
+    keep: str = ""  # the file to take out of it; empty for everything
 
     @property
     def name(self) -> str:

@@ -22,17 +22,11 @@ LIST_NAMES = {
 
 @dataclass(frozen=True)
 class SplitLists:
-    """Which image is in which split.
+    """Which image is in which split."""
 
-    Attributes:
-        split: the split of each image that is listed, by its file name.
-        place: where it is listed.
-        unmatched: for each split, the entries that name no known image.
-    """
-
-    split: dict[str, str]
-    place: dict[str, str]
-    unmatched: dict[str, list[str]]
+    split: dict[str, str]  # the split of each image that is listed, by its file name
+    place: dict[str, str]  # where it is listed
+    unmatched: dict[str, list[str]]  # for each split, the entries that name no known image
 
 
 def find_lists(folder: Path) -> dict[str, Path]:

@@ -94,19 +94,12 @@ class Decoding:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence about an image.
+    """A sentence about an image."""
 
-    Attributes:
-        words: ids, without beginning and end.
-        log_probs: of each word, and of the end where there is one.
-        finished: whether it has an end.
-        score: by which sentences are compared.
-    """
-
-    words: list[int]
-    log_probs: list[float]
-    finished: bool
-    score: float
+    words: list[int]  # ids, without beginning and end
+    log_probs: list[float]  # of each word, and of the end where there is one
+    finished: bool  # whether it has an end
+    score: float  # by which sentences are compared
 
 
 @torch.no_grad()

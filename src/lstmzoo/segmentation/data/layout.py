@@ -22,32 +22,20 @@ SIMULATED_MARKER = "simulated.json"
 
 @dataclass(frozen=True)
 class MaskedVideo:
-    """The files of one sequence.
-
-    Attributes:
-        name: the sequence.
-        frames: its frames, in order.
-        masks: the mask of each frame; None where it is not annotated.
-    """
+    """The files of one sequence."""
 
     name: str
-    frames: tuple[Path, ...]
-    masks: tuple[Path | None, ...]
+    frames: tuple[Path, ...]  # its frames, in order
+    masks: tuple[Path | None, ...]  # the mask of each frame; None where it is not annotated
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things are.
+    """Where things are."""
 
-    Attributes:
-        root: folder of the data set.
-        frames: the folder with a folder of frames for each sequence.
-        masks: the folder with a folder of masks for each sequence; it need not exist.
-    """
-
-    root: Path
-    frames: Path
-    masks: Path
+    root: Path  # folder of the data set
+    frames: Path  # the folder with a folder of frames for each sequence
+    masks: Path  # the folder with a folder of masks for each sequence; it need not exist
 
 
 def find_layout(root: str | os.PathLike[str], resolution: str = "480p", *, unsupervised: bool = False) -> Layout:

@@ -20,17 +20,12 @@ _SHOWN = 40  # characters of a wrong name that a message repeats
 
 @dataclass(frozen=True)
 class SequenceList:
-    """A list that has been read.
-
-    Attributes:
-        path: its file.
-        year: the year whose list it is; None for your own.
-        lines: for each sequence the line (from 1) where it is named first, and the (frame, mask) files that are named
-            one by one; none of these where the list has the names of sequences.
-    """
+    """A list that has been read."""
 
     path: Path
-    year: int | None
+    year: int | None  # the year whose list it is; None for your own
+    # for each sequence the line (from 1) where it is named first, and the (frame, mask) files that are named one by
+    # one; none of these where the list has the names of sequences
     lines: dict[str, tuple[int, list[tuple[str, str | None]]]]
 
 

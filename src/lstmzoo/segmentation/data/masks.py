@@ -31,17 +31,11 @@ WIDE_MODES = frozenset({"I;16", "I"})
 
 
 class MaskFile(NamedTuple):
-    """A mask that has been read.
+    """A mask that has been read."""
 
-    Attributes:
-        ids: uint8 (H, W): 0 background, 1 … 254 objects, 255 void.
-        grey: the file has grey values, no palette.
-        white_is_object: it is black and white, and its white was taken for object 1.
-    """
-
-    ids: np.ndarray
-    grey: bool
-    white_is_object: bool
+    ids: np.ndarray  # uint8 (H, W): 0 background, 1 … 254 objects, 255 void
+    grey: bool  # the file has grey values, no palette
+    white_is_object: bool  # it is black and white, and its white was taken for object 1
 
 
 def davis_palette() -> np.ndarray:

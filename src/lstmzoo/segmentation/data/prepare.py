@@ -22,21 +22,13 @@ _MAX_FILES = 50_000
 
 @dataclass(frozen=True)
 class Archive:
-    """A zip archive as it was published.
+    """A zip archive as it was published."""
 
-    Attributes:
-        url: its address; ``{resolution}`` stands for 480p or Full-Resolution.
-        year: the year of its lists.
-        splits: its splits.
-        unsupervised: its masks are those of the unsupervised track.
-        md5: as published, in hexadecimal; empty where none was. SHA-256 are recorded at the first download.
-    """
-
-    url: str
-    year: int
+    url: str  # its address; ``{resolution}`` stands for 480p or Full-Resolution
+    year: int  # the year of its lists
     splits: tuple[str, ...]
-    unsupervised: bool = False
-    md5: str = ""
+    unsupervised: bool = False  # its masks are those of the unsupervised track
+    md5: str = ""  # as published, in hexadecimal; empty where none was. SHA-256 are recorded at the first download
 
     def name(self, resolution: str) -> str:
         """Its file name."""

@@ -12,17 +12,11 @@ _GREY = np.full((3, 3), 1 / 3)  # every channel becomes the mean of all three
 
 @dataclass(frozen=True)
 class View:
-    """A window of the frame, perhaps mirrored, brought to a size.
+    """A window of the frame, perhaps mirrored, brought to a size."""
 
-    Attributes:
-        window: rows and columns that are seen: (top, left, height, width) in pixels.
-        mirrored: left and right change places.
-        size: (H, W) in pixels of what comes out.
-    """
-
-    window: tuple[int, int, int, int]
-    mirrored: bool
-    size: tuple[int, int]
+    window: tuple[int, int, int, int]  # rows and columns that are seen: (top, left, height, width) in pixels
+    mirrored: bool  # left and right change places
+    size: tuple[int, int]  # (H, W) in pixels of what comes out
 
     def frame(self, frame: np.ndarray) -> np.ndarray:
         """Return the view (H, W, 3) of a frame (H₀, W₀, 3), averaged where it shrinks, else interpolated."""

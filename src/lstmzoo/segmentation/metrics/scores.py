@@ -16,31 +16,21 @@ STABILITY_SCALE = 5.0
 
 @dataclass(frozen=True)
 class SequenceScores:
-    """The scores of one sequence of N scored frames with K objects.
-
-    Attributes:
-        name: the sequence.
-        frames: names of the scored frames, N of them.
-        j: (K, N) region similarity in 0..1; nan where an object does not count yet.
-        f: (K, N) contour accuracy in 0..1, likewise.
-        proposals: (K,) the number in the result that was taken for each object 1..K; where the result has too few,
-            numbers beyond its highest.
-        t: (K, N) cost of matching with the frame before, not scaled, nan where a mask is empty; None: not asked for.
-        highest: the highest number in the result's scored frames.
-        numbers: what the K objects are called in the data set; empty: 1, 2, …, K.
-        unscored: numbers of objects that appear too late to be scored.
-        absent: numbers that are scored although no mask of the data set has them, as the official rule has it.
-    """
+    """The scores of one sequence of N scored frames with K objects."""
 
     name: str
-    frames: list[str]
-    j: np.ndarray
-    f: np.ndarray
+    frames: list[str]  # names of the scored frames, N of them
+    j: np.ndarray  # (K, N) region similarity in 0..1; nan where an object does not count yet
+    f: np.ndarray  # (K, N) contour accuracy in 0..1, likewise
+    # (K,) the number in the result that was taken for each object 1..K; where the result has too few, numbers beyond
+    # its highest
     proposals: np.ndarray
+    # (K, N) cost of matching with the frame before, not scaled, nan where a mask is empty; None: not asked for
     t: np.ndarray | None = None
-    highest: int = 0
-    numbers: tuple[int, ...] = ()
-    unscored: tuple[int, ...] = ()
+    highest: int = 0  # the highest number in the result's scored frames
+    numbers: tuple[int, ...] = ()  # what the K objects are called in the data set; empty: 1, 2, …, K
+    unscored: tuple[int, ...] = ()  # numbers of objects that appear too late to be scored
+    # numbers that are scored although no mask of the data set has them, as the official rule has it
     absent: tuple[int, ...] = ()
 
     def objects(self) -> list[tuple[str, Statistics, Statistics]]:
@@ -58,13 +48,9 @@ class SequenceScores:
 
 @dataclass(frozen=True)
 class DavisScores:
-    """The scores of a set.
+    """The scores of a set."""
 
-    Attributes:
-        sequences: the scores of each.
-    """
-
-    sequences: list[SequenceScores]
+    sequences: list[SequenceScores]  # the scores of each
 
     def summary(self) -> dict[str, float]:
         """Return the numbers of a set, by the names of the official table: every object counts the same.

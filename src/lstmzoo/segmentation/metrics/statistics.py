@@ -11,16 +11,11 @@ QUARTERS = 4
 
 
 class Statistics(NamedTuple):
-    """A measure over the frames of one object.
+    """A measure over the frames of one object."""
 
-    Attributes:
-        mean: over all frames.
-        recall: the share of frames better than 0.5.
-        decay: the mean over the first quarter less the mean over the last; positive where quality is lost with time.
-    """
-
-    mean: float
-    recall: float
+    mean: float  # over all frames
+    recall: float  # the share of frames better than 0.5
+    # the mean over the first quarter less the mean over the last; positive where quality is lost with time
     decay: float
 
 
