@@ -57,9 +57,6 @@ def annotate(
         stride: frames from one prediction to the next.
         advance: called with 1 after every frame, for a progress bar.
 
-    Returns:
-        The summary.
-
     Raises:
         DataError: not one frame of it decodes, or the model's outputs are not finite; nothing is written then.
         KeyboardInterrupt: an interrupt before the first prediction; nothing is written then.

@@ -38,9 +38,6 @@ def trace_gates(model: Any, frames: np.ndarray, rate: float) -> GateTrace:
         frames: (T, H, W, C) uint8, sized and spaced as the model wants them.
         rate: such frames per second.
 
-    Returns:
-        What happened.
-
     Raises:
         DataError: the model's outputs are not finite.
     """
@@ -100,9 +97,6 @@ def draw_gates(model: Any, traced: GateTrace, folder: Path, *, layer: int, sourc
         folder: where to.
         layer: which recurrent layer; -1 is the last.
         source: what was shown, for the line beneath the heading.
-
-    Returns:
-        The path of the image.
 
     Raises:
         LstmzooError: there is no such layer.

@@ -122,9 +122,6 @@ def report(
         scenarios: N scenario names, e.g. ``"d1"``; ``""`` where there are none.
         classes: the K class names.
 
-    Returns:
-        The report.
-
     Raises:
         LstmzooError: there is nothing to evaluate, or a sequence or video has two labels.
         ValueError: the lengths differ.

@@ -33,16 +33,7 @@ def summary_table(outcomes: Sequence[Outcome]) -> Table:
 
 
 def write_summary(path: str | Path, outcomes: Sequence[Outcome], failures: Mapping[str, str]) -> Path:
-    """Write one line per video as CSV; a video that could not be read has its error and no label.
-
-    Args:
-        path: where to.
-        outcomes: the videos that were done.
-        failures: error message by video.
-
-    Returns:
-        The path.
-    """
+    """Write one line per video as CSV; a video that could not be read has its error and no label."""
     header = ["video", "label", "confidence", "shares", "frames", "seconds", "error"]
     with csv_file(path, header) as write_row:
         for outcome in outcomes:

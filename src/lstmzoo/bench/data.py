@@ -22,9 +22,6 @@ REPEATS = 5
 def bench_data(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
     """Measure the ways of a frame, in turn.
 
-    Args:
-        paths: video files.
-
     Yields:
         One row per way: frames per second, and how many times those of plain reading that is.
     """

@@ -141,13 +141,7 @@ class CaptionDataModule(BaseDataModule):
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], *, simulate: bool, **more: Any) -> CaptionDataModule:
-        """Make it from the configuration's group ``data``.
-
-        Args:
-            settings: the group.
-            simulate: make simulated data where they are missing.
-            **more: further arguments.
-        """
+        """Make it from the configuration's group ``data``."""
         settings = dict(settings)
         dataset = datasets.get(settings.pop("name")).target
         simulator = getattr(dataset, "simulate_missing", None)

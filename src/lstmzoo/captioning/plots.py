@@ -43,9 +43,6 @@ def contact_sheet(
         names: of the images, shown small.
         references: a person's caption of each, shown in grey.
         title: the heading.
-
-    Returns:
-        The path.
     """
     columns = min(COLUMNS, len(images))
     width = COLUMN * columns
@@ -142,9 +139,6 @@ def word_by_word(
         title: the heading.
         subtitle: a line beneath it.
         layer: which recurrent layer's gates; -1 is the last.
-
-    Returns:
-        The path.
 
     Raises:
         LstmzooError: there is no such layer.

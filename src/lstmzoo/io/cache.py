@@ -47,9 +47,6 @@ _RATE = struct.Struct("<d")
 def default_cache_dir(root: str | os.PathLike[str]) -> Path:
     """Say where the decoded frames of a data set go when nobody says otherwise.
 
-    Args:
-        root: folder of the data set.
-
     Returns:
         ``root/.lstmzoo_cache``, or a folder of the user's cache where `root` cannot be written to.
     """

@@ -23,9 +23,6 @@ _STILL_BRANDS = ("avif", "heic", "heix", "mif1")  # images in a container for vi
 def open_video(path: Path) -> tuple[Any, Any]:
     """Open a video file.
 
-    Args:
-        path: the file.
-
     Returns:
         PyAV's container, and the stream in it that shows the video.
 

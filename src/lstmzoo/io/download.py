@@ -73,9 +73,6 @@ def fetch(
         progress: show a progress bar.
         opener: opens an address and returns a response with ``read`` and ``headers``.
 
-    Returns:
-        `path`.
-
     Raises:
         DataError: not https, no connection, an incomplete download, or a file that is not the expected one.
     """

@@ -68,15 +68,7 @@ def natural_key(path: str | os.PathLike[str]) -> tuple[list[list[str]], str]:
 
 
 def list_images(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> list[Path]:
-    """List the image files of a folder in the natural order of their names; hidden ones are left out.
-
-    Args:
-        folder: where.
-        suffixes: which, in lower case.
-
-    Returns:
-        Their paths.
-    """
+    """List the image files of a folder in the natural order of their names; hidden ones are left out."""
     found = [path for path in folder.iterdir() if path.suffix.lower() in suffixes and path.name[0] != "."]
     return sorted(found, key=natural_key)
 
@@ -108,12 +100,6 @@ def read_rgb(path: str | os.PathLike[str]) -> np.ndarray:
 def read_header(path: str | os.PathLike[str]) -> ImageHeader:
     """Read the size and kind of an image, and make sure that it ends where it should.
 
-    Args:
-        path: the file.
-
-    Returns:
-        What its header says.
-
     Raises:
         DataError: the file is not there, ends too early, is larger than `MAX_PIXELS` or no image.
     """
@@ -135,9 +121,6 @@ def read_header(path: str | os.PathLike[str]) -> ImageHeader:
 @contextmanager
 def open_image(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     """Open an image with Pillow, for those who need more than its colours; nothing is decoded yet.
-
-    Args:
-        path: the file.
 
     Yields:
         The image. Whatever decoding it raises becomes a `DataError` that names the file.

@@ -221,10 +221,6 @@ def count_frames(path: str | os.PathLike[str]) -> int:
 def count_all(paths: Sequence[Path], *, progress: bool = True) -> tuple[dict[Path, int], dict[Path, str]]:
     """Count the frames of many files by decoding them.
 
-    Args:
-        paths: the video files.
-        progress: show a progress bar.
-
     Returns:
         The number of frames of each file that can be decoded, and for the others the reason why not.
     """

@@ -23,9 +23,6 @@ def listed(names: Iterable[object], limit: int = 6) -> str:
 def why_unreadable(error: Exception) -> str:
     """Say in plain words why a text file, JSON or YAML, cannot be read.
 
-    Args:
-        error: what reading it raised.
-
     Returns:
         One line, e.g. ``it is not UTF-8``.
     """

@@ -37,9 +37,6 @@ def create_vector_encoder(
         feature_size: length of the feature vector.
         pretrained: start from ImageNet weights.
 
-    Returns:
-        The encoder.
-
     Raises:
         LstmzooError: unknown name, or weights that do not exist or cannot be had.
     """

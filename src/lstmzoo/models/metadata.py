@@ -37,10 +37,6 @@ RATES = (0.1, 1000.0)
 def check_metadata(metadata: dict[str, Any], file: Path) -> None:
     """Check metadata as it was read.
 
-    Args:
-        metadata: the entry ``lstmzoo`` of a checkpoint.
-        file: the checkpoint, for messages.
-
     Raises:
         CheckpointError: it is of a newer format, incomplete, or holds what no metadata holds; or it names a cell of
             a module that is not imported here.
@@ -160,10 +156,6 @@ def _check_parts(metadata: dict[str, Any], origin: str) -> None:
 
 def check_transform(transform: dict[str, Any], origin: str) -> None:
     """Check how videos and images are cut: a few bytes must not ask for terabytes.
-
-    Args:
-        transform: that of a model.
-        origin: what holds it, for messages.
 
     Raises:
         CheckpointError: a size, length or rate that no network is trained on.

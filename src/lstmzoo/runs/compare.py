@@ -55,10 +55,6 @@ class Row:
 def compare(folders: Sequence[Path], output: Path) -> None:
     """Compare runs: a table on the terminal, summary.csv, summary.md and summary.png in a folder.
 
-    Args:
-        folders: run folders.
-        output: where the files go.
-
     Raises:
         LstmzooError: a folder without a run that has ended.
     """

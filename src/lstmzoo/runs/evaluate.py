@@ -21,10 +21,6 @@ from lstmzoo.training.errors import setting_errors
 def open_split(request: Request, model: Any) -> BaseDataModule:
     """Open the data a checkpoint is to be measured on.
 
-    Args:
-        request: the checkpoint, its configuration and the split.
-        model: what the checkpoint holds.
-
     Returns:
         The data module, set up for the test.
 
@@ -47,10 +43,6 @@ def open_split(request: Request, model: Any) -> BaseDataModule:
 
 def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
     """Measure a checkpoint on a split; print the results and write them.
-
-    Args:
-        request: the checkpoint, its configuration and the split.
-        output: folder of the results.
 
     Returns:
         The task's results, and the data set they were measured on.

@@ -43,9 +43,6 @@ class MapRow:
 def map_rows(recording: Recording) -> list[MapRow]:
     """Turn a recording into rows: frames with the mask, the probability, the states, and the gates.
 
-    Args:
-        recording: what was recorded.
-
     Returns:
         The rows, top to bottom; of a network without memory only the first two.
     """

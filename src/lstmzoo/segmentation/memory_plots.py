@@ -27,9 +27,6 @@ def choose_frames(occluded: np.ndarray) -> list[int]:
 
     Args:
         occluded: (T,) bool.
-
-    Returns:
-        Their numbers, ascending.
     """
     total = len(occluded)
     chosen = set(np.linspace(0, total - 1, min(COLUMNS, total)).round().astype(int).tolist())
@@ -53,9 +50,6 @@ def memory_sheet(
         path: the image to write.
         title: the heading.
         subtitle: a line beneath it.
-
-    Returns:
-        The path.
     """
     chosen, size = choose_frames(occluded), recording.frames.shape[1:3]
     tall = WIDE * size[0] / size[1]
@@ -106,9 +100,6 @@ def memory_video(
         path: the video to write (.mp4).
         rate: frames per second.
         title: the heading.
-
-    Returns:
-        The path.
     """
     height, width = recording.frames.shape[1:3]
     zoom = max(1, -(-TILE // width))

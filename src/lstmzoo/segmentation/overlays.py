@@ -68,9 +68,6 @@ def frames_sheet(
         captions: a line about each.
         path: the image to write.
         title: the heading.
-
-    Returns:
-        The path.
     """
     columns = min(PAIRS, len(frames))
     rows = -(-len(frames) // columns)

@@ -164,9 +164,6 @@ def segment_to_files(
         flip: see `segment_frames`.
         advance: called with 1 after every frame that was read, for a progress bar.
 
-    Returns:
-        What was done.
-
     Raises:
         DataError: a frame cannot be read, the first mask is of another size, or the model's outputs are not finite;
             nothing is written then.
@@ -207,15 +204,7 @@ def segment_to_files(
 
 
 def write_submission(path: Path, folders: Mapping[str, Path]) -> Path:
-    """Pack masks as the servers of DAVIS want them: in the zip a folder per sequence, and nothing else.
-
-    Args:
-        path: the zip to write.
-        folders: folder of masks by sequence.
-
-    Returns:
-        The path.
-    """
+    """Pack masks as the servers of DAVIS want them: in the zip a folder per sequence, and nothing else."""
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:  # PNGs are compressed already
         for name, folder in folders.items():
             for mask in sorted(folder.glob("*.png")):

@@ -112,12 +112,6 @@ def trace_frames(
 ) -> Iterator[FrameRecord]:
     """Segment a video and record one of the model's memories meanwhile.
 
-    Args:
-        model: a segmentation model from ``lstmzoo.load``.
-        video: the video.
-        first_mask: see `segment_frames`.
-        layer: which memory; None: none.
-
     Yields:
         What is known at every frame.
 
@@ -152,9 +146,6 @@ def record(
         first_mask: see `trace_frames`.
         layer: see `trace_frames`.
         number: of the object; of a network that is not guided, 1.
-
-    Returns:
-        The record.
 
     Raises:
         LstmzooError: no such object, and see `trace_frames`.

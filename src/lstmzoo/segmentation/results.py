@@ -68,11 +68,7 @@ class SegmentationResults:
         }
 
     def save(self, folder: Path, about: dict[str, Any]) -> list[str]:
-        """Write metrics.json, the official tables, and images of the worst and the best frames.
-
-        Returns:
-            The names of the files.
-        """
+        """Write metrics.json, the official tables, and images of the worst and the best frames."""
         from lstmzoo.segmentation.overlays import frames_sheet  # loads Matplotlib
 
         write_json(folder / "metrics.json", self.as_dict() | about)

@@ -69,9 +69,6 @@ class Retention:
 def find_truth(video: VideoSource) -> SequenceTruth | None:
     """Find the masks beside a sequence: of ``JPEGImages/480p/bear`` those in ``Annotations/480p/bear``.
 
-    Args:
-        video: a folder of frames.
-
     Returns:
         What is known, or None where there are no masks.
     """

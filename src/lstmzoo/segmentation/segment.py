@@ -92,10 +92,6 @@ def objects_of(first_mask: np.ndarray | None) -> list[int]:
 def check_model(model: Any, first_mask: bool) -> None:
     """Make sure that a model can do what is asked for.
 
-    Args:
-        model: from ``lstmzoo.load``.
-        first_mask: whether there is one.
-
     Raises:
         LstmzooError: it is not a segmentation model, takes no first mask, or needs one.
     """

@@ -41,9 +41,6 @@ class WholeFiles(CheckpointIO):
 def newest_checkpoint(folder: Path) -> Path:
     """Choose the checkpoint from which a run goes on: ``last.ckpt``, or ``best.ckpt`` where that one is of no use.
 
-    Args:
-        folder: the run folder.
-
     Raises:
         CheckpointError: there is none, or none can be read; the message says why.
     """

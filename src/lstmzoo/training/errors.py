@@ -12,11 +12,7 @@ from lstmzoo.errors import LstmzooError
 
 @contextmanager
 def setting_errors(what: str) -> Iterator[None]:
-    """Turn the complaints of Lightning and torch about settings into an `LstmzooError`.
-
-    Args:
-        what: what is set up.
-    """
+    """Turn the complaints of Lightning and torch about settings into an `LstmzooError`."""
     try:
         yield
     except (MisconfigurationException, ArithmeticError, RuntimeError, TypeError, ValueError) as error:

@@ -31,10 +31,6 @@ COUNTS = ("ready", "started", "processed", "completed")
 def check_training_state(checkpoint: dict[str, Any], path: Path) -> None:
     """Check the entries that Lightning and our callbacks put back.
 
-    Args:
-        checkpoint: as it was read.
-        path: the file, for messages.
-
     Raises:
         CheckpointError: an entry is missing, of another type, or holds numbers that are not finite.
     """

@@ -21,16 +21,7 @@ class Line:
 
 
 def comparison(lines: Sequence[Line], path: Path, measure: str) -> Path:
-    """Draw the mean of each line over epochs, with a band from the least to the greatest run.
-
-    Args:
-        lines: what is compared.
-        path: the figure to write.
-        measure: what the numbers are.
-
-    Returns:
-        The path.
-    """
+    """Draw the mean of each line over epochs, with a band from the least to the greatest run."""
     with drawing():
         made = figure(7.2, 4.2)
         axes = made.subplots()

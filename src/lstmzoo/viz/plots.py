@@ -25,9 +25,6 @@ def confusion_matrix(matrix: np.ndarray, classes: Sequence[str], path: str | Pat
         matrix: (K, K) counts; rows are the truth.
         classes: the K class names.
         path: the figure to write (.png, .pdf, .svg).
-
-    Returns:
-        The path.
     """
     counts = np.asarray(matrix)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -94,9 +91,6 @@ def accuracy_bars(
         path: the figure to write.
         title: the heading.
         counts: how many sequences stand behind each bar, written after its name.
-
-    Returns:
-        The path.
     """
     names = list(values)
     heights = [math.nan if values[name] is None else float(values[name] or 0.0) for name in names]
@@ -134,9 +128,6 @@ def training_curves(metrics_csv: str | Path, path: str | Path, title: str = "Tra
             ``val/accuracy``; empty where nothing was logged.
         path: the figure to write.
         title: the heading.
-
-    Returns:
-        The path.
 
     Raises:
         DataError: there is no such file, or it holds no training or validation numbers.

@@ -45,9 +45,6 @@ def class_colours(count: int) -> list[str]:
 
     Up to seven classes get the palette of Okabe & Ito. More cannot all be told apart by everybody: the palette is
     repeated, each time darker, and the figures name their classes in words as well.
-
-    Args:
-        count: how many classes there are.
     """
     colours = []
     for k in range(count):
@@ -86,9 +83,6 @@ def save(made: Figure, path: str | Path) -> Path:
     Args:
         made: the figure.
         path: where to, with the suffix that names the format: .png, .pdf or .svg.
-
-    Returns:
-        The path.
     """
     with replacing(path) as temporary:
         made.savefig(temporary, dpi=160)

@@ -20,14 +20,6 @@ TRIES = 200
 def named_groups(groups: Mapping[str, set[str]], split: str, names: Sequence[object]) -> set[str]:
     """Look up groups that were chosen for a split.
 
-    Args:
-        groups: the classes of each group there is.
-        split: the split, for messages.
-        names: the names; numbers are taken as their digits.
-
-    Returns:
-        The names as strings.
-
     Raises:
         LstmzooError: there is no such group.
     """

@@ -107,13 +107,6 @@ class KTHReport(Report):
 def check(root: str | os.PathLike[str], *, progress: bool = True) -> KTHReport:
     """Count what is there by decoding every video once.
 
-    Args:
-        root: folder of the data set.
-        progress: show a progress bar.
-
-    Returns:
-        The report.
-
     Raises:
         DataError: no such folder, no 00sequences.txt in it, or one that cannot be parsed.
     """

@@ -71,12 +71,7 @@ def clamp_ranges(ranges: Sequence[Range], frames: int) -> Clamped:
 
 
 def segments_of(one: LabelledVideo, frames: int) -> list[Segment]:
-    """Return the sequences of a video, as far as it has frames; a warning names those that were cut.
-
-    Args:
-        one: the video.
-        frames: number of frames that decode.
-    """
+    """Return the sequences of a video, as far as it has frames; a warning names those that were cut."""
     ranges, changes = clamp_ranges([(1, frames)] if one.ranges is None else one.ranges, frames)
     if changes:
         declared = video.declared_frames(one.path)

@@ -86,10 +86,6 @@ def count_videos(
 ) -> tuple[dict[Path, int], list[str], dict[float, int]]:
     """Decode videos to count their frames.
 
-    Args:
-        labels: the label of each video.
-        progress: show a progress bar.
-
     Returns:
         `frames`, `undecodable` and `rates` of a `VideoReport`.
     """

@@ -135,10 +135,6 @@ class ActionModel(nn.Module, ABC):
 def needs_grey(name: str, **arguments: Any) -> bool:
     """Whether a registered model takes grey frames, found out without allocating its weights.
 
-    Args:
-        name: its name.
-        **arguments: its arguments.
-
     Raises:
         LstmzooError: it cannot be built like this.
     """

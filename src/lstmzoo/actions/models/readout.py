@@ -105,9 +105,6 @@ def build_readout(name: str, size: int) -> nn.Module:
         name: ``last``, ``mean``, ``max``, ``linear`` or ``attention``.
         size: H, the number of features it pools.
 
-    Returns:
-        The module.
-
     Raises:
         LstmzooError: unknown name.
     """

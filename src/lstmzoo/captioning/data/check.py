@@ -165,9 +165,6 @@ def check(
         split_dir: folder of the split lists, where they lie elsewhere.
         progress: show a progress bar.
 
-    Returns:
-        The report.
-
     Raises:
         DataError: no captions there, or a file that cannot be read.
     """

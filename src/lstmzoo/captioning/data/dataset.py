@@ -80,9 +80,6 @@ class Captions(Dataset[dict[str, Any]]):
         Args:
             index: the item, or (item, epoch) as the sampler of training gives it.
 
-        Returns:
-            The item, see above.
-
         Raises:
             IndexError: there is no such item.
             DataError: the image cannot be decoded.

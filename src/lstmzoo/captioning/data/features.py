@@ -105,9 +105,6 @@ class FeatureCache:
             batch_size: images at a time.
             progress: show a progress bar while there is something to compute.
 
-        Returns:
-            The cache.
-
         Raises:
             UnreadableImages: images that cannot be read; the error holds all of them.
             DataError: the cache cannot be written.

@@ -74,10 +74,6 @@ def command_for(files: CaptionFiles, unusable: Sequence[CaptionRecord]) -> str:
 def why_untrainable(files: CaptionFiles, words: Counter[str]) -> list[str]:
     """Find what keeps a captioner from being trained on a data set.
 
-    Args:
-        files: what its files say.
-        words: how often each word occurs in training.
-
     Returns:
         What is wrong, each with its remedy and without a full stop; empty where nothing is.
     """

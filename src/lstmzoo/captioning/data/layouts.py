@@ -39,9 +39,6 @@ def read_captions(
         image_dir: folder of the images, where it is not found beside the captions.
         split_dir: folder of the split lists (layouts flickr8k, flickr30k and csv), where they lie elsewhere.
 
-    Returns:
-        What the files say.
-
     Raises:
         DataError: no captions there, several files that could be meant, or a file that cannot be read.
         LstmzooError: an unknown layout.

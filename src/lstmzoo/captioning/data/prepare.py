@@ -88,9 +88,6 @@ def prepare(
         progress: show progress bars.
         opener: opens an address; see `lstmzoo.io.download.fetch`.
 
-    Returns:
-        `root`.
-
     Raises:
         DataError: no connection, a broken download, a damaged or unsafe archive, a file missing in `source`, or a
             simulated data set in `root`.

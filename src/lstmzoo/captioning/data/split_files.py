@@ -56,9 +56,6 @@ def read_lists(lists: Mapping[str, Path], images: Mapping[str, object], source: 
         images: the images that have captions, by file name.
         source: the file with the captions, for messages.
 
-    Returns:
-        The splits.
-
     Raises:
         DataError: an image that is in two lists, or twice in one.
     """

@@ -132,9 +132,6 @@ def tokenize(caption: str) -> tuple[str, ...]:
     Lower case, punctuation off. Words joined by a hyphen, apostrophe or point stay one (``t-shirt``, ``o'clock``);
     ``'s``, ``n't`` and the like are words of their own, as in the official evaluation.
 
-    Args:
-        caption: the caption.
-
     Returns:
         Its words, e.g. ``("the", "dog", "'s", "t-shirt")`` for ``The dog's T-shirt!``
     """

@@ -31,9 +31,6 @@ def normalize(caption: str) -> str:
 def tokenize_java(captions: Sequence[str]) -> list[str]:
     """Tokenise with the official program.
 
-    Args:
-        captions: the captions.
-
     Returns:
         The words of each, lower case, without punctuation, parted by single blanks. A number such as 1 1/2 is one word,
         with U+00A0 inside.

@@ -92,9 +92,6 @@ def words_of(caption: str) -> list[str]:
 
     Args:
         caption: on one line, with single blanks.
-
-    Returns:
-        The words, lower case.
     """
     text = _ENTITY.sub(lambda found: _ENTITIES[found[0]], caption.replace("\u00ad", "").replace("‘", "`"))
     shape = shape_of(text)  # rules look at the shape, words are cut out of the text

@@ -108,9 +108,6 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         Args:
             index: the item, or (item, epoch); the epoch is 0 where it is not given.
 
-        Returns:
-            The item, see above.
-
         Raises:
             IndexError: there is no such item.
             DataError: a file that cannot be decoded, or a sequence in which no object is ever seen.

@@ -15,9 +15,6 @@ LEAST_MASKS = 3
 def check_files(video: MaskedVideo) -> None:
     """Make sure that frames and masks are whole, of one size, and that masks hold the numbers of objects.
 
-    Args:
-        video: the sequence.
-
     Raises:
         DataError: the first file that cannot be used.
     """

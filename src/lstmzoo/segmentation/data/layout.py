@@ -49,9 +49,6 @@ def find_layout(root: str | os.PathLike[str], resolution: str = "480p", *, unsup
         resolution: one of `RESOLUTIONS`.
         unsupervised: take the masks of the unsupervised track, ``Annotations_unsupervised``, of all salient objects.
 
-    Returns:
-        The folders.
-
     Raises:
         DataError: no such folder, or not in this resolution.
         LstmzooError: an unknown resolution.
@@ -115,11 +112,6 @@ def find_sequences(layout: Layout, lists: Iterable[SequenceList]) -> list[Masked
 
 def find_sequence(layout: Layout, sequences: SequenceList, name: str) -> MaskedVideo:
     """Find the files of a sequence.
-
-    Args:
-        layout: the folders.
-        sequences: a list that names it.
-        name: the sequence.
 
     Returns:
         Its files, all of which are there.

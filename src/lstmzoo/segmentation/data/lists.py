@@ -72,9 +72,6 @@ def read_list(path: Path, year: int | None) -> SequenceList:
         path: the file.
         year: the year whose list it is, or None.
 
-    Returns:
-        What it says.
-
     Raises:
         DataError: it is not text, or names nothing.
     """

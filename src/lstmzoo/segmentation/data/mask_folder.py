@@ -85,12 +85,6 @@ class MaskFolder(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Decode a sequence.
 
-        Args:
-            index: the sequence.
-
-        Returns:
-            The item, see above.
-
         Raises:
             IndexError: there is no such sequence.
             DataError: a file that cannot be decoded.

@@ -55,9 +55,6 @@ def random_view(
         scale: least and greatest share of the frame's area that is seen.
         mirrored: left and right change places.
         rng: source of the randomness; three numbers are drawn.
-
-    Returns:
-        The view.
     """
     share = np.sqrt(rng.uniform(*scale))
     height, width = (max(round(share * extent), 1) for extent in frame_size)

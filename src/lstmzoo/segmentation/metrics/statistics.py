@@ -28,9 +28,6 @@ def statistics(values: np.ndarray) -> Statistics:
     Args:
         values: (N,) one per frame in 0..1, N ≥ 1; nan, of which there may be fewer than N, plays no part.
 
-    Returns:
-        The three numbers.
-
     Source: Perazzi et al. 2016, §4; roundings as in the official evaluation of 2017.
     """
     values = np.asarray(values, np.float64)
