@@ -448,7 +448,7 @@ def test_vocabulary():
     assert vocabulary.encode(["a", "dog", "a"], max_words=2) == [1, 4, 5]  # cut: it does not end here
     assert vocabulary.encode(["a", "<eos>", "<pad>", "dog"]) == [1, 4, 3, 3, 5, 2]  # written so by a person
     assert vocabulary.decode(torch.tensor([1, 4, 5, 2, 4, 0])) == "a dog"
-    assert "dog" in vocabulary
+    assert "dog" in vocabulary.words
     assert len(vocabulary) == 6
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,29 +132,6 @@ def classify_stream(model: Any, stream: Stream, *, stride: int = 4) -> Iterator[
             label = model.classes[int(probabilities.argmax())]
             prediction = Prediction(number, frame.time_s, label, probabilities)
         yield frame, prediction
-
-
-def classify_video(
-    model: Any, source: str | Path | int, *, stride: int = 4, max_frames: int | None = None
-) -> list[Prediction]:
-    """Return the labels of a video over time.
-
-    Args:
-        model: from ``lstmzoo.load``.
-        source: a video file, or the index of a camera (then give ``max_frames``).
-        stride: frames from one prediction to the next.
-        max_frames: stop after so many frames; None for all.
-
-    Returns:
-        One :class:`Prediction` (frame, time_s, label, probabilities) for every ``stride`` frames, in order.
-
-    Raises:
-        DataError: no such file or camera, not one frame of it decodes, or the model's outputs are not finite.
-        LstmzooError: stride or max_frames is not a positive number.
-    """
-    with Stream(source, max_frames=max_frames) as stream:
-        seen = classify_stream(model, stream, stride=stride)
-        return [prediction for _, prediction in seen if prediction is not None]
 
 
 def _mark_last(items: Iterable[TimedFrame]) -> Iterator[tuple[TimedFrame, bool]]:

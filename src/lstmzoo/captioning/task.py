@@ -28,8 +28,7 @@ from lstmzoo.models.outputs import check_scores
 from lstmzoo.registry import register_task
 from lstmzoo.training.base import BaseTask
 from lstmzoo.training.interface import Config
-from lstmzoo.training.optimization import step_seed
-from lstmzoo.training.parameter_groups import encoder_groups
+from lstmzoo.training.optimization import encoder_groups, step_seed
 
 OBJECTIVES = ("cross_entropy", "scst")
 
@@ -144,7 +143,7 @@ class CaptioningTask(BaseTask):
             classes=[],
             transform={},
             vocabulary=labels,
-            decoding=Decoding.of(settings["decoding"]),
+            decoding=Decoding(**settings["decoding"]),
             scheduled_sampling=ScheduledSampling(**settings["scheduled_sampling"]),
         )
         task.transform = {"size": [task.model.encoder.image_size] * 2}

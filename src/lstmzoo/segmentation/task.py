@@ -21,8 +21,7 @@ from lstmzoo.segmentation.scoring import score_folder, score_video
 from lstmzoo.segmentation.targets import FULL_FORCING, Targets, TeacherForcing, draw_targets
 from lstmzoo.training.base import BaseTask
 from lstmzoo.training.interface import Config
-from lstmzoo.training.optimization import State
-from lstmzoo.training.parameter_groups import encoder_groups
+from lstmzoo.training.optimization import State, encoder_groups
 from lstmzoo.training.predictor import Inspector, Predictor
 
 LEAST_FRAME = 33

@@ -14,7 +14,7 @@ from lstmzoo.io.images import IMAGE_SUFFIXES, list_images, natural_key
 from lstmzoo.io.stream import Stream
 from lstmzoo.io.video import VIDEO_SUFFIXES, convert, is_video, local_path, warn_of_others
 from lstmzoo.segmentation.data import DAVIS, read_frame, read_mask
-from lstmzoo.segmentation.data.frames import find_frames
+from lstmzoo.segmentation.data.layout import find_frames
 
 FOLDER_RATE = 24.0  # frames per second of a folder of frames, which does not say; that of DAVIS
 

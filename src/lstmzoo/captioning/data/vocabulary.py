@@ -66,9 +66,6 @@ class Vocabulary:
         """Return the number of ids, special ones included."""
         return len(self.words)
 
-    def __contains__(self, word: str) -> bool:
-        return word in self._ids
-
     def encode(self, words: Sequence[str], max_words: int | None = None) -> list[int]:
         """Turn words into ids, from `bos` to `eos`.
 

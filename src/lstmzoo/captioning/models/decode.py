@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -81,15 +81,6 @@ class Decoding:
             raise LstmzooError(
                 "temperature must be above 0, top_p in 0..1 (0 excluded), top_k and length_penalty 0 or more"
             )
-
-    @classmethod
-    def of(cls, settings: dict[str, Any]) -> Decoding:
-        """Make it from settings by name; a wrong name gets an error that lists the valid ones."""
-        names = [field.name for field in fields(cls)]
-        for name in settings:
-            if name not in names:
-                raise LstmzooError(unknown_choice("decoding option", name, names))
-        return cls(**settings)
 
 
 @dataclass(frozen=True)

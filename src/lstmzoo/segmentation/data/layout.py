@@ -10,7 +10,6 @@ from pathlib import Path
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.io.images import IMAGE_SUFFIXES, list_images, natural_key
 from lstmzoo.io.wording import listed
-from lstmzoo.segmentation.data.frames import find_frames
 from lstmzoo.segmentation.data.lists import SPLIT_UNIONS, SequenceList, find_list, read_list
 
 RESOLUTIONS = ("480p", "1080p", "Full-Resolution")
@@ -36,6 +35,29 @@ class Layout:
     root: Path  # folder of the data set
     frames: Path  # the folder with a folder of frames for each sequence
     masks: Path  # the folder with a folder of masks for each sequence; it need not exist
+
+
+def find_frames(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> dict[str, Path]:
+    """Find the frames, or the masks, in a folder.
+
+    Args:
+        folder: where; it need not exist.
+        suffixes: which files, in lower case.
+
+    Returns:
+        The files in natural order, by name without suffix, which frames and masks have in common.
+
+    Raises:
+        DataError: two files of one name.
+    """
+    found: dict[str, Path] = {}
+    for path in list_images(folder, suffixes) if folder.is_dir() else []:
+        if path.stem in found:
+            raise DataError(
+                f"{path} and {found[path.stem].name} have the same name and would give masks of one name; delete one"
+            )
+        found[path.stem] = path
+    return found
 
 
 def find_layout(root: str | os.PathLike[str], resolution: str = "480p", *, unsupervised: bool = False) -> Layout:
