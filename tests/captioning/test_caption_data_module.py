@@ -10,9 +10,10 @@ import torch
 from lightning.pytorch import Trainer
 from tiny_captions import WORDS, write_captions
 
-from lstmzoo.captioning.data import Captions, Vocabulary
 from lstmzoo.captioning.data.captions_simulated import SimulatedCaptions
 from lstmzoo.captioning.data.captions_simulator import CAPTIONS_FILE, contents, simulate_captions
+from lstmzoo.captioning.data.dataset import Captions
+from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.captioning.datamodule import CaptionDataModule
 from lstmzoo.captioning.task import CaptioningTask
 from lstmzoo.cli import main

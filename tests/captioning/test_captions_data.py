@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from lstmzoo.captioning.data import SPECIALS, Vocabulary, read_captions, tokenize
+from lstmzoo.captioning.data.layouts import read_captions
+from lstmzoo.captioning.data.text import tokenize
+from lstmzoo.captioning.data.vocabulary import SPECIALS, Vocabulary
 from lstmzoo.data import Captions
 from lstmzoo.errors import DataError, LstmzooError
 

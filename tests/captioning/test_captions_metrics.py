@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lstmzoo.captioning.data import read_captions
+from lstmzoo.captioning.data.layouts import read_captions
 from lstmzoo.captioning.metrics import meteor
 from lstmzoo.captioning.metrics import scores as metrics
 from lstmzoo.captioning.metrics.java import has_java

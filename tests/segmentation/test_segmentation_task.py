@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.models import create_model, register_model
-from lstmzoo.segmentation.data import DAVIS, MaskFolder, write_mask
+from lstmzoo.segmentation.data.davis import DAVIS
+from lstmzoo.segmentation.data.mask_folder import MaskFolder
+from lstmzoo.segmentation.data.masks import write_mask
 from lstmzoo.segmentation.datamodule import SegmentationDataModule
 from lstmzoo.segmentation.losses import LOSSES
 from lstmzoo.segmentation.metrics import DavisScores, SequenceScores

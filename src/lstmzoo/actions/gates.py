@@ -91,13 +91,6 @@ def read_spaced(model: Any, path: str | Path, max_frames: int | None = None) -> 
 def draw_gates(model: Any, traced: GateTrace, folder: Path, *, layer: int, source: str) -> Path:
     """Write ``gates.png``, or ``probabilities.png`` for a model without recurrent layers.
 
-    Args:
-        model: from ``lstmzoo.load``.
-        traced: what happened inside it.
-        folder: where to.
-        layer: which recurrent layer; -1 is the last.
-        source: what was shown, for the line beneath the heading.
-
     Raises:
         LstmzooError: there is no such layer.
     """

@@ -12,8 +12,10 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from lstmzoo.captioning.data import Captions, EmptySplit, Vocabulary
+from lstmzoo.captioning.data.dataset import Captions
 from lstmzoo.captioning.data.layouts import check_layout
+from lstmzoo.captioning.data.listing import EmptySplit
+from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.errors import LstmzooError
 from lstmzoo.registry import datasets
 from lstmzoo.settings import settings_of

@@ -132,14 +132,6 @@ def word_by_word(
 ) -> Path:
     """Draw where the captioner looked at every word, and what its gates did, over one axis of words.
 
-    Args:
-        trace: from `trace_caption`.
-        image: uint8 (3, H, W).
-        path: the file to write.
-        title: the heading.
-        subtitle: a line beneath it.
-        layer: which recurrent layer's gates; -1 is the last.
-
     Raises:
         LstmzooError: there is no such layer.
     """

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lstmzoo.captioning.data import Vocabulary
 from lstmzoo.captioning.data.captions_simulator import exact_match
 from lstmzoo.captioning.data.images import read_images
 from lstmzoo.captioning.data.layouts import is_simulated
+from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.captioning.datamodule import CaptionDataModule
 from lstmzoo.captioning.models.base import Captioner, real_steps
 from lstmzoo.captioning.models.decode import Decoding, Sentence, decode

@@ -122,11 +122,8 @@ def read_header(path: str | os.PathLike[str]) -> ImageHeader:
 def open_image(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     """Open an image with Pillow, for those who need more than its colours; nothing is decoded yet.
 
-    Yields:
-        The image. Whatever decoding it raises becomes a `DataError` that names the file.
-
     Raises:
-        DataError: the file is not there, is larger than `MAX_PIXELS` or cannot be decoded.
+        DataError: the file is not there, is larger than `MAX_PIXELS` or cannot be decoded, also where that shows later.
     """
     with _decoding(path), Path(path).open("rb") as stream, _opened(path, stream) as image:
         yield image

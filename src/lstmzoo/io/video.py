@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -129,34 +129,6 @@ def refuse_fault(source: Source) -> None:
         raise DataError(source.fault)
 
 
-def iter_frames(
-    path: str | os.PathLike[str],
-    *,
-    size: tuple[int, int] | None = None,
-    grey: bool = True,
-    max_frames: int | None = None,
-) -> Iterator[np.ndarray]:
-    """Decode a file frame by frame.
-
-    Args:
-        path: the video file, or a folder of frames.
-        size: (height, width) in pixels of the frames returned, or None for the size in the file. Frames are squeezed
-            to it by area averaging, without keeping the aspect ratio.
-        grey: luminance only (C = 1), else RGB (C = 3).
-        max_frames: stop after so many frames; None for all.
-
-    Yields:
-        Frames, uint8 (H, W, C). They end where decoding ends, which may be before the declared number.
-
-    Raises:
-        DataError: the file is missing or cannot be opened.
-    """
-    with open_source(Path(path)) as source:
-        for image, _ in source.frames(max_frames):
-            yield convert(image, size=size, grey=grey)
-        warn_of_fault(source)
-
-
 def convert(image: np.ndarray, *, size: tuple[int, int] | None, grey: bool) -> np.ndarray:
     """Bring one frame as OpenCV reads it to the form in which models see it.
 
@@ -185,17 +157,20 @@ def read_frames(
 
     Args:
         path: the video file, or a folder of frames.
-        size: (height, width) in pixels, or None for the size in the file.
+        size: (height, width) in pixels of the frames returned, or None for the size in the file. Frames are squeezed
+            to it by area averaging, without keeping the aspect ratio.
         grey: luminance only (C = 1), else RGB (C = 3).
         max_frames: stop after so many frames; None for all.
 
     Returns:
-        Frames, uint8 (N, H, W, C).
+        Frames, uint8 (N, H, W, C). They end where decoding ends, which may be before the declared number.
 
     Raises:
         DataError: the file is missing, or not one frame of it decodes.
     """
-    frames = list(iter_frames(path, size=size, grey=grey, max_frames=max_frames))
+    with open_source(Path(path)) as source:
+        frames = [convert(image, size=size, grey=grey) for image, _ in source.frames(max_frames)]
+        warn_of_fault(source)
     if not frames:
         raise nothing_decodes(path)
     return np.stack(frames)

@@ -41,16 +41,7 @@ def choose_frames(occluded: np.ndarray) -> list[int]:
 def memory_sheet(
     recording: Recording, rows: Sequence[MapRow], occluded: np.ndarray, path: str | Path, *, title: str, subtitle: str
 ) -> Path:
-    """Draw some frames side by side, and beneath each what the memory held and the gates did.
-
-    Args:
-        recording: what was recorded.
-        rows: from `map_rows`.
-        occluded: (T,) bool, frames in which the object is occluded.
-        path: the image to write.
-        title: the heading.
-        subtitle: a line beneath it.
-    """
+    """Draw some frames side by side, and beneath each what the memory held and the gates did."""
     chosen, size = choose_frames(occluded), recording.frames.shape[1:3]
     tall = WIDE * size[0] / size[1]
     width = LEFT + len(chosen) * (WIDE + GAP) + RIGHT
@@ -91,16 +82,7 @@ def memory_sheet(
 def memory_video(
     recording: Recording, rows: Sequence[MapRow], occluded: np.ndarray, path: str | Path, rate: float, *, title: str
 ) -> Path:
-    """Write the same as a video of all frames, the rows as tiles.
-
-    Args:
-        recording: what was recorded.
-        rows: from `map_rows`.
-        occluded: (T,) bool, frames in which the object is occluded.
-        path: the video to write (.mp4).
-        rate: frames per second.
-        title: the heading.
-    """
+    """Write the same as a video of all frames, the rows as tiles."""
     height, width = recording.frames.shape[1:3]
     zoom = max(1, -(-TILE // width))
     tile = (height * zoom + LINE, width * zoom + 8)

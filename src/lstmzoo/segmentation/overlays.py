@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lstmzoo.segmentation.data import VOID, davis_palette
+from lstmzoo.segmentation.data.masks import VOID, davis_palette
 from lstmzoo.viz.overlay import MIN_WIDTH
 from lstmzoo.viz.style import drawing, figure, save
 

@@ -18,7 +18,7 @@ from lstmzoo.io.atomic import replacing, replacing_folder, write_json
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.resources import peak_bytes, peak_gpu_bytes
 from lstmzoo.io.terminal import PlainConsole
-from lstmzoo.segmentation.data import write_mask
+from lstmzoo.segmentation.data.masks import write_mask
 from lstmzoo.segmentation.models import label_map
 from lstmzoo.segmentation.overlays import video_frame
 from lstmzoo.segmentation.segment import check_model, objects_of, segment_with

@@ -112,9 +112,6 @@ def trace_frames(
 ) -> Iterator[FrameRecord]:
     """Segment a video and record one of the model's memories meanwhile.
 
-    Yields:
-        What is known at every frame.
-
     Raises:
         LstmzooError, DataError: see `segment_frames`.
     """

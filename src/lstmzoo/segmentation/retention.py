@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmzoo.segmentation.data import VOID, read_mask
+from lstmzoo.segmentation.data.masks import VOID, read_mask
 from lstmzoo.segmentation.data.simulator import read_occlusions
 from lstmzoo.segmentation.models import SegmentStream
 from lstmzoo.segmentation.recording import Recording, shrink

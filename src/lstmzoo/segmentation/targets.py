@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lstmzoo.segmentation.data import VOID
+from lstmzoo.segmentation.data.masks import VOID
 
 
 @dataclass

@@ -11,10 +11,12 @@ import numpy as np
 
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.images import IMAGE_SUFFIXES, list_images, natural_key
+from lstmzoo.io.images import read_rgb
 from lstmzoo.io.stream import Stream
 from lstmzoo.io.video import VIDEO_SUFFIXES, convert, is_video, local_path, warn_of_others
-from lstmzoo.segmentation.data import DAVIS, read_frame, read_mask
+from lstmzoo.segmentation.data.davis import DAVIS
 from lstmzoo.segmentation.data.layout import find_frames
+from lstmzoo.segmentation.data.masks import read_mask
 
 FOLDER_RATE = 24.0  # frames per second of a folder of frames, which does not say; that of DAVIS
 
@@ -58,7 +60,7 @@ class VideoSource:
 
     def _from_files(self) -> Iterator[Frame]:
         for number, path in enumerate(self.files[: self.max_frames]):
-            yield Frame(path.stem, read_frame(path), number / self.rate)
+            yield Frame(path.stem, read_rgb(path), number / self.rate)
 
     def _from_video(self) -> Iterator[Frame]:
         with Stream(self.path, max_frames=self.max_frames) as stream:

@@ -37,11 +37,7 @@ class Labelled:
 
 
 def by_folders(root: Path, classes: Sequence[str] | None) -> Labelled:
-    """Find ``root/<class>/<video>``.
-
-    Args:
-        root: the folder.
-        classes: class names in the order of their labels; None for all folders that are not hidden, by name.
+    """Find ``root/<class>/<video>``, of the classes named, in this order, or of all that are not hidden.
 
     Raises:
         DataError: no class folders, or one without videos.

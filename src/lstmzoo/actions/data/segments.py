@@ -50,15 +50,7 @@ class Clamped(NamedTuple):
 
 
 def clamp_ranges(ranges: Sequence[Range], frames: int) -> Clamped:
-    """Cut ranges to the frames that a video has.
-
-    Args:
-        ranges: first and last frame, counted from 1, both included.
-        frames: number of frames that decode.
-
-    Returns:
-        The ranges, without those that lie wholly past the end, and the changes in words.
-    """
+    """Cut ranges to the frames that decode; those wholly past the end go. (Both frames of a range belong to it.)"""
     kept, changes = [], []
     for first, last in ranges:
         if first > frames:

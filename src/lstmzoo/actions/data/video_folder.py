@@ -182,15 +182,7 @@ class VideoFolderReport(VideoReport):
 def report_on_folder(
     root: Path, division: Division, split_error: str, pattern: str | None, *, progress: bool = True
 ) -> VideoFolderReport:
-    """Make the report on a folder, by decoding each of its videos once.
-
-    Args:
-        root: the folder.
-        division: its videos.
-        split_error: why they cannot be divided into splits; empty where they can.
-        pattern: the pattern of groups that was asked for.
-        progress: show a progress bar.
-    """
+    """Make the report on a folder, by decoding each of its videos once."""
     labels = {video.path: video.label for video in division.videos}
     splits = {split: {video.path for video in division.of(split)} for split in SPLITS}
     counts = count_videos(labels, progress=progress)

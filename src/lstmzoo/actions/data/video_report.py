@@ -103,15 +103,7 @@ def report_on(
     *,
     progress: bool = True,
 ) -> VideoReport:
-    """Make the report on videos, by decoding each of them once.
-
-    Args:
-        root: folder of the data set.
-        classes: class names, in the order of the labels.
-        splits: the label of each video, by split.
-        problems: what is missing or left out, in words.
-        progress: show a progress bar.
-    """
+    """Make the report on videos, by decoding each of them once."""
     labels = {path: label for videos in splits.values() for path, label in videos.items()}
     parts = {split: set(videos) for split, videos in splits.items()}
     return VideoReport(root, list(classes), labels, parts, *count_videos(labels, progress=progress), list(problems))

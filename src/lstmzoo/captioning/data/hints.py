@@ -20,15 +20,9 @@ _HOW_TO_SPLIT = {
 
 
 def how_to_complete(files: CaptionFiles, unusable: Sequence[CaptionRecord], short: bool) -> str:
-    """Say how to complete a data set.
+    """Say how to complete a data set, without a full stop at the end; empty where nothing is wrong.
 
-    Args:
-        files: what its files say.
-        unusable: images that are not there or cannot be decoded.
-        short: it is a part of a published set.
-
-    Returns:
-        The advice, without a full stop at its end; empty where nothing is wrong.
+    `unusable` images are not there or cannot be decoded; a `short` set is a part of a published one.
     """
     if not files.records:
         return f"{files.source} has no image with captions; repair it, or name another file with root=FILE"
@@ -53,13 +47,7 @@ def how_to_complete(files: CaptionFiles, unusable: Sequence[CaptionRecord], shor
 def command_for(files: CaptionFiles, unusable: Sequence[CaptionRecord]) -> str:
     """Return the command that brings images back to where they are looked for.
 
-    Args:
-        files: what the data set's files say.
-        unusable: images that are not there or cannot be decoded.
-
-    Returns:
-        The command; empty where there is none, as for your own images: a download would only unpack another set beside
-        them.
+    Empty where there is none, as for your own images: a download would only unpack another set beside them.
     """
     folder = files.source.parent
     if is_simulated(folder):

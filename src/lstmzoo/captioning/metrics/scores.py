@@ -91,12 +91,6 @@ def evaluate(
 def load_results(path: str | os.PathLike[str]) -> dict[ImageId, str]:
     """Read captions in COCO's form of results, ``[{"image_id": 42, "caption": "a dog"}, ...]``, made by any method.
 
-    Args:
-        path: the JSON file.
-
-    Returns:
-        The caption of each image.
-
     Raises:
         DataError: no such file, or one that is not of this form; the message names the entry.
     """

@@ -13,14 +13,7 @@ _TOKEN = re.compile(
 
 
 def remark_on_special_tokens(captions: Iterable[str]) -> str:
-    """Say which special tokens stand in captions.
-
-    Args:
-        captions: what a captioner said, as it is scored.
-
-    Returns:
-        A sentence that names them and the remedy; empty where there are none.
-    """
+    """Name the special tokens that stand in captions, and the remedy, in a sentence; empty where there are none."""
     found = [_TOKEN.findall(caption) for caption in captions]
     number = sum(map(bool, found))
     if not number:

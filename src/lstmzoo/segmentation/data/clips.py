@@ -172,10 +172,8 @@ def paste_objects(
     """Paste the objects of another clip over a clip, in place; their numbers go on from those that are there.
 
     Args:
-        video: uint8 (T, 3, H, W).
-        masks: uint8 (T, H, W).
-        other: frames of the other clip.
-        other_masks: its masks.
+        video: uint8 (T, 3, H, W), and `other`.
+        masks: uint8 (T, H, W), and `other_masks`.
         binary: all objects have the number 1.
     """
     shown = (other_masks > 0) & (other_masks < VOID)

@@ -135,9 +135,6 @@ def find_sequences(layout: Layout, lists: Iterable[SequenceList]) -> list[Masked
 def find_sequence(layout: Layout, sequences: SequenceList, name: str) -> MaskedVideo:
     """Find the files of a sequence.
 
-    Returns:
-        Its files, all of which are there.
-
     Raises:
         DataError: no such sequence, or a missing frame or mask.
     """

@@ -68,10 +68,6 @@ def read_list(path: Path, year: int | None) -> SequenceList:
     ``/JPEGImages/480p/bear/00000.jpg /Annotations/480p/bear/00000.png`` names a frame and its mask, and
     ``bear`` a sequence.
 
-    Args:
-        path: the file.
-        year: the year whose list it is, or None.
-
     Raises:
         DataError: it is not text, or names nothing.
     """

@@ -70,7 +70,7 @@ class MaskFindings:
         if self.white_object and self.white_void:
             yield (
                 f"255 is the object in {self.white_object}, which is black and white, and void in {self.white_void}, "
-                "which is not: write both with a palette, e.g. with lstmzoo.segmentation.data.write_mask"
+                "which is not: write both with a palette, e.g. with lstmzoo.segmentation.data.masks.write_mask"
             )
         soft = self._soft()
         if soft:
@@ -83,7 +83,7 @@ class MaskFindings:
             yield (
                 f"255 counts as void beside the grey values {listed(sorted(self.grey))}, e.g. in {self.solid_white}, "
                 "and is not learnt nor scored: if it is an object, too, number the objects 1, 2, …; if it is void, "
-                "write the masks with a palette, e.g. with lstmzoo.segmentation.data.write_mask"
+                "write the masks with a palette, e.g. with lstmzoo.segmentation.data.masks.write_mask"
             )
 
     def _soft(self) -> set[int]:

@@ -98,11 +98,6 @@ def decode_mask(path: str | os.PathLike[str]) -> MaskFile:
 def check_kind(path: str | os.PathLike[str], mode: str, kind: str | None) -> None:
     """Make sure that the pixels of an image are numbers, as they were written.
 
-    Args:
-        path: its file, for the message.
-        mode: Pillow's name for the kind of its pixels.
-        kind: Pillow's name for the kind of the file.
-
     Raises:
         DataError: they are colours, or were compressed with losses.
     """
@@ -114,7 +109,7 @@ def check_kind(path: str | os.PathLike[str], mode: str, kind: str | None) -> Non
     if mode not in NUMBERED_MODES:
         raise DataError(
             f"the mask {path} holds colours ({mode}) instead of the numbers of objects; save it as a PNG with a "
-            "palette or as a grey one, e.g. with lstmzoo.segmentation.data.write_mask(path, ids)"
+            "palette or as a grey one, e.g. with lstmzoo.segmentation.data.masks.write_mask(path, ids)"
         )
 
 
