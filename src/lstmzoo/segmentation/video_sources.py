@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lstmzoo.errors import DataError, LstmzooError
-from lstmzoo.io.images import IMAGE_SUFFIXES, list_images, natural_key
-from lstmzoo.io.images import read_rgb
+from lstmzoo.io.images import IMAGE_SUFFIXES, list_images, natural_key, read_rgb
 from lstmzoo.io.stream import Stream
 from lstmzoo.io.video import VIDEO_SUFFIXES, convert, is_video, local_path, warn_of_others
 from lstmzoo.segmentation.data.davis import DAVIS
