@@ -96,11 +96,7 @@ def it_comes_back_from_a_checkpoint(name: str) -> None:
     task = _small_task(name)
     model: Any = task.model
     metadata = checkpoint_metadata(
-        model.model_name,
-        model.model_args,
-        classes=task.classes,
-        transform=task.transform,
-        vocabulary=task.vocabulary,
+        model.model_name, model.model_args, classes=task.classes, transform=task.transform, vocabulary=task.vocabulary
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.ckpt"
@@ -155,11 +151,7 @@ def a_missing_folder_is_named(name: str) -> None:
 
 CHECKS: dict[str, list[Callable[[str], None]]] = {
     "cell": [every_engine_gives_the_same, a_sequence_may_come_in_chunks],
-    "model": [
-        it_learns,
-        it_comes_back_from_a_checkpoint,
-        it_keeps_the_promises_of_its_task,
-    ],
+    "model": [it_learns, it_comes_back_from_a_checkpoint, it_keeps_the_promises_of_its_task],
     "data": [its_task_exists, a_missing_folder_is_named],
     "task": [it_is_complete],
 }

@@ -31,10 +31,7 @@ def bench_captions(models: Sequence[str], images: int, words: int, repeats: int)
         One row per model and way of decoding: captions per second together and one by one, and their ratio.
     """
     features = torch.randn(images, REGIONS, CHANNELS)
-    ways = {
-        "greedy": Decoding("greedy", max_length=words),
-        "beam 3": Decoding("beam", num_beams=3, max_length=words),
-    }
+    ways = {"greedy": Decoding("greedy", max_length=words), "beam 3": Decoding("beam", num_beams=3, max_length=words)}
     rivals = {}
     for name in models:
         model: Any = create_model(name, vocab_size=VOCABULARY, encoder="small").eval()

@@ -64,12 +64,7 @@ class PlainLoop(torch.nn.Module):
 
 
 def bench_cells(
-    cells: list[str],
-    sizes: list[str],
-    repeats: int,
-    device: str = "cpu",
-    dtype: str = "float32",
-    lengths: bool = False,
+    cells: list[str], sizes: list[str], repeats: int, device: str = "cpu", dtype: str = "float32", lengths: bool = False
 ) -> Iterator[dict[str, Any]]:
     """Time cells as they run by default against their rivals, all in turn.
 

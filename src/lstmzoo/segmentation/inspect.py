@@ -43,11 +43,7 @@ class SegmentationInspector(Inspector):
     """
 
     def __init__(
-        self,
-        first_mask: Path | None = None,
-        object: int | None = None,
-        layer: int = -1,
-        max_frames: int = 100,
+        self, first_mask: Path | None = None, object: int | None = None, layer: int = -1, max_frames: int = 100
     ) -> None:
         self.first_mask = None if first_mask is None else Path(first_mask).expanduser()
         self.object, self.layer, self.max_frames = object, layer, max_frames

@@ -78,10 +78,7 @@ def _write_cells(axes: Axes, share: np.ndarray, counts: np.ndarray) -> None:
 
 
 def accuracy_bars(
-    values: Mapping[str, float | None],
-    path: str | Path,
-    title: str,
-    counts: Mapping[str, int] | None = None,
+    values: Mapping[str, float | None], path: str | Path, title: str, counts: Mapping[str, int] | None = None
 ) -> Path:
     """Draw accuracies as horizontal bars with their numbers beside them and their mean as a line.
 

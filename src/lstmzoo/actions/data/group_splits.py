@@ -36,11 +36,7 @@ def _as_written(groups: Mapping[str, set[str]], name: str) -> str:
 
 
 def assign_groups(
-    groups: Mapping[str, set[str]],
-    *,
-    val: float | set[str],
-    test: float | set[str],
-    seed: int = 0,
+    groups: Mapping[str, set[str]], *, val: float | set[str], test: float | set[str], seed: int = 0
 ) -> dict[str, str]:
     """Assign every group to a split.
 

@@ -8,13 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.actions.data.kth_files import (
-    ACTIONS,
-    SIMULATED_MARKER,
-    find_videos,
-    parse_name,
-    read_sequences,
-)
+from lstmzoo.actions.data.kth_files import ACTIONS, SIMULATED_MARKER, find_videos, parse_name, read_sequences
 from lstmzoo.actions.data.kth_protocols import split_persons
 from lstmzoo.actions.data.segments import Range, clamp_ranges
 from lstmzoo.io import video

@@ -91,13 +91,7 @@ class FeatureCache:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def build(
-        self,
-        encoder: Encoder,
-        *,
-        batch_size: int = BATCH,
-        progress: bool = True,
-    ) -> FeatureCache:
+    def build(self, encoder: Encoder, *, batch_size: int = BATCH, progress: bool = True) -> FeatureCache:
         """Compute what is not there yet.
 
         Args:

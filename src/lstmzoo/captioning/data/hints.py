@@ -13,10 +13,7 @@ from lstmzoo.captioning.data.text import segmentation_wanted, unsegmented
 USUAL_MIN_COUNT = 5
 """How often a word must occur in training to be known, as `data.min_count` has it by default."""
 
-_HOW_TO_SPLIT = {
-    "karpathy": 'give images "split": "train"',
-    "coco": "add a file captions_train.json",
-}
+_HOW_TO_SPLIT = {"karpathy": 'give images "split": "train"', "coco": "add a file captions_train.json"}
 
 
 def how_to_complete(files: CaptionFiles, unusable: Sequence[CaptionRecord], short: bool) -> str:

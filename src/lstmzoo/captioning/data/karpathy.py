@@ -24,14 +24,7 @@ from lstmzoo.captioning.data.text import Issues
 from lstmzoo.errors import DataError, unknown_choice
 from lstmzoo.io.split_names import split_of
 
-IMAGE_FOLDERS = (
-    "images",
-    "Images",
-    "Flicker8k_Dataset",
-    "Flickr8k_Dataset",
-    "flickr30k-images",
-    "flickr30k_images",
-)
+IMAGE_FOLDERS = ("images", "Images", "Flicker8k_Dataset", "Flickr8k_Dataset", "flickr30k-images", "flickr30k_images")
 """Names under which the images of COCO and the two Flickr sets are found."""
 
 

@@ -64,12 +64,7 @@ class CaptionFiles:
 
 
 def make_record(
-    image_id: ImageId,
-    path: Path,
-    split: str,
-    sentences: Iterable[tuple[Any, Any, str]],
-    place: str,
-    issues: Issues,
+    image_id: ImageId, path: Path, split: str, sentences: Iterable[tuple[Any, Any, str]], place: str, issues: Issues
 ) -> CaptionRecord | None:
     """Make a record of raw captions.
 

@@ -48,10 +48,7 @@ class Scores(dict[str, float]):
 
 
 def evaluate(
-    references: Mapping[ImageId, Sequence[str]],
-    hypotheses: Mapping[ImageId, str],
-    *,
-    tokenizer: str = "auto",
+    references: Mapping[ImageId, Sequence[str]], hypotheses: Mapping[ImageId, str], *, tokenizer: str = "auto"
 ) -> Scores:
     """Score captions, all images at once.
 
