@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from lstmzoo import nn
-from lstmzoo.captioning.data.images import read_image, read_images
+from lstmzoo.captioning.data.images import fault_of, read_images
 from lstmzoo.captioning.data.records import read_text
 from lstmzoo.captioning.data.text import tokenize
 from lstmzoo.captioning.models.base import BOS, EOS
@@ -152,14 +152,8 @@ def encode_files(model: Any, paths: Sequence[str | Path]) -> Any:
 
 def _readable(paths: Sequence[Path], failures: dict[Path, str]) -> list[Path]:
     """Skip the files that cannot be read, and note why."""
-    good = []
-    for path in paths:
-        try:
-            read_image(path)
-            good.append(path)
-        except DataError as error:
-            failures[path] = str(error)
-    return good
+    failures |= {path: str(fault) for path in paths if (fault := fault_of(path))}
+    return [path for path in paths if path not in failures]
 
 
 def file_key(path: Path) -> int:

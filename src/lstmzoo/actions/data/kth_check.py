@@ -165,14 +165,5 @@ def _counts(sequences: dict[str, list[Range]]) -> tuple[dict[str, int], dict[str
 def _split_counts(listed: dict[str, list[Range]], usable: dict[str, list[Range]]) -> dict[str, SplitCount]:
     videos, sequences = _counts(usable)
     videos_listed, sequences_listed = _counts(listed)
-    return {
-        split: SplitCount(
-            videos[split],
-            videos_listed[split],
-            PUBLISHED_VIDEOS[split],
-            sequences[split],
-            sequences_listed[split],
-            PUBLISHED_SEQUENCES[split],
-        )
-        for split in PUBLISHED_SEQUENCES
-    }
+    columns = (videos, videos_listed, PUBLISHED_VIDEOS, sequences, sequences_listed, PUBLISHED_SEQUENCES)
+    return {split: SplitCount(*(column[split] for column in columns)) for split in PUBLISHED_SEQUENCES}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.captioning.data.hints import USUAL_MIN_COUNT, how_to_complete, why_untrainable
-from lstmzoo.captioning.data.images import read_image
+from lstmzoo.captioning.data.images import fault_of
 from lstmzoo.captioning.data.layouts import is_simulated, read_captions
 from lstmzoo.captioning.data.records import CaptionFiles, CaptionRecord, missing_images
 from lstmzoo.captioning.metrics import java
@@ -206,19 +206,11 @@ def _decode_all(records: list[CaptionRecord], progress: bool) -> list[tuple[Capt
         ThreadPoolExecutor(os.cpu_count()) as pool,
         progress_bar("Decoding images", len(records), "images", show=progress) as advance,
     ):
-        for record, error in zip(records, pool.map(_error, (record.path for record in records)), strict=True):
+        for record, error in zip(records, pool.map(fault_of, (record.path for record in records)), strict=True):
             if error is not None:
                 undecodable.append((record, error))
             advance(1)
     return undecodable
-
-
-def _error(path: Path) -> DataError | None:
-    try:
-        read_image(path)
-    except DataError as error:
-        return error
-    return None
 
 
 def _split_counts(files: CaptionFiles, unusable: set[Path]) -> dict[str, SplitCount]:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from lstmzoo.captioning.data.images import TRANSFORM, mirror, read_image
+from lstmzoo.captioning.data.images import TRANSFORM, fault_of, mirror, read_image
 from lstmzoo.errors import DataError
 from lstmzoo.io.atomic import NO_ROOM, publish
 from lstmzoo.io.progress import progress_bar
@@ -168,15 +168,8 @@ class FeatureCache:
         try:
             return np.stack(list(images))
         except DataError:
-            errors = dict(enumerate(pool.map(self._error, self.paths[start:]), start=start))
+            errors = dict(enumerate(pool.map(fault_of, self.paths[start:]), start=start))
             raise UnreadableImages({index: error for index, error in errors.items() if error}) from None
-
-    def _error(self, path: Path) -> DataError | None:
-        try:
-            self._read(path)
-        except DataError as error:
-            return error
-        return None
 
     def _read(self, path: Path) -> np.ndarray:
         return mirror(read_image(path, self.size)) if self.mirrored else read_image(path, self.size)

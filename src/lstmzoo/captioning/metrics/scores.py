@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import reprlib
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lstmzoo.captioning.metrics import java, ptb
 from lstmzoo.captioning.metrics.meteor import meteor
-from lstmzoo.captioning.metrics.special_tokens import remark_on_special_tokens
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.wording import listed, why_unreadable
 
@@ -200,6 +200,25 @@ def _by_image(
                 f"image {key!r} has a reference without words, {captions[found.index('')]!r}; leave it out"
             )
     return said, {key: [next(words)] for key in said}
+
+
+_NAMES = "unk|unknown|oov|pad|bos|eos|sos|eoc|s|/s|start|end|begin|startseq|endseq|sep|cls|mask|oos|null|blank"
+_TOKEN = re.compile(
+    rf"<(?:{_NAMES})>|\[(?:unk|pad|cls|sep|mask|bos|eos)\]|<\|\w+\|>|\b(?:startseq|endseq)\b", re.IGNORECASE
+)
+
+
+def remark_on_special_tokens(captions: Iterable[str]) -> str:
+    """Name the special tokens that stand in captions, and the remedy, in a sentence; empty where there are none."""
+    found = [_TOKEN.findall(caption) for caption in captions]
+    number = sum(map(bool, found))
+    if not number:
+        return ""
+    names = ", ".join(name for name, _ in Counter(name for one in found for name in one).most_common(5))
+    return (
+        f"Warning: {number} of {len(found)} captions hold {names}, which look like special tokens of a captioner and "
+        "are scored as words; remove them and score again."
+    )
 
 
 def _without_java(said: dict[str, list[str]], guessed: dict[str, list[str]]) -> dict[str, float]:
