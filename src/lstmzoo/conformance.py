@@ -1,7 +1,5 @@
 """What everything that is registered has to fulfil; ``lstmzoo check`` and the tests run it over all of it."""
 
-from __future__ import annotations
-
 import dataclasses
 import tempfile
 from collections.abc import Callable, Iterable

@@ -8,8 +8,6 @@ Names are looked for in this package, in installed plug-ins (entry points of the
 modules of your own, which a command names: ``model=my_module:MyModel``.
 """
 
-from __future__ import annotations
-
 import fnmatch
 import inspect
 from collections.abc import Callable, Mapping

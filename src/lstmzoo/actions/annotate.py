@@ -1,7 +1,5 @@
 """The results of one video: a table of labels over time, and an annotated video."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from contextlib import ExitStack

@@ -1,7 +1,5 @@
 """The gates of a model, frame by frame, over a clip or a video."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """``lstmzoo predict`` for actions: labels over time for videos or a camera, and their summary."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

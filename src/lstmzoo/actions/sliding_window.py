@@ -3,8 +3,6 @@
 Only the newest frames are kept, in a ring buffer as long as one clip, so a stream may be endless.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """Captioners: captions per second of decoding, many images together and one by one."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """Cells against torch.nn.LSTM, against the loop one would write by hand, and against another package's cell."""
 
-from __future__ import annotations
-
 import importlib.util
 import statistics
 import time

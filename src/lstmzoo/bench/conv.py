@@ -1,7 +1,5 @@
 """Cells with convolutions for maps against the loop that a user writes: one convolution of [x, h] per step."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

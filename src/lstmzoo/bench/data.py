@@ -1,7 +1,5 @@
 """How fast videos come into the frame cache and out of it, against reading them with nothing but OpenCV."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from collections.abc import Iterator, Sequence

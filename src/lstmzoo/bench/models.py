@@ -1,7 +1,5 @@
 """Models: clips per second of inference and of training."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Segmenting a long video frame by frame: how fast it goes, and whether the memory it takes stays the same."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any

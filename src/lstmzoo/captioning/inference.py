@@ -1,7 +1,5 @@
 """Captions of images by a loaded captioner, and what went on inside it word by word."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections import Counter
@@ -44,7 +42,7 @@ class CaptionTrace:
     trace: Any | None  # gates and states, T steps; None for models without memory, and for an ensemble
     # of an ensemble, the trace of each member; probabilities and attention are their means then, attention only where
     # all members see the same grid
-    members: tuple[CaptionTrace, ...] = ()
+    members: tuple["CaptionTrace", ...] = ()
 
 
 def find_images(wanted: str | Path, left_out: list[Path] | None = None) -> list[Path]:

@@ -1,7 +1,5 @@
 """``lstmzoo inspect`` for captioners: attention and gates, word by word."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Figures of captions: contact sheets, and where a captioner looked at every word."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from functools import cache

@@ -1,7 +1,5 @@
 """Self-critical sequence training: a captioner learns from the rewards of its own sentences."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The data of a configuration; what belongs to a checkpoint that is tested or started from is taken over."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """``key=value`` words: the options of every command but ``train``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Data sets by name, and the readers behind them; each is imported when it is first used."""
 
-from __future__ import annotations
-
 import importlib
 from typing import TYPE_CHECKING, Any
 

@@ -1,7 +1,5 @@
 """Files and folders that are there as a whole or not at all: the one way in which this package writes."""
 
-from __future__ import annotations
-
 import csv
 import errno
 import json

@@ -1,7 +1,5 @@
 """Random views of a training clip: mirrored, shifted or zoomed, the same for all frames of the clip."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

@@ -6,8 +6,6 @@ with the video's frame rate in eight bytes after its end. A file belongs to one 
 the way it was decoded: a source that was changed is decoded again.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

@@ -1,7 +1,5 @@
 """Which frames of a segment make up a clip: the sampling that every video task shares."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

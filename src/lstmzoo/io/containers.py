@@ -1,7 +1,5 @@
 """Which files are videos: FFmpeg also opens images, documents, playlists and the covers of songs as if they were."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

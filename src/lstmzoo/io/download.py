@@ -4,8 +4,6 @@ A file is what it should be when its SHA-256 is known in advance, or is the one 
 ``sha256.json`` beside the file remembers that.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -4,8 +4,6 @@ A decoder believes what a header claims: 700 bytes that claim 30,000 × 30,000 p
 header is read first, by Pillow, which decodes nothing until it is asked to.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import re

@@ -1,7 +1,5 @@
 """What ``lstmzoo data check`` finds out about a data set; each data set fills in its own findings."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ Files are decoded by FFmpeg through PyAV. OpenCV 4.13, 4.14 and 5.0 give uniniti
 interlaced video (https://github.com/vllm-project/vllm/pull/47853), and older ones lose rotation or changes of size.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

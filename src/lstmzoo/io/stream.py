@@ -1,7 +1,5 @@
 """Video files, folders of frames and cameras as one thing: frames that come one by one, each at its time."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,7 +65,7 @@ class Stream:
             text = f"{self.name} declares {declared} frames, but only the first {count} decode"
             warnings.warn(text, DataWarning, stacklevel=2)
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> "Stream":
         return self
 
     def __exit__(self, *exception: object) -> None:

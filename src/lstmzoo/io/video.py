@@ -4,8 +4,6 @@ The number of frames is always found by decoding, because the number a file decl
 short.
 """
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """How messages list things."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 

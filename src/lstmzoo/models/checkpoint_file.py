@@ -4,8 +4,6 @@
 unpacks what is compressed; so the archive is looked through first, and tensors are mapped from the file, not copied.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import pickletools

@@ -1,7 +1,5 @@
 """The names of encoders, by kind."""
 
-from __future__ import annotations
-
 import difflib
 from typing import Any
 

@@ -5,8 +5,6 @@ from it. So it is checked as a whole before anything is made of it: plain values
 of sizes that make sense, and no name of a module that would have to be run.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import reprlib

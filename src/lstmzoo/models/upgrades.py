@@ -1,7 +1,5 @@
 """Names of earlier versions and what they are called now, so that checkpoints written before keep loading."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from lstmzoo.errors import CheckpointError

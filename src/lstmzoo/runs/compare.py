@@ -1,7 +1,5 @@
 """Runs side by side: what differs between them, and what they reached, as mean and standard deviation over seeds."""
 
-from __future__ import annotations
-
 import json
 import statistics
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Loading a model for use from the command line, on the device that was asked for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The evaluation of a checkpoint."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from textwrap import shorten
 from typing import Any

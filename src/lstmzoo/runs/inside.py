@@ -1,7 +1,5 @@
 """What lies in a folder that may come from someone else must lie there: no links that lead out of it, no pipes."""
 
-from __future__ import annotations
-
 import os
 import stat
 from pathlib import Path

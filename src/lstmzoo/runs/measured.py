@@ -1,7 +1,5 @@
 """What numbers were measured on: it stands beside them, and results of other options are never overwritten."""
 
-from __future__ import annotations
-
 import json
 import os
 from dataclasses import dataclass

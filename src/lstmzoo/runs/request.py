@@ -1,7 +1,5 @@
 """A checkpoint to be measured: its configuration, changed by the command line."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,8 +5,6 @@ the recipe of its training is taken over (`recipe`). Devices, processes, folders
 command line to say.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any

@@ -10,8 +10,6 @@ ckpt_path=FILE`` needs nothing else is what checkpoints are for. It is read as a
 it unless a cache of ours is there already; other caches go to the user's own folder (`settle_places`).
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``lstmzoo inspect`` with segmentation models: maps of memory and gates, and what is kept of an occluded object."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

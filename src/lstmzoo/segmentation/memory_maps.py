@@ -1,7 +1,5 @@
 """What a model's memory holds, as images: one row of maps for each state and each gate."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

@@ -1,7 +1,5 @@
 """A model's memory as one image of some frames, and as a video of all."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Masks painted over the frames they belong to."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

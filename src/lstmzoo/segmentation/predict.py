@@ -1,7 +1,5 @@
 """``lstmzoo predict`` with segmentation models: masks, videos with the masks painted in, a zip for the DAVIS server."""
 
-from __future__ import annotations
-
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence

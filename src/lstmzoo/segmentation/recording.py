@@ -1,7 +1,5 @@
 """Recording what a model's memory does, frame by frame, while it segments a video."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterator
 from contextlib import nullcontext

@@ -1,7 +1,5 @@
 """The outcome of a test, and scores of masks that any method made."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How long a model's memory of an object lasts while the object is occluded, and what the memory is worth."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

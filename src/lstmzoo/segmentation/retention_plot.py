@@ -1,7 +1,5 @@
 """An object that is occluded for a while, as curves: what was found of it, what the gates did, what is left of it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Scores of a model's masks of one video, and of a folder of masks that any method made."""
 
-from __future__ import annotations
-
 import sys
 import warnings
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Objects in the frames of a video, one frame after the other, at constant memory."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any

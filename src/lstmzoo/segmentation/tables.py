@@ -1,7 +1,5 @@
 """Scores and predictions as tables: on the terminal, and as the CSV files that the official tools write."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

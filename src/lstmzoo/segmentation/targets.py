@@ -1,7 +1,5 @@
 """What a model should predict for training clips: objects drawn from their masks."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Segmentation of video: the foreground, or the objects whose masks are given in the first frame."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -134,7 +132,7 @@ class SegmentationTask(BaseTask):
         )
 
     @classmethod
-    def from_config(cls, config: Config, labels: Any) -> SegmentationTask:
+    def from_config(cls, config: Config, labels: Any) -> "SegmentationTask":
         """Build the task with a new model, and try it on one frame; there are no labels."""
         if config["task"]["encoder_lr"] is None and config["model"].get("encoder") == "small":
             raise LstmzooError(

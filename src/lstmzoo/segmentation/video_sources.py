@@ -1,7 +1,5 @@
 """Video files, folders of frames and sequences of DAVIS as one thing: named frames that come one by one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What all tasks share: building them, the weights they start from, what they measure, checkpoints."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path

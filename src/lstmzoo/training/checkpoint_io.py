@@ -1,7 +1,5 @@
 """Checkpoints of a run as files: written as a whole or not at all, and the one to go on from."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What ends a training before its time: SIGTERM or SIGHUP to any of its processes, or numbers that are not finite."""
 
-from __future__ import annotations
-
 import math
 import shlex
 import signal

@@ -1,7 +1,5 @@
 """Complaints of Lightning and torch about settings, as one message."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

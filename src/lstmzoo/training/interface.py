@@ -1,7 +1,5 @@
 """What a task declares and writes: what is trained on what, and what the commands do with it."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How the weights of a task are trained: losses, truncated back-propagation through time, optimizer, learning rate."""
 
-from __future__ import annotations
-
 import math
 import sys
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """What ``lstmzoo predict`` and ``lstmzoo inspect`` ask of a task; the loop over the inputs is theirs."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ A schedule gives the share of the peak learning rate at a step, with s = step, w
 Schedulers of torch can be used as well (``scheduler._target_=torch.optim.lr_scheduler...``); they keep a state.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol

@@ -1,7 +1,5 @@
 """What a checkpoint holds for a training that goes on, checked before anything of it is used, and put back."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Curves of several runs in one figure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Writing a video file that plays at the right speed, and is there as a whole or not at all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,7 +61,7 @@ class VideoFile:
         self.writer.write(image)
         self.frames += 1
 
-    def __enter__(self) -> VideoFile:
+    def __enter__(self) -> "VideoFile":
         return self
 
     def __exit__(

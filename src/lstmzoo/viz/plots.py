@@ -1,7 +1,5 @@
 """Figures of an evaluation and of a training run: confusion matrix, accuracy bars, training curves."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path

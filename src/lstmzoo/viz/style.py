@@ -1,7 +1,5 @@
 """What all our figures share: fonts, colours that colour-blind readers can tell apart, and safe saving."""
 
-from __future__ import annotations
-
 import colorsys
 import warnings
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ Videos that share a person, a scene or a camera are alike; such a group must be 
 on what it was trained on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Whether a copy of KTH is complete: what was found against what was published."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass

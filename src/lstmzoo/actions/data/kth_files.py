@@ -1,7 +1,5 @@
 """The files of KTH: 00sequences.txt and the videos."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Fetching the real KTH: six archives and 00sequences.txt."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

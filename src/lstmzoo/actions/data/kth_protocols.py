@@ -3,8 +3,6 @@
 Results under different protocols cannot be compared. In all of them a person is in one split only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, get_args
 

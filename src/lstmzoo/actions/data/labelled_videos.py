@@ -1,7 +1,5 @@
 """The videos of a folder and their classes, given by the folders they are in or by lists."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

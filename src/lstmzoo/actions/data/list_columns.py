@@ -1,7 +1,5 @@
 """What the columns of a list without a header mean: the path of a video, a number that counts the lines, the label."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import NamedTuple

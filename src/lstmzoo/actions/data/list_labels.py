@@ -1,7 +1,5 @@
 """What the labels in lists mean: names of classes, or numbers that stand for them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

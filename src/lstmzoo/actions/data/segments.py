@@ -1,7 +1,5 @@
 """Labelled videos, and the sequences of frames in them."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass

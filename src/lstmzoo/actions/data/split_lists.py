@@ -1,7 +1,5 @@
 """The lists that come with data sets: the split and the class of each video."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Sequence

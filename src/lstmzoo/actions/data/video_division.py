@@ -1,7 +1,5 @@
 """The videos of a folder, with their classes, groups and splits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Your own videos, and public data sets: classes, splits and clips."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +119,7 @@ class VideoFolder(ClipDataset):
         return str(self.division)
 
     @classmethod
-    def check(cls, root: str | Path, *, progress: bool = True, **settings: Any) -> VideoFolderReport:
+    def check(cls, root: str | Path, *, progress: bool = True, **settings: Any) -> "VideoFolderReport":
         """Count your own videos; show frame rates, groups and splits.
 
         Args:

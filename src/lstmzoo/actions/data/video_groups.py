@@ -1,7 +1,5 @@
 """Which videos show the same person or place, as far as their file names say."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """What ``lstmzoo data check`` finds out about any data set of videos: what decodes, of which class, in which split."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

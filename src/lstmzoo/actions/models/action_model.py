@@ -6,8 +6,6 @@ A model is causal and streams: after T calls of ``model.step(frame, state)`` the
 for the T frames.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import Any
 

@@ -5,8 +5,6 @@ pooled vectors (B, T, H) after every frame, and the state with which the next fr
 chunk and all at once give the same result; the pooled vector after the last frame is the readout of the whole video.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

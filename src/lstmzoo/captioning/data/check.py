@@ -1,7 +1,5 @@
 """Whether a copy of a captioning data set is complete: what was found against what was published."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterator

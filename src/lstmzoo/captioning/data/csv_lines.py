@@ -1,7 +1,5 @@
 """Captions in csv: a line that names the columns, then a line per caption."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

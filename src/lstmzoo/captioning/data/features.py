@@ -5,8 +5,6 @@ So they are computed once, and kept as half-precision numbers in memory-mapped f
 image, and reading them costs about a thousandth of computing them.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os
@@ -91,7 +89,7 @@ class FeatureCache:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def build(self, encoder: Encoder, *, batch_size: int = BATCH, progress: bool = True) -> FeatureCache:
+    def build(self, encoder: Encoder, *, batch_size: int = BATCH, progress: bool = True) -> "FeatureCache":
         """Compute what is not there yet.
 
         Args:

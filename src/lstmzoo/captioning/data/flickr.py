@@ -4,8 +4,6 @@ Hodosh, Young, Hockenmaier, "Framing image description as a ranking task", JAIR 
 Hockenmaier, "From image descriptions to visual denotations", TACL 2014 (Flickr30k).
 """
 
-from __future__ import annotations
-
 import os
 from collections import defaultdict
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """How to repair a data set that is there but not complete, or on which no captioner can be trained."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

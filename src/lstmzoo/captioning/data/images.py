@@ -1,7 +1,5 @@
 """Reading images."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 

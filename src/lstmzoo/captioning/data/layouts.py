@@ -1,7 +1,5 @@
 """Which of the five layouts a folder has, and reading it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The images of a split, and messages about those that are not there."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sized
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Fetching the real data sets: Flickr8k and COCO by download, Flickr30k from files that one has asked for."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable

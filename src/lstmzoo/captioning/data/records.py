@@ -1,7 +1,5 @@
 """What every layout is read into: one record per image."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Lists of images: which are trained on, tuned on and tested on."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass

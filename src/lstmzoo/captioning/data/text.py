@@ -1,7 +1,5 @@
 """Captions as text: cleaned, and taken apart into words."""
 
-from __future__ import annotations
-
 import html
 import re
 import unicodedata

@@ -5,8 +5,6 @@ and leaves out punctuation. `tokenize_java` runs that very program; `tokenize_py
 (those of the Penn Treebank) as far as captions need them, for machines without Java.
 """
 
-from __future__ import annotations
-
 import subprocess
 import tempfile
 from collections.abc import Sequence

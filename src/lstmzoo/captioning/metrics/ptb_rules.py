@@ -1,7 +1,5 @@
 """The rules of the official tokeniser, as far as captions need them; see `lstmzoo.captioning.metrics.ptb`."""
 
-from __future__ import annotations
-
 import re
 
 from lstmzoo.captioning.metrics.ptb_characters import DROPPED, FRACTION, LETTER, shape_of

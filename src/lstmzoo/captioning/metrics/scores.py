@@ -7,8 +7,6 @@ references that are evaluated, so all numbers are of a whole set: means over par
 Source: Chen et al., "Microsoft COCO captions: data collection and evaluation server", arXiv 1504.00325.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """From a captioner to sentences: greedy and beam search, diverse groups, sampling; all batched over images."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

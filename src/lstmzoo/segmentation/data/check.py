@@ -1,7 +1,5 @@
 """Whether a copy of DAVIS, or your own data in its layout, is complete: what was found against what was published."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Short clips of sequences with masks, for training."""
 
-from __future__ import annotations
-
 from typing import Any, Protocol
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Whether the files of a sequence can be used, as far as their headers tell; nothing is decoded without need."""
 
-from __future__ import annotations
-
 from lstmzoo.errors import DataError
 from lstmzoo.io.images import read_header
 from lstmzoo.segmentation.data.layout import MaskedVideo

@@ -1,7 +1,5 @@
 """The folders of DAVIS 2016 and 2017, of their unsupervised masks, and of your own data."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The lists in ImageSets: which sequences a split has. That of 2016 names every frame, that of 2017 every sequence."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 

@@ -1,7 +1,5 @@
 """What the masks of a sequence hold, and what of it does not look as it was meant."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path

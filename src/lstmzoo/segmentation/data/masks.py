@@ -1,7 +1,5 @@
 """Masks as PNG files: every pixel holds the number of an object, and a palette gives the numbers their colours."""
 
-from __future__ import annotations
-
 import io
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Fetching the real DAVIS: of 2016, of 2017 with its test sets, and the masks of the unsupervised track."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What is seen of a training clip: one window and mirroring for frames and masks alike, and colours frame by frame."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

@@ -4,8 +4,6 @@ The official code takes the highest number in the first mask for the number of o
 Elsewhere numbers jump (1, 7: five objects that are never there and so count as found), and objects enter later.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

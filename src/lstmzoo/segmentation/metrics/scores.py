@@ -1,7 +1,5 @@
 """What an evaluation found: J and F (and T) of every object in every frame, and the numbers made of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Mean, recall and decay of a measure over the frames of a sequence."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What all segmentation models share: frames in, a mask for every object out, whole clips or frame by frame."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
