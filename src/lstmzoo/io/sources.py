@@ -74,20 +74,13 @@ class TimedFrame(NamedTuple):
 
 
 class Source(ABC):
-    """An opened source of frames; use it in a ``with`` block.
+    """An opened source of frames; use it in a ``with`` block."""
 
-    Attributes:
-        name: what to call it in messages.
-        rate: frames per second, on average; `FALLBACK_FPS` where nothing says it.
-        says_rate: whether it is known.
-        declared: how many frames it says to have, which need not be true; 0 where it says nothing.
-        fault: once it was read, what is wrong with all its frames, though they decode; None where nothing is.
-    """
-
-    name: str
-    rate: float = FALLBACK_FPS
-    says_rate: bool = False
-    declared: int = 0
+    name: str  # what to call it in messages
+    rate: float = FALLBACK_FPS  # frames per second, on average; `FALLBACK_FPS` where nothing says it
+    says_rate: bool = False  # whether it is known
+    declared: int = 0  # how many frames it says to have, which need not be true; 0 where it says nothing
+    # once it was read, what is wrong with all its frames, though they decode; None where nothing is
     fault: str | None = None
 
     @abstractmethod

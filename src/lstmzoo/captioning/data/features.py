@@ -44,15 +44,10 @@ class UnreadableImages(DataError):
 
 
 class Encoder(Protocol):
-    """What turns images into features.
+    """What turns images into features."""
 
-    Attributes:
-        key: names the encoder, its weights and how it normalises; the same key promises the same features.
-        image_size: side of the square images it wants, in pixels, or (height, width).
-    """
-
-    key: str
-    image_size: int | tuple[int, int]
+    key: str  # names the encoder, its weights and how it normalises; the same key promises the same features
+    image_size: int | tuple[int, int]  # side of the square images it wants, in pixels, or (height, width)
 
     def __call__(self, images: torch.Tensor, /) -> torch.Tensor:
         """Turn uint8 (B, 3, H, W) into (B, N, C)."""
