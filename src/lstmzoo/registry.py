@@ -1,11 +1,10 @@
 """What can be chosen by name: models, data sets and tasks. Each is declared once, by a decorator, and found everywhere.
 
-    @register_model("my_model")             lstmzoo train model=my_model
-    @register_dataset("my_data", "recognition")         lstmzoo train data=my_data
-    @register_task("my_task")               lstmzoo train task=my_task
+    @register_model("my_model")                     lstmzoo train model=my_model
+    @register_dataset("my_data", "recognition")     lstmzoo train data=my_data
+    @register_task("my_task")                       lstmzoo train task=my_task
 
-Names are looked for in this package, in installed plug-ins (entry points of the group ``lstmzoo.plugins``) and in
-modules of your own, which a command names: ``model=my_module:MyModel``.
+Names are looked for where `discovery` looks, and in modules of your own, which a command names: ``model=my_module:MyModel``.
 """
 
 import fnmatch

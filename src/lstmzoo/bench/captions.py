@@ -19,12 +19,6 @@ VOCABULARY = 2540  # words of Flickr8k that occur five times or more
 def bench_captions(models: Sequence[str], images: int, words: int, repeats: int) -> Iterator[dict[str, Any]]:
     """Caption images from their features, all models and ways of decoding in turn.
 
-    Args:
-        models: registered captioners; their weights are random.
-        images: captioned together, and then one by one.
-        words: of every caption; with random weights none ends before the longest that is allowed.
-        repeats: repetitions that the medians are taken over.
-
     Yields:
         One row per model and way of decoding: captions per second together and one by one, and their ratio.
     """

@@ -18,14 +18,6 @@ def bench_stream(
 ) -> Iterator[dict[str, Any]]:
     """Segment a made-up video with each model on the CPU, one after the other.
 
-    Args:
-        models: registered segmentation models; their weights are random, which changes neither speed nor memory.
-        frames: that are measured, after some that are not.
-        size: (height, width) of the video, in pixels; masks have that size, too.
-        network: (height, width) that frames are scaled to for the network.
-        encoder: of the models.
-        objects: that guided models follow, each with a memory of its own.
-
     Yields:
         One row per model: frames per second from the frame in memory to its mask; memory of the process in MB at the
         start, at the end and at most, read after every frame; and the slope of a line through all of it, in KB per

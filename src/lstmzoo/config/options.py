@@ -10,11 +10,6 @@ from lstmzoo.settings import MISSING, Setting, flattened, read
 def parse_options(words: Sequence[str], settings: Mapping[str, Setting], command: str) -> dict[str, Any]:
     """Take ``key=value`` words apart.
 
-    Args:
-        words: the words.
-        settings: the options there are.
-        command: the command, for messages.
-
     Returns:
         The values of the options that were given, by name.
 

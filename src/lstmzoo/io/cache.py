@@ -1,9 +1,8 @@
 """Every video decoded once, to uint8 frames in a memory-mapped file.
 
-A training run reads a few frames of hundreds of videos, over and over. Decoding them each time would cost more than
-the training itself, so the frames are kept, small and grey as the models see them, in one ``.npy`` file per video,
-with the video's frame rate in eight bytes after its end. A file belongs to one source, its size and time of change, and
-the way it was decoded: a source that was changed is decoded again.
+Decoding them in every epoch would cost more than the training itself. So the frames are kept, small and grey as the
+models see them, in one ``.npy`` file per video, with its frame rate in eight bytes after the end. A file belongs to one
+source, its size and time of change, and the way it was decoded: a source that was changed is decoded again.
 """
 
 import hashlib

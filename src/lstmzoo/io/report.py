@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -32,6 +32,6 @@ class Report(ABC):
     def remarks(self) -> Iterator[str]:
         """Yield, one sentence each, what the table does not show; the verdict comes last."""
 
-    @abstractmethod
     def as_dict(self) -> dict[str, Any]:
-        """Return all findings, ready for JSON."""
+        """Return all findings, ready for JSON; of a subclass that is no dataclass it is to be written."""
+        return {**asdict(self), "complete": self.complete}  # type: ignore[call-overload]

@@ -1,8 +1,7 @@
 """What a checkpoint may say about itself; anything else gets one message.
 
-The metadata comes from a file that anyone may have written, and everything that is built from a checkpoint is built
-from it. So it is checked as a whole before anything is made of it: plain values, not endless, of the right types and
-of sizes that make sense, and no name of a module that would have to be run.
+Anyone may have written it, and all that is built from a checkpoint is built from it. So it is checked as a whole first:
+plain values, not endless, of the right types and sizes, and no name of a module that would have to be run.
 """
 
 import math
@@ -89,7 +88,7 @@ def check_finite(value: Any, origin: str) -> None:
 
 
 def check_modules(value: Any, origin: str) -> None:
-    """a cell of your own is named by its module; a file must not decide which module of the machine is run.
+    """A cell of your own is named by its module; a file must not decide which module of the machine is run.
 
     Args:
         value: what a model is built from, text like ``my_module:MyCell`` anywhere in it.

@@ -39,11 +39,7 @@ SCHEDULES = {"constant": "lstmzoo.training.schedule.Constant", "cosine": "lstmzo
 
 
 def upgrade_metadata(metadata: dict[str, Any]) -> None:
-    """Put the names of this version into what a checkpoint says about itself.
-
-    Args:
-        metadata: as `check_metadata` has let it pass; changed in place.
-    """
+    """Put the names of this version into what a checkpoint says about itself."""
     model = metadata["model"]
     _refuse_changed(metadata)
     model["name"] = MODELS.get(model["name"], model["name"])
@@ -53,11 +49,7 @@ def upgrade_metadata(metadata: dict[str, Any]) -> None:
 
 
 def upgrade_config(config: dict[str, Any]) -> None:
-    """Put the names of this version into the configuration of a run.
-
-    Args:
-        config: plain values from a file, of any shape; changed in place.
-    """
+    """Put the names of this version into the configuration of a run."""
     for group, names in KEYS.items():
         _rename(config.get(group), names)
     model, task = config.get("model"), config.get("task")

@@ -16,9 +16,6 @@ def load_model(path: str | Path, device: str) -> Any:
         path: a checkpoint or a run folder.
         device: ``auto`` (the first GPU if there is one, else the CPU) or any device torch knows, e.g. ``cuda:1``.
 
-    Returns:
-        The model in evaluation mode.
-
     Raises:
         CheckpointError: missing, damaged or foreign checkpoint.
         LstmzooError: there is no such device.

@@ -19,9 +19,6 @@ from lstmzoo.training.errors import setting_errors
 def open_split(request: Request, model: Any) -> BaseDataModule:
     """Open the data a checkpoint is to be measured on.
 
-    Returns:
-        The data module, set up for the test.
-
     Raises:
         DataError: the data is missing or has other classes.
     """

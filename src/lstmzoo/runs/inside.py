@@ -10,10 +10,6 @@ from lstmzoo.errors import LstmzooError, printable
 def check_inside(path: Path, run: Path) -> None:
     """Check a file or folder before anything in it is written, deleted or opened.
 
-    Args:
-        path: what lies in the run folder; it need not exist.
-        run: the run folder; it may itself be a link.
-
     Raises:
         LstmzooError: the path, or something in it, is a link that leads out of the run folder, or neither a file nor a
             folder.

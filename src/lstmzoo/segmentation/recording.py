@@ -108,11 +108,7 @@ def choose_layer(model: Any, layer: int) -> MemoryLayer | None:
 def trace_frames(
     model: Any, video: VideoSource, first_mask: np.ndarray | None, layer: MemoryLayer | None
 ) -> Iterator[FrameRecord]:
-    """Segment a video and record one of the model's memories meanwhile.
-
-    Raises:
-        LstmzooError, DataError: see `segment_frames`.
-    """
+    """Segment a video and record one of the model's memories meanwhile; see `segment_frames`."""
     grid: tuple[int, int] | None = None
     if layer is not None:
         coarsest = model.encoder.strides[-1]
@@ -134,13 +130,6 @@ def record(
     model: Any, video: VideoSource, first_mask: np.ndarray | None, layer: MemoryLayer | None, number: int
 ) -> Recording:
     """Segment a video and record what concerns one object.
-
-    Args:
-        model: see `trace_frames`.
-        video: see `trace_frames`.
-        first_mask: see `trace_frames`.
-        layer: see `trace_frames`.
-        number: of the object; of a network that is not guided, 1.
 
     Raises:
         LstmzooError: no such object, and see `trace_frames`.

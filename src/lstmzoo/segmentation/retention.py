@@ -113,16 +113,7 @@ def measure_retention(
 ) -> Retention:
     """Measure what is kept of an object; the video is segmented once more, with the memory erased while it is occluded.
 
-    Args:
-        model: a segmentation model from ``lstmzoo.load``.
-        video: the video.
-        first_mask: see `segment_frames`.
-        recording: what happened while the model watched it.
-        truth: the true masks, or None.
-        number: of the object in the truth; without truth, that of the recording.
-
-    Returns:
-        The measurements, at the size the network sees.
+    Measured at the size the network sees; `number` is that of the object in the truth, without truth in the recording.
     """
     occluded = vanished_frames(recording.areas) if truth is None else occluded_frames(truth, video, number)
     true = everything = None

@@ -47,20 +47,10 @@ def segment_with(
     flip: bool = False,
     name: str = "",
 ) -> Iterator[tuple[Any, torch.Tensor]]:
-    """Segment frames that something goes along with.
-
-    Args:
-        model: see `segment_frames`.
-        frames: anything, and the frame it belongs to.
-        first_mask: see `segment_frames`.
-        flip: see `segment_frames`.
-        name: of the video, for errors.
+    """Segment frames that something goes along with, given as pairs; see `segment_frames`.
 
     Yields:
         What went along with the frame, and probabilities (K + 1, H, W), the background first.
-
-    Raises:
-        LstmzooError, DataError, ValueError: as `segment_frames`.
     """
     check_model(model, first_mask is not None)
     waiting: deque[Any] = deque()

@@ -68,10 +68,6 @@ class VideoSource:
 def open_video(path: str | Path, max_frames: int | None = None) -> VideoSource:
     """Open a video file, or a folder of frames, which are taken in the order of the numbers in their names.
 
-    Args:
-        path: the file or folder.
-        max_frames: stop after so many frames; None for all.
-
     Raises:
         DataError: there is nothing of that name, it cannot be opened, or the folder holds no images.
         LstmzooError: max_frames is not positive.
@@ -94,9 +90,6 @@ def find_videos(
         split: of a data set, the name of a list; None for every sequence.
         resolution: of a data set, that of its files.
         max_frames: stop each after so many frames; None for all.
-
-    Returns:
-        The videos; their names differ.
 
     Raises:
         DataError: there is none, or it cannot be used.

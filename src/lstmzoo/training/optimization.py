@@ -186,13 +186,7 @@ class Optimization(LightningModule):
 
 
 def encoder_groups(model: Any, lr: float, encoder_lr: float | None) -> list[dict[str, Any]]:
-    """Return the groups of parameters for an optimiser: the encoder's learn at a rate of their own, or not at all.
-
-    Args:
-        model: what has an ``encoder``.
-        lr: peak learning rate of all else.
-        encoder_lr: peak learning rate of the encoder; None leaves it out.
-    """
+    """Return the groups of parameters for an optimiser: the encoder's learn at a rate of their own, or not at all."""
     groups: list[dict[str, Any]] = [
         {"params": [p for name, p in model.named_parameters() if not name.startswith("encoder.")]}
     ]

@@ -83,14 +83,7 @@ class OneCycle:
 
 
 def learning_rate(step: int, peak: float, schedule: Schedule, training: Training) -> float:
-    """Return the learning rate of one optimizer step: peak (s + 1) / w while s + 1 < w, then as the schedule says.
-
-    Args:
-        step: steps done before this one, from 0.
-        peak: the largest learning rate.
-        schedule: what follows the warm-up.
-        training: its lengths.
-    """
+    """Return the learning rate of one optimizer step: peak (s + 1) / w while s + 1 < w, then as the schedule says."""
     if step + 1 < training.warmup:
         return peak * (step + 1) / training.warmup
     return peak * schedule(step, training)

@@ -17,11 +17,7 @@ LONGEST_S = 10.0  # how long a frame is shown at most, however long nothing foll
 
 
 class VideoFile:
-    """Writes frames into a video file; the first frame decides the size. Made by :func:`video_file`.
-
-    Attributes:
-        frames: how many there are in the file.
-    """
+    """Writes frames into a video file; the first frame decides the size. Made by :func:`video_file`."""
 
     def __init__(self, path: Path, rate: float) -> None:
         self.path, self.rate, self.frames = path, rate, 0

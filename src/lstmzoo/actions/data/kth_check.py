@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,6 @@ class KTHReport(Report):
     def complete(self) -> bool:
         """Whether every video with ranges is there as it was published, of two persons at least: one to test on."""
         return len(self.persons) > 1 and not (self.missing or self.undecodable or self.damaged)
-
-    def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "complete": self.complete}
 
     def table(self) -> Table:
         kinds = ("found", "listed", "published")[: 3 if self.published and not self.simulated else 2]

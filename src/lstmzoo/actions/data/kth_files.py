@@ -122,13 +122,9 @@ class VideoFiles:
 
 
 def find_videos(root: Path) -> VideoFiles:
-    """Find videos in a folder and in the folders directly inside it, e.g. one per action.
+    """Find videos in a folder and in the folders directly inside it that are not hidden, e.g. one per action.
 
-    Args:
-        root: the folder; hidden folders in it are skipped.
-
-    Returns:
-        The files. Of several with the same name the first is used: `root` before its folders, those by name.
+    Of several with the same name the first is used: `root` before its folders, those by name.
     """
     folders = [root, *sorted(child for child in root.iterdir() if child.is_dir() and child.name[0] != ".")]
     paths: dict[str, Path] = {}

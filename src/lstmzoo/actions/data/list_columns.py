@@ -43,11 +43,7 @@ def split_words(line: str, index: VideoIndex) -> list[str]:
 def identify_columns(rows: list[list[str]], places: list[str], index: VideoIndex, *, blanks: bool) -> list[Row]:
     """Find the path, names and numbers by what is in the columns.
 
-    Args:
-        rows: the fields of each line.
-        places: the file and the number of each line.
-        index: the videos there are.
-        blanks: whether blanks stand between the columns, so that a name may be several words.
+    With `blanks` between the columns, a name may be several words.
 
     Raises:
         DataError: several columns may be the label.

@@ -16,11 +16,6 @@ def name_classes(entries: Sequence[Entry], root: Path, table: Mapping[str, str] 
     stands for the folder in which its videos lie; where they lie in no folders of classes, the number is the name.
     An entry without a label is of the class of its folder. Upper and lower case do not matter.
 
-    Args:
-        entries: lines of lists whose videos are there.
-        root: folder of the data set.
-        table: class names by their numbers, or None.
-
     Returns:
         All class names in the order of their labels, and the name of each entry.
 

@@ -96,13 +96,6 @@ def divide(
 ) -> Division:
     """Find the videos of a folder, their classes and splits; see `lstmzoo.data.VideoFolder`.
 
-    Args:
-        root: the folder.
-        splits: group, folders, files or None.
-        classes: class names in the order of their labels; None for all.
-        lists: lists of classes or splits; None where there are none.
-        grouping: how splits are made where neither folders nor lists define them.
-
     Raises:
         DataError: no videos, an empty class, a class with too few groups, or a broken list.
         LstmzooError: an unknown option, class or group, or a group pattern that does not fit.

@@ -156,13 +156,6 @@ def check(
 ) -> CaptionsReport:
     """Count what is there by reading all captions and decoding every image once.
 
-    Args:
-        root: folder of the data set, or the file with its captions.
-        layout: its layout; see `lstmzoo.captioning.data.layouts`.
-        image_dir: folder of the images, where it is not found beside the captions.
-        split_dir: folder of the split lists, where they lie elsewhere.
-        progress: show a progress bar.
-
     Raises:
         DataError: no captions there, or a file that cannot be read.
     """

@@ -42,10 +42,6 @@ class _Form(NamedTuple):
 def csv_lines(path: Path, issues: Issues) -> Iterator[Line]:
     """Read the captions of a csv file.
 
-    Args:
-        path: the file; columns are parted by one of `DELIMITERS`.
-        issues: where to note what had to be put right.
-
     Yields:
         Image name, caption and place of each line.
 

@@ -31,11 +31,7 @@ BATCH = 32
 
 
 class UnreadableImages(DataError):
-    """Images that cannot be read.
-
-    Attributes:
-        errors: what is wrong with each, by its index.
-    """
+    """Images that cannot be read; ``errors`` says of each what is wrong, by its index."""
 
     def __init__(self, errors: dict[int, DataError]) -> None:
         first, *others = map(str, errors.values())
@@ -86,11 +82,6 @@ class FeatureCache:
 
     def build(self, encoder: Encoder, *, batch_size: int = BATCH, progress: bool = True) -> "FeatureCache":
         """Compute what is not there yet.
-
-        Args:
-            encoder: the one that the cache was made for.
-            batch_size: images at a time.
-            progress: show a progress bar while there is something to compute.
 
         Raises:
             UnreadableImages: images that cannot be read; the error holds all of them.

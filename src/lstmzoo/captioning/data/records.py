@@ -64,15 +64,7 @@ class CaptionFiles:
 def make_record(
     image_id: ImageId, path: Path, split: str, sentences: Iterable[tuple[Any, Any, str]], place: str, issues: Issues
 ) -> CaptionRecord | None:
-    """Make a record of raw captions.
-
-    Args:
-        image_id: see `CaptionRecord`.
-        path: see `CaptionRecord`.
-        split: see `CaptionRecord`.
-        sentences: (raw caption, its published words or None, its place) of each.
-        place: where the image is named.
-        issues: where to note what had to be changed.
+    """Make a record of raw captions; `sentences` are (raw caption, its published words or None, its place).
 
     Returns:
         The record; None where no caption can be used, which is noted.

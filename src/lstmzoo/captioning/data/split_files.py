@@ -49,11 +49,6 @@ def read_lists(lists: Mapping[str, Path], images: Mapping[str, object], source: 
 
     A line is the file name of an image, with or without its suffix. Blank lines are skipped.
 
-    Args:
-        lists: the list of each split.
-        images: the images that have captions, by file name.
-        source: the file with the captions, for messages.
-
     Raises:
         DataError: an image that is in two lists, or twice in one.
     """

@@ -28,13 +28,10 @@ _UNSPACED = (
 
 
 class Issues:
-    """What was found in the files of a data set that is not as it should be, but could be put right.
-
-    Attributes:
-        found: for each kind, the places, e.g. ``{"empty caption, left out": ["captions.txt, line 7"]}``.
-    """
+    """What was found in the files of a data set that is not as it should be, but could be put right."""
 
     def __init__(self) -> None:
+        # For each kind the places, e.g. {"empty caption, left out": ["captions.txt, line 7"]}.
         self.found: defaultdict[str, list[str]] = defaultdict(list)
 
     def note(self, kind: str, place: str) -> None:
@@ -44,11 +41,6 @@ class Issues:
 
 def clean(raw: Any, place: str, issues: Issues) -> str:
     """Put a caption on one line with single blanks, in letters of the usual form; see `plain`.
-
-    Args:
-        raw: the caption as it stands in the file.
-        place: where it stands, for the record.
-        issues: where to note what had to be changed.
 
     Returns:
         The caption; empty where nothing is left of it, which is noted as well.
@@ -143,9 +135,6 @@ def tokenize(caption: str) -> tuple[str, ...]:
 
 def unsegmented(sentences: Iterable[Sequence[str]]) -> str:
     """Tell whether captions are of a script without blanks between words, and none were put there.
-
-    Args:
-        sentences: the words of each caption, as `tokenize` finds them.
 
     Returns:
         What the captions are; empty where their words are parted.

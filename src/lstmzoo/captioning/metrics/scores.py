@@ -28,17 +28,12 @@ ImageId = int | str
 
 
 class Scores(dict[str, float]):
-    """The numbers by name: fractions, but for CIDEr-D, which has a scale of its own, 0 to 10.
-
-    Attributes:
-        tokenizer: java or python: which tokeniser the words are from.
-        remark: what a reader of the numbers must know, in a sentence.
-    """
+    """The numbers by name: fractions, but for CIDEr-D, which has a scale of its own, 0 to 10."""
 
     def __init__(self, numbers: Mapping[str, float], tokenizer: str, remark: str) -> None:
         super().__init__(numbers)
-        self.tokenizer = tokenizer
-        self.remark = remark
+        self.tokenizer = tokenizer  # java or python: which tokeniser the words are from
+        self.remark = remark  # what a reader of the numbers must know, in a sentence
 
     def with_gaps(self) -> dict[str, float | None]:
         """Return the numbers of all `METRICS`, None for those that could not be computed; for files of results."""

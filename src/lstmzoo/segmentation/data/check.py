@@ -4,9 +4,9 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lstmzoo.errors import DataError
 from lstmzoo.io.images import natural_key, read_rgb
@@ -81,9 +81,6 @@ class MaskReport(Report):
     def complete(self) -> bool:
         """Whether every sequence that is listed can be used."""
         return not self.problems and not self.faults
-
-    def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "complete": self.complete}
 
     def table(self) -> Table:
         heads = ["sequences\nlisted", "sequences\nfound", "frames\nfound", "masks\nfound", "objects\nfound"]

@@ -38,10 +38,6 @@ class Layout:
 def find_frames(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> dict[str, Path]:
     """Find the frames, or the masks, in a folder.
 
-    Args:
-        folder: where; it need not exist.
-        suffixes: which files, in lower case.
-
     Returns:
         The files in natural order, by name without suffix, which frames and masks have in common.
 
@@ -101,9 +97,6 @@ def find_lists(layout: Layout, split: str, *, year: int | None = None, resolutio
             of frames.
         year: take the lists of that year; None takes those that are there, 2017 before 2016.
         resolution: the folder of lists of 2016.
-
-    Returns:
-        The lists, none of them empty.
 
     Raises:
         DataError: no such list, or one that names nothing.

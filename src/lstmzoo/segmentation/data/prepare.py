@@ -59,14 +59,6 @@ def prepare(
 
     The archive is kept in ``root/downloads`` with its SHA-256. What is there already is not fetched again, so that the
     command can be repeated after it broke off.
-
-    Args:
-        root: folder of the data set.
-        dataset: one of `ARCHIVES`.
-        resolution: 480p or, of the sets of 2017, Full-Resolution.
-        source: a folder with the archive; nothing is downloaded then.
-        progress: show progress bars.
-        opener: opens an address; see `lstmzoo.io.download.fetch`.
     """
     if dataset not in ARCHIVES:
         raise LstmzooError(unknown_choice("data set", dataset, ARCHIVES))
