@@ -4,7 +4,7 @@
     @register_dataset("my_data", "recognition")     lstmzoo train data=my_data
     @register_task("my_task")                       lstmzoo train task=my_task
 
-Names are looked for where `discovery` looks, and in modules of your own, which a command names: ``model=my_module:MyModel``.
+Names are looked for where `discovery` looks, and in modules that a command names: ``model=my_module:MyModel``.
 """
 
 import fnmatch

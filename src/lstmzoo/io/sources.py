@@ -33,7 +33,6 @@ _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTA
 
 _Self = TypeVar("_Self", bound="Source")
 
-
 FEW = 5
 """So many frames may be exactly alike without anything being wrong."""
 

@@ -32,7 +32,6 @@ NAMED = re.compile(rf"{'|'.join(map(re.escape, CALLED))}|torch \w+Storage|torch\
 
 WEIGHT_TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
-
 CALLING = ("REDUCE", "NEWOBJ", "NEWOBJ_EX", "INST", "OBJ", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4")
 """Operations of pickles that call or find something; those that torch does not write have no name to be called by."""
 

@@ -19,7 +19,6 @@ _UNFIT = {
     "pyramid": (*UNPADDED, "legacy_xception", "csatv2", "mobilevitv2", "shvit"),  # maps of other sizes
 }
 
-
 IN_TIMM = {
     "maxvit_t": "maxvit_tiny_tf_224",
     "mnasnet0_5": "mnasnet_050",

@@ -33,7 +33,6 @@ KEYS = {
 }
 """Keys of a configuration by group; those of ``model`` are the arguments of models, too."""
 
-
 SCHEDULES = {"constant": "lstmzoo.training.schedule.Constant", "cosine": "lstmzoo.training.schedule.Cosine"}
 """What was task.schedule (with task.schedule_epochs) and is the group ``scheduler`` now."""
 

@@ -19,7 +19,6 @@ _TAG = re.compile(
 )
 _APOSTROPHES = str.maketrans("\u2018\u2019\u02bc", "'''")
 
-
 _UNSPACED = (
     ("Chinese or Japanese", re.compile(r"[\u3040-\u30ff\u3400-\u9fff]"), 4.0),
     ("Thai, Lao, Burmese or Khmer", re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"), 8.0),
