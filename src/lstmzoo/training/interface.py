@@ -68,8 +68,8 @@ class TaskInterface(ABC):
     INHERITED: ClassVar[tuple[str, ...]] = ()
     """Settings that a run takes over from the checkpoint that ``start_from`` names."""
 
-    results: Any
-    """What the last test found: `Results`, or None."""
+    results: Results | None
+    """What the last test found."""
 
     @classmethod
     @abstractmethod
