@@ -103,7 +103,7 @@ def test_words_are_those_of_the_training_split(tmp_path: Path) -> None:
         file.write("05.png,zebras\n")  # a test picture
     data = module(root, Encoder())
     data.setup("test")
-    words = Vocabulary.from_dict(data.labels)
+    words = Vocabulary.from_dict(data.labels).words
     assert "red" in words
     assert "zebras" not in words
     assert data.test_dataset[0]["features"].shape == (1, 3)
