@@ -14,9 +14,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from own_videos import classify_video
 
 from lstmzoo.actions.annotate import annotate
-from lstmzoo.actions.sliding_window import SlidingWindow, classify_stream, classify_video
+from lstmzoo.actions.sliding_window import SlidingWindow, classify_stream
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.io import video
 from lstmzoo.io.atomic import csv_file, make_folder, replacing
@@ -103,7 +104,7 @@ def test_memory_does_not_grow_with_the_stream() -> None:
     most = 0
 
     class Endless:
-        name, rate, says_rate, total, is_camera = "endless", 25.0, False, None, True
+        name, rate, says_rate, total = "endless", 25.0, False, None
 
         def timed(self) -> Iterator[TimedFrame]:
             for k in range(600):

@@ -19,11 +19,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from own_videos import classify_video
 
 from lstmzoo.actions.data.kth import ACTIONS
 from lstmzoo.actions.inspect import ActionInspector
 from lstmzoo.actions.predict import ActionPredictor
-from lstmzoo.actions.sliding_window import classify_video
 from lstmzoo.cli import main
 from lstmzoo.config.compose import compose
 from lstmzoo.errors import DataWarning, LstmzooError

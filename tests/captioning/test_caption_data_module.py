@@ -10,9 +10,10 @@ import torch
 from lightning.pytorch import Trainer
 from tiny_captions import WORDS, write_captions
 
-from lstmzoo.captioning.data import Captions, Vocabulary
 from lstmzoo.captioning.data.captions_simulated import SimulatedCaptions
 from lstmzoo.captioning.data.captions_simulator import CAPTIONS_FILE, contents, simulate_captions
+from lstmzoo.captioning.data.dataset import Captions
+from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.captioning.datamodule import CaptionDataModule
 from lstmzoo.captioning.task import CaptioningTask
 from lstmzoo.cli import main
@@ -102,7 +103,7 @@ def test_words_are_those_of_the_training_split(tmp_path: Path) -> None:
         file.write("05.png,zebras\n")  # a test picture
     data = module(root, Encoder())
     data.setup("test")
-    words = Vocabulary.from_dict(data.labels)
+    words = Vocabulary.from_dict(data.labels).words
     assert "red" in words
     assert "zebras" not in words
     assert data.test_dataset[0]["features"].shape == (1, 3)

@@ -254,7 +254,7 @@ class Few:
 
 @pytest.mark.parametrize("wanted", [2, 3, 7])
 def test_as_many_captions_as_wanted_each_as_often_as_any(wanted: int) -> None:
-    from lstmzoo.captioning.data import Vocabulary
+    from lstmzoo.captioning.data.vocabulary import Vocabulary
 
     sentences = Sentences(Few(), Vocabulary("abc"), wanted, 5, seed=0)  # type: ignore[arg-type]
     drawn = [[words[1] for words in sentences[0, epoch]["words"]] for epoch in range(20)]

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from tiny_captions import write_captions
 
-from lstmzoo.captioning.data import Vocabulary, read_captions, tokenize
 from lstmzoo.captioning.data.check import check
-from lstmzoo.captioning.data.text import plain, unsegmented
+from lstmzoo.captioning.data.layouts import read_captions
+from lstmzoo.captioning.data.text import plain, tokenize, unsegmented
+from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.captioning.metrics.scores import load_results
 from lstmzoo.cli import data as command
 from lstmzoo.data import Captions

@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import unicodedata
 from pathlib import Path
 from random import Random
 from typing import Any
-from urllib.error import URLError
-from zipfile import BadZipFile
 
 import pytest
 
-from lstmzoo.captioning.data import read_captions
+from lstmzoo.captioning.data.layouts import read_captions
 from lstmzoo.captioning.metrics import meteor
 from lstmzoo.captioning.metrics import scores as metrics
 from lstmzoo.captioning.metrics.java import has_java
@@ -354,21 +351,6 @@ def test_what_could_not_be_computed_has_a_gap():
     assert list(scores.with_gaps()) == list(METRICS)
     assert scores.with_gaps()["METEOR"] is None
     assert scores.with_gaps() | {"METEOR": 0.0} == {**scores, "METEOR": 0.0}
-
-
-@needs_java
-@pytest.mark.parametrize(
-    "error", [URLError("no network"), BadZipFile("cut short"), subprocess.CalledProcessError(1, "java")]
-)
-def test_a_spice_that_fails_says_why(monkeypatch, error):
-    from pycocoevalcap.spice import spice
-
-    def fail(self: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(spice.Spice, "__init__", fail)
-    with pytest.raises(LstmzooError, match=r"SPICE failed .* downloads a parser"):
-        evaluate({1: ["a dog"]}, {1: "a dog"}, tokenizer="python", spice=True)
 
 
 def test_results_nested_without_end(tmp_path: Path):

@@ -285,9 +285,8 @@ def test_a_sentence_is_replayed_with_attention_and_gates(name: str) -> None:
         ({"method": "greedy", "num_return_sequences": 2}, "method=beam"),
         ({"top_p": 0.0}, "top_p"),
         ({"no_repeat_ngram_size": -1}, "no_repeat_ngram_size.*-1"),
-        ({"num_beens": 3}, "did you mean 'num_beams'"),
     ],
 )
 def test_wrong_settings_are_named(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(LstmzooError, match=message):
-        Decoding.of(settings)
+        Decoding(**settings)

@@ -10,7 +10,7 @@ import torch
 from tiny_captions import features, tiny_model
 from torch import Tensor
 
-from lstmzoo.captioning.data import Vocabulary
+from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.captioning.metrics.cider import CiderD
 from lstmzoo.captioning.models.base import BOS, EOS, UNK
 from lstmzoo.captioning.models.decode import Sentence

@@ -168,7 +168,7 @@ def build_in_process(folder: str, barrier: Any) -> None:
     barrier.wait()
     paths = sorted(Path(folder).glob("*.avi"))
     cache = FrameCache(Path(folder) / "cache", size=(8, 8))
-    assert cache.build(paths, workers=2, progress=False) == {}
+    assert cache.build(paths, progress=False) == {}
     assert [cache.count(path) for path in paths] == [30] * len(paths)
 
 

@@ -12,7 +12,8 @@ from tiny_davis import PALETTE, SIZE, frame, ids, save_frame, save_palette, writ
 
 from lstmzoo.data import DAVIS
 from lstmzoo.errors import DataError, LstmzooError
-from lstmzoo.segmentation.data import davis_palette, read_frame, read_mask, write_mask
+from lstmzoo.io.images import read_rgb as read_frame
+from lstmzoo.segmentation.data.masks import davis_palette, read_mask, write_mask
 
 SEQUENCES = {"train": ["bear", "camel"], "val": ["goat"]}
 

@@ -14,14 +14,16 @@ from torch import Tensor, nn
 
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.models import create_model, register_model
-from lstmzoo.segmentation.data import DAVIS, MaskFolder, write_mask
+from lstmzoo.segmentation.data.davis import DAVIS
+from lstmzoo.segmentation.data.mask_folder import MaskFolder
+from lstmzoo.segmentation.data.masks import write_mask
 from lstmzoo.segmentation.datamodule import SegmentationDataModule
 from lstmzoo.segmentation.losses import LOSSES
 from lstmzoo.segmentation.metrics import DavisScores, SequenceScores
 from lstmzoo.segmentation.results import occlusion_scores
 from lstmzoo.segmentation.targets import choose_objects
 from lstmzoo.segmentation.task import SegmentationTask, TeacherForcing
-from lstmzoo.training.base import windows
+from lstmzoo.training.optimization import windows
 
 COMMON: dict[str, Any] = {"classes": [], "transform": {"size": [32, 48]}, "config": {}}
 

@@ -15,8 +15,9 @@ from PIL import Image
 
 from lstmzoo.data import DAVIS
 from lstmzoo.errors import DataError, LstmzooError
-from lstmzoo.segmentation.data import davis_palette, simulator
+from lstmzoo.segmentation.data import simulator
 from lstmzoo.segmentation.data.davis import SimulatedDAVIS
+from lstmzoo.segmentation.data.masks import davis_palette
 from lstmzoo.segmentation.data.simulator import read_occlusions
 from lstmzoo.segmentation.datamodule import SegmentationDataModule
 from lstmzoo.synthetic.davis_course import MARKED_FRAMES, Course, write_course

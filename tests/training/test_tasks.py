@@ -20,7 +20,7 @@ from lstmzoo.actions.data.kth_simulated import SimulatedKTH
 from lstmzoo.actions.datamodule import VideoDataModule
 from lstmzoo.actions.task import RecognitionTask, shuffle_frames
 from lstmzoo.errors import DataError, LstmzooError
-from lstmzoo.training.base import step_seed
+from lstmzoo.training.optimization import step_seed
 from lstmzoo.training.run_log import RunLog, read_rows, summary
 from lstmzoo.training.sampler import EpochSampler
 from lstmzoo.training.schedule import Constant, Cosine, OneCycle, Schedule, Step, Training, learning_rate

@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader
 
 from lstmzoo.actions.task import RecognitionTask
 from lstmzoo.models import create_model, list_models, register_model
-from lstmzoo.training.base import BaseTask, windows
+from lstmzoo.training.base import BaseTask
+from lstmzoo.training.optimization import windows
 from lstmzoo.training.schedule import Constant
 
 LENGTH = 12

@@ -7,20 +7,16 @@ references that are evaluated, so all numbers are of a whole set: means over par
 Source: Chen et al., "Microsoft COCO captions: data collection and evaluation server", arXiv 1504.00325.
 """
 
-from __future__ import annotations
-
 import json
 import os
+import re
 import reprlib
-import subprocess
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from zipfile import BadZipFile
 
 from lstmzoo.captioning.metrics import java, ptb
 from lstmzoo.captioning.metrics.meteor import meteor
-from lstmzoo.captioning.metrics.special_tokens import remark_on_special_tokens
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.wording import listed, why_unreadable
 
@@ -32,17 +28,12 @@ ImageId = int | str
 
 
 class Scores(dict[str, float]):
-    """The numbers by name: fractions, but for CIDEr-D, which has a scale of its own, 0 to 10.
-
-    Attributes:
-        tokenizer: java or python: which tokeniser the words are from.
-        remark: what a reader of the numbers must know, in a sentence.
-    """
+    """The numbers by name: fractions, but for CIDEr-D, which has a scale of its own, 0 to 10."""
 
     def __init__(self, numbers: Mapping[str, float], tokenizer: str, remark: str) -> None:
         super().__init__(numbers)
-        self.tokenizer = tokenizer
-        self.remark = remark
+        self.tokenizer = tokenizer  # java or python: which tokeniser the words are from
+        self.remark = remark  # what a reader of the numbers must know, in a sentence
 
     def with_gaps(self) -> dict[str, float | None]:
         """Return the numbers of all `METRICS`, None for those that could not be computed; for files of results."""
@@ -50,11 +41,7 @@ class Scores(dict[str, float]):
 
 
 def evaluate(
-    references: Mapping[ImageId, Sequence[str]],
-    hypotheses: Mapping[ImageId, str],
-    *,
-    tokenizer: str = "auto",
-    spice: bool = False,
+    references: Mapping[ImageId, Sequence[str]], hypotheses: Mapping[ImageId, str], *, tokenizer: str = "auto"
 ) -> Scores:
     """Score captions, all images at once.
 
@@ -66,7 +53,6 @@ def evaluate(
         hypotheses: the caption to be scored of each of these images.
         tokenizer: java: the official one; python: `ptb.tokenize_python`, and no Java at all, so that METEOR
             is left out; auto: java where there is Java and it does its work, else python.
-        spice: compute SPICE, too; it needs Java, and fetches a parser at its first use.
 
     Returns:
         The numbers of `METRICS`, METEOR only with the tokeniser in Java, and left out where its program fails;
@@ -74,7 +60,7 @@ def evaluate(
 
     Raises:
         LstmzooError: images with references but no caption or the reverse, no image at all, a reference without words,
-            an unknown tokeniser, Java is asked for and missing, or SPICE is asked for and its program fails.
+            an unknown tokeniser, or Java is asked for and missing.
     """
     if tokenizer not in TOKENIZERS:
         raise LstmzooError(f"unknown tokenizer {tokenizer!r}; valid: {', '.join(TOKENIZERS)}")
@@ -87,21 +73,13 @@ def evaluate(
             numbers["METEOR"] = meteor(said, guessed)
         except LstmzooError as error:  # the other numbers are worth having
             troubles.append(f"METEOR is left out: {error}.")
-    if spice:
-        numbers["SPICE"] = _spice(said, guessed)
     troubles += filter(None, [remark_on_special_tokens(hypotheses.values())])
-    ordered = {name: numbers[name] for name in (*METRICS, "SPICE") if name in numbers}
+    ordered = {name: numbers[name] for name in METRICS if name in numbers}
     return Scores(ordered, tokenizer, " ".join([_remark(tokenizer), *troubles]))
 
 
 def load_results(path: str | os.PathLike[str]) -> dict[ImageId, str]:
     """Read captions in COCO's form of results, ``[{"image_id": 42, "caption": "a dog"}, ...]``, made by any method.
-
-    Args:
-        path: the JSON file.
-
-    Returns:
-        The caption of each image.
 
     Raises:
         DataError: no such file, or one that is not of this form; the message names the entry.
@@ -217,6 +195,25 @@ def _by_image(
     return said, {key: [next(words)] for key in said}
 
 
+_NAMES = "unk|unknown|oov|pad|bos|eos|sos|eoc|s|/s|start|end|begin|startseq|endseq|sep|cls|mask|oos|null|blank"
+_TOKEN = re.compile(
+    rf"<(?:{_NAMES})>|\[(?:unk|pad|cls|sep|mask|bos|eos)\]|<\|\w+\|>|\b(?:startseq|endseq)\b", re.IGNORECASE
+)
+
+
+def remark_on_special_tokens(captions: Iterable[str]) -> str:
+    """Name the special tokens that stand in captions, and the remedy, in a sentence; empty where there are none."""
+    found = [_TOKEN.findall(caption) for caption in captions]
+    number = sum(map(bool, found))
+    if not number:
+        return ""
+    names = ", ".join(name for name, _ in Counter(name for one in found for name in one).most_common(5))
+    return (
+        f"Warning: {number} of {len(found)} captions hold {names}, which look like special tokens of a captioner and "
+        "are scored as words; remove them and score again."
+    )
+
+
 def _without_java(said: dict[str, list[str]], guessed: dict[str, list[str]]) -> dict[str, float]:
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
@@ -227,20 +224,6 @@ def _without_java(said: dict[str, list[str]], guessed: dict[str, list[str]]) -> 
     cider, _ = Cider().compute_score(said, guessed)
     numbers = {f"BLEU-{n}": float(value) for n, value in enumerate(bleu, start=1)}
     return {**numbers, "ROUGE-L": float(rouge), "CIDEr-D": float(cider)}
-
-
-def _spice(said: dict[str, list[str]], guessed: dict[str, list[str]]) -> float:
-    java.java_command()
-    try:
-        from pycocoevalcap.spice.spice import Spice
-
-        score, _ = Spice().compute_score(said, guessed)
-    except (OSError, subprocess.SubprocessError, BadZipFile, ValueError) as error:
-        raise LstmzooError(
-            f"SPICE failed ({error}): at its first use it downloads a parser, which takes a network, a folder of "
-            "pycocoevalcap that can be written to, and 8 GB of memory; the other numbers come without spice"
-        ) from error
-    return float(score)
 
 
 def _remark(tokenizer: str) -> str:
