@@ -75,11 +75,11 @@ def test_a_checkpoint_brings_the_cell_back(folder: Path, tmp_path: Path, monkeyp
     assert loaded(video).equal(model(video))
     metadata["model"]["args"]["cell"] = "os:system"  # a checkpoint names it, and nothing but a cell is used
     torch.save({"state_dict": weights, "lstmzoo": metadata}, tmp_path / "evil.ckpt")
-    with pytest.raises(CheckpointError, match="unknown cell in the module 'os': 'system'"):
+    with pytest.raises(CheckpointError, match=r"'os'.*'system'"):
         lstmzoo.load(tmp_path / "evil.ckpt")
     metadata["model"]["args"]["cell"] = "this:Zen"  # a module that nobody has imported is not run
     torch.save({"state_dict": weights, "lstmzoo": metadata}, tmp_path / "evil.ckpt")
-    with pytest.raises(CheckpointError, match="loading it would run the module 'this'"):
+    with pytest.raises(CheckpointError, match="'this'"):
         lstmzoo.load(tmp_path / "evil.ckpt")
 
 

@@ -63,10 +63,10 @@ def test_training_curves_from_a_lightning_log(tmp_path: Path) -> None:
     assert values.tolist() == pytest.approx([0, 1 / 3, 2 / 3])
     assert len(curves["loss"]["train"][0]) == 30
     assert_drawn(plots.training_curves(log, tmp_path / "curves.png"))
-    with pytest.raises(DataError, match=r"no training log .*missing\.csv"):
+    with pytest.raises(DataError, match=r"missing\.csv"):
         plots.training_curves(tmp_path / "missing.csv", tmp_path / "x.png")
     log.write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match="holds no numbers"):
+    with pytest.raises(DataError, match=r"train/.*val/"):
         plots.training_curves(log, tmp_path / "x.png")
 
 
@@ -112,7 +112,7 @@ def test_gate_traces_work_for_any_cell(tmp_path: Path, cell: str, length: int) -
     path = tmp_path / "g.png"
     plots.gate_traces(trace, frames, path, probabilities=probabilities, classes=CLASSES, times=np.arange(length) / 25)
     assert_drawn(path, colours=100)
-    with pytest.raises(LstmzooError, match="there is no layer 2"):
+    with pytest.raises(LstmzooError, match="layer 2"):
         plots.gate_traces(trace, frames, path, layer=2)
     with pytest.raises(ValueError, match="frames"):
         plots.gate_traces(trace, frames[:0], path)
@@ -133,7 +133,7 @@ def test_gate_map_shows_what_was_recorded(tmp_path: Path) -> None:
 
 
 def test_a_model_without_memory_has_no_gates_to_draw(tmp_path: Path) -> None:
-    with pytest.raises(LstmzooError, match="no recurrent memory"):
+    with pytest.raises(LstmzooError, match="memory"):
         plots.gate_traces(SimpleNamespace(gates={}, states={}), np.zeros((4, 8, 8)), tmp_path / "g.png")
 
 

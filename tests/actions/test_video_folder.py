@@ -133,10 +133,7 @@ def test_wrong_options(root: Path, options: dict[str, Any], message: str) -> Non
 def test_too_few_groups_names_the_class(root: Path) -> None:
     for path in root.glob("walk/walk_3_*"):
         path.unlink()
-    with pytest.raises(
-        DataError,
-        match=r"'walk' .* 2 .* 1, 2, .* 3: .* train, test, val",
-    ):
+    with pytest.raises(DataError, match=r"'walk' .* 2 .* 1, 2, .* 3: .*train, test, val"):
         load(root)
     assert len(load(root, "test", val_fraction=0)) > 0
 

@@ -163,7 +163,7 @@ def test_without_the_official_tokeniser_ours_is_used(stub_java):
 def test_how_meteors_program_ended_is_told(stub_java, monkeypatch, end, message):
     monkeypatch.setattr(meteor, "START_SECONDS", 0.0)
     stub_java(f'[ "$1" = -version ] && exit 0; {end}')
-    with pytest.raises(LstmzooError, match=f"METEOR's Java program failed: {message}$"):
+    with pytest.raises(LstmzooError, match=f"METEOR.*Java.*{message}$"):
         meteor.meteor({"0": ["a dog"]}, {"0": ["a dog"]})
 
 
@@ -282,7 +282,7 @@ def test_broken_results_are_named(tmp_path: Path, text: str, message: str):
 
 
 def test_no_results_file(tmp_path: Path):
-    with pytest.raises(DataError, match="cannot read the results"):
+    with pytest.raises(DataError, match=r"nothing\.json"):
         load_results(tmp_path / "nothing.json")
 
 
@@ -367,7 +367,7 @@ def test_a_spice_that_fails_says_why(monkeypatch, error):
         raise error
 
     monkeypatch.setattr(spice.Spice, "__init__", fail)
-    with pytest.raises(LstmzooError, match=r"SPICE failed .* downloads a parser"):
+    with pytest.raises(LstmzooError, match=r"SPICE.*pycocoevalcap"):
         evaluate({1: ["a dog"]}, {1: "a dog"}, tokenizer="python", spice=True)
 
 
@@ -375,8 +375,8 @@ def test_results_nested_without_end(tmp_path: Path):
     path = tmp_path / "captions.json"
     for text in ('{"images":' * 100_000, "[" * 100_000):
         path.write_text(text)
-        with pytest.raises(DataError, match="is not JSON"):
+        with pytest.raises(DataError, match=r"captions\.json.*JSON"):
             load_results(path)
     path.write_bytes(b'[{"image_id": 1, "caption": "caf\xe9"}]')
-    with pytest.raises(DataError, match="is not JSON"):
+    with pytest.raises(DataError, match=r"captions\.json.*JSON"):
         load_results(path)

@@ -265,7 +265,7 @@ def test_files_of_a_folder_that_is_named_are_choices(own_configs: Path, capsys: 
     searched = f'hydra.searchpath=["file://{own_configs}"]'
     config = compose("train", [searched, "experiment=mine", "task.lr=1e-4"])
     assert (config.data.root, config.data.clip_len, config.trainer.max_epochs) == ("my kth", 16, 3)
-    with pytest.raises(LstmzooError, match="did you mean 'mine'"):
+    with pytest.raises(LstmzooError, match=r"'mime'.*'mine'"):
         compose("train", [searched, "experiment=mime"])
     with pytest.raises(LstmzooError, match="/nowhere"):
         compose("train", ["hydra.searchpath=[/nowhere]"])

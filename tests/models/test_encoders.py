@@ -82,7 +82,7 @@ def test_lists_name_what_fits() -> None:
     )
     assert all(len(names) == len(set(names)) > 600 for names in (vectors, grids, pyramids))
     assert "vit_base_patch16_224" in set(vectors) - set(grids) - set(pyramids)
-    with pytest.raises(LstmzooError, match="did you mean 'pyramid'"):
+    with pytest.raises(LstmzooError, match=r"'pyramids'.*'pyramid'"):
         list_encoders("pyramids")
 
 

@@ -338,9 +338,9 @@ def test_registering(monkeypatch):
         return nn.Linear(width, num_classes)
 
     assert lstmzoo.create_model("mine", num_classes=3).model_args == {"num_classes": 3, "width": 2}
-    with pytest.raises(LstmzooError, match="'mine' needs a value for num_classes"):
+    with pytest.raises(LstmzooError, match=r"'mine'.*num_classes"):
         lstmzoo.create_model("mine")
-    with pytest.raises(LstmzooError, match="'mine' is already registered"):
+    with pytest.raises(LstmzooError, match=r"'mine'.*registered"):
         lstmzoo.register_model("mine")(mine)
 
 

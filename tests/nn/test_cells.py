@@ -199,7 +199,7 @@ def test_a_derived_cell_runs_by_its_own_equations_not_by_torchs_kernel():
     _, f, g, o = z.chunk(4, dim=-1)
     torch.testing.assert_close(module(x)[0][0], o.sigmoid() * tanh((1 - f.sigmoid()) * g.tanh()))
     assert repr(module) == "Recurrent(CoupledLSTM(), 3, 4)"
-    with pytest.raises(ValueError, match="engine 'aten' can't run this call of"):
+    with pytest.raises(ValueError, match=r"'aten'.*CoupledLSTM"):
         zoo.Recurrent(CoupledLSTM, 3, 4, engine="aten")(x)
 
 
@@ -262,11 +262,11 @@ class Sorting(zoo.Cell):
 
 def test_an_engine_that_was_asked_for_says_why_it_declines(caplog):
     x = torch.randn(5, 2, 3)
-    with pytest.raises(ValueError, match=r"engine 'native' can't run .*: .* does not know the function 'sort'; use"):
+    with pytest.raises(ValueError, match=r"'native'.*'sort'"):
         zoo.Recurrent(Sorting, 3, 4, engine="native")(x)
-    with pytest.raises(ValueError, match=r"float32 and float64, not in torch\.bfloat16"):
+    with pytest.raises(ValueError, match=r"float32 and float64.*bfloat16"):
         zoo.Recurrent("lstm", 3, 4, engine="native", dtype=torch.bfloat16)(x.bfloat16())
-    with pytest.raises(ValueError, match=r"engine 'parallel' can't run .*: the cell has no parallel form"):
+    with pytest.raises(ValueError, match=r"'parallel'.*parallel form"):
         zoo.Recurrent("lstm", 3, 4, engine="parallel")(x)
     with caplog.at_level("DEBUG", "lstmzoo.nn.engines.native"):
         zoo.Recurrent(Sorting, 3, 4)(x)

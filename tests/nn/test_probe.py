@@ -87,9 +87,9 @@ def test_gradients_flow_around_a_clamped_gate():
 
 
 def test_messages():
-    with pytest.raises(ValueError, match="has no gate 'q'; its gates: i, f, g, o"), zoo.clamp(zoo.LSTM(3, 4), q=1.0):
+    with pytest.raises(ValueError, match=r"'q'.*: i, f, g, o"), zoo.clamp(zoo.LSTM(3, 4), q=1.0):
         pass
-    with pytest.raises(ValueError, match=r"contains no lstmzoo\.nn\.Recurrent"), zoo.trace(torch.nn.Linear(2, 2)):
+    with pytest.raises(ValueError, match=r"Linear .*lstmzoo\.nn\.Recurrent"), zoo.trace(torch.nn.Linear(2, 2)):
         pass
     module = zoo.LSTM(3, 4, engine="aten")
     with pytest.raises(ValueError, match=r"'aten'.*probe"), zoo.trace(module):

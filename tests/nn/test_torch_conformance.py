@@ -240,7 +240,7 @@ def test_input_errors_equal_torch(kind, wrong, engine):
 
 def test_projection_is_refused_where_torch_refuses_it():
     for cls in (zoo.GRU, zoo.RNN):
-        with pytest.raises(ValueError, match="proj_size argument is only supported for LSTM"):
+        with pytest.raises(ValueError, match=r"proj_size.*LSTM"):
             cls(3, 5, proj_size=2)
     with pytest.raises(ValueError, match="Unknown nonlinearity 'sine'"):
         zoo.RNN(3, 5, nonlinearity="sine")
@@ -268,7 +268,7 @@ def test_autocast_takes_float32_input(kind):
 
 
 def test_dropout_of_a_single_layer_warns():
-    with pytest.warns(UserWarning, match="non-zero dropout expects num_layers greater than 1"):
+    with pytest.warns(UserWarning, match="dropout.*num_layers"):
         zoo.LSTM(3, 5, dropout=0.5)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

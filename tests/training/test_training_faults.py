@@ -181,7 +181,7 @@ def test_damaged_metrics_are_kept_aside(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     path.write_bytes(content)
     if content:
-        with pytest.warns(DataWarning, match=r"damaged in line [1-9]"):
+        with pytest.warns(DataWarning, match=r"line [1-9]"):
             log = RunLog(tmp_path, resumed=True)
         assert (tmp_path / "metrics-damaged-1.csv").read_bytes() == content
     else:

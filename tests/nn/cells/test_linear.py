@@ -190,7 +190,7 @@ def test_probes_see_the_same_gates_and_states(cell):
 def test_what_has_no_parallel_form_is_left_to_other_engines():
     x = torch.randn(4, 2, INPUTS)
     for cell, options in (("lstm", {}), ("mingru", {"zoneout": 0.1}), ("mlstm", {"gates": "binary"})):
-        with pytest.raises(ValueError, match="engine 'parallel' can't run this call"):
+        with pytest.raises(ValueError, match="'parallel'"):
             zoo.Recurrent(cell, INPUTS, UNITS, engine="parallel", **options)(x)
     states = zoo.Recurrent("mlstm", INPUTS, UNITS)(x, return_states=True).states
     assert states["C"].shape == (1, 4, 2, 1, UNITS, UNITS)
@@ -203,7 +203,7 @@ def test_what_has_no_parallel_form_is_left_to_other_engines():
 
 
 def test_heads_that_make_no_sense_are_refused():
-    with pytest.raises(ValueError, match="num_heads must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"num_heads.*1, got 0"):
         MLSTM(0)
-    with pytest.raises(ValueError, match="num_heads must divide the hidden size 4, got 3"):
+    with pytest.raises(ValueError, match=r"num_heads.*4, got 3"):
         zoo.Recurrent(MLSTM(3), 3, 4)
