@@ -86,11 +86,11 @@ def test_a_checkpoint_brings_the_cell_back(folder: Path, tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("my_lab.cells_of_mine:Leakey", "'Leakey'; did you mean 'Leaky'"),
-        ("my_lab.cells_of_mine:not_a_cell", "unknown cell in the module 'my_lab.cells_of_mine': 'not_a_cell'"),
-        ("my_lab.nothing:Leaky", "can't import 'my_lab.nothing'"),
-        (":Leaky", "can't import ''"),
-        ("leaky", "unknown cell 'leaky'; .*import its module first, or name its place, my_module:MyCell"),
+        ("my_lab.cells_of_mine:Leakey", r"'Leakey'.*'Leaky'"),
+        ("my_lab.cells_of_mine:not_a_cell", r"'my_lab\.cells_of_mine'.*'not_a_cell'"),
+        ("my_lab.nothing:Leaky", r"'my_lab\.nothing'"),
+        (":Leaky", "''"),
+        ("leaky", "'leaky'.*import.*my_module:MyCell"),
     ],
 )
 def test_messages(folder: Path, place: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:

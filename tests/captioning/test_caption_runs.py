@@ -216,7 +216,7 @@ def test_going_on_by_reward(run: Path, data: Path, folder: Path, capsys: pytest.
 def test_settings_that_do_not_go_together(data: Path) -> None:
     base = ["experiment=captions_nic", "data=captions", f"data.root={data}"]
     for changes, message in (
-        (["task.encoder_lr=null"], "starts from scratch, so it has to be trained"),
+        (["task.encoder_lr=null"], "encoder_lr"),
         (["task.objective=scst"], "give task.start_from"),
         (["data.min_count=99"], "lower min_count"),
     ):

@@ -244,9 +244,9 @@ def test_scheduled_sampling_of_nothing_changes_nothing() -> None:
 
 def test_wrong_settings_are_named() -> None:
     for settings, message in (
-        ({"cell": "lstn"}, "did you mean 'lstm'"),
-        ({"feature_size": 0}, "feature_size must be a whole number"),
-        ({"encoder": "nothing"}, "unknown encoder"),
+        ({"cell": "lstn"}, "'lstm'"),
+        ({"feature_size": 0}, "feature_size.* 0"),
+        ({"encoder": "nothing"}, "'nothing'"),
     ):
         with pytest.raises(LstmzooError, match=message):
             create_model("caption_soft_attention", **settings)

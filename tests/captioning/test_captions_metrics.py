@@ -231,14 +231,14 @@ def test_python_tokeniser_agrees_on_all_of_flickr8k(real_data):
 @pytest.mark.parametrize(
     ("references", "hypotheses", "message"),
     [
-        ({}, {}, "nothing to evaluate"),
-        ({1: ["a"], 2: ["b"]}, {1: "a"}, r"1 image\(s\) have references but no caption: 2 \(2 images"),
-        ({1: ["a"]}, {1: "a", "x": "b"}, r"1 image\(s\) have a caption but no references: 'x'"),
-        ({1: ["a"], 2: ["b"]}, {"x.jpg": "a"}, "no caption is of an image .* are 1, 2, the captions are of 'x.jpg'"),
-        ({1: "a dog"}, {1: "a"}, "a list of one or more captions, not 'a dog'"),
-        ({1: []}, {1: "a"}, "a list of one or more captions"),
-        ({1: ["a dog", "!"]}, {1: "a dog"}, "image 1 has a reference without words, '!'; leave it out"),
-        ({1: ["a"]}, {1: ["a"]}, "the caption of image 1 is a text, not list"),
+        ({}, {}, "references"),
+        ({1: ["a"], 2: ["b"]}, {1: "a"}, r"^1 .*: 2 \(2 images"),
+        ({1: ["a"]}, {1: "a", "x": "b"}, "^1 .*: 'x'"),
+        ({1: ["a"], 2: ["b"]}, {"x.jpg": "a"}, r" 1, 2, .*'x\.jpg'"),
+        ({1: "a dog"}, {1: "a"}, "list.*'a dog'"),
+        ({1: []}, {1: "a"}, "list"),
+        ({1: ["a dog", "!"]}, {1: "a dog"}, "image 1 .*'!'"),
+        ({1: ["a"]}, {1: ["a"]}, "image 1 .*list"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(references, hypotheses, message):
@@ -267,11 +267,11 @@ def test_captions_go_by_the_names_of_image_files():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[{", "is not JSON"),
-        ("{}", "must hold a list"),
-        ('[{"image_id": 1}]', "entry 0 must have 'image_id' and 'caption'"),
-        ('[{"image_id": 1, "caption": 2}]', "entry 0: image_id is a number or a name, caption a text"),
-        ('[{"image_id": 1, "caption": "a"}, {"image_id": 1, "caption": "b"}]', "entry 1: image 1 has a caption"),
+        ("[{", "JSON"),
+        ("{}", "list.*image_id"),
+        ('[{"image_id": 1}]', "entry 0 .*'image_id'.*'caption'"),
+        ('[{"image_id": 1, "caption": 2}]', "entry 0: image_id.*caption"),
+        ('[{"image_id": 1, "caption": "a"}, {"image_id": 1, "caption": "b"}]', "entry 1: image 1"),
     ],
 )
 def test_broken_results_are_named(tmp_path: Path, text: str, message: str):

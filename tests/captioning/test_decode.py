@@ -278,14 +278,14 @@ def test_a_sentence_is_replayed_with_attention_and_gates(name: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"method": "bean"}, "did you mean 'beam'"),
-        ({"num_beams": 0}, "num_beams must be a whole number"),
+        ({"method": "bean"}, "'beam'"),
+        ({"num_beams": 0}, "num_beams.* 0"),
         ({"num_beams": 3, "num_beam_groups": 2}, "num_beams=3.*num_beam_groups=2"),
         ({"num_return_sequences": 4}, "num_return_sequences=4.*num_beams=3"),
         ({"method": "greedy", "num_return_sequences": 2}, "method=beam"),
         ({"top_p": 0.0}, "top_p"),
         ({"no_repeat_ngram_size": -1}, "no_repeat_ngram_size.*-1"),
-        ({"num_beens": 3}, "did you mean 'num_beams'"),
+        ({"num_beens": 3}, "'num_beams'"),
     ],
 )
 def test_wrong_settings_are_named(settings: dict[str, Any], message: str) -> None:

@@ -26,14 +26,14 @@ def test_usage(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["chek"], "'chek'; did you mean 'check'"),
+        (["chek"], r"'chek'.*'check'"),
         (["check"], "captions, .*davis, .*kth, .*video_folder"),
         (["check", "root=x"], "captions, .*video_folder"),
-        (["check", "kht", "root=x"], "'kht'; did you mean 'kth'"),
+        (["check", "kht", "root=x"], r"'kht'.*'kth'"),
         (["simulate", "video_folder"], "'video_folder'.*kth"),
         (["check", "kth"], "root.*lstmzoo data check kth root=PATH"),
         (["check", "kth", "root"], "'root'.*option=value.*root, json"),
-        (["check", "kth", "rot=x"], "'rot'; did you mean 'root'"),
+        (["check", "kth", "rot=x"], r"'rot'.*'root'"),
         (["check", "kth", "root="], "root="),
         (["check", "kth", "root=a", "root=b"], "root.*twice"),
         (["simulate", "kth", "root=x", "persons=many"], "persons=many.*whole number"),

@@ -84,11 +84,11 @@ def test_command_line_choice_wins_over_the_experiment() -> None:
     ("override", "said"),
     [
         ("model.hiden_size=3", ["model.hidden_size", "Valid in 'model'", "num_layers"]),
-        ("hidden_size=3", ["did you mean model.hidden_size", "Valid at the top", "seed", "experiment"]),
+        ("hidden_size=3", ["model.hidden_size", "Valid at the top", "seed", "experiment"]),
         ("modle=action_rnn", ["'modle'", "did you mean model"]),
         ("model.cell.size=3", ["'model.cell.size'", "Valid in 'model'"]),
         ("model=foo", ["model", "'foo'", "action_rnn", "action_framewise"]),
-        ("experiment=kth_lstn", ["did you mean 'kth_lstm'"]),
+        ("experiment=kth_lstn", ["'kth_lstm'"]),
         ("task=null", ["task", "null", "recognition"]),
         ("task.lr=abc", ["task.lr", "a number", "'abc'"]),
         ("trainer.max_epochs=1.5", ["trainer.max_epochs", "whole", "1.5"]),
@@ -165,7 +165,7 @@ def test_stored_configurations_take_keys_but_no_groups() -> None:
     for override, said in [
         ("model=action_meanpool", "model=action_meanpool.*resume=run"),
         ("experiment=kth_long", "experiment=kth_long.*resume=run"),
-        ("data.rot=x", "did you mean data.root"),
+        ("data.rot=x", r"data\.root"),
         ("trainer.max_epochs=many", "trainer.max_epochs.*many"),
         ("+data.more=1", "data.more=1.*key=value"),
         ("+trainer.limit_test_batches=1", "trainer.limit_test_batches.*drop"),
@@ -182,9 +182,9 @@ def test_wrong_values_of_the_task_are_explained() -> None:
         ("task.lr=0", "task.lr.* 0"),
         ("task.tbptt_window=0", "task.tbptt_window.*null.* 0"),
         ("task.label_smoothing=1", "task.label_smoothing.*0..1"),
-        ("model.cell=lstn", "did you mean 'lstm'"),
+        ("model.cell=lstn", "'lstm'"),
         ("data.size=[8,8]", r"data.size=\[8, 8\]"),
-        ("task.name=foo", "unknown task 'foo'"),
+        ("task.name=foo", "task.*'foo'"),
     ]:
         with pytest.raises(LstmzooError, match=said):
             build.build_task(train_config(override), ["hop", "skip"])
@@ -195,7 +195,7 @@ def test_wrong_values_of_the_trainer_are_explained(tmp_path: Path) -> None:
     for override, said in (
         ("trainer.accelerator=abacus", "abacus"),
         ("trainer.precision=7", "(?i)precision.*7"),
-        ("+trainer.max_epoch=1", "did you mean 'max_epochs'"),
+        ("+trainer.max_epoch=1", "'max_epochs'"),
         ("+trainer.callbacks=[]", "trainer.callbacks"),
     ):
         with pytest.raises(LstmzooError, match=said):
@@ -215,10 +215,10 @@ def test_resolved_configurations_are_plain(tmp_path: Path) -> None:
     [
         ("~data", "'data'"),
         ("~seed", "~seed.*null"),
-        ("+x=1", "'x'\nValid at the top: .*seed"),
-        ("+data.rooot=x", "did you mean data.root"),
-        ("+task.lrr=1", "did you mean task.lr"),
-        ("++model.sell=gru", "did you mean model.cell"),
+        ("+x=1", "(?s)'x'.*seed"),
+        ("+data.rooot=x", r"data\.root"),
+        ("+task.lrr=1", r"task\.lr\b"),
+        ("++model.sell=gru", r"model\.cell"),
         ("hydra=null", "'hydra'"),
         ("+optimizer=adam", r"'\+optimizer=adam'"),
     ],
@@ -276,7 +276,7 @@ def test_files_of_a_folder_that_is_named_are_choices(own_configs: Path, capsys: 
     assert "root: my kth" in found.out
     assert "my kth" in found.err
     assert main(["train", "--config-dir", str(own_configs), "experiment=mine", "data.rooot=x"]) == 2
-    assert "did you mean data.root" in capsys.readouterr().err
+    assert "data.root" in capsys.readouterr().err
 
 
 def test_a_folder_configs_in_the_working_directory_is_searched(
