@@ -28,6 +28,7 @@ def assert_drawn(path: Path, colours: int = 30) -> np.ndarray:
     return image
 
 
+@pytest.mark.slow
 def test_confusion_matrix_colours_follow_the_shares(tmp_path: Path) -> None:
     path = plots.confusion_matrix(np.array([[9, 1], [5, 5]]), ["cat", "dog"], tmp_path / "m.png")
     image = assert_drawn(path)
@@ -100,6 +101,7 @@ def test_a_bleu_that_means_nothing_is_no_scale() -> None:
     assert [text.get_text() for text in axes.texts] == ["0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
 @pytest.mark.parametrize("length", [1, 2, 16])
 def test_gate_traces_work_for_any_cell(tmp_path: Path, cell: str, length: int) -> None:

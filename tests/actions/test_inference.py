@@ -248,6 +248,7 @@ def test_time_line_shows_every_label_in_its_place(labels: list[int], expected: i
     assert set(columns[len(labels) * count // expected :]) <= {-1}
 
 
+@pytest.mark.slow
 def test_time_line_of_an_endless_source_scrolls() -> None:
     overlay = Overlay(CLASSES, (48, 64), rate=10.0, total=None)
     columns = line_of(overlay, [None] * 3 + [0] * 200 + [1] * 100 + [2] * 100)  # 20 s are 200 frames

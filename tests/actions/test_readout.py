@@ -24,6 +24,7 @@ def definition(name: str, readout: torch.nn.Module, h: torch.Tensor) -> torch.Te
     return sum(w * v for w, v in zip(weights, h, strict=True)) / weights.sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READOUTS)
 @settings(max_examples=30, deadline=None)
 @given(

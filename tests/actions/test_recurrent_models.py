@@ -105,6 +105,7 @@ def assert_exported_steps_are_the_models(network: Any, first: tuple[Any, ...], a
             found, expected = exported(*again(found[1])), network.step(*again(expected[1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["caption_nic", "caption_soft_attention"])
 def test_the_step_of_a_captioner_is_exported(name: str) -> None:
     network: Any = model(name, "lstm").eval()
@@ -113,6 +114,7 @@ def test_the_step_of_a_captioner_is_exported(name: str) -> None:
     assert_exported_steps_are_the_models(network, (state, words), lambda state: (state, words + 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["segment_recurrent", "segment_guided"])
 def test_the_step_of_a_segmenter_is_exported(name: str) -> None:
     network: Any = model(name, "lstm").eval()
@@ -139,6 +141,7 @@ def test_floating_video_beyond_its_range_is_refused(name: str) -> None:
                 network(wrong)
 
 
+@pytest.mark.slow
 def test_the_range_is_not_looked_at_in_a_computation_that_is_traced() -> None:
     network = lstmzoo.create_model("action_rnn", **SMALL["action_rnn"]).eval()
     video = torch.rand(1, 3, 1, 32, 32)

@@ -67,6 +67,7 @@ def files(root: Path) -> dict[str, bytes]:
 # -- Files ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_video_is_a_real_file_whose_ranges_lie_inside_it(small: Path) -> None:
     ranges = parse_sequences(small / "00sequences.txt")
     expected = {f"person{person:02d}_{action}_d1" for person in (1, 2) for action in ACTIONS}
@@ -120,6 +121,7 @@ def test_same_form_as_the_real_sequences_file(small: Path, real_data: Path) -> N
     assert shape(small / "00sequences.txt") <= shape(published)
 
 
+@pytest.mark.slow
 def test_workers_and_subsets_do_not_change_the_frames(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +218,7 @@ def test_videos_that_an_earlier_full_disk_cut_short_are_made_again(tmp_path: Pat
     assert files(root) == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path, number: signal.Signals) -> None:
@@ -331,6 +334,7 @@ def test_cadences_and_speeds_do_not_overlap() -> None:
         assert max(speed[slower]) < min(speed[faster])
 
 
+@pytest.mark.slow
 def test_the_decoded_figure_moves_at_the_speed_of_its_gait(small: Path) -> None:
     for person in (1, 2):
         measured = []

@@ -258,6 +258,7 @@ def test_a_video_in_no_list(root: Path) -> None:
         load(root, **options)
 
 
+@pytest.mark.slow
 def test_real_clips_split_by_group(real_data: Path, tmp_path: Path) -> None:
     options = {"val_fraction": 0, "test_fraction": 0.3, "cache_dir": tmp_path}
     train, test = (load(real_data / "actions", split, **options) for split in ("train", "test"))

@@ -242,6 +242,7 @@ def test_scheduled_sampling_of_nothing_changes_nothing() -> None:
         torch.testing.assert_close(reads[row, :length], slow[row, :length])
 
 
+@pytest.mark.slow
 def test_wrong_settings_are_named() -> None:
     for settings, message in (
         ({"cell": "lstn"}, "'lstm'"),

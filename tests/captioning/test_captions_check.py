@@ -203,6 +203,7 @@ def test_missing_java_is_told(root, monkeypatch, capsys, java):
     assert ("default-jre-headless" in shown) is not java
 
 
+@pytest.mark.slow
 def test_real_flickr8k(real_data, capsys):
     if not (real_data / "flickr8k").is_dir():
         pytest.skip(f"no Flickr8k in {real_data}")

@@ -144,6 +144,7 @@ def test_items_and_batches(root):
         sentences[5]
 
 
+@pytest.mark.slow
 def test_flickr8k_as_published(real_data):
     folder = real_data / "flickr8k"
     if not folder.is_dir():

@@ -222,6 +222,7 @@ def test_entities_and_tags_of_html_are_counted_and_undone(tmp_path):
     assert next(len(places) for kind, places in found.items() if "HTML" in kind) == 3
 
 
+@pytest.mark.slow
 def test_no_words_of_flickr8k_have_changed(real_data):
     """What old checkpoints know stays what they meet: nothing in these captions is markup."""
     if not (real_data / "flickr8k").is_dir():

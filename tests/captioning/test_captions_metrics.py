@@ -81,6 +81,7 @@ def scores() -> metrics.Scores:
     return evaluate(REFERENCES, HYPOTHESES)
 
 
+@pytest.mark.slow
 @needs_java
 def test_equals_the_official_evaluation(scores, monkeypatch):
     assert isinstance(scores, dict)
@@ -89,6 +90,7 @@ def test_equals_the_official_evaluation(scores, monkeypatch):
     assert scores.tokenizer == "java"
 
 
+@pytest.mark.slow
 @needs_java
 def test_equals_the_official_evaluation_on_flickr8k(real_data, monkeypatch):
     """One person's captions against the other four's."""
@@ -103,6 +105,7 @@ def test_equals_the_official_evaluation_on_flickr8k(real_data, monkeypatch):
     assert evaluate(references, hypotheses, tokenizer="python") == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 @needs_java
 def test_a_comma_locale_changes_nothing(scores, monkeypatch):
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=de -Duser.country=DE")
@@ -116,6 +119,7 @@ def test_a_comma_locale_changes_nothing(scores, monkeypatch):
 NUMBERS = {1: ["A 1 1/2 year old plays.", "a boy of 1 1/2 years"], 2: ["call (555) 123 4567 now", "a man calls"]}
 
 
+@pytest.mark.slow
 @needs_java
 def test_numbers_with_blanks_are_one_word_as_they_are_officially(monkeypatch):
     hypotheses = {1: "a boy is 1 1/2 years old", 2: "a man calls (555) 123 4567"}
@@ -156,6 +160,7 @@ def test_without_the_official_tokeniser_ours_is_used(stub_java):
         evaluate(REFERENCES, HYPOTHESES, tokenizer="java")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "message"),
     [("kill -9 $$", "it was killed by SIGKILL"), ("exec sleep 60", "it was ended after 1 s without a result")],
@@ -217,6 +222,7 @@ the boy 's dog is n't here ; the dogs' bowl , fish 'n chips .
 """.splitlines()
 
 
+@pytest.mark.slow
 @needs_java
 def test_python_tokeniser_agrees_on_all_of_flickr8k(real_data):
     """As they are, with blanks around all punctuation, and as people would write them."""
@@ -319,12 +325,14 @@ e.g. <unk> <UNK> <end> <start> <pad> <s> </s> <b> </b> <br/> [UNK] &amp; &lt; &q
 """
 
 
+@pytest.mark.slow
 @needs_java
 def test_captions_of_any_such_words_are_tokenised_as_they_are_officially():
     random = Random(5)
     assert_as_officially([" ".join(random.choices(PIECES.split(), k=random.randint(2, 12))) for _ in range(20_000)])
 
 
+@pytest.mark.slow
 @needs_java
 def test_every_character_is_a_word_part_of_one_or_nothing_as_it_is_officially():
     """Letters that Unicode has got since the program was written are letters to us, and nothing to it."""

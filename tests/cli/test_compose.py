@@ -28,9 +28,10 @@ def train_config(*overrides: str) -> DictConfig:
     """The configuration of training, with a data root where one must be given."""
     config = compose("train", list(overrides), complete=False)
     missing = OmegaConf.missing_keys(config)
-    return compose("train", [*overrides, *(f"{key}=somewhere" for key in missing)])
+    return compose("train", [*overrides, *(f"{key}=somewhere" for key in missing)]) if missing else config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes_and_builds(group: str, choice: str, tmp_path: Path) -> None:
     more = ["task.start_from=null"] if choice == "captions_scst" else []
@@ -75,11 +76,13 @@ def test_every_file_says_what_it_is() -> None:
         assert path.read_text(encoding="utf-8").lstrip().startswith("#"), f"{path} does not say what it is"
 
 
+@pytest.mark.slow
 def test_command_line_choice_wins_over_the_experiment() -> None:
     config = train_config("experiment=kth_lstm", "data=kth", "model=action_meanpool", "task.lr=1e-4")
     assert (config.data.name, config.model.name, config.task.lr) == ("kth", "action_meanpool", 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "said"),
     [
@@ -108,6 +111,7 @@ def test_mistakes_are_explained(override: str, said: list[str]) -> None:
         assert part in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/my data/kth (1)", "runs/a=b,c", r"C:\videos\it's", "~/kth", "/data/a,b", "glob(*)"])
 def test_paths_may_hold_any_character(path: str) -> None:
     assert compose("train", [f"data.root={path}"]).data.root == path
@@ -132,6 +136,7 @@ def test_what_hydra_refuses_is_said_in_one_line(override: str, named: str) -> No
     assert "object_type" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"seed: \xff", b"seed: " + b"9" * 5000, b"seed: [", b"[" * 5000, b""])
 def test_broken_configurations_of_runs_are_explained_in_plain_words(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_bytes(content)
@@ -148,6 +153,7 @@ def test_numbers_may_be_whole_where_shares_are_expected() -> None:
     assert config.task.tbptt_window == 8
 
 
+@pytest.mark.slow
 def test_the_mistakes_of_a_sweep_show_before_it_starts() -> None:
     compose_sweep("train", ["seed=range(2)"])
     with pytest.raises(LstmzooError, match=r"model 'foo'.*action_rnn"):
@@ -190,6 +196,7 @@ def test_wrong_values_of_the_task_are_explained() -> None:
             build.build_task(train_config(override), ["hop", "skip"])
 
 
+@pytest.mark.slow
 def test_wrong_values_of_the_trainer_are_explained(tmp_path: Path) -> None:
     task = build.build_task(train_config(), ["hop", "skip"])
     for override, said in (
@@ -210,6 +217,7 @@ def test_resolved_configurations_are_plain(tmp_path: Path) -> None:
     assert OmegaConf.load(tmp_path / "config.yaml") == config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -228,6 +236,7 @@ def test_keys_are_neither_added_nor_taken_away(override: str, message: str) -> N
         compose("train", [override])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "override",
     [

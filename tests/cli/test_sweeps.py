@@ -18,6 +18,8 @@ from lstmzoo.config.groups import groups
 from lstmzoo.runs.sweep import compose_sweep
 from segmentation.tiny_davis import write_davis
 
+pytestmark = pytest.mark.slow
+
 ONE_EPOCH = ["trainer=debug", "test_after_fit=false", "data.num_workers=0", "callbacks.progress=none"]
 
 

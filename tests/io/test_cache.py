@@ -172,6 +172,7 @@ def build_in_process(folder: str, barrier: Any) -> None:
     assert [cache.count(path) for path in paths] == [30] * len(paths)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_decode_every_video_once(tmp_path: Path) -> None:
     for number in range(12):
         write_video(tmp_path / f"v{number:02d}.avi", 30)

@@ -91,6 +91,7 @@ def by_hand(cell, w, x, h, c=None):
     return torch.stack(outputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [PeepholeLSTM, MinimalGatedUnit, LayerNormRNN])
 def test_own_cells_equal_their_equations(cell):
     torch.manual_seed(0)
@@ -101,6 +102,7 @@ def test_own_cells_equal_their_equations(cell):
     torch.testing.assert_close(module(x)[0], expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [PeepholeLSTM, MinimalGatedUnit, LayerNormRNN, Leaky(rate=0.2)], ids=str)
 def test_own_cells_get_everything_from_the_driver(cell):
     """Layers, directions, lengths, streaming, tracing and gradients, from a step of a few lines."""
@@ -189,6 +191,7 @@ class MixedCell(zoo.Cell):
         return self.State(h=a * s.h + b * q + gate.n(z.n(a * s.h)))
 
 
+@pytest.mark.slow
 def test_a_derived_cell_runs_by_its_own_equations_not_by_torchs_kernel():
     torch.manual_seed(0)
     module, plain = zoo.Recurrent(CoupledLSTM, 3, 4), zoo.Recurrent("lstm", 3, 4)

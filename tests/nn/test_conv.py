@@ -144,6 +144,7 @@ def test_conv_lstm_is_equation_3_of_shi_et_al(kernel):
     close(last, (h[None], c[None]), rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_conv_gru_is_its_equations():
     torch.manual_seed(0)
     module = randomise(zoo.ConvGRU(2, 3, 3, dtype=torch.float64))
@@ -157,6 +158,7 @@ def test_conv_gru_is_its_equations():
         close(output[t], h, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_named_classes_are_cells_by_name():
     x = images(3, 2, 2, 4, 4)
     for named, cell in ((zoo.ConvLSTM, "lstm"), (zoo.ConvGRU, "gru")):
@@ -180,6 +182,7 @@ def test_images_keep_their_size_with_kernels_of_any_size(kernel, size):
     close(output[0], first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [*CELLS, Peephole, Twice])
 def test_derivatives(cell):
     module = conv(cell, 2, 2, (2, 3), 2, bidirectional=True)
@@ -267,6 +270,7 @@ def test_peepholes_none_channel_full():
     close(none(x), channel(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"peephole": "full", "image_size": (5, 4)}, {"checkpoint_steps": 2}])
 @pytest.mark.parametrize("kernel", [3, (2, 5)])
 def test_the_fast_engine_gives_the_numbers_and_gradients_of_the_plain_loop(kernel, options):
@@ -279,6 +283,7 @@ def test_the_fast_engine_gives_the_numbers_and_gradients_of_the_plain_loop(kerne
     close([w.grad for w in found.parameters()], [w.grad for w in expected.parameters()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 2])
 @pytest.mark.parametrize("cell", [Peephole, Twice, "gru", "mingru", "layer_norm_lstm", "depth_gated_lstm"])
 def test_the_fast_engine_works_in_pieces_of_time(cell, steps, monkeypatch):

@@ -70,6 +70,7 @@ def state_after(module: zoo.Recurrent, h: torch.Tensor) -> torch.Tensor:
         return module(torch.zeros(1, 1, module.input_size), h)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", COUPLED)
 def test_forget_bias_of_a_cell_that_keeps_1_minus_its_input_gate(cell):
     """h = (1 − i) h₋ + i n keeps the share σ(value), as a forget gate of that bias would."""
@@ -78,6 +79,7 @@ def test_forget_bias_of_a_cell_that_keeps_1_minus_its_input_gate(cell):
     torch.testing.assert_close(state_after(module, h), torch.tensor(1.5).sigmoid() * h)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", COUPLED)
 def test_chrono_of_a_cell_that_keeps_1_minus_its_input_gate(cell):
     """The share 1 − σ(−b) = σ(b) with b ~ log U[1, T − 1] is u / (1 + u), u ~ U[1, T − 1]."""
@@ -91,6 +93,7 @@ def test_chrono_of_a_cell_that_keeps_1_minus_its_input_gate(cell):
     torch.testing.assert_close(spans.quantile(torch.linspace(0.1, 0.9, 9)), expected, rtol=0.06, atol=1.0)
 
 
+@pytest.mark.slow
 def test_a_chrono_network_still_remembers_where_a_plain_one_forgot():
     """Half-life of the memory of a network that sees nothing, after 100 steps."""
     kept = {}

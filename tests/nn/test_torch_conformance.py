@@ -246,6 +246,7 @@ def test_projection_is_refused_where_torch_refuses_it():
         zoo.RNN(3, 5, nonlinearity="sine")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PAIRS)
 def test_compiled_training_equals_eager(kind):
     module = PAIRS[kind][0](3, 5)
@@ -309,6 +310,7 @@ def test_reparametrised_and_replaced_weights_are_used():
     assert (ours.weight_ih_l0 == 0).float().mean() == 0.5
 
 
+@pytest.mark.slow
 def test_torchs_own_module_samples():
     """The inputs with which PyTorch's test suite exercises its recurrent modules, given to both.
 

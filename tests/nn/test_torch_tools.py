@@ -130,6 +130,7 @@ def test_cells_with_settings_are_saved_with_them() -> None:
         assert vars(loaded.cell).keys() == vars(module.cell).keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [zoo.LSTM(3, 4, zoneout={"h": 0.1}), zoo.Recurrent("mgu", 3, 4, weight_drop=0.5), zoo.ConvGRU(3, 4, 3)],

@@ -7,6 +7,8 @@ import torch
 
 import lstmzoo.nn as zoo
 
+pytestmark = pytest.mark.slow
+
 ACTS_ON = {  # what one number means, where it is not all there is
     "clockwork": {"h"},
     "greff_fgr": {"h", "c"},

@@ -47,6 +47,7 @@ def course(seed: int, *, frames: int = 40, occluded: bool = True) -> Course:
 # -- Files --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_both_years_read_it(root):
     for split, count in (("train", 4), ("val", 1), ("test", 1)):
         several, one = DAVIS(root, split), DAVIS(root, split, year=2016)
@@ -87,6 +88,7 @@ def test_occlusions_say_when_objects_are_hidden(root):
     assert read_occlusions(root / "nowhere") == {}
 
 
+@pytest.mark.slow
 def test_a_second_call_completes_and_extends(root, tmp_path, monkeypatch):
     whole = files(root)
 
@@ -222,6 +224,7 @@ def silhouettes(made: Course) -> list[np.ndarray]:
     return frames
 
 
+@pytest.mark.slow
 def test_who_watches_can_follow_the_objects():
     """The follower knows the first mask and the looks: it takes the blob of the kind nearest to the last place."""
     right, asked = 0, 0

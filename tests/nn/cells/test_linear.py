@@ -104,6 +104,7 @@ def both(cell, steps, **call):
     return results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 2, 9, 32, 33, 67])
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_all_steps_at_once_equal_one_after_the_other(cell, steps):
@@ -115,6 +116,7 @@ def test_sequences_of_several_lengths(cell):
     torch.testing.assert_close(*both(cell, 40, lengths=[40, 1, 17]), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_second_derivatives(cell, monkeypatch):
     monkeypatch.setattr(matrix_memory, "_CHUNK", 2)
@@ -131,6 +133,7 @@ def test_second_derivatives(cell, monkeypatch):
     assert torch.autograd.gradgradcheck(run, (x, *module.parameters()), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_single_precision_over_2000_steps(cell):
     """As near to double precision as the loop is, whatever the gates; nothing overflows."""
@@ -146,6 +149,7 @@ def test_single_precision_over_2000_steps(cell):
     assert errors[0] < max(2 * errors[1], 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["parallel", "reference"])
 @pytest.mark.parametrize("i", [-3e4, 0.0, 3e4])
 @pytest.mark.parametrize("f", [-3e4, 0.0, 3e4])
