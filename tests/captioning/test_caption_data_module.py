@@ -86,6 +86,7 @@ def test_what_is_wrong_shows_before_features_are_computed(tmp_path: Path) -> Non
     assert encoder.seen == 0
 
 
+@pytest.mark.slow
 def test_training_looks_for_the_test_split_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -138,6 +138,7 @@ def test_items(root):
         train[3]
 
 
+@pytest.mark.slow
 def test_flickr8k_as_published(real_data):
     folder = real_data / "flickr8k"
     if not folder.is_dir():
@@ -414,9 +415,7 @@ def test_a_listed_stranger_is_refused_wherever_its_split_is_part_of(root, split)
 def test_an_image_that_does_not_decode_is_named(root):
     write_csv(root)
     (root / "Images" / "a.jpg").write_bytes(b"no picture")
-    with pytest.raises(
-        DataError, match=r"cannot decode the image .*a.jpg \(10 bytes\).*named in train.txt, line 1; `lstmzoo data che"
-    ):
+    with pytest.raises(DataError, match=r"a\.jpg \(10 bytes\).*train\.txt, line 1; `lstmzoo data check"):
         Captions(root, "train")[0]
 
 
@@ -424,7 +423,7 @@ def test_wrong_choices(root):
     write_csv(root)
     for arguments, message in (
         ({"split": "tain"}, "unknown split 'tain'"),
-        ({"layout": "coca"}, "unknown layout 'coca'; did you mean 'coco'"),
+        ({"layout": "coca"}, r"'coca'.*'coco'"),
     ):
         with pytest.raises(LstmzooError, match=message):
             Captions(root, **arguments)
@@ -461,7 +460,7 @@ def test_vocabulary_travels_in_a_checkpoint(tmp_path):
     assert again.words == vocabulary.words
     with pytest.raises(LstmzooError, match="<pad>"):
         Vocabulary.from_dict({"words": ["a"], "specials": ["<s>"]})
-    with pytest.raises(LstmzooError, match="distinct and not empty"):
+    with pytest.raises(LstmzooError, match=r"\['a'\]"):
         Vocabulary(["a", "a"])
     with pytest.raises(DataError, match="3 times"):
         Vocabulary.build([["a"]], min_count=3)

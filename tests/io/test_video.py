@@ -76,9 +76,9 @@ def test_a_file_that_opens_but_has_no_frame(tmp_path: Path) -> None:
 
 
 def test_missing_file_and_camera(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no such video file: .*nothing\.avi"):
+    with pytest.raises(DataError, match=r"nothing\.avi"):
         video.read_frames(tmp_path / "nothing.avi")
-    with pytest.raises(DataError, match="camera 97 cannot be opened"):
+    with pytest.raises(DataError, match="camera 97"):
         video.open_source("97")
     with pytest.raises(DataError, match="camera 97"):
         video.open_source(97)

@@ -11,9 +11,11 @@ import json
 import os
 import re
 import reprlib
+import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 from lstmzoo.captioning.metrics import java, ptb
 from lstmzoo.captioning.metrics.meteor import meteor
@@ -41,7 +43,11 @@ class Scores(dict[str, float]):
 
 
 def evaluate(
-    references: Mapping[ImageId, Sequence[str]], hypotheses: Mapping[ImageId, str], *, tokenizer: str = "auto"
+    references: Mapping[ImageId, Sequence[str]],
+    hypotheses: Mapping[ImageId, str],
+    *,
+    tokenizer: str = "auto",
+    spice: bool = False,
 ) -> Scores:
     """Score captions, all images at once.
 
@@ -53,6 +59,7 @@ def evaluate(
         hypotheses: the caption to be scored of each of these images.
         tokenizer: java: the official one; python: `ptb.tokenize_python`, and no Java at all, so that METEOR
             is left out; auto: java where there is Java and it does its work, else python.
+        spice: compute SPICE, too; it needs Java, and fetches a parser at its first use.
 
     Returns:
         The numbers of `METRICS`, METEOR only with the tokeniser in Java, and left out where its program fails;
@@ -60,7 +67,7 @@ def evaluate(
 
     Raises:
         LstmzooError: images with references but no caption or the reverse, no image at all, a reference without words,
-            an unknown tokeniser, or Java is asked for and missing.
+            an unknown tokeniser, Java is asked for and missing, or SPICE is asked for and its program fails.
     """
     if tokenizer not in TOKENIZERS:
         raise LstmzooError(f"unknown tokenizer {tokenizer!r}; valid: {', '.join(TOKENIZERS)}")
@@ -73,8 +80,10 @@ def evaluate(
             numbers["METEOR"] = meteor(said, guessed)
         except LstmzooError as error:  # the other numbers are worth having
             troubles.append(f"METEOR is left out: {error}.")
+    if spice:
+        numbers["SPICE"] = _spice(said, guessed)
     troubles += filter(None, [remark_on_special_tokens(hypotheses.values())])
-    ordered = {name: numbers[name] for name in METRICS if name in numbers}
+    ordered = {name: numbers[name] for name in (*METRICS, "SPICE") if name in numbers}
     return Scores(ordered, tokenizer, " ".join([_remark(tokenizer), *troubles]))
 
 
@@ -224,6 +233,20 @@ def _without_java(said: dict[str, list[str]], guessed: dict[str, list[str]]) -> 
     cider, _ = Cider().compute_score(said, guessed)
     numbers = {f"BLEU-{n}": float(value) for n, value in enumerate(bleu, start=1)}
     return {**numbers, "ROUGE-L": float(rouge), "CIDEr-D": float(cider)}
+
+
+def _spice(said: dict[str, list[str]], guessed: dict[str, list[str]]) -> float:
+    java.java_command()
+    try:
+        from pycocoevalcap.spice.spice import Spice
+
+        score, _ = Spice().compute_score(said, guessed)
+    except (OSError, subprocess.SubprocessError, BadZipFile, ValueError) as error:
+        raise LstmzooError(
+            f"SPICE failed ({error}): at its first use it downloads a parser, which takes a network, a folder of "
+            "pycocoevalcap that can be written to, and 8 GB of memory; the other numbers come without spice"
+        ) from error
+    return float(score)
 
 
 def _remark(tokenizer: str) -> str:
