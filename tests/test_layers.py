@@ -102,6 +102,7 @@ def test_the_check_finds_what_it_should(layer, source, wrong):
     assert violations(layer, imports(source, f"lstmzoo.{layer}")) == wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [

@@ -53,6 +53,7 @@ def greedy(models: list[Any], picture: Path) -> str:
     return WORDS.decode(words)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_members_see_with_their_own_encoders(
     runs: list[Path],

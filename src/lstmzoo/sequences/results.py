@@ -12,6 +12,7 @@ from rich.table import Table
 
 from lstmzoo.io.atomic import csv_file, write_json
 from lstmzoo.io.terminal import wide_console
+from lstmzoo.sequences.answers import answer_cells, answer_heads
 from lstmzoo.sequences.data.sequence_dataset import SequenceDataset
 
 Z = 1.959964  # 95 % of a normal distribution lie within
@@ -21,13 +22,13 @@ class Answered(NamedTuple):
     """The answers about one sequence.
 
     Attributes:
-        index: of the sequence.
+        item: the sequence, by its index in the data set.
         target: (S,) true answers.
         answers: (S, K) outputs of the model.
         right: (S,) which are right.
     """
 
-    index: int
+    item: int
     target: list[float]
     answers: list[list[float]]
     right: list[bool]
@@ -67,19 +68,18 @@ class SequenceResults:
     def save(self, folder: Path, about: dict[str, Any]) -> list[str]:
         """Write metrics.json (with what is known about the test) and predictions.csv, one line per answer."""
         write_json(folder / "metrics.json", self.as_dict() | about)
-        rows = [
-            [one.index, step, *answer_cells(self.dataset.classes, output), self._target(true), int(right)]
-            for one in self.sequences
-            for step, (true, output, right) in enumerate(zip(one.target, one.answers, one.right, strict=True), start=1)
-        ]
-        with csv_file(
-            folder / "predictions.csv", ["sequence", *answer_heads(self.dataset.classes), "target", "right"]
-        ) as write:
-            for row in rows:
-                write(row)
+        dataset = self.dataset
+        first = dataset.num_steps - dataset.target_steps + 1
+        heads = ["sequence", "step", *answer_heads(dataset.classes), "target", "right"]
+        with csv_file(folder / "predictions.csv", heads) as write:
+            for one in self.sequences:
+                answered = zip(one.answers, one.target, one.right, strict=True)
+                for step, (output, true, right) in enumerate(answered, start=first):
+                    write([one.item, step, *answer_cells(dataset.classes, output), self.named(true), int(right)])
         return ["metrics.json", "predictions.csv"]
 
-    def _target(self, value: float) -> str:
+    def named(self, value: float) -> str:
+        """A target for a table: the name of its class, or the number of a regression."""
         return self.dataset.classes[int(value)] if self.dataset.num_classes else f"{value:.6f}"
 
     def show(self, title: str, details: bool) -> None:
@@ -109,27 +109,6 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     middle = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
     half = Z * (share * (1 - share) / count + Z**2 / (4 * count**2)) ** 0.5 / (1 + Z**2 / count)
     return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def answer_heads(classes: Sequence[str]) -> list[str]:
-    """The heads of `answer_cells`."""
-    return ["step", "answer", *(f"p_{name}" for name in classes if len(classes) > 1)]
-
-
-def answer_cells(classes: Sequence[str], output: Sequence[float]) -> list[str]:
-    """An answer for a table.
-
-    Args:
-        classes: names of the outputs; one for a regression.
-        output: (K,) of the model.
-
-    Returns:
-        The name of the largest output and the probabilities of all; of a regression, the number.
-    """
-    if len(classes) == 1:
-        return [f"{output[0]:.6f}"]
-    powers = np.exp(np.subtract(output, max(output)))
-    return [classes[int(np.argmax(powers))], *(f"{p:.4f}" for p in powers / powers.sum())]
 
 
 def _interval(ends: Sequence[float]) -> str:

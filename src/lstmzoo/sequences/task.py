@@ -15,9 +15,10 @@ from lstmzoo.sequences.data.sequence_dataset import SequenceDataset
 from lstmzoo.sequences.datamodule import SequenceDataModule, open_sequences
 from lstmzoo.sequences.models.sequence_model import SequenceModel
 from lstmzoo.sequences.results import Answered, SequenceResults
-from lstmzoo.training.base import BaseTask, State
+from lstmzoo.training.base import BaseTask
 from lstmzoo.training.errors import setting_errors
 from lstmzoo.training.interface import Config
+from lstmzoo.training.optimization import State
 from lstmzoo.training.predictor import Inspector, Predictor
 
 
@@ -154,6 +155,6 @@ class SequenceTask(BaseTask):
         self._answered += [Answered(*row) for row in zip(*(one.cpu().tolist() for one in columns), strict=True)]
 
     def on_test_epoch_end(self) -> None:
-        found, self._answered = {one.index: one for one in self.of_all_processes(self._answered)}, []
+        found, self._answered = {one.item: one for one in self.of_all_processes(self._answered)}, []
         dataset = self.trainer.datamodule.test_dataset  # type: ignore[attr-defined]
-        self.results = SequenceResults(dataset, [found[index] for index in sorted(found)])
+        self.results = SequenceResults(dataset, [found[item] for item in sorted(found)])

@@ -17,7 +17,8 @@ class Recall(SequenceDataset):
     """One of a few symbols, D noise symbols of another alphabet, then "?": which symbol was it?
 
     T = D + 2. Source: Hochreiter & Schmidhuber, "Long Short-Term Memory", 1997, experiment 2c, in its simplest form.
-    There one of two symbols is to be remembered, further symbols mark start and end, and sequences are of random length.
+    There one of two symbols is to be remembered, further symbols mark start and end, and sequences are of random
+    length.
 
     Args:
         symbols: symbols that may have to be remembered.

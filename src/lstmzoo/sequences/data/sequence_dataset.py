@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.split_names import SPLITS
 from lstmzoo.models.checks import check_sizes
+from lstmzoo.sequences.data.sequence_report import SequenceReport
 
 LONGEST = 100_000
 """The largest distance, in steps."""
@@ -141,6 +142,18 @@ class SequenceDataset(Dataset[dict[str, Any]], ABC):
     def one_hot(self, symbols: Tensor) -> Tensor:
         """Symbols (B, T) as vectors (B, T, I)."""
         return torch.eye(self.input_size)[symbols]
+
+    @classmethod
+    def check(cls, **settings: Any) -> SequenceReport:
+        """Say how long the sequences are, what is in them, and what chance is.
+
+        Args:
+            **settings: those of the data set.
+
+        Raises:
+            LstmzooError: a setting out of its range.
+        """
+        return SequenceReport({split: cls(split, **settings) for split in SPLITS})
 
     def __len__(self) -> int:
         return self.size
