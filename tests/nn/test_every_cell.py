@@ -34,6 +34,7 @@ def test_two_parts_and_single_steps_equal_the_whole(name):
         close(state, last)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONVOLUTIONAL)
 def test_single_images_equal_the_film(name):
     module = network(name, 2, 3, kernel=3)
