@@ -395,6 +395,7 @@ def test_mistakes_of_predict_are_one_message(
     assert names_in(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_missing_camera_exits_with_2_and_without_a_traceback(workplace: Path, tmp_path: Path) -> None:
     ended = run("predict", f"ckpt_path={workplace / 'run'}", "input=93", cwd=tmp_path)
     assert ended.code == 2
