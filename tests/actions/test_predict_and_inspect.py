@@ -369,7 +369,7 @@ MISTAKES = {
     "input=a.avi stride=0": "stride must be a whole number of at least 1, not 0",
     "input=a.avi max_frames=none": "max_frames=none",
     "input=a.avi stirde=2": "did you mean 'stride'?",
-    "input=a.avi video=gif": "video=gif cannot be used: mp4, avi or none",
+    "input=a.avi video=gif": "mp4, avi or none",
     "input=a.avi device=abacus": "cannot use device 'abacus'",
     "input=a.avi output=notes.txt": "cannot make the folder notes.txt",
 }
