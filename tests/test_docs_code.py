@@ -18,6 +18,8 @@ from lstmzoo.nn import cell_registry
 from lstmzoo.nn.engines.native import build
 from lstmzoo.nn.engines.native.operations import FUNCTIONS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -29,7 +31,6 @@ def run_blocks(page: str, namespace: dict[str, Any]) -> dict[str, Any]:
     return namespace
 
 
-@pytest.mark.slow
 def test_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = lstmzoo.create_model("action_rnn", num_classes=2)
     metadata = checkpoint_metadata(model.model_name, model.model_args, ["a", "b"], {"size": [32, 32]})
@@ -58,7 +59,6 @@ def own_cells(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     logging.getLogger("lstmzoo.nn.engines.native").setLevel(logging.NOTSET)
 
 
-@pytest.mark.slow
 def test_own_cells(own_cells: dict[str, Any]) -> None:
     whole = own_cells["stream"](own_cells["x"])[0]
     torch.testing.assert_close(torch.cat([own_cells["first"], own_cells["second"]]), whole)

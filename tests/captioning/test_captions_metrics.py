@@ -142,6 +142,7 @@ def stub_java(tmp_path, monkeypatch):
     return make
 
 
+@pytest.mark.slow
 @needs_java
 def test_without_meteor_the_other_numbers_are_kept(scores, stub_java):
     stub_java('case "$*" in *meteor*) echo no memory >&2; exit 3;; esac; exec "$real" "$@"')

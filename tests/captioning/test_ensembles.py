@@ -106,6 +106,7 @@ def test_members_with_one_encoder_share_its_work(monkeypatch: pytest.MonkeyPatch
     assert known[0] is seen[0]
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_what_goes_on_in_an_ensemble_is_kept() -> None:
     members = [tiny_model(name) for name in ("caption_nic", "caption_soft_attention", "caption_adaptive")]

@@ -235,6 +235,7 @@ def test_the_lstm_carries_what_only_the_first_frame_showed():
     assert (model(video) - model(changed)).abs().max() > 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", lstmzoo.nn.list_cells())
 def test_any_cell_by_name_and_forget_bias_only_where_there_is_a_forget_gate(cell):
     model = make("action_rnn", cell=cell, num_layers=2, dropout=0.5)

@@ -9,6 +9,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import lstmzoo.nn as zoo
 
+pytestmark = pytest.mark.slow  # every cell is compiled
+
 close = torch.testing.assert_close
 LENGTHS = [2, 5, 3]
 
@@ -18,7 +20,6 @@ def states_of(state, b):
     return unwrapped(tuple(s[:, b : b + 1] for s in as_tuple(state)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_two_parts_and_single_steps_equal_the_whole(name):
     module = network(name, num_layers=2)
@@ -61,7 +62,6 @@ def test_sequences_of_a_batch_do_not_see_each_other(name):
         close(unbatched, output[:, b])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_lengths_equal_sequences_run_alone(name):
     """Padded with lengths, packed, and one by one without padding; nothing behind the end is read."""
@@ -125,7 +125,6 @@ def test_a_reset_restarts_from_the_initial_state(name):
     close(output[:, 1], torch.cat([module(x[:3, 1])[0], module(x[3:, 1])[0]]))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "engine"), [("rnn_tanh", "auto"), ("mingru", "native"), ("mingru", "parallel"), ("mingru", "reference")]
 )

@@ -95,6 +95,7 @@ def test_the_record_is_what_a_trace_of_the_whole_video_holds(tmp_path: Path, dil
     assert recording.signed == {"g"}
 
 
+@pytest.mark.slow
 def test_the_share_that_is_kept_is_the_cells_own_gate(tmp_path: Path) -> None:
     video = open_video(write_frames(tmp_path / "a", 3))
     for cell, gate, sign in (("gru", "z", 1), ("mgu", "f", -1)):
