@@ -28,6 +28,7 @@ COMMANDS = {
     "predict": ("use", "use a checkpoint: label videos or a camera, describe images, segment objects in videos"),
     "inspect": ("use", "look inside: confusion and gates, attention word by word, or the memory of objects"),
     "compare": ("compare", "put runs side by side: one table and one figure"),
+    "study": ("study", "train many small networks alike: how far back cells remember"),
     "data": ("data", "simulate, prepare or check a data set"),
     "list": ("catalogue", "list models, cells, encoders, data sets, tasks or experiments"),
     "check": ("catalogue", "test models, data sets and tasks of your own against what the commands need"),

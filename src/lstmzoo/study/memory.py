@@ -1,0 +1,220 @@
+"""``lstmzoo study memory``: which cell remembers how far, with equal parameters, equal steps and its own best rate."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lstmzoo.config.options import described_options, parse_options
+from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.io.atomic import make_folder, write_atomically
+from lstmzoo.io.progress import progress_bar
+from lstmzoo.nn import get_cell
+from lstmzoo.registry import datasets
+from lstmzoo.settings import settings_of
+from lstmzoo.study.memory_report import markdown, write
+from lstmzoo.study.pool import run_all
+from lstmzoo.study.trial import Trial, build, cell_options, hidden_size_for, open_problem, run
+
+TUNING_SEEDS = (1000, 1001)
+"""Of the trials that choose a learning rate; no seeds that count."""
+
+QUICK: dict[str, Any] = {
+    "cells": ("rnn_tanh", "gru", "lstm"),
+    "distances": (5, 20, 60),
+    "seeds": 3,
+    "steps": 300,
+    "lrs": (0.01,),
+}
+"""What `quick` takes where nothing else is said."""
+
+TRIALS, SETTINGS = "trials.json", "settings.json"
+
+
+def study_memory(
+    task: Sequence[str] = ("recall",),
+    cells: Sequence[str] = ("rnn_tanh", "gru", "lstm", "lstm@forget_bias=1.0", "lstm@forget_bias=null", "lstm1997"),
+    distances: Sequence[int] = (10, 30, 100, 300),
+    seeds: int = 5,
+    steps: int = 500,
+    lrs: Sequence[float] = (0.001, 0.003, 0.01),
+    parameters: int = 6000,
+    hidden_size: int | None = None,
+    batch_size: int = 32,
+    jobs: int | None = None,
+    quick: bool = False,
+    output: Path = Path("runs/study_memory"),
+) -> list[dict[str, Any]]:
+    """Train cells on problems whose answer lies ever further back.
+
+    Args:
+        task: data sets with a distance, see ``lstmzoo list data``: recall, adding, temporal_order, ...
+        cells: any of ``lstmzoo list cells``; options of the model behind an @, e.g. ``lstm@forget_bias=1.0``.
+        distances: steps from what is to be remembered to the answer.
+        seeds: networks of each cell at each distance.
+        steps: most training steps; training ends when a problem is learnt.
+        lrs: learning rates, of which every cell gets its best at every distance, with two seeds that do not count; a
+            single one is taken as it is.
+        parameters: weights and biases of a network; as many units are taken as fit.
+        hidden_size: units, in place of `parameters`.
+        batch_size: sequences per step.
+        jobs: networks trained at a time, each on one thread; null: one per core.
+        quick: a minute's look: fewer cells, distances, seeds and steps, one learning rate.
+        output: folder; a study that was interrupted goes on there.
+
+    Returns:
+        The trials that count.
+
+    Raises:
+        LstmzooError: an option that makes no sense, or a folder with another study in it.
+    """
+    _check(task, cells, distances, seeds, steps, lrs, parameters, hidden_size, batch_size, jobs)
+    shared = {"steps": steps, "batch_size": batch_size, "parameters": parameters, "hidden_size": hidden_size}
+    make_folder(output)
+    done = _Done(output, shared)
+    points = [(one, cell, distance) for distance in sorted(distances, reverse=True) for one in task for cell in cells]
+
+    def trials(point: tuple[str, str, int], chosen: Iterable[int], rates: Iterable[float]) -> list[Trial]:
+        return [Trial(*point, seed, lr, **shared) for seed in chosen for lr in rates]
+
+    tuning = [trial for point in points for trial in trials(point, TUNING_SEEDS, lrs)] if len(lrs) > 1 else []
+    with progress_bar("Studying", len(tuning) + seeds * len(points), "networks") as advance:
+        workers = jobs or os.cpu_count() or 1
+        done.complete(tuning, workers, advance)
+        counted = []
+        for point in points:
+            tried = [done.result(trial) for trial in trials(point, TUNING_SEEDS, lrs)] if tuning else []
+            counted += trials(point, range(seeds), [_best_rate(tried) if tried else lrs[0]])
+        done.complete(counted, workers, advance)
+    order = {cell: place for place, cell in enumerate(cells)}
+    found = [done.result(trial) for trial in counted]
+    return sorted(found, key=lambda one: (task.index(one["task"]), order[one["cell"]], one["distance"], one["seed"]))
+
+
+USAGE = f"""\
+usage: lstmzoo study memory [option=value ...]
+
+{(study_memory.__doc__ or "").partition(chr(10))[0]}
+
+{described_options(settings_of(study_memory))}
+"""
+
+
+def study(argv: Sequence[str]) -> None:
+    """Run the study that the words after ``lstmzoo study memory`` ask for; write and print what it found."""
+    settings = settings_of(study_memory)
+    options = parse_options(argv, settings, "lstmzoo study memory")
+    if options.get("quick"):
+        options = QUICK | options
+    try:
+        found = study_memory(**options)
+    except KeyboardInterrupt:
+        print("What is done is kept; the same command goes on with it.")
+        raise
+    output = options.get("output", settings["output"].default)
+    files = write(found, output)
+    print(markdown(found))
+    print(f"Written to {output}: {', '.join(files)}")
+
+
+class _Done:
+    """The trials that have ended, in a file of the study's folder."""
+
+    def __init__(self, folder: Path, shared: dict[str, Any]) -> None:
+        self.path = folder / TRIALS
+        self._claim(folder / SETTINGS, shared)
+        self.results: dict[str, dict[str, Any]] = {}
+        if self.path.is_file():
+            try:
+                self.results = dict(json.loads(self.path.read_text(encoding="utf-8")))
+                _ = [(one["score"], one["steps"]) for one in self.results.values()]
+            except (ValueError, TypeError, KeyError, RecursionError, OSError) as error:
+                raise LstmzooError(f"{self.path} is damaged ({error}); remove it, or choose another output") from error
+
+    def _claim(self, path: Path, shared: dict[str, Any]) -> None:
+        text = json.dumps(shared, indent=2) + "\n"
+        if path.is_file() and (there := path.read_text(encoding="utf-8", errors="replace")) != text:
+            raise LstmzooError(
+                f"{path.parent} holds a study with other settings ({' '.join(there.split())[:200]}); "
+                "give the same ones to go on with it, or choose another output"
+            )
+        write_atomically(path, text)
+
+    def complete(self, trials: Sequence[Trial], workers: int, advance: Any) -> None:
+        """Run the trials that have not ended yet."""
+        missing = [trial for trial in trials if _key(trial) not in self.results]
+        advance(len(trials) - len(missing))
+        for result in run_all(_run, missing, workers) if missing else ():
+            self.results[result.pop("key")] = result
+            write_atomically(self.path, json.dumps(self.results) + "\n")
+            advance(1)
+
+    def result(self, trial: Trial) -> dict[str, Any]:
+        """What came out of a trial."""
+        return self.results[_key(trial)]
+
+
+def _run(trial: Trial) -> dict[str, Any]:
+    return {"key": _key(trial), **run(trial)}
+
+
+def _key(trial: Trial) -> str:
+    return f"{trial.task} {trial.cell} {trial.distance} {trial.seed} {trial.lr!r}"
+
+
+def _best_rate(tried: Sequence[dict[str, Any]]) -> float:
+    """The rate with the highest mean score; of equals, the one that took fewer steps."""
+    rates = dict.fromkeys(one["lr"] for one in tried)
+
+    def merit(lr: float) -> tuple[float, float]:
+        ours = [one for one in tried if one["lr"] == lr]
+        return round(sum(one["score"] for one in ours) / len(ours), 2), -sum(one["steps"] for one in ours)
+
+    return max(rates, key=merit)
+
+
+def _check(
+    task: Sequence[str],
+    cells: Sequence[str],
+    distances: Sequence[int],
+    seeds: int,
+    steps: int,
+    lrs: Sequence[float],
+    parameters: int,
+    hidden_size: int | None,
+    batch_size: int,
+    jobs: int | None,
+) -> None:
+    known = [name for name in datasets.names() if datasets.get(name).task == "sequence"]
+    numbers = {"seeds": seeds, "steps": steps, "parameters": parameters, "batch_size": batch_size}
+    for name, number in {**numbers, "jobs": 1 if jobs is None else jobs, "hidden_size": hidden_size or 1}.items():
+        if number < 1:
+            raise LstmzooError(f"study memory: {name}={number} must be at least 1")
+    for name, values in {"task": task, "cells": cells, "distances": distances, "lrs": lrs}.items():
+        if not values or len(set(values)) < len(values):
+            raise LstmzooError(f"study memory: {name}={','.join(map(str, values))} must be one or more, each once")
+    for rate in lrs:
+        if not 0 < rate < float("inf"):
+            raise LstmzooError(f"study memory: the learning rate {rate} must be greater than 0")
+    for one in task:
+        if one not in known:
+            raise LstmzooError(f"study memory: {unknown_choice('task', one, known)}")
+        for distance in distances:
+            open_problem(one, distance)
+    for name in cells:
+        cell, options = cell_options(name)
+        try:
+            keeps = get_cell(cell).retention_gate is not None
+        except ValueError as error:
+            raise LstmzooError(f"study memory: {error}") from error
+        asked = [key for key in options if key in ("forget_bias", "chrono")]
+        if asked and not keeps:
+            raise LstmzooError(
+                f"study memory: {name}: the cell {cell} has no gate for {asked[0]}; leave the option out"
+            )
+        for one in task:
+            data = open_problem(one, min(distances))
+            build(data, name, hidden_size or hidden_size_for(data, name, parameters))
