@@ -27,7 +27,7 @@ COMMANDS = {
     "eval": ("use", "measure a checkpoint on a data split"),
     "predict": ("use", "use a checkpoint: label videos or a camera, describe images, segment objects in videos"),
     "inspect": ("use", "look inside: confusion and gates, attention word by word, or the memory of objects"),
-    "compare": ("compare", "put runs side by side: one table and one figure"),
+    "compare": ("study", "put runs side by side: one table and one figure"),
     "study": ("study", "train many small networks alike: how far back cells remember"),
     "data": ("data", "simulate, prepare or check a data set"),
     "list": ("catalogue", "list models, cells, encoders, data sets, tasks or experiments"),

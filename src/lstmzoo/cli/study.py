@@ -1,15 +1,16 @@
-"""``lstmzoo study``: many small networks, trained alike, in one table and one picture."""
+"""``lstmzoo study`` and ``lstmzoo compare``: networks beside each other, in one table and one picture."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from lstmzoo.errors import LstmzooError, unknown_choice
 
 STUDIES = {"memory": "how far back cells remember, with equal parameters and steps"}
 
-USAGE = """\
+STUDY = """\
 usage: lstmzoo study NAME [option=value ...]
 
 {studies}
@@ -21,11 +22,22 @@ Examples
   lstmzoo study memory task=recall,temporal_order cells=rnn_tanh,gru,lstm distances=10,100,1000
 """
 
+COMPARE = """\
+usage: lstmzoo compare RUN RUN ... [output=FOLDER]
 
-def run(argv: Sequence[str]) -> None:
+One table of what differs between runs and what they reached, mean ± standard deviation over seeds, and their curves in
+one figure: summary.csv, summary.md and summary.png in FOLDER (default: the working directory). A folder that is not a
+run stands for all runs below it.
+
+Example
+  lstmzoo compare runs/kth_lstm runs/kth_framewise output=comparison
+"""
+
+
+def run_study(argv: Sequence[str]) -> None:
     """Run a study."""
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(USAGE.format(studies="\n".join(f"  {name:<10}{about}" for name, about in STUDIES.items())), end="")
+        print(STUDY.format(studies="\n".join(f"  {name:<10}{about}" for name, about in STUDIES.items())), end="")
         return
     if argv[0] not in STUDIES:
         raise LstmzooError(f"lstmzoo study: {unknown_choice('study', argv[0], STUDIES)}")
@@ -34,3 +46,26 @@ def run(argv: Sequence[str]) -> None:
         print(module.USAGE, end="")
         return
     module.study(argv[1:])
+
+
+def run_compare(argv: Sequence[str]) -> None:
+    """Compare the runs that the arguments name."""
+    if not argv or {"-h", "--help"} & set(argv):
+        print(COMPARE, end="")
+        return
+    from lstmzoo.runs.compare import compare
+
+    outputs = [word.removeprefix("output=") for word in argv if word.startswith("output=")]
+    named = [Path(word).expanduser() for word in argv if not word.startswith("output=")]
+    folders = [folder for place in named for folder in _runs_in(place)]
+    if len(folders) < 2:
+        raise LstmzooError(f"compare takes two runs or more, and found {len(folders)} in {', '.join(map(str, named))}")
+    compare(folders, Path(outputs[-1]).expanduser() if outputs else Path())
+
+
+def _runs_in(place: Path) -> list[Path]:
+    if not place.is_dir():
+        raise LstmzooError(f"{place} is not a folder: name run folders, or a folder of runs")
+    if (place / "config.yaml").is_file():
+        return [place]
+    return sorted(file.parent for file in place.glob("**/config.yaml") if (file.parent / "metrics.json").is_file())

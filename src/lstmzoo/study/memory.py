@@ -12,7 +12,7 @@ from lstmzoo.config.options import described_options, parse_options
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.atomic import make_folder, write_atomically
 from lstmzoo.io.progress import progress_bar
-from lstmzoo.nn import get_cell
+from lstmzoo.nn import get_cell, list_cells
 from lstmzoo.registry import datasets
 from lstmzoo.settings import settings_of
 from lstmzoo.study.memory_report import markdown, write
@@ -52,7 +52,7 @@ def study_memory(
 
     Args:
         task: data sets with a distance, see ``lstmzoo list data``: recall, adding, temporal_order, ...
-        cells: any of ``lstmzoo list cells``; options of the model behind an @, e.g. ``lstm@forget_bias=1.0``.
+        cells: any of ``lstmzoo list cells``, or all; options of the model behind an @, e.g. ``lstm@forget_bias=1.0``.
         distances: steps from what is to be remembered to the answer.
         seeds: networks of each cell at each distance.
         steps: most training steps; training ends when a problem is learnt.
@@ -71,11 +71,18 @@ def study_memory(
     Raises:
         LstmzooError: an option that makes no sense, or a folder with another study in it.
     """
+    cells = list_cells() if list(cells) == ["all"] else cells
     _check(task, cells, distances, seeds, steps, lrs, parameters, hidden_size, batch_size, jobs)
-    shared = {"steps": steps, "batch_size": batch_size, "parameters": parameters, "hidden_size": hidden_size}
+    shared: dict[str, Any] = {
+        "steps": steps,
+        "batch_size": batch_size,
+        "parameters": parameters,
+        "hidden_size": hidden_size,
+    }
     make_folder(output)
     done = _Done(output, shared)
-    points = [(one, cell, distance) for distance in sorted(distances, reverse=True) for one in task for cell in cells]
+    longest_first = sorted(distances, reverse=True)
+    points = [(one, cell, distance) for distance in longest_first for one in task for cell in cells]
 
     def trials(point: tuple[str, str, int], chosen: Iterable[int], rates: Iterable[float]) -> list[Trial]:
         return [Trial(*point, seed, lr, **shared) for seed in chosen for lr in rates]

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from lstmzoo.study.bootstrap import interval
 from lstmzoo.viz.style import GRID, MUTED, bare, class_colours, drawing, figure, save
 
 NAMED = 8
@@ -23,27 +24,26 @@ Found = Sequence[Mapping[str, Any]]
 
 def draw_accuracy(found: Found, path: Path) -> Path:
     """Draw score against distance, a line per cell with a band over seeds, a panel per task."""
-    from lstmzoo.study.memory_report import interval
-
     tasks = list(dict.fromkeys(one["task"] for one in found))
     colours = _colours(found)
     with drawing():
         made = figure(max(7.2, 4.2 * len(tasks)), 4.4)
         panels = np.atleast_1d(made.subplots(1, len(tasks), sharey=True))
         for axes, task in zip(panels, tasks, strict=True):
-            for cell, (colour, named) in colours.items():
+            for place, (cell, (colour, named)) in enumerate(colours.items()):
                 ours = [one for one in found if (one["task"], one["cell"]) == (task, cell)]
                 distances = sorted({one["distance"] for one in ours})
                 scores = [[one["score"] for one in ours if one["distance"] == D] for D in distances]
+                beside = np.array(distances) * 1.02 ** (place - len(colours) / 2)  # lines of equal height are seen
                 bands = np.array([interval(values) for values in scores])
                 means = [float(np.mean(values)) for values in scores]
-                axes.plot(distances, means, color=colour, marker="o", markersize=4, label=cell if named else None,
+                axes.plot(beside, means, color=colour, marker="o", markersize=4, label=cell if named else None,
                           linewidth=2 if named else 0.8, zorder=3 if named else 1)  # fmt: skip
                 if named:
-                    axes.fill_between(distances, bands[:, 0], bands[:, 1], color=colour, alpha=0.15, linewidth=0)
+                    axes.fill_between(beside, bands[:, 0], bands[:, 1], color=colour, alpha=0.15, linewidth=0)
             axes.axhline(0, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
             axes.set(xscale="log", ylim=(-0.12, 1.06), xlabel="distance D, steps")
-            axes.set_title(task.replace("_", " "), loc="left", fontweight="bold")
+            axes.set_title(f"{task.replace('_', ' ')}: how far back is remembered", loc="left", fontweight="bold")
             _distance_ticks(axes, sorted({one["distance"] for one in found if one["task"] == task}))
             axes.grid(color=GRID, linewidth=0.7)
             bare(axes)
@@ -70,6 +70,8 @@ def draw_gradients(found: Found, path: Path) -> Path:
                 axes.plot(steps, shown, color=colour, label=cell if named else None, linewidth=2 if named else 0.8,
                           zorder=3 if named else 1)  # fmt: skip
             axes.set(xscale="log", yscale="log", ylim=(FAINTEST, 1e3), xlabel="steps back")
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.set_title(f"{when} training", loc="left", fontweight="bold")
             axes.grid(color=GRID, linewidth=0.7)
             bare(axes)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from lstmzoo.io.atomic import csv_file, write_atomically
+from lstmzoo.study.bootstrap import interval
 from lstmzoo.study.memory_figures import draw_accuracy, draw_gradients
 
 COLUMNS = ("task", "cell", "distance", "seed", "accuracy", "parameters", "steps", "lr")
@@ -21,8 +22,6 @@ MORE = ("score", "mse", "hidden_size", "seconds")
 
 KNOWN = 0.95
 """The score, averaged over seeds, from which on a distance counts as solved."""
-
-RESAMPLED = 2000
 
 
 def write(found: Sequence[Mapping[str, Any]], folder: Path) -> list[str]:
@@ -89,13 +88,6 @@ def longest_solved(means: Mapping[int, float]) -> int | None:
             break
         longest = distance
     return longest
-
-
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """The 95 % interval of a mean by bootstrap (Efron 1979), with the same random numbers each time."""
-    drawn = np.random.default_rng(0).choice(np.asarray(values), (RESAMPLED, len(values)))
-    low, high = np.quantile(drawn.mean(1), [0.025, 0.975])
-    return float(low), float(high)
 
 
 def _interval(values: Sequence[float]) -> str:

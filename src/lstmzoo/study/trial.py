@@ -11,11 +11,13 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from lstmzoo.config.options import parse_options
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.registry import create_model
 from lstmzoo.nn import init
-from lstmzoo.registry import datasets
+from lstmzoo.registry import datasets, models
 from lstmzoo.sequences.data.sequence_dataset import SequenceDataset
+from lstmzoo.settings import settings_of
 from lstmzoo.study.look import forgetting, gradient_by_distance
 
 CLIP = 1.0
@@ -83,10 +85,6 @@ def cell_options(name: str) -> tuple[str, dict[str, Any]]:
     Raises:
         LstmzooError: an option without a value, or one that there is not.
     """
-    from lstmzoo.config.options import parse_options
-    from lstmzoo.registry import models
-    from lstmzoo.settings import settings_of
-
     cell, *words = name.split("@")
     given = ("input_size", "num_classes", "target_steps", "cell", "hidden_size")
     settings = settings_of(models.get("sequence_rnn").target, given)
@@ -159,9 +157,9 @@ def train(trial: Trial) -> Fit:
         optimizer.step()
         fit.steps = step + 1
         right = 0.9 * right + 0.1 * data.is_right(answers.detach(), target).float().mean().item()
-        if fit.steps % CHECK_EVERY == 0 and score(right, data.chance) > 0.8 * SOLVED:
-            if score(accuracy(model, data, *validation)[0], data.chance) >= SOLVED:
-                break
+        promising = fit.steps % CHECK_EVERY == 0 and score(right, data.chance) > 0.8 * SOLVED
+        if promising and score(accuracy(model, data, *validation)[0], data.chance) >= SOLVED:
+            break
     return fit
 
 
