@@ -8,7 +8,11 @@ from pathlib import Path
 
 from lstmzoo.errors import LstmzooError, unknown_choice
 
-STUDIES = {"memory": "how far back cells remember, with equal parameters and steps"}
+STUDIES = {
+    "memory": "how far back cells remember, with equal parameters and steps",
+    "truncation": "what truncated back-propagation through time cuts off",
+    "rules": "the four rules of the memory cell, in one picture",
+}
 
 STUDY = """\
 usage: lstmzoo study NAME [option=value ...]
@@ -37,7 +41,7 @@ Example
 def run_study(argv: Sequence[str]) -> None:
     """Run a study."""
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(STUDY.format(studies="\n".join(f"  {name:<10}{about}" for name, about in STUDIES.items())), end="")
+        print(STUDY.format(studies="\n".join(f"  {name:<12}{about}" for name, about in STUDIES.items())), end="")
         return
     if argv[0] not in STUDIES:
         raise LstmzooError(f"lstmzoo study: {unknown_choice('study', argv[0], STUDIES)}")

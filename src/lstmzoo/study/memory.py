@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from lstmzoo.config.options import described_options, parse_options
-from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.io.atomic import make_folder, write_atomically
 from lstmzoo.io.progress import progress_bar
-from lstmzoo.nn import get_cell, list_cells
-from lstmzoo.registry import datasets
+from lstmzoo.nn import list_cells
 from lstmzoo.settings import settings_of
+from lstmzoo.study.checks import check_cells, check_lists, check_numbers, check_problems, check_rates
+from lstmzoo.study.done import Done
 from lstmzoo.study.memory_report import markdown, write
-from lstmzoo.study.pool import run_all
-from lstmzoo.study.trial import Trial, build, cell_options, hidden_size_for, open_problem, run
+from lstmzoo.study.trial import Trial
 
 TUNING_SEEDS = (1000, 1001)
 """Of the trials that choose a learning rate; no seeds that count."""
@@ -30,8 +27,6 @@ QUICK: dict[str, Any] = {
     "lrs": (0.01,),
 }
 """What `quick` takes where nothing else is said."""
-
-TRIALS, SETTINGS = "trials.json", "settings.json"
 
 
 def study_memory(
@@ -72,15 +67,18 @@ def study_memory(
         LstmzooError: an option that makes no sense, or a folder with another study in it.
     """
     cells = list_cells() if list(cells) == ["all"] else cells
-    _check(task, cells, distances, seeds, steps, lrs, parameters, hidden_size, batch_size, jobs)
     shared: dict[str, Any] = {
         "steps": steps,
         "batch_size": batch_size,
         "parameters": parameters,
         "hidden_size": hidden_size,
     }
-    make_folder(output)
-    done = _Done(output, shared)
+    check_numbers(seeds=seeds, jobs=jobs, **shared)
+    check_lists(task=task, cells=cells, distances=distances, lrs=lrs)
+    check_rates(lrs)
+    check_problems(task, distances)
+    check_cells(cells, task, shared)
+    done = Done(output, shared)
     longest_first = sorted(distances, reverse=True)
     points = [(one, cell, distance) for distance in longest_first for one in task for cell in cells]
 
@@ -127,51 +125,6 @@ def study(argv: Sequence[str]) -> None:
     print(f"Written to {output}: {', '.join(files)}")
 
 
-class _Done:
-    """The trials that have ended, in a file of the study's folder."""
-
-    def __init__(self, folder: Path, shared: dict[str, Any]) -> None:
-        self.path = folder / TRIALS
-        self._claim(folder / SETTINGS, shared)
-        self.results: dict[str, dict[str, Any]] = {}
-        if self.path.is_file():
-            try:
-                self.results = dict(json.loads(self.path.read_text(encoding="utf-8")))
-                _ = [(one["score"], one["steps"]) for one in self.results.values()]
-            except (ValueError, TypeError, KeyError, RecursionError, OSError) as error:
-                raise LstmzooError(f"{self.path} is damaged ({error}); remove it, or choose another output") from error
-
-    def _claim(self, path: Path, shared: dict[str, Any]) -> None:
-        text = json.dumps(shared, indent=2) + "\n"
-        if path.is_file() and (there := path.read_text(encoding="utf-8", errors="replace")) != text:
-            raise LstmzooError(
-                f"{path.parent} holds a study with other settings ({' '.join(there.split())[:200]}); "
-                "give the same ones to go on with it, or choose another output"
-            )
-        write_atomically(path, text)
-
-    def complete(self, trials: Sequence[Trial], workers: int, advance: Any) -> None:
-        """Run the trials that have not ended yet."""
-        missing = [trial for trial in trials if _key(trial) not in self.results]
-        advance(len(trials) - len(missing))
-        for result in run_all(_run, missing, workers) if missing else ():
-            self.results[result.pop("key")] = result
-            write_atomically(self.path, json.dumps(self.results) + "\n")
-            advance(1)
-
-    def result(self, trial: Trial) -> dict[str, Any]:
-        """What came out of a trial."""
-        return self.results[_key(trial)]
-
-
-def _run(trial: Trial) -> dict[str, Any]:
-    return {"key": _key(trial), **run(trial)}
-
-
-def _key(trial: Trial) -> str:
-    return f"{trial.task} {trial.cell} {trial.distance} {trial.seed} {trial.lr!r}"
-
-
 def _best_rate(tried: Sequence[dict[str, Any]]) -> float:
     """The rate with the highest mean score; of equals, the one that took fewer steps."""
     rates = dict.fromkeys(one["lr"] for one in tried)
@@ -181,47 +134,3 @@ def _best_rate(tried: Sequence[dict[str, Any]]) -> float:
         return round(sum(one["score"] for one in ours) / len(ours), 2), -sum(one["steps"] for one in ours)
 
     return max(rates, key=merit)
-
-
-def _check(
-    task: Sequence[str],
-    cells: Sequence[str],
-    distances: Sequence[int],
-    seeds: int,
-    steps: int,
-    lrs: Sequence[float],
-    parameters: int,
-    hidden_size: int | None,
-    batch_size: int,
-    jobs: int | None,
-) -> None:
-    known = [name for name in datasets.names() if datasets.get(name).task == "sequence"]
-    numbers = {"seeds": seeds, "steps": steps, "parameters": parameters, "batch_size": batch_size}
-    for name, number in {**numbers, "jobs": 1 if jobs is None else jobs, "hidden_size": hidden_size or 1}.items():
-        if number < 1:
-            raise LstmzooError(f"study memory: {name}={number} must be at least 1")
-    for name, values in {"task": task, "cells": cells, "distances": distances, "lrs": lrs}.items():
-        if not values or len(set(values)) < len(values):
-            raise LstmzooError(f"study memory: {name}={','.join(map(str, values))} must be one or more, each once")
-    for rate in lrs:
-        if not 0 < rate < float("inf"):
-            raise LstmzooError(f"study memory: the learning rate {rate} must be greater than 0")
-    for one in task:
-        if one not in known:
-            raise LstmzooError(f"study memory: {unknown_choice('task', one, known)}")
-        for distance in distances:
-            open_problem(one, distance)
-    for name in cells:
-        cell, options = cell_options(name)
-        try:
-            keeps = get_cell(cell).retention_gate is not None
-        except ValueError as error:
-            raise LstmzooError(f"study memory: {error}") from error
-        asked = [key for key in options if key in ("forget_bias", "chrono")]
-        if asked and not keeps:
-            raise LstmzooError(
-                f"study memory: {name}: the cell {cell} has no gate for {asked[0]}; leave the option out"
-            )
-        for one in task:
-            data = open_problem(one, min(distances))
-            build(data, name, hidden_size or hidden_size_for(data, name, parameters))
