@@ -10,23 +10,36 @@ from lstmzoo.version import __version__
 
 if TYPE_CHECKING:
     from lstmzoo import data, errors, metrics, models, nn
-    from lstmzoo.models import create_model, list_models, load, register_model
+    from lstmzoo.models import (
+        create_model,
+        from_pretrained,
+        list_models,
+        load,
+        push_to_hub,
+        register_model,
+        save_pretrained,
+    )
 
 __all__ = [
     "__version__",
     "create_model",
     "data",
     "errors",
+    "from_pretrained",
     "list_models",
     "load",
     "metrics",
     "models",
     "nn",
+    "push_to_hub",
     "register_model",
+    "save_pretrained",
 ]
 
 _MODULES = ("data", "errors", "metrics", "models", "nn")
-_FROM_MODELS = ("create_model", "list_models", "load", "register_model")
+_FROM_MODELS = (
+    *("create_model", "from_pretrained", "list_models", "load", "push_to_hub", "register_model", "save_pretrained"),
+)
 
 
 def __getattr__(name: str) -> Any:

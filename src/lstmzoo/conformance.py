@@ -14,6 +14,8 @@ from lstmzoo import nn
 from lstmzoo.config.choices import is_model_of
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checkpoint import checkpoint_metadata, load
+from lstmzoo.models.pretrained.folder import write_weights
+from lstmzoo.models.pretrained.hub import save_pretrained
 from lstmzoo.registry import Entry, datasets, models, tasks
 from lstmzoo.settings import MISSING, Setting, accepts, schema_of
 from lstmzoo.training.base import BaseTask
@@ -92,17 +94,22 @@ def it_learns(name: str) -> None:
 def it_comes_back_from_a_checkpoint(name: str) -> None:
     """A checkpoint is enough to build a model with the same numbers."""
     task = _small_task(name)
-    model: Any = task.model
-    metadata = checkpoint_metadata(
-        model.model_name, model.model_args, classes=task.classes, transform=task.transform, vocabulary=task.vocabulary
-    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.ckpt"
-        torch.save({"lstmzoo": metadata, "state_dict": task.state_dict()}, path)
-        loaded: Any = load(path)
-        assert loaded.model_args == model.model_args
-        for key, weight in loaded.state_dict().items():
-            torch.testing.assert_close(weight, model.state_dict()[key], rtol=0, atol=0)
+        torch.save({"lstmzoo": _metadata(task), "state_dict": task.state_dict()}, path)
+        _check_same(task.model, load(path))
+
+
+def it_comes_back_from_safetensors(name: str) -> None:
+    """A folder of weights is enough, too; rounded to float16, the numbers are close."""
+    task = _small_task(name)
+    with tempfile.TemporaryDirectory() as folder:
+        for float16, tolerance in ((False, 0.0), (True, 1e-3)):
+            path = Path(folder) / str(float16)
+            write_weights(path, _metadata(task), task.model.state_dict(), {}, float16)
+            _check_same(task.model, load(path), tolerance)
+            save_pretrained(load(path), path)
+            _check_same(task.model, load(path), tolerance)
 
 
 def it_keeps_the_promises_of_its_task(name: str) -> None:
@@ -149,7 +156,12 @@ def a_missing_folder_is_named(name: str) -> None:
 
 CHECKS: dict[str, list[Callable[[str], None]]] = {
     "cell": [every_engine_gives_the_same, a_sequence_may_come_in_chunks],
-    "model": [it_learns, it_comes_back_from_a_checkpoint, it_keeps_the_promises_of_its_task],
+    "model": [
+        it_learns,
+        it_comes_back_from_a_checkpoint,
+        it_comes_back_from_safetensors,
+        it_keeps_the_promises_of_its_task,
+    ],
     "data": [its_task_exists, a_missing_folder_is_named],
     "task": [it_is_complete],
 }
@@ -164,6 +176,23 @@ def _declared(kind: str) -> Callable[[str], None]:
 
 for _kind in GROUPS:
     CHECKS[_kind].append(_declared(_kind))
+
+
+def _metadata(task: BaseTask) -> dict[str, Any]:
+    return checkpoint_metadata(
+        task.model.model_name,
+        task.model.model_args,
+        classes=task.classes,
+        transform=task.transform,
+        vocabulary=task.vocabulary,
+    )
+
+
+def _check_same(model: Any, loaded: Any, tolerance: float = 0.0) -> None:
+    assert loaded.model_args == model.model_args
+    assert loaded.state_dict().keys() == model.state_dict().keys()
+    for key, weight in loaded.state_dict().items():
+        torch.testing.assert_close(weight, model.state_dict()[key], rtol=tolerance, atol=tolerance)
 
 
 def _fits(setting: Setting) -> bool:

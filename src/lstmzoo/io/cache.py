@@ -23,6 +23,7 @@ from filelock import FileLock
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io import video
 from lstmzoo.io.atomic import publish
+from lstmzoo.io.places import cache_home
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.sources import Source
 
@@ -57,8 +58,7 @@ def default_cache_dir(root: str | os.PathLike[str]) -> Path:
 def user_cache_dir(root: str | os.PathLike[str]) -> Path:
     """Return the folder in the user's own cache for the data set in `root`."""
     root = Path(root).resolve()
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "lstmzoo" / f"{root.name}-{_digest(root)}"
+    return cache_home() / f"{root.name}-{_digest(root)}"
 
 
 class FrameCache:

@@ -5,7 +5,8 @@ A checkpoint is what ``torch.save`` made of a dict with at least two entries::
     checkpoint["state_dict"]   the weights; those of the model have the prefix "model."
     checkpoint["lstmzoo"]      the metadata: primitive values only, see checkpoint_metadata
 
-It loads with ``weights_only=True``: no object of ours is pickled. Every command reads checkpoints through
+It loads with ``weights_only=True``: no object of ours is pickled. Folders of safetensors and JSON (`pretrained.folder`)
+are read as the same dict. Every command reads checkpoints through
 :func:`open_checkpoint`, and builds from the metadata what `rebuild` finds to fit the weights: a file of anyone's may be
 read, it runs no code and takes no more memory than it holds itself.
 """
@@ -19,13 +20,14 @@ from torch import nn
 
 from lstmzoo.errors import CheckpointError, LstmzooError, printable
 from lstmzoo.models.checkpoint_file import check_weights, find, read
-from lstmzoo.models.metadata import FORMAT, KEY, brief, check_metadata, words_of
+from lstmzoo.models.metadata import FORMAT, KEY, PREFIX, brief, check_metadata, words_of
+from lstmzoo.models.pretrained.folder import read_weights
+from lstmzoo.models.pretrained.names import TENSORS
+from lstmzoo.models.pretrained.remote import fetch_weights
 from lstmzoo.models.rebuild import rebuild
 from lstmzoo.models.registry import is_primitive, list_models
 from lstmzoo.models.upgrades import upgrade_metadata
 from lstmzoo.version import __version__
-
-PREFIX = "model."
 
 
 def checkpoint_metadata(
@@ -89,12 +91,17 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     return open_checkpoint(path)[KEY]
 
 
-def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu") -> nn.Module:
+def load(
+    path: str | os.PathLike[str], map_location: str | torch.device = "cpu", *, sha256: str | None = None
+) -> nn.Module:
     """Rebuild a model from its checkpoint; nothing else is needed.
 
     Args:
-        path: a checkpoint file, or a run folder (then its ``checkpoints/best.ckpt``).
+        path: a checkpoint file, a run folder (then its ``checkpoints/best.ckpt``), a folder of weights, the name of
+            weights in this package (``lstmzoo list weights``), or the https address of a .ckpt file or of a folder's
+            config.json.
         map_location: the device to load to.
+        sha256: of the file at an address, which is not loaded without it; it is fetched into the user's cache.
 
     Returns:
         The model in evaluation mode, with attributes ``classes`` (list of names) or ``words`` (a captioner's
@@ -103,8 +110,13 @@ def load(path: str | os.PathLike[str], map_location: str | torch.device = "cpu")
 
     Raises:
         CheckpointError: missing, damaged, not an lstmzoo checkpoint, of a newer format, of a model that is not
-            registered here or does not fit, or with weights that are not finite.
+            registered here or does not fit, or with weights that are not finite; an address without its sha256.
+        DataError: what is at an address cannot be fetched, or is not what its sha256 says.
     """
+    if isinstance(path, str) and "://" in path:
+        path = fetch_weights(path, sha256)
+    elif sha256 is not None:
+        raise CheckpointError(f"sha256 belongs to an https address, and {path} is none")
     checkpoint = open_checkpoint(path)
     metadata = checkpoint[KEY]
     name = metadata["model"]["name"]
@@ -131,7 +143,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read all of a checkpoint, with everything that training needs to go on, and make sure that it is whole.
 
     Args:
-        path: a checkpoint file, or a run folder (then its ``checkpoints/best.ckpt``).
+        path: a checkpoint file, a run folder, a folder of weights or the name of weights, see `load`.
 
     Returns:
         What was saved; the tensors are views of the file.
@@ -141,6 +153,8 @@ def open_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
             finite.
     """
     file = find(Path(path))
+    if file.name == TENSORS:
+        return read_weights(file.parent)
     checkpoint = read(file)
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f"{file} is not an lstmzoo checkpoint: it holds a {type(checkpoint).__name__}")

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from lstmzoo.errors import CheckpointError, LstmzooError
+from lstmzoo.models.pretrained.names import CONFIG, TENSORS, shipped, unknown_weights
 
 MOST_MEMBERS = 100_000
 """Files in the archive; there is one per tensor."""
@@ -48,13 +49,15 @@ class Refused(Exception):
 
 
 def find(path: Path) -> Path:
-    """The checkpoint file that a path means: itself, or the best one of a run folder.
+    """The file that a path means: itself, the best one of a run folder, or the weights of a folder or a name.
 
     Raises:
         CheckpointError: there is none; the message says what there is.
     """
     if path.is_file():
-        return path
+        return path.with_name(TENSORS) if path.name == CONFIG else path
+    if any((path / name).is_file() for name in (CONFIG, TENSORS)):
+        return path / TENSORS
     best = path / "checkpoints" / "best.ckpt"
     if best.is_file():
         return best
@@ -62,11 +65,10 @@ def find(path: Path) -> Path:
         others = sorted(str(file.relative_to(path)) for file in path.rglob("*.ckpt"))
         there = f"checkpoints there: {', '.join(others)}" if others else "there is no .ckpt file in it"
         raise CheckpointError(f"the folder {path} has no checkpoints/best.ckpt; {there}")
+    if str(path) in shipped():
+        return shipped()[str(path)] / TENSORS
     if path.name == str(path) and not path.suffix:
-        raise CheckpointError(
-            f"{str(path)!r} is neither a checkpoint file, nor a run folder, nor the name of published weights "
-            "(none are published yet); pass the path of a .ckpt file or of a run folder"
-        )
+        raise CheckpointError(unknown_weights(str(path)))
     raise CheckpointError(f"no checkpoint at {path} (looked in {path.absolute().parent})")
 
 

@@ -15,10 +15,12 @@ from lstmzoo.errors import LstmzooError
 LITE0 = "efficientnet_lite0"
 """The encoder whose ImageNet weights are part of this package: timm's ``tf_efficientnet_lite0``."""
 
+LITE0_FILE = Path(__file__).parent / "weights" / "efficientnet_lite0.safetensors"
+
 _LITE0_OPTIONS: dict[str, Any] = {
     "num_classes": 0,  # the file has no classifier
     "pretrained_cfg_overlay": {
-        "file": str(Path(__file__).parent / "weights" / "efficientnet_lite0.safetensors"),
+        "file": str(LITE0_FILE),
         "num_classes": 0,
         "mean": (0.498,) * 3,
         "std": (0.502,) * 3,

@@ -17,6 +17,8 @@ from lstmzoo.version import __version__
 
 FORMAT = 1
 KEY = "lstmzoo"
+PREFIX = "model."
+"""Of the names of a model's weights in a checkpoint."""
 
 MOST_VALUES = 1_000_000
 DEEPEST = 16

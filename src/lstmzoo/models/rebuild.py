@@ -17,7 +17,7 @@ from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models.checkpoint_file import WEIGHT_TYPES
 from lstmzoo.models.encoder_weights import skip_pretrained_weights
 from lstmzoo.models.metadata import leaves
-from lstmzoo.models.registry import create_model
+from lstmzoo.models.registry import build_model
 
 MORE = 1000
 """Modules and parameters that a network may have while it is built beyond those it keeps: branches, classifiers."""
@@ -42,7 +42,7 @@ def rebuild(name: str, args: dict[str, Any], weights: dict[str, Tensor], origin:
         _check_numbers(args, weights)
         with skip_pretrained_weights(), _no_more_than(weights):
             _try_on_meta(name, args, weights)
-            model = create_model(name, **args)
+            model = build_model(name, **args)
         model.load_state_dict(weights)
     except Exception as error:  # a constructor may say anything to arguments that nobody would choose
         reason = str(error) if isinstance(error, LstmzooError | RuntimeError) else f"{type(error).__name__}: {error}"
@@ -66,7 +66,7 @@ def _try_on_meta(name: str, args: dict[str, Any], weights: dict[str, Tensor]) ->
     """
     try:
         with torch.device("meta"):
-            model = create_model(name, **args)
+            model = build_model(name, **args)
     except LstmzooError as error:
         if "meta" in str(error):  # a cell or model of your own that looks at the numbers it makes
             return

@@ -13,7 +13,7 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.registry import models, register_model
 from lstmzoo.settings import MISSING, accepts, described, settings_of
 
-__all__ = ["FROM_DATA", "create_model", "is_primitive", "list_models", "register_model"]
+__all__ = ["FROM_DATA", "build_model", "is_primitive", "list_models", "register_model"]
 
 FROM_DATA = ("num_classes", "vocab_size", "input_size", "target_steps")
 """Arguments of models that follow from the data, and so are not settings."""
@@ -31,31 +31,10 @@ def list_models(pattern: str = "*") -> list[str]:
     return models.names(pattern)
 
 
-def create_model(name: str, pretrained: bool = False, **overrides: Any) -> nn.Module:
-    """Build a registered model.
-
-    The model remembers ``model.model_name`` and ``model.model_args`` (every argument, defaults included), so that a
-    checkpoint stays loadable when a default changes later.
-
-    Args:
-        name: one of :func:`list_models`.
-        pretrained: load published weights of the whole model.
-        **overrides: arguments of the model, in place of its defaults.
-
-    Returns:
-        The model, in training mode.
-
-    Raises:
-        LstmzooError: an unknown name, an unknown, missing, non-primitive or impossible argument, or
-            ``pretrained=True`` for a model without published weights.
-    """
+def build_model(name: str, **overrides: Any) -> nn.Module:
+    """Build a registered model with new weights; see :func:`lstmzoo.create_model`."""
     build = models.get(name).target
     arguments = _arguments(name, overrides)
-    if pretrained:
-        raise LstmzooError(
-            f"no weights are published for model {name!r}; train it and load the checkpoint with lstmzoo.load(path)"
-            + (", or start from pretrained_encoder=True" if "pretrained_encoder" in arguments else "")
-        )
     try:
         model = build(**arguments)
     except (TypeError, ValueError, RuntimeError) as error:

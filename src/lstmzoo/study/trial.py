@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 
 from lstmzoo.config.options import parse_options
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models.registry import create_model
+from lstmzoo.models import create_model
 from lstmzoo.nn import init
 from lstmzoo.registry import datasets, models
 from lstmzoo.sequences.data.sequence_dataset import SequenceDataset

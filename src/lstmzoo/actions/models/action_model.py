@@ -17,13 +17,14 @@ from lstmzoo.models.checks import check_sizes
 from lstmzoo.models.encoder_weights import skip_pretrained_weights
 from lstmzoo.models.encoders import create_vector_encoder
 from lstmzoo.models.frame_input import FrameInput
-from lstmzoo.models.registry import create_model
+from lstmzoo.models.pretrained.hub import PretrainedMixin
+from lstmzoo.models.registry import build_model
 from lstmzoo.models.state import detach
 
 State = dict[str, Any]
 
 
-class ActionModel(nn.Module, ABC):
+class ActionModel(PretrainedMixin, nn.Module, ABC):
     """A classifier of videos. A subclass sets `encoder`, adds its layers, and writes `forward_frames`.
 
     Args:
@@ -31,6 +32,7 @@ class ActionModel(nn.Module, ABC):
         input: ``grey``, ``grey+difference`` or ``rgb``; see :class:`~lstmzoo.models.frame_input.FrameInput`.
     """
 
+    pipeline_tag = "video-classification"
     encoder: nn.Module
     """Frames (N, channels, H, W) to features (N, ...): vectors, see `add_encoder`, or maps."""
 
@@ -139,7 +141,7 @@ def needs_grey(name: str, **arguments: Any) -> bool:
     with skip_pretrained_weights(), torch.random.fork_rng(devices=[]):
         try:
             with torch.device("meta"):
-                model = create_model(name, **arguments)
+                model = build_model(name, **arguments)
         except LstmzooError:  # wrong arguments, or a cell of your own that looks at the numbers it makes
-            model = create_model(name, **arguments)
+            model = build_model(name, **arguments)
     return bool(model.grey)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from lstmzoo.captioning.models.cell import StepCell
 from lstmzoo.models.checks import check_sizes
 from lstmzoo.models.encoders import create_grid_encoder
+from lstmzoo.models.pretrained.hub import PretrainedMixin
 from lstmzoo.models.recurrent_layers import FORGET_BIAS
 from lstmzoo.nn.init import ForgetBias
 
@@ -59,7 +60,7 @@ class State:
 register_dataclass(State)  # torch.export takes it apart and puts it together again
 
 
-class Captioner(nn.Module, ABC):
+class Captioner(PretrainedMixin, nn.Module, ABC):
     """A network that describes an image, word by word.
 
     A model defines `encode_image`, `initial_state` and `read_word`, each for R rows, one per sentence; it need not know
@@ -76,6 +77,7 @@ class Captioner(nn.Module, ABC):
         pretrained_encoder: start the encoder from ImageNet weights (all but small).
     """
 
+    pipeline_tag = "image-to-text"
     NOT_SETTINGS: ClassVar[tuple[str, ...]] = ()
     """Arguments of base classes that a model sets itself."""
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lstmzoo.models.encoders import create_pyramid
+from lstmzoo.models.pretrained.hub import PretrainedMixin
 from lstmzoo.models.state import detach
 from lstmzoo.segmentation.models.core import Core
 from lstmzoo.segmentation.models.decoder import Decoder
@@ -17,7 +18,7 @@ State = dict[str, Any]
 FRAMES_AT_ONCE = 16  # that the encoder sees outside of training, so that a long video needs little memory
 
 
-class Segmenter(nn.Module, ABC):
+class Segmenter(PretrainedMixin, nn.Module, ABC):
     """Frames → feature pyramid → decoder with cores → a logit for every pixel.
 
     A subclass is registered by `register_model` and says what its cores are.
@@ -30,6 +31,7 @@ class Segmenter(nn.Module, ABC):
         dropout: share of the channels of the encoder's maps that are dropped in training, others in every frame.
     """
 
+    pipeline_tag = "image-segmentation"
     guided: ClassVar[bool] = False  # whether masks of objects may be given; one that is not finds the foreground
     streams: bool = True  # whether frames can be taken in one after the other
 

@@ -8,12 +8,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from lstmzoo.models.checks import check_sizes
+from lstmzoo.models.pretrained.hub import PretrainedMixin
 from lstmzoo.models.state import detach
 
 State = Any
 
 
-class SequenceModel(nn.Module, ABC):
+class SequenceModel(PretrainedMixin, nn.Module, ABC):
     """Answers about sequences of vectors. A subclass sets `head`, adds its layers, and writes `features`.
 
     A model is causal and streams: the answers of ``model.step(x_t, state)`` at the last S steps are ``model(x)``.

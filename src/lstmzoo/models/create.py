@@ -1,0 +1,66 @@
+"""New models, and models with the weights of this package."""
+
+from typing import Any
+
+from torch import nn
+
+from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.models.checkpoint import load
+from lstmzoo.models.pretrained.folder import read_config
+from lstmzoo.models.pretrained.names import shipped
+from lstmzoo.models.registry import build_model
+from lstmzoo.registry import models
+
+
+def create_model(name: str, pretrained: str | None = None, **overrides: Any) -> nn.Module:
+    """Build a registered model.
+
+    The model remembers ``model.model_name`` and ``model.model_args`` (every argument, defaults included), so that a
+    checkpoint stays loadable when a default changes later.
+
+    Args:
+        name: one of :func:`list_models`.
+        pretrained: the data of weights in this package, e.g. ``"kth_simulated"``, or their name, e.g.
+            ``"kth_sim_lstm"`` (``lstmzoo list weights``): the model with them, as ``lstmzoo.load`` gives it. None: new
+            weights.
+        **overrides: arguments of the model, in place of its defaults. Of a pretrained one, they choose among several
+            weights.
+
+    Returns:
+        The model, in training mode.
+
+    Raises:
+        LstmzooError: an unknown name, an unknown, missing, non-primitive or impossible argument, or no weights, or
+            several, for this tag and these arguments.
+    """
+    if not pretrained:
+        return build_model(name, **overrides)
+    return load(_find_weights(name, pretrained, overrides)).train()
+
+
+def _find_weights(name: str, tag: str, overrides: dict[str, Any]) -> str:
+    """The name of the weights for a model, a tag and arguments."""
+    models.get(name)  # or an error that names those that there are
+    stored = {weights: read_config(folder) for weights, folder in shipped().items()}
+    own = {weights: config for weights, config in stored.items() if config["lstmzoo"]["model"]["name"] == name}
+    tags = {weights: {weights, config["lstmzoo"]["data"].get("name", weights)} for weights, config in own.items()}
+    tagged = [weights for weights in own if tag in tags[weights]]
+    if not tagged:
+        known = sorted({one for some in tags.values() for one in some})
+        raise LstmzooError(f"model {name!r}: {unknown_choice('pretrained weights', tag, known)}")
+    arguments = {weights: own[weights]["lstmzoo"]["model"]["args"] for weights in tagged}
+    fitting = [one for one in tagged if all(arguments[one].get(key) == value for key, value in overrides.items())]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise LstmzooError(f"model {name!r}: pretrained={tag!r} means one of {', '.join(fitting)}; give its name")
+    differing = ", ".join(
+        f"{one} has {key}={arguments[one].get(key)!r}, not {value!r}"
+        for one in tagged
+        for key, value in overrides.items()
+        if arguments[one].get(key) != value
+    )
+    raise LstmzooError(
+        f"model {name!r}: no weights for pretrained={tag!r} and these arguments: {differing}. For other classes: "
+        "lstmzoo train task.start_from=NAME"
+    )
