@@ -42,6 +42,7 @@ class RecognitionTask(BaseTask):
     """
 
     monitor = ("val/accuracy", "max")
+    headline = "sequence_accuracy"
     shown: ClassVar = {"train/accuracy": ".1%", "val/loss": ".3f", "val/accuracy": ".1%"}
     data_module = VideoDataModule
     model_class: ClassVar[type] = ActionModel

@@ -60,6 +60,7 @@ class CaptioningTask(BaseTask):
     """
 
     monitor = ("val/CIDEr-D", "max")
+    headline = "CIDEr-D"
     data_module = CaptionDataModule
     model_class = Captioner
     default_model, default_data, default_experiment = "caption_nic", "captions_simulated", "captions"

@@ -15,7 +15,7 @@ from lstmzoo.io.terminal import print_plain
 from lstmzoo.registry import Registry, datasets, models, tasks
 
 LIST = """\
-usage: lstmzoo list models|cells|encoders|data|tasks|experiments [pattern]
+usage: lstmzoo list models|weights|cells|encoders|data|tasks|experiments [pattern]
 
 Examples
   lstmzoo list models
@@ -99,6 +99,27 @@ def _cells() -> dict[str, str]:
     return {name: (getdoc(type(get_cell(name))) or "").partition("\n")[0] for name in list_cells()}
 
 
+def _weights() -> dict[str, str]:
+    """The weights in this package: task, model, data, score, parameters, size and the licence of the data."""
+    from lstmzoo.models.pretrained.folder import read_config
+    from lstmzoo.models.pretrained.names import shipped
+
+    rows = {}
+    for name, folder in shipped().items():
+        config = read_config(folder)
+        metadata, card = config["lstmzoo"], config["card"]
+        values = card["metrics"][0]["values"] if card["metrics"] else {}
+        score = f"{card['headline']} {values[card['headline']]:.3f}" if card["headline"] in values else "not measured"
+        size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+        cells = [card["task"], metadata["model"]["name"], metadata["data"].get("name", ""), score]
+        rows[name] = [*cells, f"{config['weights']['parameters']:,} parameters", f"{size:.1f} MB", card["licence"]]
+    widths = [max(map(len, column)) for column in zip(*rows.values(), strict=True)]
+    return {
+        name: "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for name, row in rows.items()
+    }
+
+
 def _encoders() -> dict[str, str]:
     from lstmzoo.models.encoder_names import SMALL, list_encoders
 
@@ -122,6 +143,7 @@ def _experiments() -> dict[str, str]:
 
 KINDS: dict[str, Callable[[], dict[str, str]]] = {
     "models": _registered(models),
+    "weights": _weights,
     "cells": _cells,
     "encoders": _encoders,
     "data": _registered(datasets),

@@ -66,6 +66,7 @@ def words_by_command() -> dict[str, list[str]]:
     from lstmzoo.cli.bench import BENCHMARKS
     from lstmzoo.cli.catalogue import KINDS
     from lstmzoo.cli.data import ACTIONS, names_with
+    from lstmzoo.cli.export import ExportOptions
     from lstmzoo.cli.use import EvalOptions, InspectSplitOptions, PredictOptions
     from lstmzoo.registry import datasets, tasks
     from lstmzoo.settings import settings_of
@@ -79,6 +80,7 @@ def words_by_command() -> dict[str, list[str]]:
         "eval": [*(f"{key}=" for key in settings_of(EvalOptions)), "results=", *data],
         "predict": sorted({f"{key}=" for one in predicting for key in settings_of(one)}),
         "inspect": sorted({f"{key}=" for one in inspecting for key in settings_of(one)}),
+        "export": [f"{key}=" for key in settings_of(ExportOptions)],
         "data": [*ACTIONS, *sorted({name for action in ACTIONS for name in names_with(action)}), "root="],
         "list": list(KINDS),
         "bench": list(BENCHMARKS),

@@ -15,6 +15,7 @@ from lstmzoo.io.atomic import making_folder
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.terminal import print_plain
 from lstmzoo.models.checkpoint import read_metadata
+from lstmzoo.models.pretrained.names import is_name
 from lstmzoo.registry import datasets, tasks
 from lstmzoo.settings import Setting, settings_of
 from lstmzoo.training.groups import GROUPS
@@ -26,7 +27,7 @@ class EvalOptions:
     """The options of ``lstmzoo eval``.
 
     Args:
-        ckpt_path: a checkpoint, RUN/checkpoints/best.ckpt, or a run folder.
+        ckpt_path: a checkpoint, RUN/checkpoints/best.ckpt, a run folder, or a name of `lstmzoo list weights`.
         split: train, val, test, or all where the data set can be taken as a whole.
         output: folder of the results; null for RUN/eval_SPLIT.
     """
@@ -41,7 +42,7 @@ class PredictOptions:
     """The options of ``lstmzoo predict`` for every task.
 
     Args:
-        ckpt_path: a checkpoint, RUN/checkpoints/best.ckpt, or a run folder.
+        ckpt_path: a checkpoint, RUN/checkpoints/best.ckpt, a run folder, or a name of `lstmzoo list weights`.
         input: a file, or a folder that is searched with all its subfolders. Videos: also a folder of frames, a data set
             in the layout of DAVIS (segmentation), or the index of a camera, 0 (recognition). Images: also a .txt file
             with a path per line.
@@ -60,7 +61,7 @@ class InspectOptions:
     """The options of ``lstmzoo inspect`` for every task.
 
     Args:
-        ckpt_path: a checkpoint, RUN/checkpoints/best.ckpt, or a run folder.
+        ckpt_path: a checkpoint, RUN/checkpoints/best.ckpt, a run folder, or a name of `lstmzoo list weights`.
         input: a file or a folder.
         output: folder of the figures; null for RUN/inspect_INPUT.
         device: auto, cpu, cuda, cuda:1, mps, ...
@@ -232,9 +233,9 @@ def check_words(command: str, words: Sequence[str]) -> None:
     """
     for word in words:
         path = Path(word).expanduser()
-        if "=" in word or word.startswith("-") or not path.exists():
+        if "=" in word or word.startswith("-") or not (path.exists() or is_name(word)):
             continue
-        is_run = path.suffix == ".ckpt" or (path / "checkpoints").is_dir()
+        is_run = is_name(word) or path.suffix == ".ckpt" or (path / "checkpoints").is_dir()
         key = "ckpt_path" if is_run or command == "eval" else "input"
         raise LstmzooError(f"{word!r}: write {key}={word}, e.g. lstmzoo {command} {key}={word}")
 

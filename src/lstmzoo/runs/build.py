@@ -32,6 +32,7 @@ from lstmzoo.config.groups import groups, settings_of_choice
 from lstmzoo.errors import LstmzooError, Terminated, printable, unknown_choice
 from lstmzoo.models import load
 from lstmzoo.models.encoder_weights import skip_pretrained_weights
+from lstmzoo.models.pretrained.names import is_name
 from lstmzoo.nn.init import fit_length_
 from lstmzoo.registry import tasks
 from lstmzoo.training.base import BaseTask
@@ -55,10 +56,10 @@ def to_dict(config: DictConfig) -> dict[str, Any]:
 
 
 def absolute_paths(config: DictConfig) -> None:
-    """Make the paths absolute, so that a checkpoint finds its data from any folder."""
+    """Make the paths absolute, so that a checkpoint finds its data from any folder; names of weights stay."""
     for group in ("data", "task"):
         for key, setting in settings_of_choice(group, config[group].name).items():
-            if setting.is_path and config[group].get(key) is not None:
+            if setting.is_path and config[group].get(key) is not None and not is_name(config[group][key]):
                 config[group][key] = os.path.abspath(os.path.expanduser(str(config[group][key])))
 
 

@@ -10,6 +10,7 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.io.download import digest_of
 from lstmzoo.io.stamp import stamp
 from lstmzoo.models.checkpoint_file import find
+from lstmzoo.runs.folder import git_revision
 from lstmzoo.runs.inside import check_inside
 
 SAME = ("sha256", "split", "overrides")
@@ -31,7 +32,7 @@ class Measured:
     overrides: tuple[str, ...] = ()  # what the command line changed, as it was written
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it with the checkpoint's digest, the versions and the time, ready for JSON."""
+        """Return it with the checkpoint's digest, the versions, the commit and the time, ready for JSON."""
         file = find(self.checkpoint)
         return {
             "checkpoint": str(file.absolute()),
@@ -39,6 +40,7 @@ class Measured:
             "split": self.split,
             "overrides": sorted(self.overrides),
             **stamp(),
+            "commit": git_revision(),
         }
 
 

@@ -54,6 +54,7 @@ class SegmentationTask(BaseTask):
     """
 
     monitor = ("val/J&F", "max")
+    headline = "J&F-Mean"
     shown: ClassVar = {"train/J": ".1%", "val/J&F": ".1%"}
     data_module: ClassVar = SegmentationDataModule
     model_class: ClassVar[type] = Segmenter

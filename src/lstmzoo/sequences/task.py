@@ -36,6 +36,7 @@ class SequenceTask(BaseTask):
     """
 
     monitor = ("val/accuracy", "max")
+    headline = "accuracy"
     shown: ClassVar = {"train/accuracy": ".1%", "val/loss": ".4f", "val/accuracy": ".1%"}
     NOT_SETTINGS: ClassVar = (*BaseTask.NOT_SETTINGS, "dataset")
     data_module = SequenceDataModule

@@ -41,7 +41,7 @@ class BaseTask(Optimization, TaskInterface):
         warmup_epochs: epochs of linear warm-up from zero to lr.
         gradient_clip_val: largest norm of the gradient; null for no clipping.
         tbptt_window: frames per window of truncated back-propagation through time; null for the whole clip at once.
-        start_from: a checkpoint or run folder to go on from; its model, weights and data are taken over.
+        start_from: a checkpoint, run folder or name of weights to go on from; model, weights and data are taken over.
         vocabulary: of a captioner, as `Vocabulary.to_dict` gives it.
 
     Raises:

@@ -32,6 +32,9 @@ class TaskInterface(ABC):
     monitor: tuple[str, str] = ("val/loss", "min")
     """The number by which the best checkpoint is chosen, and whether more (max) or less (min) is better."""
 
+    headline: ClassVar[str] = ""
+    """The number in metrics.json that stands for a model where there is room for one."""
+
     shown: ClassVar[Mapping[str, str]] = {}
     """What is shown of an epoch beside its loss, with the format of each; by default, the monitored number."""
 

@@ -53,6 +53,7 @@ class KTH(ClipDataset):
         LstmzooError: an unknown split or protocol, or a fold that the protocol does not have.
     """
 
+    licence = "non-commercial use"
     classes: Sequence[str] = list(ACTIONS)
 
     def __init__(

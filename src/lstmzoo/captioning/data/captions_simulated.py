@@ -18,6 +18,7 @@ from lstmzoo.synthetic.folder import is_ours
 class SimulatedCaptions(Captions):
     """Images of coloured shapes with captions, painted where there are none yet."""
 
+    licence = "MIT"
     prepare = None  # type: ignore[assignment]  # there is nothing to download
 
     @staticmethod

@@ -215,4 +215,5 @@ class Captions(Dataset[dict[str, Any]]):
 class Flickr8k(Captions):
     """Flickr8k: 6,000 / 1,000 / 1,000 images with five captions each; `lstmzoo data prepare flickr8k` fetches it."""
 
+    licence = "non-commercial research and teaching"
     simulate = None  # type: ignore[assignment]  # `data simulate captions` does that

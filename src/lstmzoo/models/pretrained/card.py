@@ -5,7 +5,6 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from lstmzoo.models.metadata import KEY, words_of
-from lstmzoo.models.pretrained.names import SHIPPED
 
 OPEN = ("MIT", "Apache-2.0", "CC-BY-4.0", "CC-BY-NC-4.0")
 """Licences that the hub knows by a name."""
@@ -13,17 +12,18 @@ OPEN = ("MIT", "Apache-2.0", "CC-BY-4.0", "CC-BY-NC-4.0")
 RECIPE = ("seed", "model", "data", "task", "optimizer", "scheduler")
 
 
-def model_card(config: dict[str, Any], name: str) -> str:
+def model_card(config: dict[str, Any], name: str, is_shipped: bool = False) -> str:
     """Write the card of weights.
 
     Args:
         config: as `folder.write_weights` writes it.
         name: what the weights are called.
+        is_shipped: whether they are part of this package, so that their name is enough to load them.
     """
     metadata, about, card = config[KEY], config["weights"], config["card"]
     data = metadata["data"].get("name")
     kind = " on ".join(filter(None, [f"`{metadata['model']['name']}`", data and f"`{data}`"]))
-    use = f'lstmzoo.load("{name}")' if (SHIPPED / name).is_dir() else 'lstmzoo.from_pretrained("FOLDER OR REPOSITORY")'
+    use = f'lstmzoo.load("{name}")' if is_shipped else 'lstmzoo.from_pretrained("FOLDER OR REPOSITORY")'
     parts = [
         f"---\n{yaml.safe_dump(_head(config, name), sort_keys=False)}---\n",
         f"# {name}\n",
@@ -31,7 +31,7 @@ def model_card(config: dict[str, Any], name: str) -> str:
         f"```python\nimport lstmzoo\n\nmodel = {use}\n```\n",
         *_scores(card),
         f"## Input and output\n\n{_input(metadata)}\n",
-        f"## Licence\n\nWeights: as lstmzoo, MIT. Data that they were trained on: {card.get('licence') or 'not stated'}.\n",
+        f"## Licence\n\nTraining data: {card.get('licence') or 'not stated'}.\n",
         f"## Failures\n\n{card.get('failures') or 'None are known; that is no promise.'}\n",
         *_recipe(metadata["config"]),
     ]
@@ -71,11 +71,8 @@ def _scores(card: dict[str, Any]) -> list[str]:
     if not lines:
         return []
     how = [f"- `{one['command']}`, at commit {one['commit'] or 'unknown'}" for one in card["metrics"]]
-    return [
-        "## Scores\n",
-        "| measured on | measure | |\n|---|---|---|\n" + "\n".join(lines) + "\n",
-        "\n".join(how) + "\n",
-    ]
+    table = ["| measured on | measure | |", "|---|---|---|", *lines]
+    return ["## Scores\n", "\n".join(table) + "\n", "\n".join(how) + "\n"]
 
 
 def _input(metadata: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@
                         transform with its frame rate, data, configuration of the run, version
     config["weights"]   sha256 of model.safetensors, its type (float32 or float16), and the weights that are left out
                         because they are those of the packaged encoder (`shared`)
-    config["card"]      what people want to know: task, data and its licence, scores and how they were measured, failures
+    config["card"]      what people want to know: task, licence of the data, scores and how they were measured, failures
 
 Nothing in it is pickled. Anyone may have written such a folder; it is read as carefully as a checkpoint is.
 """
@@ -12,13 +12,12 @@ Nothing in it is pickled. Anyone may have written such a folder; it is read as c
 import json
 import os
 import struct
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.io.atomic import replacing_folder, write_json
@@ -26,7 +25,7 @@ from lstmzoo.io.download import digest_of
 from lstmzoo.models.checkpoint_file import MOST_MEMBERS, check_weights
 from lstmzoo.models.metadata import KEY, PREFIX, brief, check_metadata, check_plain
 from lstmzoo.models.pretrained.card import model_card
-from lstmzoo.models.pretrained.names import CARD, CONFIG, TENSORS
+from lstmzoo.models.pretrained.names import CARD, CONFIG, SHIPPED, TENSORS
 from lstmzoo.models.pretrained.shared import restored, shared_part
 from lstmzoo.models.upgrades import upgrade_metadata
 
@@ -35,14 +34,14 @@ LARGEST_TEXT = 20_000_000
 
 
 def write_weights(
-    folder: Path, metadata: dict[str, Any], weights: Mapping[str, Tensor], card: dict[str, Any], float16: bool = False
+    folder: Path, model: nn.Module, metadata: dict[str, Any], card: dict[str, Any], float16: bool = False
 ) -> None:
     """Write a folder of weights; it is there as a whole or not at all.
 
     Args:
         folder: where; one that holds weights is replaced, anything else in it is in the way.
+        model: whose weights are written.
         metadata: see `checkpoint_metadata`; paths of this machine are left out.
-        weights: the model's state_dict.
         card: what people want to know.
         float16: round matrices and kernels; vectors, as those of batch normalisation, stay as they are.
 
@@ -52,7 +51,7 @@ def write_weights(
     strange = sorted({one.name for one in folder.iterdir()} - {CONFIG, TENSORS, CARD}) if folder.is_dir() else []
     if strange:
         raise LstmzooError(f"{folder} holds {', '.join(strange[:5])}; choose an empty folder, or one with weights only")
-    metadata = _without_paths(metadata)
+    metadata, weights = _without_paths(metadata), model.state_dict()
     check_metadata(metadata, folder / CONFIG)
     shared = shared_part(weights)
     left_out = {shared["prefix"] + key for key in shared["tensors"]} if shared else set()
@@ -64,12 +63,14 @@ def write_weights(
     with replacing_folder(folder) as unfinished:
         save_file(tensors, unfinished / TENSORS, metadata={"format": "pt"})
         about: dict[str, Any] = {"sha256": digest_of(unfinished / TENSORS), "type": "float16" if float16 else "float32"}
-        about["parameters"] = sum(weight.numel() for weight in weights.values())
+        about["parameters"] = sum(weight.numel() for weight in model.parameters())
         config = {"library_name": "lstmzoo", KEY: metadata, "weights": about, "card": card}
         if shared:
             about["encoder"] = shared
         write_json(unfinished / CONFIG, config)
-        (unfinished / CARD).write_text(model_card(config, folder.name), encoding="utf-8")
+        (unfinished / CARD).write_text(
+            model_card(config, folder.name, is_shipped=folder.resolve().parent == SHIPPED), encoding="utf-8"
+        )
 
 
 def read_weights(folder: Path) -> dict[str, Any]:
@@ -139,16 +140,16 @@ def _rounded(name: str, weight: Tensor) -> Tensor:
     if weight.dim() < 2 or weight.dtype != torch.float32:
         return weight
     if not (rounded := weight.half()).isfinite().all():
-        raise LstmzooError(
-            f"the weight {name} has numbers beyond {torch.finfo(torch.float16).max:g}: leave float16 out"
-        )
+        raise LstmzooError(f"the weight {name} has numbers beyond those of float16: leave float16 out")
     return rounded
 
 
 def _without_paths(value: Any) -> Any:
     """The value without entries that are paths of this machine: nobody else has them, and they say who made it."""
     if isinstance(value, dict):
-        return {
-            key: _without_paths(one) for key, one in value.items() if not (isinstance(one, str) and os.path.isabs(one))
-        }
-    return [_without_paths(one) for one in value] if isinstance(value, list | tuple) else value
+        return {key: _without_paths(one) for key, one in value.items() if not _is_path(one)}
+    return [_without_paths(one) for one in value if not _is_path(one)] if isinstance(value, list | tuple) else value
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and os.path.isabs(value)

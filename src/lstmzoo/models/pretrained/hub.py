@@ -31,8 +31,8 @@ def save_pretrained(model: nn.Module, folder: Place, *, float16: bool = False) -
         LstmzooError: not a registered model, or one that does not say what its outputs mean; other files in the folder.
     """
     card = {"pipeline_tag": getattr(model, "pipeline_tag", "")}
-    write_weights(Path(folder).expanduser(), metadata_of(model), model.state_dict(), card, float16)
-    return Path(folder)
+    write_weights(folder := Path(folder).expanduser(), model, metadata_of(model), card, float16)
+    return folder
 
 
 def from_pretrained(place: Place, *, revision: str | None = None, map_location: str = "cpu") -> nn.Module:
@@ -129,8 +129,8 @@ def metadata_of(model: Any) -> dict[str, Any]:
     needs = [key for key in ("num_classes", "vocab_size") if key in model.model_args]
     if classes is None and needs and not hasattr(model, "metadata"):
         raise LstmzooError(
-            f"{model.model_name} was not trained and does not say what its outputs mean: set model.classes to a list of "
-            "names (and model.transform), or save a model from lstmzoo.load"
+            f"{model.model_name} was not trained and does not say what its outputs mean: set model.classes to a list "
+            "of names (and model.transform), or save a model from lstmzoo.load"
         )
     return checkpoint_metadata(
         model.model_name,

@@ -52,8 +52,8 @@ def restored(part: Any, origin: str) -> dict[str, Tensor]:
     )
     if not sound:
         raise CheckpointError(
-            f"{origin}: its entry 'encoder' must have name={LITE0!r}, a prefix, and as tensors names of weights of this "
-            "encoder"
+            f"{origin}: its entry 'encoder' must have name={LITE0!r}, a prefix, and as tensors the names of weights of "
+            "this encoder"
         )
     return {part["prefix"] + key: encoder_weights()[key] for key in part["tensors"]}
 

@@ -25,6 +25,8 @@ class DAVIS(MaskFolder):
     Arguments and items are those of `MaskFolder`.
     """
 
+    licence = "CC-BY-NC-4.0"
+
     @staticmethod
     def prepare(root: str | Path, dataset: str = "2017", resolution: str = "480p", source: Path | None = None) -> None:
         """Download, verify and unpack DAVIS. The sets of 2017 may share a folder; that of 2016 needs its own.
@@ -94,6 +96,7 @@ class SimulatedDAVIS(DAVIS):
     Arguments and items are those of `MaskFolder`.
     """
 
+    licence = "MIT"
     prepare = None  # type: ignore[assignment]  # there is nothing to download
 
     @staticmethod

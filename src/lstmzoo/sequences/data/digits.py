@@ -28,6 +28,7 @@ class Digits(SequenceDataset):
         distance: D, steps of noise after the last pixel; 0: none.
     """
 
+    licence = "CC-BY-4.0"
     least_distance = 0
     classes = tuple("0123456789")
     input_size = 1

@@ -49,6 +49,7 @@ class SequenceDataset(Dataset[dict[str, Any]], ABC):
     NOT_SETTINGS: ClassVar[tuple[str, ...]] = ("split", "seed")
     """Arguments that do not come from a configuration."""
 
+    licence = "MIT"
     least_distance: ClassVar[int] = 1
     target_steps = 1
     """S: the answers are those of the last S steps."""

@@ -1,0 +1,99 @@
+"""A run as a folder of weights, with what is known about it; nothing is measured."""
+
+import json
+import math
+import shlex
+from pathlib import Path
+from typing import Any
+
+from lstmzoo.errors import DataError
+from lstmzoo.io.download import digest_of
+from lstmzoo.models.checkpoint import load
+from lstmzoo.models.checkpoint_file import find
+from lstmzoo.models.pretrained.folder import read_config, write_weights
+from lstmzoo.models.pretrained.names import CONFIG
+from lstmzoo.registry import datasets, tasks
+from lstmzoo.runs.measured import LARGEST, OWN_TEST
+from lstmzoo.runs.request import beside
+from lstmzoo.runs.stored import task_name
+
+LARGEST_FAILURES = 20_000
+
+
+def export_weights(
+    path: Path, output: Path, *, float16: bool = False, licence: str | None = None, failures: Path | None = None
+) -> None:
+    """Write the weights of a checkpoint and what its run says about them.
+
+    Args:
+        path: a checkpoint, a run folder, a folder of weights or a name.
+        output: the folder; its name is that of the weights.
+        float16: round matrices and kernels to float16.
+        licence: of the data; None for what the data set states.
+        failures: a text in Markdown about what goes wrong; None keeps that of the weights in `output`.
+
+    Raises:
+        LstmzooError: the checkpoint cannot be read, or the folder not be written.
+    """
+    model: Any = load(path)
+    metadata = model.metadata
+    task, data = task_name(metadata, str(path)), metadata["data"].get("name")
+    stated = getattr(datasets.get(data).target, "licence", "") if data in datasets.names() else ""
+    card = {
+        "task": task,
+        "licence": licence or stated,
+        "pipeline_tag": getattr(model, "pipeline_tag", ""),
+        "headline": tasks.get(task).target.headline,
+        "metrics": _metrics(path, data, output.name),
+        "failures": _failures(failures, output),
+    }
+    write_weights(output, model, metadata, card, float16)
+
+
+def _metrics(path: Path, data: str | None, name: str) -> list[dict[str, Any]]:
+    """What was measured of a checkpoint, from the results in its run; its own test first."""
+    run = beside(path, "")
+    digest = digest_of(find(path))
+    files = sorted(run.glob("*/metrics.json"), key=lambda file: (file.parent.name != OWN_TEST, file))
+    entries = []
+    for file in files:
+        found = _read_json(file)
+        measured = found.get("measured")
+        if not isinstance(measured, dict) or measured.get("sha256") != digest:
+            continue
+        overrides = [word for word in measured["overrides"] if not Path(word.partition("=")[2]).is_absolute()]
+        chosen = [word.partition("=")[2] for word in overrides if word.startswith("data=")]
+        words = ["lstmzoo", "eval", f"ckpt_path={name}", f"split={measured['split']}", *overrides]
+        entries.append(
+            {
+                "data": chosen[-1] if chosen else data,
+                "split": measured["split"],
+                "values": {key: value for key, value in found.items() if _is_score(key, value)},
+                "command": shlex.join(words),
+                "commit": measured.get("commit") or _read_json(run / "versions.json").get("git"),
+                "date": measured.get("date"),
+            }
+        )
+    return entries
+
+
+def _is_score(key: str, value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and not key.startswith("num_")
+
+
+def _failures(file: Path | None, output: Path) -> str:
+    if file is not None:
+        try:
+            return file.expanduser().read_text(encoding="utf-8").strip()[:LARGEST_FAILURES]
+        except (OSError, ValueError) as error:
+            raise DataError(f"failures={file} cannot be read: {error}") from error
+    return read_config(output)["card"].get("failures", "") if (output / CONFIG).is_file() else ""
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    """A JSON file of the run; nothing where it is missing."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() and file.stat().st_size < LARGEST else {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{file} cannot be read: {error}") from error
+    return found if isinstance(found, dict) else {}
