@@ -68,6 +68,7 @@ def words_by_command() -> dict[str, list[str]]:
     from lstmzoo.cli.data import ACTIONS, names_with
     from lstmzoo.cli.export import ExportOptions
     from lstmzoo.cli.use import EvalOptions, InspectSplitOptions, PredictOptions
+    from lstmzoo.models.pretrained.names import shipped
     from lstmzoo.registry import datasets, tasks
     from lstmzoo.settings import settings_of
 
@@ -75,11 +76,12 @@ def words_by_command() -> dict[str, list[str]]:
     predicting: list[type] = [PredictOptions, *(kind.predictor() for kind in kinds)]
     inspecting: list[type] = [InspectSplitOptions, *(kind.inspector() for kind in kinds)]
     data = [*(f"data={name}" for name in datasets.names()), "data.root="]
+    weights = [f"ckpt_path={name}" for name in shipped()]
     found = {
         "train": _training(),
-        "eval": [*(f"{key}=" for key in settings_of(EvalOptions)), "results=", *data],
-        "predict": sorted({f"{key}=" for one in predicting for key in settings_of(one)}),
-        "inspect": sorted({f"{key}=" for one in inspecting for key in settings_of(one)}),
+        "eval": [*(f"{key}=" for key in settings_of(EvalOptions)), "results=", *data, *weights],
+        "predict": [*sorted({f"{key}=" for one in predicting for key in settings_of(one)}), *weights],
+        "inspect": [*sorted({f"{key}=" for one in inspecting for key in settings_of(one)}), *weights],
         "export": [f"{key}=" for key in settings_of(ExportOptions)],
         "data": [*ACTIONS, *sorted({name for action in ACTIONS for name in names_with(action)}), "root="],
         "list": list(KINDS),
