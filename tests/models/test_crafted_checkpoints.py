@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +18,25 @@ import torch
 import yaml  # type: ignore[import-untyped]
 
 import lstmzoo
-from crafted_checkpoints import NUMBERS, STRANGER, Checkpoint, crafted, put, resumable, saved, sound, write_stranger
+from crafted_checkpoints import (
+    NUMBERS,
+    STRANGER,
+    Checkpoint,
+    crafted,
+    places,
+    put,
+    resumable,
+    saved,
+    sound,
+    write_stranger,
+)
 from lstmzoo.actions.data.pattern_cost import is_quick
 from lstmzoo.actions.data.video_groups import LIKELY, TELLING
 from lstmzoo.cli import main
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import create_model
 from lstmzoo.models.checkpoint import open_checkpoint
+from lstmzoo.models.pretrained.names import CONFIG
 from lstmzoo.nn import list_cells
 from lstmzoo.registry import models, register_model
 from lstmzoo.runs import evaluate
@@ -109,6 +124,31 @@ def test_crafted_files_get_one_message(
         assert "pickled Python objects, which are not loaded" in names[name], name
     assert "TorchScript" in names["TorchScript"]
     assert not [warning for warning in recwarn if issubclass(warning.category, UserWarning)]
+
+
+@pytest.mark.slow
+def test_crafted_folders_of_weights_get_one_message(place: Path, root: Path, base: Checkpoint) -> None:
+    """What a stranger may say in a checkpoint, said in config.json instead: refused, or the same is loaded."""
+    (place / "best.ckpt").write_bytes(saved(base))
+    folder = lstmzoo.save_pretrained(lstmzoo.load(place / "best.ckpt"), place / "folder")
+    config = json.loads((folder / CONFIG).read_text())
+    refused: dict[str, str] = {}
+    for name, change in places(base).items():
+        crafted = copy.deepcopy(base)
+        change(crafted)
+        with suppress(ValueError, RecursionError), (folder / CONFIG).open("w") as file:  # what holds itself has no end
+            file.writelines(islice(json.JSONEncoder().iterencode(config | {"lstmzoo": crafted["lstmzoo"]}), 100_000))
+        try:
+            lstmzoo.load(folder)
+        except CheckpointError as error:
+            refused[name] = str(error)
+    assert len(refused) > 70
+    assert not [name for name, said in refused.items() if "\n" in said or str(folder) not in said]
+    assert {"model.args.num_layers-0", "model.args.cell-0", "transform.fps-2", "clips of 10 GB"} <= refused.keys()
+    put(config, "lstmzoo.config.task.name", "nothing")
+    (folder / CONFIG).write_text(json.dumps(config))
+    for command, arguments in commands(folder, root, place / "out").items():
+        assert main(arguments) == 2, command
 
 
 @pytest.mark.parametrize("command", ["eval", "predict", "inspect"])
