@@ -56,7 +56,8 @@ def test_scripts_are_of_sound_syntax(
         ("train model=segment_fr", "segment_framewise"),
         ("train model.cell=slst", "slstm"),
         ("train data.roo", "data.root="),
-        ("predict ckpt", "ckpt_path="),
+        ("predict inp", "input="),
+        ("predict ckpt_path=kth_sim_lst", "kth_sim_lstm"),
     ],
 )
 def test_bash_completes(typed: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,7 @@ def model_card(config: dict[str, Any], name: str, is_shipped: bool = False) -> s
         f"# {name}\n",
         f"{kind}, {about['parameters']:,} parameters, {about['type']}; written by lstmzoo {metadata['version']}.\n",
         f"```python\nimport lstmzoo\n\nmodel = {use}\n```\n",
-        *_scores(card),
+        *_scores(card, about["type"]),
         f"## Input and output\n\n{_input(metadata)}\n",
         f"## Licence\n\nTraining data: {card.get('licence') or 'not stated'}.\n",
         f"## Failures\n\n{card.get('failures') or 'None are known; that is no promise.'}\n",
@@ -62,7 +62,7 @@ def _head(config: dict[str, Any], name: str) -> dict[str, Any]:
     return head
 
 
-def _scores(card: dict[str, Any]) -> list[str]:
+def _scores(card: dict[str, Any], kind: str) -> list[str]:
     lines = [
         f"| {one['data']}, {one['split']} | {key} | {value:.4g} |"
         for one in card.get("metrics", [])
@@ -71,6 +71,8 @@ def _scores(card: dict[str, Any]) -> list[str]:
     if not lines:
         return []
     how = [f"- `{one['command']}`, at commit {one['commit'] or 'unknown'}" for one in card["metrics"]]
+    if kind == "float16":
+        how.append("- of the weights before they were rounded to float16")
     table = ["| measured on | measure | |", "|---|---|---|", *lines]
     return ["## Scores\n", "\n".join(table) + "\n", "\n".join(how) + "\n"]
 

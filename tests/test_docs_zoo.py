@@ -1,0 +1,41 @@
+"""The weights in the package are whole and say all that people need; docs/zoo/ is made of them."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+import torch
+
+import lstmzoo
+from lstmzoo.models.checkpoint_file import find
+from lstmzoo.models.pretrained.folder import read_config
+from lstmzoo.models.pretrained.names import CARD, shipped
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_pages_are_what_the_script_writes() -> None:
+    expected = runpy.run_path(str(ROOT / "scripts" / "document_zoo"))["pages"]()
+    found = {file.name: file.read_text("utf-8") for file in (ROOT / "docs/zoo").iterdir()}
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_weights_are_whole(name: str) -> None:
+    model = lstmzoo.load(name)
+    card = read_config(find(Path(name)).parent)["card"]
+    assert card["licence"]
+    assert card["failures"]
+    assert card["headline"] in card["metrics"][0]["values"]
+    assert all(one["command"].startswith(f"lstmzoo eval ckpt_path={name} ") for one in card["metrics"])
+    assert all(one["commit"] for one in card["metrics"])
+    assert (shipped()[name] / CARD).read_text("utf-8") == (ROOT / "docs/zoo" / f"{name}.md").read_text("utf-8")
+    again = lstmzoo.create_model(model.model_name, pretrained=name)
+    for key, weight in again.state_dict().items():
+        assert torch.equal(weight, model.state_dict()[key])
+
+
+def test_all_weights_together_fit_into_the_wheel() -> None:
+    assert sum(file.stat().st_size for folder in shipped().values() for file in folder.iterdir()) < 70_000_000
