@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lstmzoo.models.pretrained.names import CARD, CONFIG, TENSORS, shipped
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,8 +34,10 @@ def test_wheel_holds_code_and_configs_and_nothing_else(wheel: Path) -> None:
     shipped = {name.removeprefix("lstmzoo/configs/") for name in names if name.startswith("lstmzoo/configs/")}
     assert shipped == {str(path.relative_to(ROOT / "configs")) for path in (ROOT / "configs").rglob("*.yaml")}
     assert "lstmzoo/py.typed" in names
-    weights = {name.rpartition("/")[2] for name in names if name.startswith("lstmzoo/models/weights/")}
-    assert weights == {"efficientnet_lite0.safetensors", "LICENSE", "NOTICE"}
+    place = "lstmzoo/models/weights/"
+    weights = {name.removeprefix(place) for name in names if name.startswith(place)}
+    ours = {f"{name}/{file}" for name in shipped() for file in (CARD, CONFIG, TENSORS)}
+    assert weights == {"efficientnet_lite0.safetensors", "LICENSE", "NOTICE", *ours}
     assert not [name for name in names if name.endswith((".ckpt", ".avi", ".npy"))]
 
 
@@ -65,5 +69,6 @@ def test_installed_wheel_trains_from_another_directory(wheel: Path, tmp_path: Pa
     ).stdout  # fmt: skip
     assert str(env_dir) in where
     assert "action_rnn" in lstmzoo("list", "models")
+    assert "MIT" in lstmzoo("list", "weights", "kth_sim_lstm")
     lstmzoo("train", "trainer=debug", "data.persons=25", "data.scenarios=1", "hydra.run.dir=run")
     assert (work / "run" / "checkpoints" / "best.ckpt").is_file()
