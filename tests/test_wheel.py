@@ -31,8 +31,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_holds_code_and_configs_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"lstmzoo", wheel.name.rsplit("-py3", 1)[0] + ".dist-info"}
-    shipped = {name.removeprefix("lstmzoo/configs/") for name in names if name.startswith("lstmzoo/configs/")}
-    assert shipped == {str(path.relative_to(ROOT / "configs")) for path in (ROOT / "configs").rglob("*.yaml")}
+    configs = {name.removeprefix("lstmzoo/configs/") for name in names if name.startswith("lstmzoo/configs/")}
+    assert configs == {str(path.relative_to(ROOT / "configs")) for path in (ROOT / "configs").rglob("*.yaml")}
     assert "lstmzoo/py.typed" in names
     place = "lstmzoo/models/weights/"
     weights = {name.removeprefix(place) for name in names if name.startswith(place)}

@@ -25,7 +25,7 @@ from lstmzoo.models.pretrained import names
 from lstmzoo.models.pretrained.names import CARD, CONFIG, TENSORS
 
 CLASSES = ["walking", "running"]
-LAST = "classifier.weight"
+LAST, TUNED = "classifier.weight", "blocks.6.0.conv_pwl.weight"
 TRANSFORM = {"size": [32, 32], "grey": True, "clip_len": 4, "frame_interval": 2, "fps": 25.0}
 
 
@@ -36,8 +36,16 @@ def small(**arguments: Any) -> Any:
     return model.eval()
 
 
-def lite() -> Any:
-    return small(encoder="efficientnet_lite0", pretrained_encoder=True, input="rgb")
+def lite(name: str) -> Any:
+    """A model around the packaged encoder."""
+    arguments: dict[str, Any] = {"encoder": "efficientnet_lite0", "pretrained_encoder": True}
+    if name == "action_rnn":
+        return small(**arguments, input="rgb")
+    model: Any = lstmzoo.create_model(name, **arguments, **({"vocab_size": 5} if name == "caption_nic" else {}))
+    if name == "caption_nic":
+        words = {"specials": ["<pad>", "<bos>", "<eos>", "<unk>"], "words": ["dog"]}
+        model.metadata = {"data": {}, "config": {}, "vocabulary": words}
+    return model.eval()
 
 
 def write(folder: Path, data: str = "kth_simulated", **arguments: Any) -> Path:
@@ -92,15 +100,22 @@ def test_float16_halves_the_matrices_and_comes_back_as_float32(tmp_path: Path) -
     assert torch.equal(lstmzoo.load(tmp_path / "half").state_dict()[LAST], loaded[LAST])
 
 
-@pytest.mark.parametrize("float16", [False, True])
-def test_the_packaged_encoder_is_left_out(float16: bool, tmp_path: Path) -> None:
-    model = lite()
-    tuned = model.encoder.network.conv_head.weight.data
-    tuned[0, 0] += 1
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "prefix", "float16"),
+    [
+        ("action_rnn", "encoder.network.", False),
+        ("action_rnn", "encoder.network.", True),
+        ("caption_nic", "encoder.network.", False),
+        ("segment_framewise", "encoder.stages.", False),
+    ],
+)
+def test_the_packaged_encoder_is_left_out(name: str, prefix: str, float16: bool, tmp_path: Path) -> None:
+    model = lite(name)
+    model.get_parameter(prefix + TUNED).data[0, 0] += 1
     model.save_pretrained(tmp_path / "lite", float16=float16)
     stored = load_file(tmp_path / "lite" / TENSORS)
-    prefix = "encoder.network."
-    assert [name for name in stored if name.startswith(prefix)] == [f"{prefix}conv_head.weight"]
+    assert [name for name in stored if name.startswith(prefix)] == [f"{prefix}{TUNED}"]
     loaded = lstmzoo.load(tmp_path / "lite").state_dict()
     for name, weight in model.state_dict().items():
         if name not in stored or not float16:
@@ -108,10 +123,10 @@ def test_the_packaged_encoder_is_left_out(float16: bool, tmp_path: Path) -> None
     listed = json.loads((tmp_path / "lite" / CONFIG).read_text())["weights"]["encoder"]
     assert {prefix + name for name in listed["tensors"]} | stored.keys() == model.state_dict().keys()
     changed(tmp_path / "lite", encoder={**listed, "tensors": [one for one in listed["tensors"] if one != "bn1.bias"]})
-    with pytest.raises(CheckpointError, match=r"encoder\.network\.bn1\.bias"):
+    with pytest.raises(CheckpointError, match=f"{prefix}bn1.bias"):
         lstmzoo.load(tmp_path / "lite")
     for wrong in (
-        {**listed, "tensors": [*listed["tensors"], "conv_head.weight"]},
+        {**listed, "tensors": [*listed["tensors"], TUNED]},
         {**listed, "tensors": ["nothing"]},
         {**listed, "tensors": "bn1.bias"},
         {**listed, "name": "../x"},

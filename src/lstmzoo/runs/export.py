@@ -17,8 +17,6 @@ from lstmzoo.runs.measured import LARGEST, OWN_TEST
 from lstmzoo.runs.request import beside
 from lstmzoo.runs.stored import task_name
 
-LARGEST_FAILURES = 20_000
-
 
 def export_weights(
     path: Path, output: Path, *, float16: bool = False, licence: str | None = None, failures: Path | None = None
@@ -52,29 +50,34 @@ def export_weights(
 
 def _metrics(path: Path, data: str | None, name: str) -> list[dict[str, Any]]:
     """What was measured of a checkpoint, from the results in its run; its own test first."""
-    run = beside(path, "")
-    digest = digest_of(find(path))
+    run, digest = beside(path, ""), digest_of(find(path))
+    commit = _read_json(run / "versions.json").get("git")
     files = sorted(run.glob("*/metrics.json"), key=lambda file: (file.parent.name != OWN_TEST, file))
     entries = []
     for file in files:
         found = _read_json(file)
-        measured = found.get("measured")
-        if not isinstance(measured, dict) or measured.get("sha256") != digest:
-            continue
-        overrides = [word for word in measured["overrides"] if not Path(word.partition("=")[2]).is_absolute()]
-        chosen = [word.partition("=")[2] for word in overrides if word.startswith("data=")]
-        words = ["lstmzoo", "eval", f"ckpt_path={name}", f"split={measured['split']}", *overrides]
-        entries.append(
-            {
-                "data": chosen[-1] if chosen else data,
-                "split": measured["split"],
-                "values": {key: value for key, value in found.items() if _is_score(key, value)},
-                "command": shlex.join(words),
-                "commit": measured.get("commit") or _read_json(run / "versions.json").get("git"),
-                "date": measured.get("date"),
-            }
-        )
+        try:
+            if found["measured"]["sha256"] == digest:
+                entries.append(_entry(found, data, name, commit))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{file} is not what lstmzoo eval writes: {error}; delete it, or move it away") from error
     return entries
+
+
+def _entry(found: dict[str, Any], data: str | None, name: str, commit: str | None) -> dict[str, Any]:
+    """One measurement: the numbers, and the command that gives them again."""
+    measured = found["measured"]
+    overrides = [word for word in measured["overrides"] if not Path(word.partition("=")[2]).is_absolute()]
+    chosen = [word.partition("=")[2] for word in overrides if word.startswith("data=")]
+    words = ["lstmzoo", "eval", f"ckpt_path={name}", f"split={measured['split']}", *overrides]
+    return {
+        "data": chosen[-1] if chosen else data,
+        "split": measured["split"],
+        "values": {key: value for key, value in found.items() if _is_score(key, value)},
+        "command": shlex.join(words),
+        "commit": measured.get("commit") or commit,
+        "date": measured.get("date"),
+    }
 
 
 def _is_score(key: str, value: Any) -> bool:
@@ -84,7 +87,7 @@ def _is_score(key: str, value: Any) -> bool:
 def _failures(file: Path | None, output: Path) -> str:
     if file is not None:
         try:
-            return file.expanduser().read_text(encoding="utf-8").strip()[:LARGEST_FAILURES]
+            return file.expanduser().read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
             raise DataError(f"failures={file} cannot be read: {error}") from error
     return read_config(output)["card"].get("failures", "") if (output / CONFIG).is_file() else ""
