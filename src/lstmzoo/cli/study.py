@@ -1,4 +1,4 @@
-"""``lstmzoo study`` and ``lstmzoo compare``: networks beside each other, in one table and one picture."""
+"""``lstmzoo study`` and ``lstmzoo compare``: networks beside each other, in one table and one figure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lstmzoo.errors import LstmzooError, unknown_choice
 STUDIES = {
     "memory": "how far back cells remember, with equal parameters and steps",
     "truncation": "what truncated back-propagation through time cuts off",
-    "rules": "the four rules of the memory cell, in one picture",
+    "rules": "the four rules of the memory cell, in one figure",
 }
 
 STUDY = """\
