@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lstmzoo.captioning.agreement import agreement
 from lstmzoo.captioning.data import Vocabulary
-from lstmzoo.captioning.data.captions_simulator import exact_match
+from lstmzoo.captioning.data.captions_simulator import agreement_of, exact_match
 from lstmzoo.captioning.data.images import read_images
 from lstmzoo.captioning.data.layouts import is_simulated
 from lstmzoo.captioning.datamodule import CaptionDataModule
@@ -116,6 +117,7 @@ class CaptioningTask(BaseTask):
         Ensemble([self.model, *self.others])  # vocabularies that differ show now, not after the data were read
         self.reward: Reward | None = None
         self._found: list[tuple[int, list[Sentence]]] = []
+        self._agreed: list[tuple[int, list[bool]]] = []
         self._loss: list[Tensor] = []  # of each batch, times its words, and their number
         self.model.encoder.requires_grad_(encoder_lr is not None)
 
@@ -238,6 +240,10 @@ class CaptioningTask(BaseTask):
         features: Any = self._features(self.model, batch)
         if self.others:
             features = tested.encode(self._images(batch), {tested.keys[0]: features})
+        elif agreement_of(self.trainer.datamodule.root):  # type: ignore[attr-defined]
+            agreed, whole = agreement(self.model, features, batch["words"], batch["lengths"])
+            both = zip(agreed.view(len(features), -1), whole.view(len(features), -1), strict=True)
+            self._agreed += zip(batch["index"].tolist(), [a[w].tolist() for a, w in both], strict=True)
         self._caption(tested, features, batch)
 
     def _images(self, batch: dict[str, Any]) -> Callable[[int], Tensor]:
@@ -251,11 +257,14 @@ class CaptioningTask(BaseTask):
         captions = self._collect(dataset)
         best = {Path(one.path).name: one.sentences[0] for one in captions}
         checkpoint = getattr(self.model, "checkpoint", None)
+        agreed = [one for _, some in dict(self.of_all_processes(self._agreed)).items() for one in some]
+        self._agreed = []
         self.results = CaptionResults(
             measure(captions),
             captions,
             decoding=asdict(self.decoding),
             exact=exact_match(dataset.root, best) if is_simulated(dataset.root) else None,
+            agreement=sum(agreed) / len(agreed) if agreed else None,
             ensemble=[*filter(None, [checkpoint]), *self.ensemble] if self.ensemble else (),
         )
 

@@ -1,0 +1,126 @@
+"""What `lstmzoo study tasks` trains in each task: data that need a memory of D steps, models, budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lstmzoo.synthetic.agreement import LONGEST
+
+BASELINE, MEAN = "memory-free", "mean"
+"""Models that are no cells: what sees one step at a time, and what averages over time."""
+
+MODELS = (BASELINE, MEAN, "rnn_tanh", "gru", "lstm", "peephole_lstm", "mgu")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a task is studied.
+
+    Attributes:
+        measure: what the score is, in words.
+        chance: the score of a guess; None where there is no such thing.
+        recurrent: registered name of the model that takes any cell.
+        without_memory: that of the models that are no cells.
+        distance: D, unless something else is asked for.
+        steps: optimiser steps of every run; of a quick study the second.
+        lrs: learning rates to choose from.
+        hidden_size: units of the LSTM, with as many parameters as which other cells get; None: they cannot.
+        settings: overrides of ``lstmzoo train`` that hold for all models.
+        data: overrides that make the data for a distance, quick or not.
+    """
+
+    measure: str
+    chance: float | None
+    recurrent: str
+    without_memory: Mapping[str, str]
+    distance: int
+    steps: tuple[int, int]
+    lrs: tuple[float, ...]
+    hidden_size: int | None
+    settings: tuple[str, ...]
+    data: Callable[[int, bool], list[str]]
+    only_recurrent: tuple[str, ...] = field(default=())
+
+    def overrides(self, task: str, model: str, distance: int, quick: bool, folder: Path) -> list[str]:
+        """What ``lstmzoo train`` is given for a model, but for its size, its seed and how long it trains."""
+        name = self.without_memory.get(model, self.recurrent)
+        root = folder / f"{task}_{distance}{'_quick' if quick else ''}"
+        chosen = [
+            f"task={task}",
+            f"model={name}",
+            *self.data(distance, quick),
+            f"data.root={root}",
+            "data.num_workers=0",
+        ]
+        recurrent = [f"model.cell={model}", *self.only_recurrent] if name == self.recurrent else []
+        return [*chosen, *self.settings, *recurrent]
+
+
+def _gap(distance: int, quick: bool) -> list[str]:
+    persons = ["data.persons=6", "data.protocol=kfold", "data.folds=3"] if quick else ["data.persons=25"]
+    clips = ["data.clip_len=12", "data.frame_interval=3", "data.size=[32,32]", "data.test_clips=1", "data.zoom=0"]
+    return ["data=kth_simulated", f"data.gap={distance}", "data.scenarios=1", *persons, *clips, "data.batch_size=16"]
+
+
+def _occlusion(distance: int, quick: bool) -> list[str]:
+    train, test = (8, 4) if quick else (32, 16)
+    frames = 8 + distance + 4
+    counts = [f"data.train_sequences={train}", f"data.val_sequences={test}", f"data.test_sequences={test}"]
+    return [
+        *("data=davis_simulated", f"data.occlusion={distance}", f"data.simulated_frames={frames}", *counts),
+        *("data.simulated_size=[48,80]", "data.size=[48,80]", f"data.clip_len={frames}", "data.max_skip=1"),
+        *("data.scale=[1.0,1.0]", "data.batch_size=4", "data.clips_per_sequence=1"),
+    ]
+
+
+def _agreement(distance: int, quick: bool) -> list[str]:
+    return [
+        *("data=captions_simulated", f"data.agreement={distance}", f"data.images={100 if quick else 400}"),
+        *(f"data.max_words={LONGEST + distance}", f"task.decoding.max_length={LONGEST + distance}"),
+    ]
+
+
+PLANS: dict[str, Plan] = {
+    "recognition": Plan(
+        measure="walking, jogging and running told apart, % of test sequences",
+        chance=1 / 3,
+        recurrent="action_rnn",
+        without_memory={BASELINE: "action_framewise", MEAN: "action_meanpool"},
+        distance=24,
+        steps=(800, 24),
+        lrs=(1e-3, 3e-3),
+        hidden_size=64,
+        settings=("model.feature_size=64", "model.dropout=0"),
+        data=_gap,
+        only_recurrent=("model.readout=last",),
+    ),
+    "captioning": Plan(
+        measure="last words that agree with the first, % of test sentences",
+        chance=1 / 4,
+        recurrent="caption_nic",
+        without_memory={BASELINE: "caption_markov"},
+        distance=20,
+        steps=(600, 12),
+        lrs=(1e-3, 4e-3),
+        hidden_size=64,
+        settings=(
+            *("model.embedding_size=64", "model.feature_size=64", "model.dropout=0", "task.encoder_lr=1e-3"),
+            *("model.encoder=small", "task.label_smoothing=0", "task.scheduled_sampling.max=0"),
+        ),
+        data=_agreement,
+    ),
+    "segmentation": Plan(
+        measure="J after the occlusion, %",
+        chance=None,
+        recurrent="segment_recurrent",
+        without_memory={BASELINE: "segment_framewise"},
+        distance=20,
+        steps=(300, 6),
+        lrs=(2e-3, 5e-3),
+        hidden_size=None,
+        settings=("model.decoder_channels=16", "model.levels=[8]"),
+        data=_occlusion,
+    ),
+}

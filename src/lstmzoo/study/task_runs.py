@@ -1,0 +1,188 @@
+"""The runs of a study: trained as by ``lstmzoo train``, then measured; several at a time, and none of them twice."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lstmzoo.config.compose import compose
+from lstmzoo.errors import LstmzooError
+from lstmzoo.io.atomic import make_folder, write_json
+from lstmzoo.models import load
+from lstmzoo.runs import build
+from lstmzoo.runs.lock import has_checkpoint
+from lstmzoo.runs.train import train
+from lstmzoo.study.task_measures import Condition, measure
+from lstmzoo.synthetic.worker import start_worker
+from lstmzoo.training.checkpoint_io import newest_checkpoint
+from lstmzoo.training.ending import Diverged
+
+RESULT = "study.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run of a study.
+
+    Attributes:
+        task: registered name.
+        model: as the study calls it: a cell, or a baseline.
+        cell: the cell; None for a baseline.
+        seed: of the run.
+        lr: its learning rate.
+        overrides: for ``lstmzoo train``.
+        folder: the run folder.
+        split: measured on.
+        conditions: under which it is measured.
+    """
+
+    task: str
+    model: str
+    cell: str | None
+    seed: int
+    lr: float
+    overrides: tuple[str, ...]
+    folder: Path
+    split: str
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+        parameters: of its model.
+        items: scores of the test items by condition; None where a condition does not apply to the cell.
+        diverged: its numbers became infinite; then there are no scores.
+    """
+
+    parameters: int
+    items: dict[str, list[float] | None]
+    diverged: bool = False
+
+
+def prepare_data(overrides: Sequence[str]) -> None:
+    """Make and decode the data of a configuration once, before several processes want them."""
+    build.quiet()
+    config = compose("train", overrides)
+    build.absolute_paths(config)
+    data = build.task_class(config).open_data(build.to_dict(config), simulate=True)
+    data.check(test=True)
+    data.prepare_data()
+    data.setup("fit")
+    data.setup("test")
+
+
+def run_all(jobs: Sequence[Job], processes: int, done: Callable[[Job, Outcome], None]) -> list[Outcome]:
+    """Run jobs.
+
+    Args:
+        jobs: what is to be run.
+        processes: how many at a time, each on one thread; 1: here.
+        done: called after each.
+
+    Returns:
+        Their outcomes, in the order of the jobs.
+    """
+    found: dict[int, Outcome] = {}
+    if processes == 1 or len(jobs) < 2:
+        with _one_thread():
+            for number, job in enumerate(jobs):
+                found[number] = run_job(job)
+                done(job, found[number])
+        return [*found.values()]
+    pool = ProcessPoolExecutor(
+        min(processes, len(jobs)), mp_context=multiprocessing.get_context("spawn"), initializer=_start
+    )
+    try:
+        futures = {pool.submit(run_job, job): number for number, job in enumerate(jobs)}
+        for future in as_completed(futures):
+            number = futures[future]
+            found[number] = future.result()
+            done(jobs[number], found[number])
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.kill()  # whatever they write is there as a whole or not at all
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [found[number] for number in range(len(jobs))]
+
+
+def run_job(job: Job) -> Outcome:
+    """Train and measure, as far as that has not been done before."""
+    path = job.folder / RESULT
+    if (outcome := _read(path)) and (outcome.diverged or {one.name for one in job.conditions} <= {*outcome.items}):
+        return outcome
+    make_folder(job.folder)
+    with _into(job.folder / "log.txt"):
+        try:
+            outcome = _train_and_measure(job)
+        except Diverged:
+            outcome = Outcome(0, {}, diverged=True)
+        except LstmzooError as error:
+            raise LstmzooError(f"{job.folder}: {error}") from error
+    write_json(path, vars(outcome))
+    return outcome
+
+
+def _train_and_measure(job: Job) -> Outcome:
+    if not (job.folder / "metrics.json").is_file():
+        resume = newest_checkpoint(job.folder) if has_checkpoint(job.folder) else None
+        train(compose("train", job.overrides), job.folder.resolve(), resume)
+    model: Any = load(job.folder / "checkpoints" / "last.ckpt")
+    config = compose("train", job.overrides)
+    build.absolute_paths(config)
+    data = build.task_class(config).open_data(build.to_dict(config), split=job.split, model=model)
+    data.setup("test")
+    scores = {one.name: measure(job.task, model, data, job.cell, one) for one in job.conditions}
+    items = {name: None if some is None else some.tolist() for name, some in scores.items()}
+    return Outcome(sum(p.numel() for p in model.parameters()), items)
+
+
+def _read(path: Path) -> Outcome | None:
+    try:
+        return Outcome(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+@contextmanager
+def _into(path: Path) -> Iterator[None]:
+    """Keep what a run prints in a file, so that only the study is seen on the terminal."""
+    with ExitStack() as stack:
+        log = stack.enter_context(open(path, "a", encoding="utf-8"))
+        stack.enter_context(redirect_stdout(log))
+        if multiprocessing.parent_process() is not None:
+            stack.enter_context(redirect_stderr(log))
+        yield
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    usual = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
+
+
+def _start() -> None:
+    start_worker()
+    torch.set_num_threads(1)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,274 @@
+"""``lstmzoo study tasks``: what memory is worth in the three tasks, with equal data, steps and parameters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lstmzoo.config.compose import compose
+from lstmzoo.config.options import described_options, parse_options
+from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.io.atomic import make_folder, write_json
+from lstmzoo.io.progress import progress_bar
+from lstmzoo.models import create_model
+from lstmzoo.models.encoder_weights import skip_pretrained_weights
+from lstmzoo.nn import list_cells
+from lstmzoo.runs import build
+from lstmzoo.settings import settings_of
+from lstmzoo.study.task_measures import conditions
+from lstmzoo.study.task_plans import BASELINE, MEAN, MODELS, PLANS
+from lstmzoo.study.task_report import Studied, markdown, write
+from lstmzoo.study.task_runs import Job, Outcome, cores, prepare_data, run_all
+
+TUNING_SEED = 1000
+"""Of the runs that choose a learning rate; no seed that counts."""
+
+SETTINGS = "settings.json"
+
+
+def study_tasks(
+    task: str = "all",
+    models: Sequence[str] = MODELS,
+    seeds: int = 3,
+    budget: int | None = None,
+    distance: int | None = None,
+    reset_every: int = 8,
+    lrs: Sequence[float] | None = None,
+    quick: bool = False,
+    jobs: int | None = None,
+    output: Path = Path("runs/study_tasks"),
+) -> list[Studied]:
+    """Train models that differ in their memory only, and measure what is left of each when it is disturbed.
+
+    Args:
+        task: recognition, captioning, segmentation, or all.
+        models: memory-free, mean (over time; recognition only), and any of ``lstmzoo list cells``.
+        seeds: runs of each model that count.
+        budget: optimiser steps of each run; null: those of the task.
+        distance: D: frames of the empty scene at the end of a clip, frames of the occlusion, or words between the last
+            word and the description; null: that of the task.
+        reset_every: steps after which the state is reset, in one of the conditions.
+        lrs: learning rates, of which each model gets the one that is best on the validation split, with a seed of its
+            own; a single one is taken as it is; null: those of the task.
+        quick: a look at whether everything runs: few data, few steps, one seed, one learning rate.
+        jobs: runs at a time, each on one thread; null: one per core.
+        output: folder; a study that was interrupted goes on there.
+
+    Returns:
+        What was found of each task.
+
+    Raises:
+        LstmzooError: an option that makes no sense, or a folder with another study in it.
+    """
+    asked = _Asked(budget, distance, None if lrs is None else tuple(lrs), quick, reset_every, output)
+    chosen = [*PLANS] if task == "all" else [task]
+    _check(chosen, models, seeds, asked, jobs)
+    make_folder(output)
+    _claim(chosen, asked)
+    for one in chosen:
+        prepare_data(asked.overrides(one, BASELINE))
+    of_task = {one: [model for model in models if model != MEAN or MEAN in PLANS[one].without_memory] for one in chosen}
+    pairs = [(one, model) for one in chosen for model in of_task[one]]
+    tuning = [
+        asked.job(one, model, TUNING_SEED, lr)
+        for one, model in pairs
+        for lr in asked.lrs(one)
+        if len(asked.lrs(one)) > 1
+    ]
+    repeats = 1 if quick else seeds
+    with progress_bar("Studying", len(tuning) + repeats * len(pairs), "runs") as advance:
+
+        def done(job: Job, outcome: Outcome) -> None:
+            advance(1)
+
+        workers = jobs or cores()
+        best = _best(tuning, run_all(tuning, workers, done))
+        final = [
+            asked.job(one, model, seed, best.get((one, model), asked.lrs(one)[0]))
+            for seed in range(repeats)
+            for one, model in pairs
+        ]
+        outcomes = run_all(final, workers, done)
+    return [
+        Studied(
+            one,
+            asked.distance_of(one),
+            asked.steps(one),
+            sorted(
+                [(job, outcome) for job, outcome in zip(final, outcomes, strict=True) if job.task == one],
+                key=lambda found: (of_task[one].index(found[0].model), found[0].seed),
+            ),
+        )
+        for one in chosen
+    ]
+
+
+USAGE = f"""\
+usage: lstmzoo study tasks [option=value ...]
+
+{(study_tasks.__doc__ or "").partition(chr(10))[0]}
+
+{described_options(settings_of(study_tasks))}
+"""
+
+
+def run(argv: Sequence[str]) -> None:
+    """Run the study that the words after ``lstmzoo study tasks`` ask for; write and print what it found."""
+    if {"-h", "--help", "help"} & {*argv}:
+        print(USAGE, end="")
+        return
+    options = parse_options(argv, settings_of(study_tasks), "lstmzoo study tasks")
+    try:
+        studied = study_tasks(**options)
+    except KeyboardInterrupt:
+        print("What is done is kept; the same command goes on with it.")
+        raise
+    output = options.get("output", settings_of(study_tasks)["output"].default)
+    files = write(studied, output)
+    print(markdown(studied))
+    print(f"Written to {output}: {', '.join(files)}")
+
+
+class _Asked:
+    """The options that make one study, with the defaults of each task."""
+
+    def __init__(
+        self,
+        budget: int | None,
+        distance: int | None,
+        lrs: tuple[float, ...] | None,
+        quick: bool,
+        reset_every: int,
+        output: Path,
+    ) -> None:
+        self.budget, self.distance, self._lrs, self.quick = budget, distance, lrs, quick
+        self.conditions, self.output = tuple(conditions(reset_every)), output
+
+    def distance_of(self, task: str) -> int:
+        if self.distance is not None:
+            return self.distance
+        return PLANS[task].distance // (4 if self.quick else 1)
+
+    def steps(self, task: str) -> int:
+        return self.budget or PLANS[task].steps[self.quick]
+
+    def lrs(self, task: str) -> tuple[float, ...]:
+        return self._lrs or (PLANS[task].lrs[:1] if self.quick else PLANS[task].lrs)
+
+    def overrides(self, task: str, model: str) -> list[str]:
+        plan = PLANS[task]
+        common = plan.overrides(task, model, self.distance_of(task), self.quick, self.output / "data")
+        size = [] if plan.hidden_size is None else [f"model.hidden_size={self.size(task, model)}"]
+        return [*common, *size, *_TRAINER, f"trainer.max_steps={self.steps(task)}"]
+
+    def size(self, task: str, model: str) -> int:
+        """Units with which a model has as many parameters as the LSTM of the plan; baselines are made to match it."""
+        plan = PLANS[task]
+        assert plan.hidden_size is not None
+        if model in plan.without_memory:
+            return plan.hidden_size
+        data = self.output / "data"
+        count = [
+            tuple(plan.overrides(task, cell, self.distance_of(task), self.quick, data)) for cell in (model, "lstm")
+        ]
+        return _matching_size(count[0], _parameters(count[1], plan.hidden_size), plan.hidden_size)
+
+    def job(self, task: str, model: str, seed: int, lr: float) -> Job:
+        final = seed != TUNING_SEED
+        baseline = model in PLANS[task].without_memory
+        return Job(
+            task,
+            model,
+            None if baseline else model,
+            seed,
+            lr,
+            (*self.overrides(task, model), f"seed={seed}", f"task.lr={lr}"),
+            self.output / task / model.replace(":", ".") / (f"seed_{seed}" if final else f"lr_{lr:g}"),
+            "test" if final else "val",
+            self.conditions if final else self.conditions[:1],
+        )
+
+
+_TRAINER = (
+    *("trainer.accelerator=cpu", "trainer.max_epochs=-1", "trainer.limit_val_batches=0", "test_after_fit=false"),
+    *("callbacks.patience=null", "callbacks.progress=none"),
+)
+
+
+def _best(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> dict[tuple[str, str], float]:
+    """The learning rate of each model with the highest score; of those that are equal, the first."""
+    scores: dict[tuple[str, str], dict[float, float]] = {}
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        items = outcome.items.get(job.conditions[0].name)
+        score = -1.0 if items is None else sum(items) / len(items)  # it diverged
+        scores.setdefault((job.task, job.model), {})[job.lr] = score
+    return {key: max(found, key=lambda lr: found[lr]) for key, found in scores.items()}
+
+
+@cache
+def _parameters(overrides: tuple[str, ...], hidden_size: int) -> int:
+    config = build.to_dict(compose("train", [*overrides, f"model.hidden_size={hidden_size}"]))
+    model: dict[str, Any] = config["model"]
+    with skip_pretrained_weights(), torch.random.fork_rng(devices=[]):
+        built = create_model(model.pop("name"), **model)
+    return sum(p.numel() for p in built.parameters())
+
+
+def _matching_size(overrides: tuple[str, ...], wanted: int, near: int) -> int:
+    """The size with which the number of parameters comes nearest, between an eighth and eight times another one."""
+    low, high = max(1, near // 8), 8 * near
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if _parameters(overrides, middle) < wanted else (low, middle)
+    return min((low - 1, low), key=lambda size: abs(_parameters(overrides, max(size, 1)) - wanted))
+
+
+def _check(tasks: Sequence[str], models: Sequence[str], seeds: int, asked: _Asked, jobs: int | None) -> None:
+    for task in tasks:
+        if task not in PLANS:
+            raise LstmzooError(f"lstmzoo study tasks: {unknown_choice('task', task, [*PLANS, 'all'])}")
+    if not models:
+        raise LstmzooError(f"lstmzoo study tasks: no models; choose from {BASELINE}, {MEAN}, {', '.join(list_cells())}")
+    if tuple(models) == (MEAN,) and any(MEAN not in PLANS[task].without_memory for task in tasks):
+        raise LstmzooError(f"lstmzoo study tasks: models={MEAN} alone is for task=recognition")
+    for model in models:
+        if model not in (BASELINE, MEAN) and ":" not in model and model not in list_cells():
+            raise LstmzooError(
+                f"lstmzoo study tasks: {unknown_choice('model', model, [BASELINE, MEAN, *list_cells()])}"
+            )
+    least = {"seeds": (seeds, 1), "budget": (asked.budget, 1), "distance": (asked.distance, 1), "jobs": (jobs, 1)}
+    least["reset_every"] = (asked.conditions[2].reset_every, 1)
+    for name, (value, lowest) in least.items():
+        if value is not None and value < lowest:
+            raise LstmzooError(f"lstmzoo study tasks: {name}={value} must be at least {lowest}")
+    for lr in asked.lrs(tasks[0]):
+        if not 0 < lr < 1:
+            raise LstmzooError(f"lstmzoo study tasks: lrs: {lr} is no learning rate; it lies between 0 and 1")
+
+
+def _claim(tasks: Sequence[str], asked: _Asked) -> None:
+    """Note what a study is made of, or refuse to mix it with another one."""
+    path = asked.output / SETTINGS
+    found: dict[str, Any] = {}
+    if path.is_file():
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise LstmzooError(f"{path} is broken; give another folder with output=FOLDER") from None
+    for task in tasks:
+        mine = {"distance": asked.distance_of(task), "budget": asked.steps(task), "lrs": [*asked.lrs(task)]}
+        mine |= {"quick": asked.quick}
+        if task in found and found[task] != mine:
+            different = [key for key in mine if found[task].get(key) != mine[key]]
+            there, here = (", ".join(f"{key}={some.get(key)}" for key in different) for some in (found[task], mine))
+            raise LstmzooError(
+                f"{asked.output} holds a study of {task} with {there}, not {here}; give another folder with "
+                "output=FOLDER"
+            )
+        found[task] = mine
+    write_json(path, found)
