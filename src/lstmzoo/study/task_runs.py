@@ -71,8 +71,8 @@ class Outcome:
     diverged: bool = False
 
 
-def prepare_data(overrides: Sequence[str]) -> None:
-    """Make and decode the data of a configuration once, before several processes want them."""
+def prepare_data(overrides: Sequence[str]) -> Any:
+    """Make and decode the data of a configuration once, before several processes want them; returns their labels."""
     build.quiet()
     config = compose("train", overrides)
     build.absolute_paths(config)
@@ -81,6 +81,7 @@ def prepare_data(overrides: Sequence[str]) -> None:
     data.prepare_data()
     data.setup("fit")
     data.setup("test")
+    return data.labels
 
 
 def run_all(jobs: Sequence[Job], processes: int, done: Callable[[Job, Outcome], None]) -> list[Outcome]:

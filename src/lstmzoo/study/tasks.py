@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,6 @@ from lstmzoo.config.options import described_options, parse_options
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.atomic import make_folder, write_json
 from lstmzoo.io.progress import progress_bar
-from lstmzoo.models import create_model
-from lstmzoo.models.encoder_weights import skip_pretrained_weights
 from lstmzoo.nn import list_cells
 from lstmzoo.runs import build
 from lstmzoo.settings import settings_of
@@ -71,7 +69,7 @@ def study_tasks(
     make_folder(output)
     _claim(chosen, asked)
     for one in chosen:
-        prepare_data(asked.overrides(one, BASELINE))
+        asked.labels[one] = prepare_data(asked.without_size(one, BASELINE))
     of_task = {one: [model for model in models if model != MEAN or MEAN in PLANS[one].without_memory] for one in chosen}
     pairs = [(one, model) for one in chosen for model in of_task[one]]
     tuning = [
@@ -148,6 +146,8 @@ class _Asked:
     ) -> None:
         self.budget, self.distance, self._lrs, self.quick = budget, distance, lrs, quick
         self.conditions, self.output = tuple(conditions(reset_every)), output
+        self.labels: dict[str, Any] = {}
+        self._sizes: dict[tuple[str, str], int] = {}
 
     def distance_of(self, task: str) -> int:
         if self.distance is not None:
@@ -162,21 +162,20 @@ class _Asked:
 
     def overrides(self, task: str, model: str) -> list[str]:
         plan = PLANS[task]
-        common = plan.overrides(task, model, self.distance_of(task), self.quick, self.output / "data")
+        common = self.without_size(task, model)
         size = [] if plan.hidden_size is None else [f"model.hidden_size={self.size(task, model)}"]
         return [*common, *size, *_TRAINER, f"trainer.max_steps={self.steps(task)}"]
 
     def size(self, task: str, model: str) -> int:
-        """Units with which a model has as many parameters as the LSTM of the plan; baselines are made to match it."""
-        plan = PLANS[task]
-        assert plan.hidden_size is not None
-        if model in plan.without_memory:
-            return plan.hidden_size
-        data = self.output / "data"
-        count = [
-            tuple(plan.overrides(task, cell, self.distance_of(task), self.quick, data)) for cell in (model, "lstm")
-        ]
-        return _matching_size(count[0], _parameters(count[1], plan.hidden_size), plan.hidden_size)
+        """Units with which a model has as many parameters as the LSTM of the plan, as nearly as can be."""
+        if (task, model) not in self._sizes:
+            ours, theirs = (_counter(self.without_size(task, one), self.labels[task]) for one in ("lstm", model))
+            near = PLANS[task].hidden_size or 1
+            self._sizes[task, model] = _matching_size(theirs, ours(near), near)
+        return self._sizes[task, model]
+
+    def without_size(self, task: str, model: str) -> list[str]:
+        return PLANS[task].overrides(task, model, self.distance_of(task), self.quick, self.output / "data")
 
     def job(self, task: str, model: str, seed: int, lr: float) -> Job:
         final = seed != TUNING_SEED
@@ -210,22 +209,26 @@ def _best(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> dict[tuple[str, s
     return {key: max(found, key=lambda lr: found[lr]) for key, found in scores.items()}
 
 
-@cache
-def _parameters(overrides: tuple[str, ...], hidden_size: int) -> int:
-    config = build.to_dict(compose("train", [*overrides, f"model.hidden_size={hidden_size}"]))
-    model: dict[str, Any] = config["model"]
-    with skip_pretrained_weights(), torch.random.fork_rng(devices=[]):
-        built = create_model(model.pop("name"), **model)
-    return sum(p.numel() for p in built.parameters())
+def _counter(overrides: Sequence[str], labels: Any) -> Callable[[int], int]:
+    """What counts the parameters of a model by its number of units."""
+    config = compose("train", overrides)
+
+    @cache
+    def count(size: int) -> int:
+        config.model.hidden_size = size
+        with torch.random.fork_rng(devices=[]):
+            return sum(p.numel() for p in build.build_task(config, labels, announce=False).model.parameters())
+
+    return count
 
 
-def _matching_size(overrides: tuple[str, ...], wanted: int, near: int) -> int:
-    """The size with which the number of parameters comes nearest, between an eighth and eight times another one."""
-    low, high = max(1, near // 8), 8 * near
+def _matching_size(count: Callable[[int], int], wanted: int, near: int) -> int:
+    """The size with which the number of parameters comes nearest, up to eight times another one."""
+    low, high = 1, 8 * near
     while low < high:
         middle = (low + high) // 2
-        low, high = (middle + 1, high) if _parameters(overrides, middle) < wanted else (low, middle)
-    return min((low - 1, low), key=lambda size: abs(_parameters(overrides, max(size, 1)) - wanted))
+        low, high = (middle + 1, high) if count(middle) < wanted else (low, middle)
+    return min((max(low - 1, 1), low), key=lambda size: abs(count(size) - wanted))
 
 
 def _check(tasks: Sequence[str], models: Sequence[str], seeds: int, asked: _Asked, jobs: int | None) -> None:
