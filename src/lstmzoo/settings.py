@@ -176,13 +176,13 @@ def read(kind: Any, text: str) -> Any:
 
 
 def described(kind: Any) -> str:
-    """The type of a setting in words, e.g. ``a whole number or null``."""
+    """The type of a setting in words, e.g. ``a number, auto or null``."""
     choices = typing.get_args(kind)
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(described(choice) for choice in choices if choice is not Path)
+        return _alternatives(described(choice) for choice in choices if choice is not Path)
     if origin is typing.Literal:
-        return " or ".join(map(str, choices))
+        return _alternatives(map(str, choices))
     if kind is None or kind is types.NoneType:
         return "null"
     if kind in _NAMES:
@@ -190,6 +190,11 @@ def described(kind: Any) -> str:
     if isinstance(origin or kind, type) and issubclass(origin or kind, Sequence):
         return f"a list, e.g. {_EXAMPLES.get(choices[0] if choices else str, '[a,b]')}"
     return "a group of keys"
+
+
+def _alternatives(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _declarations(target: Callable[..., Any]) -> Iterator[tuple[Callable[..., Any], str | None]]:

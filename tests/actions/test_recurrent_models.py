@@ -61,6 +61,38 @@ def test_every_model_sets_the_bias_of_the_gate_that_keeps(name: str, cell: str) 
                 assert (first + second).eq(3.0 * sign).all()
 
 
+@pytest.mark.parametrize("cell", ["lstm", "mgu", "layer_norm_lstm", "rnn_tanh"])
+@pytest.mark.parametrize("name", SMALL)
+def test_every_model_starts_with_a_memory_of_the_length_of_its_sequences(name: str, cell: str) -> None:
+    """By default from the length, with chrono from that number, whatever the length."""
+    for options, longest in (({}, 100), ({"chrono": 9}, 9), ({"forget_bias": "auto", "chrono": 9}, 9)):
+        network = model(name, cell, **options)
+        init.fit_length_(network, 100)
+        for layer in layers_of(network):
+            if cell == "rnn_tanh":
+                assert layer.cell.retention_gate is None
+                continue
+            gate, sign = layer.cell.retention_gate or ("", 0)
+            for first, second in init._gate_biases(layer, gate):
+                spans = (sign * (first + second)).exp()
+                assert spans.min() >= 1 - 1e-4
+                assert longest / 10 < spans.max() <= longest - 1 + 1e-2
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_wrong_settings_of_the_memory_are_one_message(name: str) -> None:
+    for wrong, said in (
+        ({"forget_bias": "autp"}, r"forget_bias='autp' is not a number, auto or null; its default: 'auto'"),
+        ({"forget_bias": True}, r"forget_bias=True"),
+        ({"forget_bias": float("nan")}, r"forget_bias.* nan"),
+        ({"forget_bias": 1, "chrono": 9}, r"forget_bias=1 and chrono=9"),
+        ({"chrono": 2}, r"more than 2 steps, got 2"),
+        ({"chrono": "long"}, r"chrono='long' is not a whole number or null"),
+    ):
+        with pytest.raises(LstmzooError, match=said):
+            model(name, "lstm", **wrong)
+
+
 def test_a_bias_for_any_cell() -> None:
     for name in list_cells():
         bias = init.forget_bias_for(get_cell(name), 1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -104,6 +106,116 @@ def test_a_chrono_network_still_remembers_where_a_plain_one_forgot():
     assert kept["chrono"] > 0.2
 
 
+def spans(module: zoo.Recurrent) -> torch.Tensor:
+    """exp of the bias with which the gate of a cell keeps, for every layer and direction."""
+    gate, sign = module.cell.retention_gate
+    return torch.cat([(sign * (first + second)).exp() for first, second in zoo.init._gate_biases(module, gate)])
+
+
+KEEPING = [name for name in zoo.list_cells() if zoo.get_cell(name).retention_gate is not None]
+
+
+@pytest.mark.parametrize("cell", KEEPING)
+def test_auto_is_chrono_of_the_length_and_one_without(cell):
+    torch.manual_seed(0)
+    module = zoo.Recurrent(cell, 3, 600, forget_bias="auto", engine="reference")
+    weights = {k: w.clone() for k, w in module.named_parameters() if not k.startswith(("bias", "b_"))}
+    torch.testing.assert_close(spans(module), torch.full_like(spans(module), math.e))
+    zoo.init.fit_length_(module, 100)
+    for drawn in (spans(module), (module.reset_parameters(), spans(module))[1]):
+        assert drawn.min() >= 1 - 1e-4
+        assert drawn.max() <= 99 + 1e-2
+        if len(drawn) == 600:  # U[1, 99]; a gate that heads share is few numbers
+            torch.testing.assert_close(drawn.quantile(torch.tensor([0.25, 0.5, 0.75])), torch.tensor([25.5, 50, 74.5]),
+                                       rtol=0, atol=8)  # fmt: skip
+    zoo.init.fit_length_(module, 2)
+    torch.testing.assert_close(spans(module), torch.full_like(spans(module), math.e))
+    assert "length=2" in repr(module)
+    torch.manual_seed(0)
+    again = zoo.Recurrent(cell, 3, 600, forget_bias="auto")
+    zoo.init.fit_length_(again, 100)
+    assert all(torch.equal(weights[k], w) for k, w in again.named_parameters() if k in weights)  # biases only
+
+
+@pytest.mark.parametrize(
+    "cell", [name for name in KEEPING if zoo.get_cell(name).forget_gate and zoo.get_cell(name).input_gate]
+)
+def test_auto_admits_what_it_does_not_keep(cell):
+    module = zoo.Recurrent(cell, 3, 8, forget_bias="auto")
+    zoo.init.fit_length_(module, 50)
+    gates = (module.cell.forget_gate, module.cell.input_gate)
+    (b_f,), (b_i,) = ([first + second for first, second in zoo.init._gate_biases(module, gate)] for gate in gates)
+    assert torch.equal(b_i, -b_f)
+
+
+def test_auto_reaches_every_stack_that_asks_for_it_and_no_other():
+    torch.manual_seed(0)
+    fitted = torch.nn.ModuleDict(
+        {
+            "deep": zoo.LSTM(3, 40, 2, bidirectional=True, forget_bias="auto"),
+            "maps": zoo.ConvRecurrent("peephole_lstm", 3, 40, 3, forget_bias="auto"),
+            "learned": zoo.GRU(3, 40, learn_state=True, orthogonal=True, forget_bias="auto"),
+        }
+    )
+    others = torch.nn.ModuleDict(
+        {
+            "number": zoo.LSTM(3, 4, forget_bias=1.0),
+            "none": zoo.LSTM(3, 4),
+            "chrono": zoo.LSTM(3, 4, forget_bias="auto", chrono=9),  # asks for a span of its own
+            "gateless": zoo.RNN(3, 4, forget_bias="auto"),
+            "unbiased": zoo.LSTM(3, 4, bias=False, forget_bias="auto"),
+            "torch": torch.nn.LSTM(3, 4),
+        }
+    )
+    before = {k: w.clone() for k, w in others.named_parameters()}
+    zoo.init.fit_length_(torch.nn.ModuleList([fitted, others]), 1000)
+    assert all(torch.equal(before[k], w) for k, w in others.named_parameters())
+    for module in fitted.values():
+        assert spans(module).numel() == 40 * len(module.suffixes)
+        assert spans(module).min() >= 1 - 1e-4
+        assert 100 < spans(module).max() <= 999 + 0.1
+    assert spans(others["chrono"]).max() <= 8 + 1e-3
+
+
+def test_auto_of_a_cell_whose_only_bias_is_that_of_the_gate_that_keeps():
+    class Kept(zoo.Cell):
+        gates = {"i": torch.sigmoid, "f": torch.sigmoid, "n": torch.tanh}
+        state, vectors, biased = ("h",), ("b_f",), False
+        forget_gate, input_gate = "f", "i"
+
+        def step(self, z, s, gate, p):
+            return self.State(h=gate.f(z.f + p.b_f) * s.h + gate.i(z.i) * gate.n(z.n))
+
+    class Bare(Kept):
+        vectors = ()
+
+        def step(self, z, s, gate, p):
+            return self.State(h=gate.f(z.f) * s.h + gate.i(z.i) * gate.n(z.n))
+
+    module = zoo.Recurrent(Kept, 3, 8, forget_bias="auto")
+    zoo.init.fit_length_(module, 50)
+    assert 1 - 1e-4 <= spans(module).min() <= spans(module).max() <= 49 + 1e-2
+    zoo.init.fit_length_(zoo.Recurrent(Bare, 3, 8, forget_bias="auto"), 50)
+    with pytest.raises(ValueError, match="b_f"):
+        zoo.Recurrent(Bare, 3, 8, forget_bias=1.0)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "mgu", "minlstm"])
+def test_with_auto_gradients_reach_the_first_of_many_steps(cell):
+    """|d h_T / d x_1| over |d h_T / d x_T|, before any training."""
+    found = {}
+    for bias in (None, "auto"):
+        torch.manual_seed(0)
+        module = zoo.Recurrent(cell, 1, 32, forget_bias=bias)
+        zoo.init.fit_length_(module, 100)
+        x = torch.randn(100, 8, 1, requires_grad=True)
+        (gradient,) = torch.autograd.grad(module(x)[0][-1].sum(), x)
+        sizes = gradient.norm(dim=(1, 2))
+        found[bias] = (sizes[0] / sizes[-1]).item()
+    assert found[None] < 1e-10
+    assert found["auto"] > 1e-3
+
+
 @pytest.mark.parametrize("cell", [name for name in zoo.list_cells() if zoo.get_cell(name).recurrent_gates])
 def test_orthogonal_blocks(cell):
     module = zoo.Recurrent(cell, 3, 6, 2, orthogonal=True, dtype=torch.float64)
@@ -124,3 +236,10 @@ def test_messages():
         zoo.LSTM(3, 4, forget_bias=1.0, chrono=10)
     with pytest.raises(ValueError, match="more than 2 steps, got 2"):
         zoo.LSTM(3, 4, chrono=2)
+    with pytest.raises(ValueError, match=r"'auto' or None, got 'long'"):
+        zoo.LSTM(3, 4, forget_bias="long")
+    with pytest.raises(ValueError, match="nan"):
+        zoo.LSTM(3, 4, forget_bias=float("nan"))
+    for wrong in (0, -1, 2.5, True, "long", None):
+        with pytest.raises(ValueError, match=f"got {wrong!r}"):
+            zoo.init.fit_length_(zoo.LSTM(3, 4, forget_bias="auto"), wrong)

@@ -109,6 +109,11 @@ class VideoDataModule(BaseDataModule):
         return list((self.train_dataset or self.test_dataset).classes)
 
     @property
+    def sequence_length(self) -> int:
+        """Frames of a clip."""
+        return int(self.train_dataset.sampler.clip_len)
+
+    @property
     def fps(self) -> float | None:
         """Frames per second that clips are meant for: those of most training videos; None where none tells them."""
         return self._fps if self.train_dataset is None else self.train_dataset.fps

@@ -191,6 +191,15 @@ class CaptionDataModule(BaseDataModule):
         assert self.vocabulary is not None
         return self.vocabulary.to_dict()
 
+    @property
+    def sequence_length(self) -> int:
+        """Words that are read of the longest training caption, and the one that begins it.
+
+        The longest, not a usual one: it is what the memory may have to span, and ``max_words`` bounds it anyhow.
+        """
+        longest = max(len(words) for record in self.train_dataset.captions.records for words in record.tokens)
+        return 1 + min(longest, self.max_words)
+
     def _read(self, split: str) -> Captions:
         """Read what there is in a split; features come later."""
         if split not in self._captions:

@@ -7,6 +7,9 @@ import torch
 from lstmzoo import nn
 from lstmzoo.errors import LstmzooError
 
+FORGET_BIAS: nn.init.ForgetBias = "auto"
+"""The default of every model's ``forget_bias``."""
+
 
 def has_memory(model: torch.nn.Module) -> bool:
     """Tell whether a model has recurrent layers, and with them gates and states."""

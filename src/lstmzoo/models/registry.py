@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import types
+import typing
 from typing import Any
 
 from torch import nn
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.registry import models, register_model
-from lstmzoo.settings import MISSING, settings_of
+from lstmzoo.settings import MISSING, accepts, described, settings_of
 
 __all__ = ["FROM_DATA", "create_model", "is_primitive", "list_models", "register_model"]
 
-FROM_DATA = ("num_classes", "vocab_size")
+FROM_DATA = ("num_classes", "vocab_size", "input_size", "target_steps")
 """Arguments of models that follow from the data, and so are not settings."""
 
 
@@ -88,16 +90,20 @@ def _arguments(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
                 f"model {name!r}: {key}={value!r} is not a number, string, boolean, list or dict; "
                 "register classes of your own and pass their names, so that checkpoints can rebuild the model"
             )
-        if parameters[key].default is not MISSING and not _is_of_kind(value, parameters[key].default):
-            kind = type(parameters[key].default).__name__
-            raise LstmzooError(
-                f"model {name!r}: {key}={value!r} is not of type {kind}; its default: {parameters[key].default!r}"
-            )
+        kind, default = parameters[key].type, parameters[key].default
+        if not _is_of_kind(value, kind, default):
+            kind = type(default) if kind is Any else kind
+            raise LstmzooError(f"model {name!r}: {key}={value!r} is not {described(kind)}; its default: {default!r}")
     return {key: setting.default for key, setting in parameters.items()} | overrides
 
 
-def _is_of_kind(value: Any, default: Any) -> bool:
-    """Whether a value is of the type of a default; a whole number will do for a float, and None says nothing."""
+def _is_of_kind(value: Any, kind: Any, default: Any) -> bool:
+    """Whether a value is of one of several types, or else of that of a default.
+
+    A whole number will do for a float, and a default of None says nothing.
+    """
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return accepts(kind, value)
     if type(default) is float:
         return value is None or type(value) in (int, float)
     return default is MISSING or type(default) not in (bool, int, str) or type(value) is type(default)

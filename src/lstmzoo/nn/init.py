@@ -6,34 +6,104 @@ second, so that the sum is what was asked for.
 
 from __future__ import annotations
 
+import math
+from typing import Literal, TypeVar
+
 import torch
 from torch import Tensor, nn
 
 from lstmzoo.nn.cell import Cell
 from lstmzoo.nn.layer_parameters import LayerParameters
 
+ForgetBias = float | Literal["auto"] | None
+"""The bias of the forget gate at the start: a number, ``"auto"`` (see `auto_`), or None: as drawn."""
 
-def initialise_(module: LayerParameters, forget_bias: float | None, chrono: int | None, orthogonal: bool) -> None:
+BIAS_OF_ANY_LENGTH = 1.0
+"""What ``"auto"`` sets where the length of the sequences is not known."""
+
+Option = TypeVar("Option")
+
+
+def initialise_(
+    module: LayerParameters,
+    forget_bias: ForgetBias = None,
+    chrono: int | None = None,
+    orthogonal: bool = False,
+    length: int | None = None,
+) -> None:
     """Set what the cell fixes (gains, first states), then apply the initialisations that were asked for.
 
     Args:
         module: the stack to initialise in place.
-        forget_bias: see `forget_bias_`; None: don't.
-        chrono: see `chrono_`; None: don't.
+        forget_bias: see `forget_bias_`; ``"auto"``: see `auto_`; None: don't.
+        chrono: see `chrono_`, which goes before ``"auto"``; None: don't.
         orthogonal: whether to apply `orthogonal_`.
+        length: steps of the sequences, for ``"auto"``; None: not known.
 
     Raises:
-        ValueError: if both biases are asked for, or no gate of the cell decides what is kept.
+        ValueError: if both biases are given, or no gate of the cell decides what is kept.
     """
     _set_constants(module)
-    if forget_bias is not None and chrono is not None:
-        raise ValueError("forget_bias and chrono both set the forget gate's bias; give one of them")
-    if forget_bias is not None:
-        forget_bias_(module, forget_bias)
+    if isinstance(forget_bias, str) and forget_bias != "auto":
+        raise ValueError(f"forget_bias must be a number, 'auto' or None, got {forget_bias!r}")
     if chrono is not None:
+        if forget_bias not in (None, "auto"):
+            raise ValueError(
+                f"forget_bias={forget_bias} and chrono={chrono} both set the forget gate's bias; give one of them"
+            )
         chrono_(module, chrono)
+    elif forget_bias == "auto":
+        auto_(module, length)
+    elif forget_bias is not None:
+        forget_bias_(module, forget_bias)
     if orthogonal:
         orthogonal_(module)
+
+
+def fit_length_(module: nn.Module, length: int) -> None:
+    """Initialise every stack with ``forget_bias="auto"`` inside a module for sequences of this length; see `auto_`.
+
+    Only the biases of gates change. The stacks remember the length: `reset_parameters` goes by it, too. Use it before
+    training: what the biases had learned is lost.
+
+    Args:
+        module: a stack, or any module with stacks inside; others stay as they are.
+        length: T, steps of the sequences that it will be trained on.
+
+    Raises:
+        ValueError: the length is not a whole number of at least 1.
+    """
+    if type(length) is not int or length < 1:
+        raise ValueError(f"length must be a whole number of steps, 1 or more, got {length!r}")
+    for stack in module.modules():
+        if isinstance(stack, LayerParameters):
+            asked = stack.initialisation
+            if asked["forget_bias"] == "auto" and asked["chrono"] is None:
+                asked["length"] = length
+                auto_(stack, length)
+
+
+def auto_(module: LayerParameters, length: int | None) -> None:
+    """Set the biases of the gate that keeps by the length of the sequences: what ``forget_bias="auto"`` means.
+
+    b_f ~ log U[1, T − 1],  b_i = −b_f        (`chrono_`) for T > 2 steps;  b_f = 1  (`forget_bias_`) where T is unknown
+
+    A module without such a gate, or without biases, stays as it is.
+
+    Source: Tallec & Ollivier 2018, section 2, with the length of the sequences as the longest time span; Jozefowicz,
+    Zaremba & Sutskever 2015.
+
+    Args:
+        module: the stack to initialise in place.
+        length: T, steps of the sequences; None: not known.
+    """
+    keep = module.cell.retention_gate
+    if keep is None or not _has_bias(module, keep[0]):
+        return
+    if length is None or length <= 2:
+        forget_bias_(module, BIAS_OF_ANY_LENGTH)
+    else:
+        chrono_(module, length)
 
 
 @torch.no_grad()
@@ -46,12 +116,12 @@ def _set_constants(module: LayerParameters) -> None:
             getattr(module, f"first_{name}{suffix}").fill_(cell.initial_values.get(name, 0.0))
 
 
-def forget_bias_for(cell: Cell, value: float | None) -> float | None:
-    """What to give to `lstmzoo.nn.Recurrent` as ``forget_bias`` for any cell.
+def forget_bias_for(cell: Cell, value: Option | None) -> Option | None:
+    """What to give to `lstmzoo.nn.Recurrent` as ``forget_bias`` or ``chrono`` for any cell.
 
     Args:
         cell: the cell.
-        value: the bias that is wanted.
+        value: what is wanted.
 
     Returns:
         The value, or None if no gate of the cell decides what is kept.
@@ -72,8 +142,10 @@ def forget_bias_(module: LayerParameters, value: float = 1.0) -> None:
         value: the bias; σ(1) = 0.73.
 
     Raises:
-        ValueError: if no gate of the cell decides what is kept, or the module has no biases.
+        ValueError: if no gate of the cell decides what is kept, the module has no biases, or the value is not finite.
     """
+    if not math.isfinite(value):
+        raise ValueError(f"forget_bias must be a finite number, got {value}")
     gate, sign = _retention_gate(module)
     for b_ih, b_hh in _gate_biases(module, gate):
         b_ih.fill_(sign * value)
@@ -87,6 +159,7 @@ def chrono_(module: LayerParameters, longest: int) -> None:
     b_f ~ log U[1, T − 1],  b_i = −b_f
 
     b_f where there is a forget gate, b_i where there is an input gate, be it a gate of its own or the only one.
+    An input gate without a bias stays as it is.
 
     Source: Tallec & Ollivier 2018, "Can recurrent neural networks warp time?", section 2.
 
@@ -106,7 +179,7 @@ def chrono_(module: LayerParameters, longest: int) -> None:
         b_ih.uniform_(1, longest - 1).log_().mul_(sign)
         b_hh.zero_()
         drawn.append(b_ih)
-    if write not in (None, keep):
+    if write not in (None, keep) and _has_bias(module, write):
         for (b_ih, b_hh), b_f in zip(_gate_biases(module, write), drawn, strict=True):
             b_ih.copy_(-b_f)
             b_hh.zero_()
@@ -136,6 +209,11 @@ def _retention_gate(module: LayerParameters) -> tuple[str, int]:
     return found
 
 
+def _has_bias(module: LayerParameters, gate: str) -> bool:
+    cell = module.cell
+    return f"b_{gate}" in cell.vectors or (module.bias and cell.biased)
+
+
 def _gate_biases(module: LayerParameters, gate: str) -> list[tuple[Tensor, Tensor]]:
     """Views of a gate's rows of b_ih and b_hh, one pair per layer and direction; where a gate has one bias, b and 0."""
     cell = module.cell
@@ -144,6 +222,10 @@ def _gate_biases(module: LayerParameters, gate: str) -> list[tuple[Tensor, Tenso
         return [(bias, torch.zeros_like(bias)) for bias in own]
     if not module.bias:
         raise ValueError("a gate's bias can't be set in a module made with bias=False")
+    if not cell.biased:
+        raise ValueError(
+            f"the maps of the cell {cell!r} have no biases, and it has no vector b_{gate} that could be set"
+        )
     pairs = []
     for suffix in module.suffixes:
         first = getattr(module, "bias_ih" + suffix)[_rows(module, list(cell.gates), gate)]

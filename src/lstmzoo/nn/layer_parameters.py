@@ -21,6 +21,7 @@ class LayerParameters(TorchNames):
     bias: bool
     learn_state: bool
     regularisation: Regularisation
+    initialisation: dict[str, Any]  # arguments of `lstmzoo.nn.init.initialise_`
     num_directions: int  # 1, or 2 if bidirectional
     output_size: int  # of h in one direction: ``proj_size`` if there is a projection, else ``hidden_size``
     suffixes: list[str]  # ends of the parameters' names, one per layer and direction

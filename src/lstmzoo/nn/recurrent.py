@@ -66,7 +66,8 @@ class Recurrent(Describable):
         zoneout: probability of a unit keeping its old state (Krueger et al. 2017): one for h and c, or by name, e.g.
             ``{"c": 0.5, "h": 0.05}``, which may name any state but one that all units share, such as a clock.
         forget_bias: total bias of the forget gate at the start, e.g. 1.0, or minus it for the only gate of a cell that
-            keeps 1 − i of its state; None leaves it random (see `init`).
+            keeps 1 − i of its state; ``"auto"``: by the length of the sequences once `init.fit_length_` has told it,
+            1.0 before, and nothing for a cell without such a gate; None leaves it random (see `init`).
         chrono: longest time span to remember at the start, in steps; sets the gates' biases (see `init`).
         orthogonal: whether every gate's recurrent matrix starts orthogonal.
         checkpoint_steps: if given, training keeps the states of every so many steps only and computes the rest again
@@ -101,7 +102,7 @@ class Recurrent(Describable):
         recurrent_dropout: float = 0.0,
         weight_drop: float = 0.0,
         zoneout: float | Mapping[str, float] = 0.0,
-        forget_bias: float | None = None,
+        forget_bias: init.ForgetBias = None,
         chrono: int | None = None,
         orthogonal: bool = False,
         checkpoint_steps: int | None = None,
@@ -133,7 +134,7 @@ class Recurrent(Describable):
         self.regularisation = Regularisation.of(self.cell, variational, recurrent_dropout, weight_drop, zoneout)
         self.checkpoint_steps = checkpoint_steps
         self.engine = engine
-        self.initialisation: dict[str, Any] = {"forget_bias": forget_bias, "chrono": chrono, "orthogonal": orthogonal}
+        self.initialisation = {"forget_bias": forget_bias, "chrono": chrono, "orthogonal": orthogonal}
         if self.cell.learned is not None:
             self.learned = self.cell.learned.to(device=device, dtype=dtype)
         self._all_weights: list[list[str]] = []
@@ -226,7 +227,7 @@ class Recurrent(Describable):
         defaults |= {"checkpoint_steps": None, "engine": "auto"}
         parts += [f"{k}={getattr(self, k)}" for k, default in defaults.items() if getattr(self, k) != default]
         parts += self.regularisation.describe()
-        parts += [f"{k}={v}" for k, v in self.initialisation.items() if v not in (None, False)]
+        parts += [f"{k}={v!r}" for k, v in self.initialisation.items() if v not in (None, False)]
         return ", ".join(parts)
 
     def _sizes_repr(self) -> list[str]:

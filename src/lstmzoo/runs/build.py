@@ -32,6 +32,7 @@ from lstmzoo.config.groups import groups, settings_of_choice
 from lstmzoo.errors import LstmzooError, Terminated, printable, unknown_choice
 from lstmzoo.models import load
 from lstmzoo.models.encoder_weights import skip_pretrained_weights
+from lstmzoo.nn.init import fit_length_
 from lstmzoo.registry import tasks
 from lstmzoo.training.base import BaseTask
 from lstmzoo.training.callbacks import Checkpoints, PatientStopping, Timing
@@ -66,13 +67,23 @@ def task_class(config: DictConfig) -> type[BaseTask]:
     return tasks.get(config.task.name).target  # type: ignore[no-any-return]
 
 
-def build_task(config: DictConfig, labels: Any, *, announce: bool = True) -> BaseTask:
-    """Build the task of a configuration with a new model, or that of ``task.start_from``; labels are the data's."""
+def build_task(config: DictConfig, labels: Any, *, length: int | None = None, announce: bool = True) -> BaseTask:
+    """Build the task of a configuration with a new model, or that of ``task.start_from``.
+
+    Args:
+        config: the configuration.
+        labels: those of the data.
+        length: steps of a training sequence, for which the memory of a new model is initialised.
+        announce: whether to say what of ``task.start_from`` is trained from scratch.
+    """
     kind = task_class(config)
     start_from = config.task.get("start_from")
     origin: Any = None if start_from is None else load(Path(str(start_from)).expanduser())
     with nullcontext() if origin is None else skip_pretrained_weights():
         task = kind.from_config(to_dict(config), labels)
+    if origin is None and length is not None:
+        with torch.random.fork_rng(devices=[]):  # what is drawn later does not depend on it
+            fit_length_(task.model, length)
     if origin is not None and (new := task.inherit_weights(origin)) and announce:
         print(f"Other classes than in {start_from}: trained from scratch: {', '.join(new)}")
     task.use(build_optimizer(config), build_schedule(config))

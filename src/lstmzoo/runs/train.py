@@ -67,7 +67,7 @@ def _train(config: DictConfig, folder: Path, resume: Path | None) -> float | Non
     data.setup("fit")
     if config.test_after_fit:
         data.setup("test")  # what is wrong with the test split shows now, not after the training
-    task = build.build_task(config, data.labels)
+    task = build.build_task(config, data.labels, length=data.sequence_length)
     part = config.trainer.limit_test_batches
     changed = () if part == 1.0 and isinstance(part, float) else (f"trainer.limit_test_batches={part}",)
     measured = Measured(folder / "checkpoints" / "best.ckpt", "test", changed)

@@ -102,6 +102,11 @@ class SegmentationDataModule(BaseDataModule):
         return f"sequences: {', '.join(f'{len(data.sequences)} {split}' for split, data in self.datasets().items())}"
 
     @property
+    def sequence_length(self) -> int:
+        """Frames of a clip."""
+        return int(self.train_dataset.clip_len)
+
+    @property
     def even_batch_size(self) -> None:
         """Whole videos one at a time: their sizes and lengths differ."""
         return None

@@ -86,6 +86,14 @@ class BaseDataModule(LightningDataModule, ABC):
         return self.batch_size
 
     @property
+    def sequence_length(self) -> int | None:
+        """Steps of a training sequence as a recurrent model reads it; None where that is not known.
+
+        `setup` must have been called. The memory of a new model is initialised for it, see `lstmzoo.nn.init.auto_`.
+        """
+        return None
+
+    @property
     def has_validation(self) -> bool:
         """Whether there is anything to validate on; some data sets have no such split."""
         return bool(self.val_dataset)

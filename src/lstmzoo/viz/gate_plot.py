@@ -45,6 +45,7 @@ def gate_traces(
     steps: Sequence[str] | None = None,
     strip: Sequence[str] = (),
     measure: str = "class",
+    unit: str = "",
     layer: int = -1,
     title: str = "Gate traces",
     subtitle: str = "",
@@ -67,6 +68,7 @@ def gate_traces(
         steps: (T,) names of the steps, e.g. the words that were said: then every frame is shown, above its name.
         strip: what the row of frames is called, in a few short lines; without it that tells how many are shown.
         measure: what the probabilities are of.
+        unit: of the time axis, in place of seconds or frames.
         layer: which layer (and direction) to draw; -1 is the last.
         title: the heading.
         subtitle: a line beneath it.
@@ -115,7 +117,7 @@ def gate_traces(
             ax.set_xlim(edges[0], edges[-1])
             ax.tick_params(labelbottom=ax is axes[-1], bottom=ax is axes[-1])
         if steps is None:
-            axes[-1].set_xlabel("time (s)" if seconds else "frame")
+            axes[-1].set_xlabel(unit or ("time (s)" if seconds else "frame"))
         else:
             axes[-1].set_xticks(x, steps, fontsize=10, color=INK)
         return save(made, path)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lstmzoo.actions.models.action_model import ActionModel, State
 from lstmzoo.actions.models.readout import build_readout
 from lstmzoo.models.checks import find_cell
+from lstmzoo.models.recurrent_layers import FORGET_BIAS
 from lstmzoo.models.registry import register_model
 from lstmzoo.nn import Recurrent, init
 
@@ -34,8 +35,9 @@ class ActionRNN(ActionModel):
         pretrained_encoder: start the encoder from ImageNet weights.
         input: grey, grey+difference or rgb.
         readout: how outputs over time become one vector: last, mean, max, linear or attention.
-        forget_bias: initial bias of the forget gate, so that the memory starts out keeping (Gers et al. 2000); null
-            leaves it as initialised. Cells without a gate that decides what is kept ignore it.
+        forget_bias: bias of the forget gate at the start, so that the memory keeps from the first step on; auto: by the
+            length of the training sequences; null: as drawn. Cells without a gate that decides what is kept ignore it.
+        chrono: in place of forget_bias, the longest time span to remember at the start, in steps.
     """
 
     def __init__(
@@ -50,7 +52,8 @@ class ActionRNN(ActionModel):
         pretrained_encoder: bool = False,
         input: Literal["grey", "grey+difference", "rgb"] = "grey",
         readout: Literal["last", "mean", "max", "linear", "attention"] = "linear",
-        forget_bias: float | None = 1.0,
+        forget_bias: init.ForgetBias = FORGET_BIAS,
+        chrono: int | None = None,
     ) -> None:
         super().__init__(num_classes, input)
         self.add_encoder(encoder, feature_size, pretrained_encoder)
@@ -63,6 +66,7 @@ class ActionRNN(ActionModel):
             batch_first=True,
             dropout=dropout if num_layers > 1 else 0.0,
             forget_bias=init.forget_bias_for(core, forget_bias),
+            chrono=init.forget_bias_for(core, chrono),
         )
         self.readout = build_readout(readout, hidden_size)
         self.dropout = nn.Dropout(dropout)

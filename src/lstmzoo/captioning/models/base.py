@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from lstmzoo.captioning.models.cell import StepCell
 from lstmzoo.models.checks import check_sizes
 from lstmzoo.models.encoders import create_grid_encoder
+from lstmzoo.models.recurrent_layers import FORGET_BIAS
+from lstmzoo.nn.init import ForgetBias
 
 PAD, BOS, EOS, UNK = range(4)
 """The ids of the four special words; every vocabulary begins with them."""
@@ -233,20 +235,27 @@ class RecurrentCaptioner(Captioner):
     Args:
         cell: one of :func:`lstmzoo.nn.list_cells`, or your own, ``my_module:MyCell``.
         hidden_size: H, units of the cell.
-        forget_bias: initial bias of the forget gate, null: as initialised; cells without one ignore it.
+        forget_bias: bias of the forget gate at the start, so that the memory keeps from the first step on; auto: by the
+            length of the training sequences; null: as drawn. Cells without a gate that decides what is kept ignore it.
+        chrono: in place of forget_bias, the longest time span to remember at the start, in steps.
         **settings: those of `Captioner`.
     """
 
     def __init__(
-        self, cell: str = "lstm", hidden_size: int = 512, forget_bias: float | None = 1.0, **settings: Any
+        self,
+        cell: str = "lstm",
+        hidden_size: int = 512,
+        forget_bias: ForgetBias = FORGET_BIAS,
+        chrono: int | None = None,
+        **settings: Any,
     ) -> None:
         super().__init__(**settings)
-        self.hidden_size, self._cell = hidden_size, (cell, hidden_size, forget_bias)
+        self.hidden_size, self._cell = hidden_size, (cell, forget_bias, chrono)
 
     def new_cell(self, input_size: int) -> StepCell:
         """Build a cell of H units for inputs (R, input_size)."""
-        cell, hidden_size, forget_bias = self._cell
-        return StepCell(cell, input_size, hidden_size, forget_bias)
+        cell, forget_bias, chrono = self._cell
+        return StepCell(cell, input_size, self.hidden_size, forget_bias, chrono)
 
 
 def real_steps(lengths: Tensor, steps: int) -> Tensor:

@@ -17,15 +17,28 @@ class StepCell(nn.Module):
         cell: one of :func:`lstmzoo.nn.list_cells`, or your own, ``my_module:MyCell``.
         input_size: I.
         hidden_size: H.
-        forget_bias: initial bias of the forget gate; cells without a gate that decides what is kept ignore it.
+        forget_bias: as of `RecurrentCaptioner`.
+        chrono: likewise.
     """
 
-    def __init__(self, cell: str, input_size: int, hidden_size: int, forget_bias: float | None = 1.0) -> None:
+    def __init__(
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        forget_bias: init.ForgetBias = None,
+        chrono: int | None = None,
+    ) -> None:
         super().__init__()
         core = find_cell(cell)
         # The plain loop: over one step it is the fastest engine, the others prepare for many.
         self.rnn = Recurrent(
-            core, input_size, hidden_size, forget_bias=init.forget_bias_for(core, forget_bias), engine="reference"
+            core,
+            input_size,
+            hidden_size,
+            forget_bias=init.forget_bias_for(core, forget_bias),
+            chrono=init.forget_bias_for(core, chrono),
+            engine="reference",
         )
         self.shapes = self.rnn.cell.state_shapes(hidden_size, hidden_size)
 

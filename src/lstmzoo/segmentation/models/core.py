@@ -55,7 +55,8 @@ class RecurrentCore(Core):
         dilations: of the convolutions, one branch each.
         kernel_size: of the convolutions, in pixels of this level.
         bidirectional: also run from the last frame to the first; whole videos only.
-        forget_bias: initial bias of the forget gate; cells without a gate that decides what is kept ignore it.
+        forget_bias: as of `SegmentRecurrent`.
+        chrono: likewise.
 
     Raises:
         LstmzooError: an unknown cell, one without convolutional form, or sizes that make no sense.
@@ -68,7 +69,8 @@ class RecurrentCore(Core):
         dilations: Sequence[int] = (1,),
         kernel_size: int = 3,
         bidirectional: bool = False,
-        forget_bias: float | None = 1.0,
+        forget_bias: init.ForgetBias = None,
+        chrono: int | None = None,
     ) -> None:
         super().__init__()
         self.dilations = tuple(dilations)
@@ -86,6 +88,7 @@ class RecurrentCore(Core):
                     batch_first=True,
                     bidirectional=bidirectional,
                     forget_bias=init.forget_bias_for(core, forget_bias),
+                    chrono=init.forget_bias_for(core, chrono),
                 )
                 for core in (find_cell(cell) for _ in self.dilations)
             )

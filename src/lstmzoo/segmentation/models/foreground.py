@@ -8,7 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from lstmzoo.models.checks import check_sizes
+from lstmzoo.models.recurrent_layers import FORGET_BIAS
 from lstmzoo.models.registry import register_model
+from lstmzoo.nn.init import ForgetBias
 from lstmzoo.segmentation.models.base import Segmenter, State
 from lstmzoo.segmentation.models.core import Core, FramewiseCore, RecurrentCore
 
@@ -47,8 +49,9 @@ class SegmentRecurrent(ForegroundSegmenter):
         bidirectional: also run from the last frame to the first; whole videos only.
         dilations: of the memory's convolutions, one branch each, e.g. [1, 2, 4].
         kernel_size: of the memory's convolutions.
-        forget_bias: initial bias of forget gates, so that the memory starts out keeping; null: as initialised. Cells
-            without a gate that decides what is kept ignore it.
+        forget_bias: bias of the forget gate at the start, so that the memory keeps from the first step on; auto: by the
+            length of the training sequences; null: as drawn. Cells without a gate that decides what is kept ignore it.
+        chrono: in place of forget_bias, the longest time span to remember at the start, in steps.
         **settings: those of `Segmenter`.
     """
 
@@ -58,11 +61,12 @@ class SegmentRecurrent(ForegroundSegmenter):
         bidirectional: bool = False,
         dilations: Sequence[int] = (1,),
         kernel_size: int = 3,
-        forget_bias: float | None = 1.0,
+        forget_bias: ForgetBias = FORGET_BIAS,
+        chrono: int | None = None,
         **settings: Any,
     ) -> None:
         self.streams = not bidirectional
-        self.core = cell, dilations, kernel_size, bidirectional, forget_bias
+        self.core = cell, dilations, kernel_size, bidirectional, forget_bias, chrono
         super().__init__(**settings)
 
     def build_core(self, channels: int) -> Core:

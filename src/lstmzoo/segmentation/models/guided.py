@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from lstmzoo.models.checks import check_range
 from lstmzoo.models.encoders import pad_to_multiple
+from lstmzoo.models.recurrent_layers import FORGET_BIAS
 from lstmzoo.models.registry import register_model
+from lstmzoo.nn.init import ForgetBias
 from lstmzoo.segmentation.models.aggregate import soft_aggregate
 from lstmzoo.segmentation.models.base import Segmenter, State
 from lstmzoo.segmentation.models.core import Core, FramewiseCore, RecurrentCore
@@ -55,7 +57,9 @@ class SegmentGuided(Segmenter):
             convolutions in its place.
         dilations: of the memory's convolutions, one branch each, e.g. [1, 2, 4].
         kernel_size: of the memory's convolutions.
-        forget_bias: initial bias of forget gates; null: as initialised; see `SegmentRecurrent`.
+        forget_bias: bias of the forget gate at the start, so that the memory keeps from the first step on; auto: by the
+            length of the training sequences; null: as drawn. Cells without a gate that decides what is kept ignore it.
+        chrono: in place of forget_bias, the longest time span to remember at the start, in steps.
         **settings: those of `Segmenter`.
     """
 
@@ -66,20 +70,21 @@ class SegmentGuided(Segmenter):
         cell: str | None = None,
         dilations: Sequence[int] = (1,),
         kernel_size: int = 3,
-        forget_bias: float | None = 1.0,
+        forget_bias: ForgetBias = FORGET_BIAS,
+        chrono: int | None = None,
         **settings: Any,
     ) -> None:
-        self.core = cell, dilations, kernel_size, forget_bias
+        self.core = cell, dilations, kernel_size, forget_bias, chrono
         super().__init__(**settings)
         width = self.decoder.head.in_channels
         self.guides = nn.ModuleList(nn.Conv2d(4, width, 3, padding=1) for _ in self.encoder.strides)
         self.guides.to(memory_format=torch.channels_last)
 
     def build_core(self, channels: int) -> Core:
-        cell, dilations, kernel_size, forget_bias = self.core
+        cell, dilations, kernel_size, forget_bias, chrono = self.core
         if cell is None:
             return FramewiseCore(channels, len(dilations))
-        return RecurrentCore(channels, cell, dilations, kernel_size, forget_bias=forget_bias)
+        return RecurrentCore(channels, cell, dilations, kernel_size, forget_bias=forget_bias, chrono=chrono)
 
     def forward(
         self,

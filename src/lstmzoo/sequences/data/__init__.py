@@ -1,0 +1,1 @@
+"""Tasks with a distance knob, one per file."""

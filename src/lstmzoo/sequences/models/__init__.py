@@ -1,0 +1,1 @@
+"""Recurrent networks over sequences of vectors, and their baselines."""
