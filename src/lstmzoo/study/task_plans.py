@@ -77,7 +77,7 @@ def _occlusion(distance: int, quick: bool) -> list[str]:
 
 def _agreement(distance: int, quick: bool) -> list[str]:
     return [
-        *("data=captions_simulated", f"data.agreement={distance}", f"data.images={100 if quick else 400}"),
+        *("data=captions_simulated", f"data.agreement={distance}", f"data.images={100 if quick else 2000}"),
         *(f"data.max_words={LONGEST + distance}", f"task.decoding.max_length={LONGEST + distance}"),
     ]
 

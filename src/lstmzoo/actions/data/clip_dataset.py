@@ -177,6 +177,11 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
         clip_frames = np.ascontiguousarray(frames.transpose(0, 3, 1, 2))  # (T, C, H, W)
         return {"video": torch.from_numpy(clip_frames), "label": segment.label, "index": item, "segment": number}
 
+    @property
+    def frames_per_clip(self) -> int:
+        """T, frames of an item."""
+        return self.sampler.clip_len
+
     def positions(self, segment: Segment, clip: int, rng: np.random.Generator) -> np.ndarray:
         """Which frames of its video make up a clip.
 

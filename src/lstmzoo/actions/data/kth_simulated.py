@@ -50,6 +50,10 @@ class SimulatedKTH(KTH):
         self.gap, self.empty = gap, found["gap"] if found else 0
         super().__init__(root, split, **settings)
 
+    @property
+    def frames_per_clip(self) -> int:
+        return super().frames_per_clip + self.gap
+
     def positions(self, segment: Segment, clip: int, rng: np.random.Generator) -> np.ndarray:
         first = self.cache.count(segment.path) - self.empty  # of the empty scene
         return np.concatenate([super().positions(segment, clip, rng), first + np.arange(self.gap)])
