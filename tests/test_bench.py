@@ -49,6 +49,7 @@ def test_sequences_of_different_lengths_are_timed_against_torchs_modules() -> No
     assert row["training_ms"] > 0
 
 
+@pytest.mark.slow
 def test_the_plain_loop_computes_what_the_cell_computes() -> None:
     for cell in ("peephole_lstm", "mogrifier_lstm", "depth_gated_lstm"):
         module = zoo.Recurrent(cell, 3, 4)

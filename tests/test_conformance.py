@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lstmzoo import nn, registry
-from lstmzoo.conformance import checks, registered
+from lstmzoo.conformance import checks, it_is_complete, registered
+from lstmzoo.training.base import BaseTask
 
 REGISTRIES = {one.kind: one for one in (registry.models, registry.datasets, registry.tasks)}
 
@@ -22,3 +23,9 @@ OURS = sorted(thing for thing in registered() if is_ours(*thing))
 @pytest.mark.parametrize("check", [pytest.param(check, id=name) for name, check in checks(OURS)])
 def test_registered(check):
     check()
+
+
+def test_a_task_of_windows_has_to_count_frames(monkeypatch):
+    monkeypatch.setattr(registry.tasks.get("recognition").target, "num_frames", BaseTask.num_frames)
+    with pytest.raises(AssertionError, match="num_frames"):
+        it_is_complete("recognition")

@@ -18,6 +18,8 @@ from lstmzoo.nn import cell_registry
 from lstmzoo.nn.engines.native import build
 from lstmzoo.nn.engines.native.operations import FUNCTIONS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

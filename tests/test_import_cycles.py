@@ -47,6 +47,7 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
     return sorted(map(list, groups))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["lstmzoo.nn", "lstmzoo"])
 def test_no_module_imports_itself_in_the_end(package):
     modules = modules_of(package)

@@ -33,7 +33,8 @@ LAYERS: dict[str, set[str]] = {
     "config": {"errors", "discovery", "models", "registry", "settings", "training"},
     "runs": {*BELOW_TASKS, "config"},
     "conformance": {*BELOW_TASKS, "config"},
-    "cli": {*BELOW_TASKS, "discovery", "config", "runs", "conformance", "bench"},
+    "study": {*BELOW_TASKS, *ROOMS, "config", "runs"},
+    "cli": {*BELOW_TASKS, "discovery", "config", "runs", "conformance", "bench", "study"},
 }
 HEAVY: dict[str, set[str]] = {
     "lightning": {"training", *ROOMS, "runs"},
@@ -42,7 +43,7 @@ HEAVY: dict[str, set[str]] = {
     "cv2": {"io", "viz", "synthetic", *ROOMS, "bench", "runs"},
     "torchvision": {"models", "cli"},
     "timm": {"models"},
-    "matplotlib": {"viz", *ROOMS},
+    "matplotlib": {"viz", *ROOMS, "study"},
 }
 # The package's front door, src/lstmzoo/__init__.py, is no layer: it names every layer, lazily.
 FILES = [file for file in sorted(SOURCE.rglob("*.py")) if file not in (SOURCE / "__init__.py", SOURCE / "__main__.py")]
@@ -102,6 +103,7 @@ def test_the_check_finds_what_it_should(layer, source, wrong):
     assert violations(layer, imports(source, f"lstmzoo.{layer}")) == wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [

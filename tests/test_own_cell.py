@@ -75,22 +75,22 @@ def test_a_checkpoint_brings_the_cell_back(folder: Path, tmp_path: Path, monkeyp
     assert loaded(video).equal(model(video))
     metadata["model"]["args"]["cell"] = "os:system"  # a checkpoint names it, and nothing but a cell is used
     torch.save({"state_dict": weights, "lstmzoo": metadata}, tmp_path / "evil.ckpt")
-    with pytest.raises(CheckpointError, match="unknown cell in the module 'os': 'system'"):
+    with pytest.raises(CheckpointError, match=r"'os'.*'system'"):
         lstmzoo.load(tmp_path / "evil.ckpt")
     metadata["model"]["args"]["cell"] = "this:Zen"  # a module that nobody has imported is not run
     torch.save({"state_dict": weights, "lstmzoo": metadata}, tmp_path / "evil.ckpt")
-    with pytest.raises(CheckpointError, match="loading it would run the module 'this'"):
+    with pytest.raises(CheckpointError, match="'this'"):
         lstmzoo.load(tmp_path / "evil.ckpt")
 
 
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("my_lab.cells_of_mine:Leakey", "'Leakey'; did you mean 'Leaky'"),
-        ("my_lab.cells_of_mine:not_a_cell", "unknown cell in the module 'my_lab.cells_of_mine': 'not_a_cell'"),
-        ("my_lab.nothing:Leaky", "can't import 'my_lab.nothing'"),
-        (":Leaky", "can't import ''"),
-        ("leaky", "unknown cell 'leaky'; .*import its module first, or name its place, my_module:MyCell"),
+        ("my_lab.cells_of_mine:Leakey", r"'Leakey'.*'Leaky'"),
+        ("my_lab.cells_of_mine:not_a_cell", r"'my_lab\.cells_of_mine'.*'not_a_cell'"),
+        ("my_lab.nothing:Leaky", r"'my_lab\.nothing'"),
+        (":Leaky", "''"),
+        ("leaky", "'leaky'.*import.*my_module:MyCell"),
     ],
 )
 def test_messages(folder: Path, place: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:

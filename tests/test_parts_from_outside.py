@@ -42,6 +42,7 @@ def test_the_parts_pass_the_checks(folder: Path, capsys: pytest.CaptureFixture[s
     assert not [line for line in lines if line.startswith("FAILED")]
 
 
+@pytest.mark.slow
 def test_a_task_of_ones_own_does_all_that_the_commands_can(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "series.txt").write_text("0,0.2,0.4,0.6,0.8,0.9,1,0.9")
     train = ["train", "task=my_parts:Forecasting", "model.cell=gru", "trainer.max_epochs=2", "output=waves"]
@@ -56,6 +57,7 @@ def test_a_task_of_ones_own_does_all_that_the_commands_can(folder: Path, capsys:
     assert "epoch 3/3" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_model_and_a_data_set_of_ones_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("run", "walk"):
         for take in range(8):

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -35,7 +37,6 @@ def test_wheel_holds_code_and_configs_and_nothing_else(wheel: Path) -> None:
     assert not [name for name in names if name.endswith((".ckpt", ".avi", ".npy"))]
 
 
-@pytest.mark.slow
 def test_installed_wheel_trains_from_another_directory(wheel: Path, tmp_path: Path) -> None:
     """Only the wheel is installed there; what it depends on is borrowed from the environment of the tests."""
     env_dir, work = tmp_path / "env", tmp_path / "somewhere else"

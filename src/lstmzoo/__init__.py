@@ -3,8 +3,6 @@
 ``import lstmzoo`` loads nothing heavy: every public name below is imported when it is first used.
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import TYPE_CHECKING, Any
 

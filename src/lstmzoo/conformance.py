@@ -1,7 +1,5 @@
 """What everything that is registered has to fulfil; ``lstmzoo check`` and the tests run it over all of it."""
 
-from __future__ import annotations
-
 import dataclasses
 import tempfile
 from collections.abc import Callable, Iterable
@@ -96,11 +94,7 @@ def it_comes_back_from_a_checkpoint(name: str) -> None:
     task = _small_task(name)
     model: Any = task.model
     metadata = checkpoint_metadata(
-        model.model_name,
-        model.model_args,
-        classes=task.classes,
-        transform=task.transform,
-        vocabulary=task.vocabulary,
+        model.model_name, model.model_args, classes=task.classes, transform=task.transform, vocabulary=task.vocabulary
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.ckpt"
@@ -124,6 +118,8 @@ def it_is_complete(name: str) -> None:
     assert issubclass(kind, BaseTask), f"{kind.__name__} is not a subclass of lstmzoo.training.base.BaseTask"
     assert not isabstract(kind), f"{kind.__name__} lacks {', '.join(sorted(kind.__abstractmethods__))}"
     assert (kind.loss, kind.window_loss) != (BaseTask.loss, BaseTask.window_loss), "it has neither loss nor window_loss"
+    in_windows = kind.window_loss is not BaseTask.window_loss
+    assert not in_windows or kind.num_frames is not BaseTask.num_frames, "it has window_loss, but lacks num_frames"
     assert is_model_of(kind.default_model, kind)
     assert datasets.get(kind.default_data).task == name
     for part in (kind.predictor(), kind.inspector()):
@@ -153,11 +149,7 @@ def a_missing_folder_is_named(name: str) -> None:
 
 CHECKS: dict[str, list[Callable[[str], None]]] = {
     "cell": [every_engine_gives_the_same, a_sequence_may_come_in_chunks],
-    "model": [
-        it_learns,
-        it_comes_back_from_a_checkpoint,
-        it_keeps_the_promises_of_its_task,
-    ],
+    "model": [it_learns, it_comes_back_from_a_checkpoint, it_keeps_the_promises_of_its_task],
     "data": [its_task_exists, a_missing_folder_is_named],
     "task": [it_is_complete],
 }

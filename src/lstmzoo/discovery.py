@@ -6,8 +6,6 @@ imported, too: entry points of the group ``lstmzoo.plugins``, and those that the
 lists, with commas between them.
 """
 
-from __future__ import annotations
-
 import importlib
 import os
 import pkgutil

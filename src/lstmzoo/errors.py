@@ -1,7 +1,5 @@
 """The errors and warnings that lstmzoo shows to people: one message, the value, the choices, the remedy."""
 
-from __future__ import annotations
-
 import difflib
 import os
 import signal

@@ -1,14 +1,11 @@
 """What can be chosen by name: models, data sets and tasks. Each is declared once, by a decorator, and found everywhere.
 
-    @register_model("my_model")             lstmzoo train model=my_model
-    @register_dataset("my_data", "recognition")         lstmzoo train data=my_data
-    @register_task("my_task")               lstmzoo train task=my_task
+    @register_model("my_model")                     lstmzoo train model=my_model
+    @register_dataset("my_data", "recognition")     lstmzoo train data=my_data
+    @register_task("my_task")                       lstmzoo train task=my_task
 
-Names are looked for in this package, in installed plug-ins (entry points of the group ``lstmzoo.plugins``) and in
-modules of your own, which a command names: ``model=my_module:MyModel``.
+Names are looked for where `discovery` looks, and in modules that a command names: ``model=my_module:MyModel``.
 """
-
-from __future__ import annotations
 
 import fnmatch
 import inspect
@@ -24,19 +21,12 @@ Target = TypeVar("Target", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Entry:
-    """What is registered under a name.
-
-    Attributes:
-        name: the name.
-        target: the class or function.
-        task: of a data set: the task that it is for.
-        defaults: defaults that differ from those of the class.
-    """
+    """What is registered under a name."""
 
     name: str
-    target: Any
-    task: str = ""
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    target: Any  # the class or function
+    task: str = ""  # of a data set: the task that it is for
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # defaults that differ from those of the class
 
     @property
     def summary(self) -> str:

@@ -33,19 +33,12 @@ _ARGUMENT = re.compile(r"^ {4}(\w+): ?(.*(?:\n(?: {8}.*)?)*)", re.MULTILINE)
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """One argument of a constructor.
-
-    Attributes:
-        name: its name.
-        type: its annotation; Any where there is none.
-        default: its default, `MISSING` where it must be given.
-        help: what its docstring says about it, in one line.
-    """
+    """One argument of a constructor."""
 
     name: str
-    type: Any
-    default: Any
-    help: str
+    type: Any  # its annotation; Any where there is none
+    default: Any  # its default, `MISSING` where it must be given
+    help: str  # what its docstring says about it, in one line
 
     @property
     def is_path(self) -> bool:

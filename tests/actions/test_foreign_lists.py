@@ -210,6 +210,7 @@ def test_a_name_that_several_videos_answer_to(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 @given(content=st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode("utf-8", "surrogatepass")))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_make_lists_or_tables_fail_otherwise(tmp_path: Path, content: bytes) -> None:
@@ -266,6 +267,7 @@ def test_images_directly_in_a_class_folder(tmp_path: Path) -> None:
         divide(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_public_set_trains_with_options_only(failing: Path, tmp_path: Path) -> None:
     """Its lists name videos in train/Jump/ and, without a class, in validate/; a table names the classes."""
     names = [line.split("\t")[2] for line in (failing / "har_lists" / "train.txt").read_text().splitlines()]

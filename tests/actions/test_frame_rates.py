@@ -12,10 +12,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from own_videos import classify_video
 
 from lstmzoo.actions.data.video_folder import VideoFolder
 from lstmzoo.actions.gates import read_spaced
-from lstmzoo.actions.sliding_window import SlidingWindow, classify_video
+from lstmzoo.actions.sliding_window import SlidingWindow
 from lstmzoo.actions.task import RecognitionTask
 from lstmzoo.errors import DataWarning
 from lstmzoo.io.clips import ClipSampler

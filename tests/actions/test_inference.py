@@ -14,9 +14,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from own_videos import classify_video
 
 from lstmzoo.actions.annotate import annotate
-from lstmzoo.actions.sliding_window import SlidingWindow, classify_stream, classify_video
+from lstmzoo.actions.sliding_window import SlidingWindow, classify_stream
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.io import video
 from lstmzoo.io.atomic import csv_file, make_folder, replacing
@@ -103,7 +104,7 @@ def test_memory_does_not_grow_with_the_stream() -> None:
     most = 0
 
     class Endless:
-        name, rate, says_rate, total, is_camera = "endless", 25.0, False, None, True
+        name, rate, says_rate, total = "endless", 25.0, False, None
 
         def timed(self) -> Iterator[TimedFrame]:
             for k in range(600):
@@ -248,6 +249,7 @@ def test_time_line_shows_every_label_in_its_place(labels: list[int], expected: i
     assert set(columns[len(labels) * count // expected :]) <= {-1}
 
 
+@pytest.mark.slow
 def test_time_line_of_an_endless_source_scrolls() -> None:
     overlay = Overlay(CLASSES, (48, 64), rate=10.0, total=None)
     columns = line_of(overlay, [None] * 3 + [0] * 200 + [1] * 100 + [2] * 100)  # 20 s are 200 frames
@@ -285,7 +287,7 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path) -> None:
 
 def test_folders_that_cannot_be_made_are_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(LstmzooError, match="cannot make the folder"):
+    with pytest.raises(LstmzooError, match="file/out"):
         make_folder(tmp_path / "file" / "out")
     (tmp_path / "taken.csv").mkdir()
     with (

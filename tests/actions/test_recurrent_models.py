@@ -29,6 +29,7 @@ class Learning(Cell):
 """
 SMALL: dict[str, dict[str, Any]] = {
     "action_rnn": {"hidden_size": 4, "feature_size": 4},
+    "sequence_rnn": {"hidden_size": 4},
     "segment_recurrent": {"decoder_channels": 8, "levels": [16], "dilations": [1, 2]},
     "segment_guided": {"decoder_channels": 8, "levels": [16]},
     **{
@@ -98,7 +99,7 @@ def test_a_bias_for_any_cell() -> None:
         bias = init.forget_bias_for(get_cell(name), 1.0)
         Recurrent(name, 3, 4, forget_bias=bias)
         if bias is None:
-            with pytest.raises(ValueError, match="no forget gate"):
+            with pytest.raises(ValueError, match="forget gate"):
                 Recurrent(name, 3, 4, forget_bias=1.0)
 
 
@@ -110,9 +111,9 @@ def test_every_model_takes_a_cell_by_its_place(name: str, tmp_path: Path, monkey
     network = model(name, f"cells_for_{name}:Learning")
     gains = {id(p) for k, p in network.named_parameters() if k.endswith("learned.gain")}
     assert len(gains) == len(layers_of(network)) > 0
-    with pytest.raises(LstmzooError, match=r"unknown cell .* 'Learnin'; did you mean 'Learning'"):
+    with pytest.raises(LstmzooError, match=r"'Learnin'.*'Learning'"):
         model(name, f"cells_for_{name}:Learnin")
-    with pytest.raises(LstmzooError, match="unknown cell 'lstn'; did you mean 'lstm'"):
+    with pytest.raises(LstmzooError, match=r"'lstn'.*'lstm'"):
         model(name, "lstn")
 
 
@@ -137,6 +138,7 @@ def assert_exported_steps_are_the_models(network: Any, first: tuple[Any, ...], a
             found, expected = exported(*again(found[1])), network.step(*again(expected[1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["caption_nic", "caption_soft_attention"])
 def test_the_step_of_a_captioner_is_exported(name: str) -> None:
     network: Any = model(name, "lstm").eval()
@@ -145,6 +147,7 @@ def test_the_step_of_a_captioner_is_exported(name: str) -> None:
     assert_exported_steps_are_the_models(network, (state, words), lambda state: (state, words + 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["segment_recurrent", "segment_guided"])
 def test_the_step_of_a_segmenter_is_exported(name: str) -> None:
     network: Any = model(name, "lstm").eval()
@@ -163,7 +166,7 @@ def test_floating_video_beyond_its_range_is_refused(name: str) -> None:
         torch.testing.assert_close(network(video / 255), whole)
         network(video / 255 * 1.02 - 0.01)  # resizing may overshoot
         for wrong in (video.float(), (video / 255).sub(0.5).div(0.25)):
-            with pytest.raises(ValueError, match=r"video: numbers from .* they lie in 0\.\.1"):
+            with pytest.raises(ValueError, match=r"^video: .*0\.\.1"):
                 network(wrong)
             with pytest.raises(ValueError, match=r"0\.\.1"):
                 network.step(wrong[:, 0])
@@ -171,6 +174,7 @@ def test_floating_video_beyond_its_range_is_refused(name: str) -> None:
                 network(wrong)
 
 
+@pytest.mark.slow
 def test_the_range_is_not_looked_at_in_a_computation_that_is_traced() -> None:
     network = lstmzoo.create_model("action_rnn", **SMALL["action_rnn"]).eval()
     video = torch.rand(1, 3, 1, 32, 32)

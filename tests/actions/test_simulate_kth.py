@@ -67,6 +67,7 @@ def files(root: Path) -> dict[str, bytes]:
 # -- Files ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_video_is_a_real_file_whose_ranges_lie_inside_it(small: Path) -> None:
     ranges = parse_sequences(small / "00sequences.txt")
     expected = {f"person{person:02d}_{action}_d1" for person in (1, 2) for action in ACTIONS}
@@ -120,6 +121,7 @@ def test_same_form_as_the_real_sequences_file(small: Path, real_data: Path) -> N
     assert shape(small / "00sequences.txt") <= shape(published)
 
 
+@pytest.mark.slow
 def test_workers_and_subsets_do_not_change_the_frames(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +218,7 @@ def test_videos_that_an_earlier_full_disk_cut_short_are_made_again(tmp_path: Pat
     assert files(root) == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path, number: signal.Signals) -> None:
@@ -238,8 +241,8 @@ def test_workers_end_with_the_process_that_started_them(tmp_path: Path, number: 
         ({"workers": 0.5}, "workers=0.5 .* 1 or more"),
         ({"persons": 26}, "persons=26 .* 1 to 25"),
         ({"scenarios": 5}, "scenarios=5 .* 1 to 4"),
-        ({"actions": ["walkin"]}, "unknown action 'walkin'; did you mean 'walking'"),
-        ({"actions": []}, "no action given"),
+        ({"actions": ["walkin"]}, r"'walkin'.*'walking'"),
+        ({"actions": []}, "walking"),
         ({"seed": -1}, "seed=-1"),
         ({"workers": 0}, "workers=0"),
     ],
@@ -253,12 +256,12 @@ def test_options_out_of_range_are_named(tmp_path: Path, options: dict[str, Any],
 def test_other_folders_are_refused(small: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(DataError, match=r"mine .*not a simulated KTH"):
+    with pytest.raises(DataError, match=r"mine .*KTH"):
         simulate_kth(tmp_path / "mine", persons=1)
     with pytest.raises(DataError, match=r"thesis\.txt"):
         simulate_kth(tmp_path / "mine" / "thesis.txt", persons=1)
     assert files(tmp_path) == {"mine/thesis.txt": b"years of work"}
-    with pytest.raises(DataError, match="another simulated set"):
+    with pytest.raises(DataError, match=r"'seed': 0.*'seed': 1"):
         simulate_kth(small, persons=1, seed=1)
 
 
@@ -331,6 +334,7 @@ def test_cadences_and_speeds_do_not_overlap() -> None:
         assert max(speed[slower]) < min(speed[faster])
 
 
+@pytest.mark.slow
 def test_the_decoded_figure_moves_at_the_speed_of_its_gait(small: Path) -> None:
     for person in (1, 2):
         measured = []

@@ -133,10 +133,7 @@ def test_wrong_options(root: Path, options: dict[str, Any], message: str) -> Non
 def test_too_few_groups_names_the_class(root: Path) -> None:
     for path in root.glob("walk/walk_3_*"):
         path.unlink()
-    with pytest.raises(
-        DataError,
-        match=r"'walk' .* 2 .* 1, 2, .* 3: .* train, test, val",
-    ):
+    with pytest.raises(DataError, match=r"'walk' .* 2 .* 1, 2, .* 3: .*train, test, val"):
         load(root)
     assert len(load(root, "test", val_fraction=0)) > 0
 
@@ -261,6 +258,7 @@ def test_a_video_in_no_list(root: Path) -> None:
         load(root, **options)
 
 
+@pytest.mark.slow
 def test_real_clips_split_by_group(real_data: Path, tmp_path: Path) -> None:
     options = {"val_fraction": 0, "test_fraction": 0.3, "cache_dir": tmp_path}
     train, test = (load(real_data / "actions", split, **options) for split in ("train", "test"))

@@ -10,9 +10,10 @@ import torch
 from lightning.pytorch import Trainer
 from tiny_captions import WORDS, write_captions
 
-from lstmzoo.captioning.data import Captions, Vocabulary
 from lstmzoo.captioning.data.captions_simulated import SimulatedCaptions
 from lstmzoo.captioning.data.captions_simulator import CAPTIONS_FILE, contents, simulate_captions
+from lstmzoo.captioning.data.dataset import Captions
+from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.captioning.datamodule import CaptionDataModule
 from lstmzoo.captioning.task import CaptioningTask
 from lstmzoo.cli import main
@@ -85,6 +86,7 @@ def test_what_is_wrong_shows_before_features_are_computed(tmp_path: Path) -> Non
     assert encoder.seen == 0
 
 
+@pytest.mark.slow
 def test_training_looks_for_the_test_split_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,7 +104,7 @@ def test_words_are_those_of_the_training_split(tmp_path: Path) -> None:
         file.write("05.png,zebras\n")  # a test picture
     data = module(root, Encoder())
     data.setup("test")
-    words = Vocabulary.from_dict(data.labels)
+    words = Vocabulary.from_dict(data.labels).words
     assert "red" in words
     assert "zebras" not in words
     assert data.test_dataset[0]["features"].shape == (1, 3)
@@ -161,3 +163,13 @@ def test_the_loss_of_validation_is_the_mean_over_words_however_they_are_batched(
         trainer.validate(task, datamodule=data, verbose=False)
         losses.append(float(trainer.callback_metrics["val/loss"]))
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
+
+
+def test_the_sequence_length_is_that_of_the_longest_caption_as_it_is_read(tmp_path: Path) -> None:
+    """The word that begins it, then "a green field left of a red field"."""
+    for options, steps in (({}, 9), ({"max_words": 4}, 5)):
+        data = module(write_captions(tmp_path / str(steps)), Encoder(), **options)
+        data.setup("fit")
+        assert data.sequence_length == steps
+        longest = max(len(words) for item in data.train_dataset for words in item["words"])
+        assert longest == steps + ("max_words" not in options)  # but for the end, which is only predicted

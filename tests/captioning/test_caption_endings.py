@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tiny_captions import SIZES
 
-from lstmzoo.captioning.data import Vocabulary
+from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.captioning.models.decode import Sentence
 from lstmzoo.captioning.task import CaptioningTask
 

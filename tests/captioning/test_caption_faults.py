@@ -13,6 +13,7 @@ from lstmzoo.captioning.task import CaptioningTask
 from lstmzoo.cli import main
 
 
+@pytest.mark.slow
 def test_what_diverges_is_never_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = [f"data.root={write_captions(tmp_path / 'data')}", "data=captions", "data.min_count=1", "data.batch_size=4"]
     small = ["model.hidden_size=8", "model.embedding_size=8", "model.feature_size=8", "task.decoding.max_length=5"]

@@ -105,6 +105,7 @@ def test_the_unknown_word_and_repetition_where_they_are_wanted(
     assert "<unk>" not in predicted(checkpoint, pictures / "01.png", tmp_path)["01.png"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -140,6 +141,7 @@ def test_inspect_says_which_of_several_cells_is_drawn(
     assert "gates of" not in subtitles[2]
 
 
+@pytest.mark.slow
 def test_inspect_of_an_ensemble_draws_every_member(
     checkpoint: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
-from lstmzoo.captioning.data import SPECIALS, Vocabulary, collate, read_captions, tokenize
+from lstmzoo.captioning.data.layouts import read_captions
+from lstmzoo.captioning.data.text import tokenize
+from lstmzoo.captioning.data.vocabulary import SPECIALS, Vocabulary
 from lstmzoo.data import Captions
 from lstmzoo.errors import DataError, LstmzooError
 
@@ -119,31 +120,25 @@ def test_every_layout_says_the_same(root, layout, named):
     assert item["tokens"][0] == (["as", "given"] if layout == "karpathy" else ["a", "dog", "runs"])
     said = {record.path.name: list(record.captions) for record in data["all"].records}
     assert said == SAID
-    assert set(data["all"].references()) == ({40, 41, 42} if layout in ("coco", "karpathy") else set(SAID))
+    assert {record.image_id for record in data["all"].records} == (
+        {40, 41, 42} if layout in ("coco", "karpathy") else set(SAID)
+    )
 
 
-def test_items_and_batches(root):
+def test_items(root):
     write_csv(root)
     train = Captions(root, "all", size=(20, 24))
     image = train[0]["image"]
     assert (image.shape, image.dtype) == ((3, 20, 24), torch.uint8)
     assert image[0, :, :8].float().mean() > 150 > 50 > image[0, :, -8:].float().mean()  # red is first, and on the left
-    vocabulary = Vocabulary.build(train.sentences(), min_count=1)
-    sentences = Captions(root, "all", level="caption", vocabulary=vocabulary, size=(20, 24))
-    assert len(sentences) == 5
-    assert [sentences[i]["image_id"] for i in range(5)] == ["a.jpg", "a.jpg", "b.jpg", "c.jpg", "c.jpg"]
-    assert sentences[1]["tokens"] == ["the", "dog", "'s", "bowl", "red"]
-    batch = next(iter(DataLoader(sentences, batch_size=5, collate_fn=collate)))
-    assert batch["image"].shape == (5, 3, 20, 24)
-    assert batch["lengths"].tolist() == [5, 7, 4, 6, 4]
-    assert batch["words"].shape == (5, 7)
-    assert [vocabulary.decode(row) for row in batch["words"]] == [" ".join(sentences[i]["tokens"]) for i in range(5)]
-    assert (batch["words"][2, 4:] == vocabulary.pad).all()
-    assert sentences[(1, 7)]["index"] == 1  # as the sampler of training asks
+    assert train[0]["tokens"][1] == ["the", "dog", "'s", "bowl", "red"]
+    assert len(train.sentences()) == 5
+    assert train[(1, 7)]["index"] == 1  # as the sampler of training asks
     with pytest.raises(IndexError):
-        sentences[5]
+        train[3]
 
 
+@pytest.mark.slow
 def test_flickr8k_as_published(real_data):
     folder = real_data / "flickr8k"
     if not folder.is_dir():
@@ -420,9 +415,7 @@ def test_a_listed_stranger_is_refused_wherever_its_split_is_part_of(root, split)
 def test_an_image_that_does_not_decode_is_named(root):
     write_csv(root)
     (root / "Images" / "a.jpg").write_bytes(b"no picture")
-    with pytest.raises(
-        DataError, match=r"cannot decode the image .*a.jpg \(10 bytes\).*named in train.txt, line 1; `lstmzoo data che"
-    ):
+    with pytest.raises(DataError, match=r"a\.jpg \(10 bytes\).*train\.txt, line 1; `lstmzoo data check"):
         Captions(root, "train")[0]
 
 
@@ -430,8 +423,7 @@ def test_wrong_choices(root):
     write_csv(root)
     for arguments, message in (
         ({"split": "tain"}, "unknown split 'tain'"),
-        ({"layout": "coca"}, "unknown layout 'coca'; did you mean 'coco'"),
-        ({"level": "word"}, "unknown level 'word'"),
+        ({"layout": "coca"}, r"'coca'.*'coco'"),
     ):
         with pytest.raises(LstmzooError, match=message):
             Captions(root, **arguments)
@@ -457,7 +449,7 @@ def test_vocabulary():
     assert vocabulary.encode(["a", "dog", "a"], max_words=2) == [1, 4, 5]  # cut: it does not end here
     assert vocabulary.encode(["a", "<eos>", "<pad>", "dog"]) == [1, 4, 3, 3, 5, 2]  # written so by a person
     assert vocabulary.decode(torch.tensor([1, 4, 5, 2, 4, 0])) == "a dog"
-    assert "dog" in vocabulary
+    assert "dog" in vocabulary.words
     assert len(vocabulary) == 6
 
 
@@ -468,7 +460,7 @@ def test_vocabulary_travels_in_a_checkpoint(tmp_path):
     assert again.words == vocabulary.words
     with pytest.raises(LstmzooError, match="<pad>"):
         Vocabulary.from_dict({"words": ["a"], "specials": ["<s>"]})
-    with pytest.raises(LstmzooError, match="distinct and not empty"):
+    with pytest.raises(LstmzooError, match=r"\['a'\]"):
         Vocabulary(["a", "a"])
     with pytest.raises(DataError, match="3 times"):
         Vocabulary.build([["a"]], min_count=3)

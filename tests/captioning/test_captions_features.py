@@ -16,8 +16,8 @@ import torch
 from tiny_captions import write_captions
 from torch.nn import functional as F
 
-from lstmzoo.captioning.data import FeatureCache, read_image
-from lstmzoo.captioning.data.features import UnreadableImages
+from lstmzoo.captioning.data.features import FeatureCache, UnreadableImages
+from lstmzoo.captioning.data.images import read_image
 from lstmzoo.data import Captions
 from lstmzoo.errors import DataError
 
@@ -63,26 +63,26 @@ def test_features_are_the_encoders(tmp_path, paths):
         grid = cache.grid(number)
         assert (grid.dtype, grid.shape) == (np.float16, (16, 3))
         np.testing.assert_allclose(grid, expected(path), atol=1e-3)
-        np.testing.assert_allclose(cache.mean(number), expected(path).mean(axis=0), atol=1e-3)
 
 
 def test_data_set_gives_features_in_place_of_images(root):
     encoder = Pool()
-    data = Captions(root, "train", encoder=encoder, progress=False)
+    data = Captions(root, "train")
+    data.use_features(encoder, progress=False)
     item = data[1]
     assert "image" not in item
     np.testing.assert_allclose(item["grid"], expected(data.records[1].path), atol=1e-3)
-    np.testing.assert_allclose(item["global"], item["grid"].float().mean(dim=0), atol=2e-3)
     assert encoder.seen == len(data)
-    again = Captions(root, "train", level="caption", encoder=encoder, progress=False)
+    again = Captions(root, "train")
+    again.use_features(encoder, progress=False)
     assert encoder.seen == len(data)  # computed once
-    assert torch.equal(again[3]["grid"], item["grid"])  # the second caption of the second image
+    assert torch.equal(again[1]["grid"], item["grid"])
     assert (root / ".lstmzoo_cache").is_dir()
 
 
 def test_features_of_mirrored_images_are_kept_beside_the_others(root):
     encoder = Pool()
-    data = Captions(root, "train", progress=False)
+    data = Captions(root, "train")
     data.use_features(encoder, progress=False, mirrored=True)
     assert encoder.seen == 2 * len(data)
     places = np.arange(16).reshape(4, 4)[:, ::-1].ravel()  # the cells of the grid, row by row
@@ -90,7 +90,7 @@ def test_features_of_mirrored_images_are_kept_beside_the_others(root):
         mirrored = data.image(number, mirrored=True)
         np.testing.assert_allclose(data.image(number)["grid"], expected(record.path), atol=1e-3)
         np.testing.assert_allclose(mirrored["grid"], expected(record.path)[places], atol=1e-3)
-    Captions(root, "train", encoder=encoder, progress=False).use_features(encoder, progress=False, mirrored=True)
+    Captions(root, "train").use_features(encoder, progress=False, mirrored=True)
     assert encoder.seen == 2 * len(data)  # computed once
 
 
@@ -104,7 +104,7 @@ def test_an_interrupted_run_goes_on(tmp_path, paths):
     assert second.seen == len(paths) - 6
     for number, path in enumerate(paths):
         np.testing.assert_allclose(cache.grid(number), expected(path), atol=1e-3)
-    assert sorted(file.suffix for file in folder.rglob("*.*") if file.is_file()) == [".lock", ".npy", ".npy"]
+    assert sorted(file.suffix for file in folder.rglob("*.*") if file.is_file()) == [".lock", ".npy"]
 
 
 def test_a_full_disk_is_told_and_nothing_computed_is_lost(tmp_path, paths):
@@ -124,14 +124,13 @@ def test_a_full_disk_is_told_and_nothing_computed_is_lost(tmp_path, paths):
     assert encoder.seen == len(paths) - 6
     for number, path in enumerate(paths):
         np.testing.assert_allclose(cache.grid(number), expected(path), atol=1e-3)
-        np.testing.assert_allclose(cache.mean(number), expected(path).mean(axis=0), atol=1e-3)
 
 
-def test_a_run_interrupted_between_the_last_renames_is_finished(tmp_path, paths, monkeypatch):
+def test_a_run_interrupted_before_the_last_rename_is_finished(tmp_path, paths, monkeypatch):
     rename = os.replace
 
     def interrupted(source: Path, target: Path) -> None:
-        if target.name.endswith(".mean.npy"):
+        if target.name.endswith(".grid.npy"):
             raise KeyboardInterrupt
         rename(source, target)
 
@@ -145,8 +144,7 @@ def test_a_run_interrupted_between_the_last_renames_is_finished(tmp_path, paths,
     assert encoder.seen == 0
     for number, path in enumerate(paths):
         np.testing.assert_allclose(cache.grid(number), expected(path), atol=1e-3)
-        np.testing.assert_allclose(cache.mean(number), expected(path).mean(axis=0), atol=1e-3)
-    assert sorted(file.suffix for file in folder.rglob("*.*") if file.is_file()) == [".lock", ".npy", ".npy"]
+    assert sorted(file.suffix for file in folder.rglob("*.*") if file.is_file()) == [".lock", ".npy"]
 
 
 @pytest.mark.parametrize("spoil", ["journal", "partial"])
@@ -157,7 +155,7 @@ def test_what_an_interruption_spoilt_is_computed_anew(tmp_path, paths, spoil):
     if spoil == "journal":
         next(folder.rglob("*.done")).write_text("")
     else:
-        next(folder.rglob("*.mean.partial")).unlink()
+        next(folder.rglob("*.grid.partial")).unlink()
     encoder = Pool()
     cache = build(folder, paths, encoder)
     assert encoder.seen == len(paths)
@@ -188,11 +186,12 @@ def test_another_encoder_or_picture_is_computed_anew(tmp_path, paths):
 
 
 def test_a_copy_elsewhere_needs_no_new_features(root, tmp_path):
-    Captions(root, "all", encoder=Pool(), progress=False)
+    Captions(root, "all").use_features(Pool(), progress=False)
     shutil.copytree(root, tmp_path / "copy", copy_function=shutil.copy)  # with other times of change
     shutil.rmtree(root)
     encoder = Pool()
-    data = Captions(tmp_path / "copy", "all", encoder=encoder, progress=False)
+    data = Captions(tmp_path / "copy", "all")
+    data.use_features(encoder, progress=False)
     assert encoder.seen == 0
     np.testing.assert_allclose(data[2]["grid"], expected(data.records[2].path), atol=1e-3)
 
@@ -238,16 +237,16 @@ def test_all_undecodable_pictures_are_named_at_once(root, paths):
     assert list(error.value.errors) == [4, 7]
     place = rf"it is named in val.txt, line 1 \(2 such entries\); `lstmzoo data check captions root={root}`"
     with pytest.raises(DataError, match=rf"{paths[4].name}.*; {place}"):
-        Captions(root, "all", encoder=Pool(), progress=False)
+        Captions(root, "all").use_features(Pool(), progress=False)
 
 
 def test_damaged_and_missing_caches_are_named(tmp_path, paths):
     cache = build(tmp_path / "cache", paths, Pool())
     cache.grid_file.write_bytes(b"nothing")
-    with pytest.raises(DataError, match=r"cached features .* are damaged .*delete that file"):
+    with pytest.raises(DataError, match=r"grid\.npy.*delete"):
         cache.grid(0)
     cache.grid_file.unlink()
-    with pytest.raises(DataError, match="no cached features"):
+    with pytest.raises(DataError, match=r"grid\.npy"):
         cache.grid(0)
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cache_dir="):

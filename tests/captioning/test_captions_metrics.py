@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 
 import pytest
 
-from lstmzoo.captioning.data import read_captions
+from lstmzoo.captioning.data.layouts import read_captions
 from lstmzoo.captioning.metrics import meteor
 from lstmzoo.captioning.metrics import scores as metrics
 from lstmzoo.captioning.metrics.java import has_java
@@ -81,6 +81,7 @@ def scores() -> metrics.Scores:
     return evaluate(REFERENCES, HYPOTHESES)
 
 
+@pytest.mark.slow
 @needs_java
 def test_equals_the_official_evaluation(scores, monkeypatch):
     assert isinstance(scores, dict)
@@ -89,6 +90,7 @@ def test_equals_the_official_evaluation(scores, monkeypatch):
     assert scores.tokenizer == "java"
 
 
+@pytest.mark.slow
 @needs_java
 def test_equals_the_official_evaluation_on_flickr8k(real_data, monkeypatch):
     """One person's captions against the other four's."""
@@ -103,6 +105,7 @@ def test_equals_the_official_evaluation_on_flickr8k(real_data, monkeypatch):
     assert evaluate(references, hypotheses, tokenizer="python") == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 @needs_java
 def test_a_comma_locale_changes_nothing(scores, monkeypatch):
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=de -Duser.country=DE")
@@ -116,6 +119,7 @@ def test_a_comma_locale_changes_nothing(scores, monkeypatch):
 NUMBERS = {1: ["A 1 1/2 year old plays.", "a boy of 1 1/2 years"], 2: ["call (555) 123 4567 now", "a man calls"]}
 
 
+@pytest.mark.slow
 @needs_java
 def test_numbers_with_blanks_are_one_word_as_they_are_officially(monkeypatch):
     hypotheses = {1: "a boy is 1 1/2 years old", 2: "a man calls (555) 123 4567"}
@@ -138,6 +142,7 @@ def stub_java(tmp_path, monkeypatch):
     return make
 
 
+@pytest.mark.slow
 @needs_java
 def test_without_meteor_the_other_numbers_are_kept(scores, stub_java):
     stub_java('case "$*" in *meteor*) echo no memory >&2; exit 3;; esac; exec "$real" "$@"')
@@ -156,6 +161,7 @@ def test_without_the_official_tokeniser_ours_is_used(stub_java):
         evaluate(REFERENCES, HYPOTHESES, tokenizer="java")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "message"),
     [("kill -9 $$", "it was killed by SIGKILL"), ("exec sleep 60", "it was ended after 1 s without a result")],
@@ -163,7 +169,7 @@ def test_without_the_official_tokeniser_ours_is_used(stub_java):
 def test_how_meteors_program_ended_is_told(stub_java, monkeypatch, end, message):
     monkeypatch.setattr(meteor, "START_SECONDS", 0.0)
     stub_java(f'[ "$1" = -version ] && exit 0; {end}')
-    with pytest.raises(LstmzooError, match=f"METEOR's Java program failed: {message}$"):
+    with pytest.raises(LstmzooError, match=f"METEOR.*Java.*{message}$"):
         meteor.meteor({"0": ["a dog"]}, {"0": ["a dog"]})
 
 
@@ -217,6 +223,7 @@ the boy 's dog is n't here ; the dogs' bowl , fish 'n chips .
 """.splitlines()
 
 
+@pytest.mark.slow
 @needs_java
 def test_python_tokeniser_agrees_on_all_of_flickr8k(real_data):
     """As they are, with blanks around all punctuation, and as people would write them."""
@@ -231,14 +238,14 @@ def test_python_tokeniser_agrees_on_all_of_flickr8k(real_data):
 @pytest.mark.parametrize(
     ("references", "hypotheses", "message"),
     [
-        ({}, {}, "nothing to evaluate"),
-        ({1: ["a"], 2: ["b"]}, {1: "a"}, r"1 image\(s\) have references but no caption: 2 \(2 images"),
-        ({1: ["a"]}, {1: "a", "x": "b"}, r"1 image\(s\) have a caption but no references: 'x'"),
-        ({1: ["a"], 2: ["b"]}, {"x.jpg": "a"}, "no caption is of an image .* are 1, 2, the captions are of 'x.jpg'"),
-        ({1: "a dog"}, {1: "a"}, "a list of one or more captions, not 'a dog'"),
-        ({1: []}, {1: "a"}, "a list of one or more captions"),
-        ({1: ["a dog", "!"]}, {1: "a dog"}, "image 1 has a reference without words, '!'; leave it out"),
-        ({1: ["a"]}, {1: ["a"]}, "the caption of image 1 is a text, not list"),
+        ({}, {}, "references"),
+        ({1: ["a"], 2: ["b"]}, {1: "a"}, r"^1 .*: 2 \(2 images"),
+        ({1: ["a"]}, {1: "a", "x": "b"}, "^1 .*: 'x'"),
+        ({1: ["a"], 2: ["b"]}, {"x.jpg": "a"}, r" 1, 2, .*'x\.jpg'"),
+        ({1: "a dog"}, {1: "a"}, "list.*'a dog'"),
+        ({1: []}, {1: "a"}, "list"),
+        ({1: ["a dog", "!"]}, {1: "a dog"}, "image 1 .*'!'"),
+        ({1: ["a"]}, {1: ["a"]}, "image 1 .*list"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(references, hypotheses, message):
@@ -267,11 +274,11 @@ def test_captions_go_by_the_names_of_image_files():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[{", "is not JSON"),
-        ("{}", "must hold a list"),
-        ('[{"image_id": 1}]', "entry 0 must have 'image_id' and 'caption'"),
-        ('[{"image_id": 1, "caption": 2}]', "entry 0: image_id is a number or a name, caption a text"),
-        ('[{"image_id": 1, "caption": "a"}, {"image_id": 1, "caption": "b"}]', "entry 1: image 1 has a caption"),
+        ("[{", "JSON"),
+        ("{}", "list.*image_id"),
+        ('[{"image_id": 1}]', "entry 0 .*'image_id'.*'caption'"),
+        ('[{"image_id": 1, "caption": 2}]', "entry 0: image_id.*caption"),
+        ('[{"image_id": 1, "caption": "a"}, {"image_id": 1, "caption": "b"}]', "entry 1: image 1"),
     ],
 )
 def test_broken_results_are_named(tmp_path: Path, text: str, message: str):
@@ -282,7 +289,7 @@ def test_broken_results_are_named(tmp_path: Path, text: str, message: str):
 
 
 def test_no_results_file(tmp_path: Path):
-    with pytest.raises(DataError, match="cannot read the results"):
+    with pytest.raises(DataError, match=r"nothing\.json"):
         load_results(tmp_path / "nothing.json")
 
 
@@ -319,12 +326,14 @@ e.g. <unk> <UNK> <end> <start> <pad> <s> </s> <b> </b> <br/> [UNK] &amp; &lt; &q
 """
 
 
+@pytest.mark.slow
 @needs_java
 def test_captions_of_any_such_words_are_tokenised_as_they_are_officially():
     random = Random(5)
     assert_as_officially([" ".join(random.choices(PIECES.split(), k=random.randint(2, 12))) for _ in range(20_000)])
 
 
+@pytest.mark.slow
 @needs_java
 def test_every_character_is_a_word_part_of_one_or_nothing_as_it_is_officially():
     """Letters that Unicode has got since the program was written are letters to us, and nothing to it."""
@@ -367,7 +376,7 @@ def test_a_spice_that_fails_says_why(monkeypatch, error):
         raise error
 
     monkeypatch.setattr(spice.Spice, "__init__", fail)
-    with pytest.raises(LstmzooError, match=r"SPICE failed .* downloads a parser"):
+    with pytest.raises(LstmzooError, match=r"SPICE.*pycocoevalcap"):
         evaluate({1: ["a dog"]}, {1: "a dog"}, tokenizer="python", spice=True)
 
 
@@ -375,8 +384,8 @@ def test_results_nested_without_end(tmp_path: Path):
     path = tmp_path / "captions.json"
     for text in ('{"images":' * 100_000, "[" * 100_000):
         path.write_text(text)
-        with pytest.raises(DataError, match="is not JSON"):
+        with pytest.raises(DataError, match=r"captions\.json.*JSON"):
             load_results(path)
     path.write_bytes(b'[{"image_id": 1, "caption": "caf\xe9"}]')
-    with pytest.raises(DataError, match="is not JSON"):
+    with pytest.raises(DataError, match=r"captions\.json.*JSON"):
         load_results(path)

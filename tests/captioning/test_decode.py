@@ -33,6 +33,7 @@ def said(found: list[list[Sentence]]) -> list[list[list[int]]]:
     return [[sentence.words for sentence in several] for several in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["caption_soft_attention", "caption_nic", "caption_markov"])
 def test_a_beam_that_holds_everything_equals_exhaustive_search(name: str) -> None:
     model, picture, longest = tiny_model(name, vocab_size=7), features(1), 4
@@ -68,6 +69,7 @@ def test_a_beam_of_one_is_greedy(name: str) -> None:
         assert several[0].finished == (EOS in words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "decoding",
     [
@@ -139,6 +141,7 @@ def repeats_an_ngram(words: Sequence[int], n: int) -> bool:
     return len(set(ngrams)) < len(ngrams)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_no_ngram_occurs_twice(n: int) -> None:
     model, picture, longest = tiny_model("caption_soft_attention", vocab_size=6), features(1), 5
@@ -278,16 +281,15 @@ def test_a_sentence_is_replayed_with_attention_and_gates(name: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"method": "bean"}, "did you mean 'beam'"),
-        ({"num_beams": 0}, "num_beams must be a whole number"),
+        ({"method": "bean"}, "'beam'"),
+        ({"num_beams": 0}, "num_beams.* 0"),
         ({"num_beams": 3, "num_beam_groups": 2}, "num_beams=3.*num_beam_groups=2"),
         ({"num_return_sequences": 4}, "num_return_sequences=4.*num_beams=3"),
         ({"method": "greedy", "num_return_sequences": 2}, "method=beam"),
         ({"top_p": 0.0}, "top_p"),
         ({"no_repeat_ngram_size": -1}, "no_repeat_ngram_size.*-1"),
-        ({"num_beens": 3}, "did you mean 'num_beams'"),
     ],
 )
 def test_wrong_settings_are_named(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(LstmzooError, match=message):
-        Decoding.of(settings)
+        Decoding(**settings)

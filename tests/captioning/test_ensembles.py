@@ -53,6 +53,7 @@ def greedy(models: list[Any], picture: Path) -> str:
     return WORDS.decode(words)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_members_see_with_their_own_encoders(
     runs: list[Path],
@@ -105,6 +106,7 @@ def test_members_with_one_encoder_share_its_work(monkeypatch: pytest.MonkeyPatch
     assert known[0] is seen[0]
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_what_goes_on_in_an_ensemble_is_kept() -> None:
     members = [tiny_model(name) for name in ("caption_nic", "caption_soft_attention", "caption_adaptive")]

@@ -48,6 +48,7 @@ def test_what_is_passed_over_in_a_folder_is_named(
     assert ".heic (2), .txt (1), without suffix (1)" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_strange_images_are_captioned_or_named(
     failing: Path, speaker: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,6 +77,7 @@ def test_what_was_captioned_before_a_stop_is_kept(
     assert len(json.loads((tmp_path / "captions.json").read_text())) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["beam", "sample"])
 def test_outputs_that_are_not_finite_are_no_captions(
     speaker: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str

@@ -10,7 +10,7 @@ import torch
 from tiny_captions import features, tiny_model
 from torch import Tensor
 
-from lstmzoo.captioning.data import Vocabulary
+from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.captioning.metrics.cider import CiderD
 from lstmzoo.captioning.models.base import BOS, EOS, UNK
 from lstmzoo.captioning.models.decode import Sentence
@@ -49,6 +49,7 @@ def test_a_sentence_that_breaks_off_is_worth_less() -> None:
     assert cut > ended_early  # "a man with a" and an end is worse than the whole without one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("baseline", ["mean", "greedy"])
 def test_learning_by_reward_earns_more(baseline: str) -> None:
     vocabulary = Vocabulary(list("wxyz"))
@@ -67,6 +68,7 @@ def test_learning_by_reward_earns_more(baseline: str) -> None:
     assert sum(earned[-10:]) > 1.4 * sum(earned[:10])
 
 
+@pytest.mark.slow
 def test_the_gradient_is_that_of_the_expected_reward() -> None:
     """With two words at most, all that may be said can be written down, and so can the gradient of its mean worth."""
     reward, picture = Reward([[["w", "z"]], [["x"]]], Vocabulary(list("wxyz"))), features(1)

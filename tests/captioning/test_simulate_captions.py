@@ -107,10 +107,10 @@ def test_same_seed_same_files_and_more_extend(root, tmp_path):
 
 def test_refusals(root, tmp_path):
     for options, message in (
-        ({"images": 9}, "images=9 is not possible: give a whole number, 10 or more"),
-        ({"images": None}, "images=None is not possible"),
-        ({"images": 12.5}, "images=12.5 is not possible"),
-        ({"seed": -1}, "seed=-1 is not possible: give a whole number, 0 or more"),
+        ({"images": 9}, "images=9 .*10"),
+        ({"images": None}, "images=None"),
+        ({"images": 12.5}, r"images=12\.5"),
+        ({"seed": -1}, "seed=-1 .*0"),
     ):
         with pytest.raises(LstmzooError, match=message):
             simulate_captions(tmp_path / "few", **options)

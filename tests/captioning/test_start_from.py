@@ -19,6 +19,8 @@ from lstmzoo.runs import build
 from lstmzoo.runs.folder import read_config
 from lstmzoo.runs.start_from import inherit
 
+pytestmark = pytest.mark.slow
+
 
 def flickr8k(**changes: Any) -> dict[str, Any]:
     """The data of a run on Flickr8k, as its configuration has them."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import torch
 
-from lstmzoo.captioning.data import Vocabulary
+from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.models import checkpoint_metadata, create_model, list_models
 from lstmzoo.registry import models
 from lstmzoo.settings import settings_of

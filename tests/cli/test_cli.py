@@ -47,6 +47,7 @@ def assert_refused(ended: Ended, *said: str) -> None:
         assert part in ended.err
 
 
+@pytest.mark.slow
 def test_training_leaves_a_complete_run_folder(trained: tuple[Ended, Path]) -> None:
     found = trained[1]
     names = {path.name for path in found.iterdir()}
@@ -60,6 +61,7 @@ def test_training_leaves_a_complete_run_folder(trained: tuple[Ended, Path]) -> N
     assert numbers["best"] == pytest.approx(numbers["validation"]["val/accuracy"], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_training_prints_a_line_per_epoch_and_where_things_are(trained: tuple[Ended, Path]) -> None:
     ended = trained[0]
     assert sum(line.startswith("epoch ") for line in ended.out.splitlines()) == 2
@@ -69,6 +71,7 @@ def test_training_prints_a_line_per_epoch_and_where_things_are(trained: tuple[En
     assert "Tip" not in ended.out + ended.err
 
 
+@pytest.mark.slow
 def test_checkpoints_hold_no_objects(trained: tuple[Ended, Path]) -> None:
     for name in ("best.ckpt", "last.ckpt"):
         path = trained[1] / "checkpoints" / name
@@ -78,6 +81,7 @@ def test_checkpoints_hold_no_objects(trained: tuple[Ended, Path]) -> None:
         assert (model.classes[0], model.transform["size"]) == ("boxing", [32, 32])
 
 
+@pytest.mark.slow
 def test_eval_needs_the_checkpoint_only(trained: tuple[Ended, Path], tmp_path: Path) -> None:
     checkpoint = trained[1] / "checkpoints" / "best.ckpt"
     alone = tmp_path / "best.ckpt"
@@ -102,6 +106,7 @@ def test_eval_needs_the_checkpoint_only(trained: tuple[Ended, Path], tmp_path: P
     assert [[int(cell) for cell in row[1:]] for row in table[1:]] == after_fit["confusion"]
 
 
+@pytest.mark.slow
 def test_command_line_wins_over_the_checkpoint(
     trained: tuple[Ended, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,6 +124,7 @@ def test_command_line_wins_over_the_checkpoint(
         assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_mistakes_end_with_one_message_and_code_2(
     trained: tuple[Ended, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,6 +161,7 @@ def test_mistakes_end_with_one_message_and_code_2(
     assert_refused(real, "'foo'", "action_rnn")
 
 
+@pytest.mark.slow
 def test_own_videos_in_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The classes come from the folders; damaged files are named in one line and left out."""
     for name in ("hop", "jump", "skip"):
@@ -205,6 +212,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean 'models'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_listing_and_helping_load_nothing_heavy(tmp_path: Path) -> None:
     script = (
         "import sys; from lstmzoo.cli import main;"

@@ -26,14 +26,14 @@ def test_usage(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["chek"], "'chek'; did you mean 'check'"),
+        (["chek"], r"'chek'.*'check'"),
         (["check"], "captions, .*davis, .*kth, .*video_folder"),
         (["check", "root=x"], "captions, .*video_folder"),
-        (["check", "kht", "root=x"], "'kht'; did you mean 'kth'"),
+        (["check", "kht", "root=x"], r"'kht'.*'kth'"),
         (["simulate", "video_folder"], "'video_folder'.*kth"),
         (["check", "kth"], "root.*lstmzoo data check kth root=PATH"),
         (["check", "kth", "root"], "'root'.*option=value.*root, json"),
-        (["check", "kth", "rot=x"], "'rot'; did you mean 'root'"),
+        (["check", "kth", "rot=x"], r"'rot'.*'root'"),
         (["check", "kth", "root="], "root="),
         (["check", "kth", "root=a", "root=b"], "root.*twice"),
         (["simulate", "kth", "root=x", "persons=many"], "persons=many.*whole number"),
@@ -79,6 +79,7 @@ def test_check_of_the_published_list_shows_the_published_numbers(
     assert "Missing: 599 videos" in out
 
 
+@pytest.mark.slow
 def test_simulated_kth_is_said_to_be_simulated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("lstmzoo.actions.data.kth_simulated")
     root = tmp_path / "kth"
@@ -131,6 +132,7 @@ def test_check_video_folder_is_not_content_with_what_cannot_be_trained_on(
     assert out.rstrip().endswith("Not complete.")
 
 
+@pytest.mark.slow
 def test_importing_the_package_loads_nothing_heavy() -> None:
     code = (
         "import sys, lstmzoo.data, lstmzoo.cli.data\n"

@@ -93,6 +93,7 @@ def test_runs_that_cannot_be_read_are_one_message(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_sweep_ends_with_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = tiny_runs.settings(tiny_runs.write_tiny_kth(tmp_path / "kth"))
     short = ["trainer=debug", "data.num_workers=0", "callbacks.progress=none", f"output={tmp_path}/sweep"]

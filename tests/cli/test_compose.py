@@ -28,9 +28,10 @@ def train_config(*overrides: str) -> DictConfig:
     """The configuration of training, with a data root where one must be given."""
     config = compose("train", list(overrides), complete=False)
     missing = OmegaConf.missing_keys(config)
-    return compose("train", [*overrides, *(f"{key}=somewhere" for key in missing)])
+    return compose("train", [*overrides, *(f"{key}=somewhere" for key in missing)]) if missing else config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes_and_builds(group: str, choice: str, tmp_path: Path) -> None:
     more = ["task.start_from=null"] if choice == "captions_scst" else []
@@ -75,20 +76,22 @@ def test_every_file_says_what_it_is() -> None:
         assert path.read_text(encoding="utf-8").lstrip().startswith("#"), f"{path} does not say what it is"
 
 
+@pytest.mark.slow
 def test_command_line_choice_wins_over_the_experiment() -> None:
     config = train_config("experiment=kth_lstm", "data=kth", "model=action_meanpool", "task.lr=1e-4")
     assert (config.data.name, config.model.name, config.task.lr) == ("kth", "action_meanpool", 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "said"),
     [
         ("model.hiden_size=3", ["model.hidden_size", "Valid in 'model'", "num_layers"]),
-        ("hidden_size=3", ["did you mean model.hidden_size", "Valid at the top", "seed", "experiment"]),
+        ("hidden_size=3", ["model.hidden_size", "Valid at the top", "seed", "experiment"]),
         ("modle=action_rnn", ["'modle'", "did you mean model"]),
         ("model.cell.size=3", ["'model.cell.size'", "Valid in 'model'"]),
         ("model=foo", ["model", "'foo'", "action_rnn", "action_framewise"]),
-        ("experiment=kth_lstn", ["did you mean 'kth_lstm'"]),
+        ("experiment=kth_lstn", ["'kth_lstm'"]),
         ("task=null", ["task", "null", "recognition"]),
         ("task.lr=abc", ["task.lr", "a number", "'abc'"]),
         ("trainer.max_epochs=1.5", ["trainer.max_epochs", "whole", "1.5"]),
@@ -108,6 +111,7 @@ def test_mistakes_are_explained(override: str, said: list[str]) -> None:
         assert part in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/my data/kth (1)", "runs/a=b,c", r"C:\videos\it's", "~/kth", "/data/a,b", "glob(*)"])
 def test_paths_may_hold_any_character(path: str) -> None:
     assert compose("train", [f"data.root={path}"]).data.root == path
@@ -132,6 +136,7 @@ def test_what_hydra_refuses_is_said_in_one_line(override: str, named: str) -> No
     assert "object_type" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"seed: \xff", b"seed: " + b"9" * 5000, b"seed: [", b"[" * 5000, b""])
 def test_broken_configurations_of_runs_are_explained_in_plain_words(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_bytes(content)
@@ -148,6 +153,7 @@ def test_numbers_may_be_whole_where_shares_are_expected() -> None:
     assert config.task.tbptt_window == 8
 
 
+@pytest.mark.slow
 def test_the_mistakes_of_a_sweep_show_before_it_starts() -> None:
     compose_sweep("train", ["seed=range(2)"])
     with pytest.raises(LstmzooError, match=r"model 'foo'.*action_rnn"):
@@ -165,7 +171,7 @@ def test_stored_configurations_take_keys_but_no_groups() -> None:
     for override, said in [
         ("model=action_meanpool", "model=action_meanpool.*resume=run"),
         ("experiment=kth_long", "experiment=kth_long.*resume=run"),
-        ("data.rot=x", "did you mean data.root"),
+        ("data.rot=x", r"data\.root"),
         ("trainer.max_epochs=many", "trainer.max_epochs.*many"),
         ("+data.more=1", "data.more=1.*key=value"),
         ("+trainer.limit_test_batches=1", "trainer.limit_test_batches.*drop"),
@@ -182,20 +188,21 @@ def test_wrong_values_of_the_task_are_explained() -> None:
         ("task.lr=0", "task.lr.* 0"),
         ("task.tbptt_window=0", "task.tbptt_window.*null.* 0"),
         ("task.label_smoothing=1", "task.label_smoothing.*0..1"),
-        ("model.cell=lstn", "did you mean 'lstm'"),
+        ("model.cell=lstn", "'lstm'"),
         ("data.size=[8,8]", r"data.size=\[8, 8\]"),
-        ("task.name=foo", "unknown task 'foo'"),
+        ("task.name=foo", "task.*'foo'"),
     ]:
         with pytest.raises(LstmzooError, match=said):
             build.build_task(train_config(override), ["hop", "skip"])
 
 
+@pytest.mark.slow
 def test_wrong_values_of_the_trainer_are_explained(tmp_path: Path) -> None:
     task = build.build_task(train_config(), ["hop", "skip"])
     for override, said in (
         ("trainer.accelerator=abacus", "abacus"),
         ("trainer.precision=7", "(?i)precision.*7"),
-        ("+trainer.max_epoch=1", "did you mean 'max_epochs'"),
+        ("+trainer.max_epoch=1", "'max_epochs'"),
         ("+trainer.callbacks=[]", "trainer.callbacks"),
     ):
         with pytest.raises(LstmzooError, match=said):
@@ -210,15 +217,16 @@ def test_resolved_configurations_are_plain(tmp_path: Path) -> None:
     assert OmegaConf.load(tmp_path / "config.yaml") == config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "message"),
     [
         ("~data", "'data'"),
         ("~seed", "~seed.*null"),
-        ("+x=1", "'x'\nValid at the top: .*seed"),
-        ("+data.rooot=x", "did you mean data.root"),
-        ("+task.lrr=1", "did you mean task.lr"),
-        ("++model.sell=gru", "did you mean model.cell"),
+        ("+x=1", "(?s)'x'.*seed"),
+        ("+data.rooot=x", r"data\.root"),
+        ("+task.lrr=1", r"task\.lr\b"),
+        ("++model.sell=gru", r"model\.cell"),
         ("hydra=null", "'hydra'"),
         ("+optimizer=adam", r"'\+optimizer=adam'"),
     ],
@@ -228,6 +236,7 @@ def test_keys_are_neither_added_nor_taken_away(override: str, message: str) -> N
         compose("train", [override])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "override",
     [
@@ -265,7 +274,7 @@ def test_files_of_a_folder_that_is_named_are_choices(own_configs: Path, capsys: 
     searched = f'hydra.searchpath=["file://{own_configs}"]'
     config = compose("train", [searched, "experiment=mine", "task.lr=1e-4"])
     assert (config.data.root, config.data.clip_len, config.trainer.max_epochs) == ("my kth", 16, 3)
-    with pytest.raises(LstmzooError, match="did you mean 'mine'"):
+    with pytest.raises(LstmzooError, match=r"'mime'.*'mine'"):
         compose("train", [searched, "experiment=mime"])
     with pytest.raises(LstmzooError, match="/nowhere"):
         compose("train", ["hydra.searchpath=[/nowhere]"])
@@ -276,7 +285,7 @@ def test_files_of_a_folder_that_is_named_are_choices(own_configs: Path, capsys: 
     assert "root: my kth" in found.out
     assert "my kth" in found.err
     assert main(["train", "--config-dir", str(own_configs), "experiment=mine", "data.rooot=x"]) == 2
-    assert "did you mean data.root" in capsys.readouterr().err
+    assert "data.root" in capsys.readouterr().err
 
 
 def test_a_folder_configs_in_the_working_directory_is_searched(

@@ -39,6 +39,7 @@ def measured(folder: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_other_options_go_to_another_folder(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = (run / "eval_test" / "metrics.json").read_text()
     changed = ["eval", f"ckpt_path={run}", "data.test_clips=2"]

@@ -63,6 +63,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {one.name: one.read_bytes() for one in sorted(folder.iterdir())}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["link", "dangling", "pipe"])
 @pytest.mark.parametrize("name", [*RESUMED, *EVALUATED])
 def test_nothing_leads_out_of_a_run_folder(

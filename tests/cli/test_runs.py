@@ -40,6 +40,7 @@ def test_output_is_the_run_folder(run: Path) -> None:
     assert {"config.yaml", "metrics.csv", "metrics.json", "checkpoints", "eval_test"} <= {p.name for p in run.iterdir()}
 
 
+@pytest.mark.slow
 def test_the_latest_run_is_resumed(root: Path, tmp_path: Path) -> None:
     """The one whose checkpoint was written last, wherever below ./runs it lies."""
     quiet = ["test_after_fit=false", *SHORT]
@@ -53,6 +54,7 @@ def test_the_latest_run_is_resumed(root: Path, tmp_path: Path) -> None:
     assert epochs == {"old": 1, "new/0": 2}
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_measured_on_another_data_set_of_its_task(run: Path, root: Path, tmp_path: Path) -> None:
     data = ["data=video_folder", f"data.root={root}", "split=all", "data.num_workers=0"]
     assert main(["eval", f"ckpt_path={run}", *data, "output=out"]) == 0
@@ -66,6 +68,7 @@ def test_a_checkpoint_is_measured_on_another_data_set_of_its_task(run: Path, roo
     assert (run / "eval_test_2" / "metrics.json").is_file()
 
 
+@pytest.mark.slow
 def test_other_classes_are_said(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("hop", "skip"):
         for take in range(4):
@@ -90,6 +93,7 @@ def test_other_classes_are_said(run: Path, tmp_path: Path, capsys: pytest.Captur
     assert main(["train", "resume=new", "trainer.max_epochs=2", "callbacks.progress=none"]) == 0
 
 
+@pytest.mark.slow
 def test_tensorboard_writes_into_the_run_folder(root: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     logger = ["logger=tensorboard", "output=run", "test_after_fit=false"]
@@ -97,6 +101,7 @@ def test_tensorboard_writes_into_the_run_folder(root: Path, tmp_path: Path) -> N
     assert [*(tmp_path / "run" / "tensorboard").glob("events*")]
 
 
+@pytest.mark.slow
 def test_a_configuration_that_is_printed_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
     for wrong, said in (
         ("model.hidden_size=-3", "hidden_size"),
@@ -110,6 +115,7 @@ def test_a_configuration_that_is_printed_is_checked(capsys: pytest.CaptureFixtur
     assert yaml.safe_load(capsys.readouterr().out)["model"]["hidden_size"] == 24
 
 
+@pytest.mark.slow
 def test_a_refused_run_leaves_only_folders_that_were_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     wrong = ["train", "data=kth", f"data.root={tmp_path / 'nowhere'}"]

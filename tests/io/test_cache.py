@@ -124,10 +124,10 @@ def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     cache = FrameCache(tmp_path / "cache", size=(8, 8))
     with monkeypatch.context() as patch:
         patch.setattr(FileSource, "frames", full)
-        with pytest.raises(DataError, match=r"cannot be written \(No space left on device\).*cache_dir="):
+        with pytest.raises(DataError, match=r"\(No space left on device\).*cache_dir="):
             cache.build([path], progress=False)
     assert files(tmp_path / "cache") == []
-    with pytest.raises(DataError, match="not in the cache"):
+    with pytest.raises(DataError, match=path.name):
         cache.frames(path)
     assert cache.build([path], progress=False) == {}
     assert cache.count(path) == 5
@@ -168,10 +168,11 @@ def build_in_process(folder: str, barrier: Any) -> None:
     barrier.wait()
     paths = sorted(Path(folder).glob("*.avi"))
     cache = FrameCache(Path(folder) / "cache", size=(8, 8))
-    assert cache.build(paths, workers=2, progress=False) == {}
+    assert cache.build(paths, progress=False) == {}
     assert [cache.count(path) for path in paths] == [30] * len(paths)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_decode_every_video_once(tmp_path: Path) -> None:
     for number in range(12):
         write_video(tmp_path / f"v{number:02d}.avi", 30)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import stat
 import urllib.error
 import urllib.request
@@ -55,10 +56,10 @@ def test_fetch_records_and_verifies(tmp_path: Path) -> None:
     assert record == {"sha256": hashlib.sha256(b"content").hexdigest(), "bytes": 7, "source": URL}
     fetch(URL, path, opener=offline, progress=False)  # it is there: nothing is fetched
     path.write_bytes(b"kontent")
-    with pytest.raises(DataError, match=r"file\.bin is not the expected file.*delete it"):
+    with pytest.raises(DataError, match=r"file\.bin.*SHA-256.*delete"):
         fetch(URL, path, opener=offline, progress=False)
     path.unlink()
-    with pytest.raises(DataError, match=r"file\.bin is not the expected file"):
+    with pytest.raises(DataError, match=r"file\.bin.*SHA-256"):
         fetch(URL, path, opener=serving(b"another"), progress=False)
     assert visible(tmp_path) == {"sub/sha256.json"}
 
@@ -66,30 +67,30 @@ def test_fetch_records_and_verifies(tmp_path: Path) -> None:
 def test_known_checksum(tmp_path: Path) -> None:
     right = hashlib.sha256(b"content").hexdigest()
     fetch(URL, tmp_path / "a", sha256=right.upper(), opener=serving(b"content"), progress=False)
-    with pytest.raises(DataError, match=f"it should be {right}"):
+    with pytest.raises(DataError, match=right):
         fetch(URL, tmp_path / "b", sha256=right, opener=serving(b"evil"), progress=False)
     (tmp_path / "c").write_bytes(b"was here before")
-    with pytest.raises(DataError, match="c is not the expected file"):
+    with pytest.raises(DataError, match=f"c .*SHA-256.*{right}"):
         fetch(URL, tmp_path / "c", sha256=right, opener=offline, progress=False)
     assert visible(tmp_path) == {"a", "c", "sha256.json"}
 
 
 @pytest.mark.parametrize("url", ["http://example.org/x", "ftp://example.org/x", "file:///etc/passwd", "x"])
 def test_https_only(tmp_path: Path, url: str) -> None:
-    with pytest.raises(DataError, match="is not an https address"):
+    with pytest.raises(DataError, match=rf"{url}\b.*https"):
         fetch(url, tmp_path / "x", opener=serving(b"x"), progress=False)
 
 
 def test_redirects_must_be_https_too() -> None:
     handler = download._HttpsOnly()
     request = urllib.request.Request(URL)
-    with pytest.raises(DataError, match=r"http://example\.org/plain is not an https address"):
+    with pytest.raises(DataError, match=r"http://example\.org/plain .*https"):
         handler.redirect_request(request, None, 302, "Found", Message(), "http://example.org/plain")
     assert handler.redirect_request(request, None, 302, "Found", Message(), "https://example.org/other") is not None
 
 
 def test_offline_and_broken_off(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"cannot download .*Name or service not known.*online\?"):
+    with pytest.raises(DataError, match=rf"{URL}.*Name or service not known"):
         fetch(URL, tmp_path / "x", opener=offline, progress=False)
     with pytest.raises(DataError, match="broke off: 4 of 9 bytes"):
         fetch(URL, tmp_path / "x", opener=serving(b"part", length=9), progress=False)
@@ -103,13 +104,13 @@ def test_offline_and_broken_off(tmp_path: Path) -> None:
 
 
 def test_the_real_opener_reports_no_connection(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot download https://localhost:9/"):
+    with pytest.raises(DataError, match="https://localhost:9/"):
         fetch("https://localhost:9/x", tmp_path / "x", opener=open_url, progress=False)
 
 
 def test_damaged_manifest(tmp_path: Path) -> None:
     (tmp_path / "sha256.json").write_text("{")
-    with pytest.raises(DataError, match=r"sha256\.json is damaged.*delete it"):
+    with pytest.raises(DataError, match=r"sha256\.json.*delete"):
         fetch(URL, tmp_path / "x", opener=serving(b"x"), progress=False)
     assert visible(tmp_path) == {"sha256.json"}
 
@@ -145,7 +146,7 @@ def test_extraction(tmp_path: Path) -> None:
 )
 def test_members_outside_are_refused(tmp_path: Path, name: str) -> None:
     archive = make_zip(tmp_path / "x.zip", {"good": b"good", name: b"evil"})
-    with pytest.raises(DataError, match="outside the folder"):
+    with pytest.raises(DataError, match=re.escape(repr(name))):
         extract_zip(archive, tmp_path / "deep" / "out", progress=False)
     assert visible(tmp_path) == {"x.zip"}  # not even the good one was written
 
@@ -153,14 +154,14 @@ def test_members_outside_are_refused(tmp_path: Path, name: str) -> None:
 def test_a_nul_in_a_name_is_refused(tmp_path: Path) -> None:
     archive = make_zip(tmp_path / "x.zip", {"goodXevil": b"evil"})
     archive.write_bytes(archive.read_bytes().replace(b"goodXevil", b"good\0evil"))
-    with pytest.raises(DataError, match="outside the folder"):
+    with pytest.raises(DataError, match=r"good\\x00evil"):
         extract_zip(archive, tmp_path / "out", progress=False)
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
 def test_links_and_devices_are_refused(tmp_path: Path, kind: int) -> None:
     archive = make_zip(tmp_path / "x.zip", {"link": b"/etc/passwd"}, mode=kind | 0o777)
-    with pytest.raises(DataError, match="a link or a device: 'link'"):
+    with pytest.raises(DataError, match="'link'"):
         extract_zip(archive, tmp_path / "out", progress=False)
     assert not (tmp_path / "out").exists()
 
@@ -170,7 +171,7 @@ def test_a_link_that_lies_in_the_way_is_not_followed(tmp_path: Path) -> None:
     outside.mkdir()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "sub").symlink_to(outside)
-    with pytest.raises(DataError, match="a link that leads out of"):
+    with pytest.raises(DataError, match=r"out.sub .*link"):
         extract_zip(make_zip(tmp_path / "x.zip", {"sub/a": b"a"}), tmp_path / "out", progress=False)
     (outside / "target").write_bytes(b"keep")
     (tmp_path / "out" / "a").symlink_to(outside / "target")
@@ -181,12 +182,12 @@ def test_a_link_that_lies_in_the_way_is_not_followed(tmp_path: Path) -> None:
 
 def test_bombs_are_refused(tmp_path: Path) -> None:
     bomb = make_zip(tmp_path / "bomb.zip", {"zeros": bytes(5_000_000)})
-    with pytest.raises(DataError, match="times its size, more than 200"):
+    with pytest.raises(DataError, match=r"more than 200\b"):
         extract_zip(bomb, tmp_path / "out", progress=False)
-    with pytest.raises(DataError, match="unpacks to 5000000 bytes, more than 4999999"):
+    with pytest.raises(DataError, match=r"5000000.*4999999"):
         extract_zip(bomb, tmp_path / "out", max_bytes=4_999_999, progress=False)
     many = make_zip(tmp_path / "many.zip", {str(n): b"" for n in range(11)})
-    with pytest.raises(DataError, match="holds 11 files, more than 10"):
+    with pytest.raises(DataError, match=r"11 files.*10"):
         extract_zip(many, tmp_path / "out", max_members=10, progress=False)
     assert not (tmp_path / "out").exists()
 
@@ -233,7 +234,7 @@ def test_names_that_no_folder_can_hold_are_refused_before_anything_is_written(
 
 def test_a_name_that_is_no_utf8_though_it_says_so(tmp_path: Path) -> None:
     archive = flagged_utf8(tmp_path / "x.zip", b"\xff\xfe\xff\xfe")
-    with pytest.raises(DataError, match=r"x\.zip is not a zip archive that can be unpacked"):
+    with pytest.raises(DataError, match=r"x\.zip.*zip archive"):
         extract_zip(archive, tmp_path / "out", progress=False)
     assert visible(tmp_path) == {"x.zip"}
 
@@ -249,20 +250,20 @@ def test_a_full_disk_is_not_taken_for_no_connection(tmp_path: Path, monkeypatch:
         def read(self, *_: object) -> bytes:
             raise OSError(28, "No space left on device")
 
-    with pytest.raises(LstmzooError, match=r"cannot write .*x: No space left on device; make room"):
+    with pytest.raises(LstmzooError, match=r"x: No space left on device"):
         fetch(URL, tmp_path / "x", opener=lambda url: Full(b"x", 1), progress=False)
     assert visible(tmp_path) == set()
 
 
 def test_same_name_twice(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="under the same name"):
+    with pytest.raises(DataError, match=r"a\.avi"):
         extract_zip(make_zip(tmp_path / "x.zip", {"a.avi": b"1", "A.avi": b"2"}), tmp_path / "out", progress=False)
 
 
 def test_no_zip_damaged_zip_encrypted_zip(tmp_path: Path) -> None:
     page = tmp_path / "page.zip"
     page.write_bytes(b"<html>not found</html>")
-    with pytest.raises(DataError, match=r"page\.zip is not a zip archive"):
+    with pytest.raises(DataError, match=r"page\.zip.*zip archive"):
         extract_zip(page, tmp_path / "out", progress=False)
     damaged = make_zip(tmp_path / "damaged.zip", {"a": bytes(range(256)) * 4})
     content = bytearray(damaged.read_bytes())
@@ -320,14 +321,14 @@ def test_prepare_from_files_fetched_by_hand(published: Path, tmp_path: Path) -> 
     assert not (published / "sha256.json").exists()  # the source is only read
     (published / "walking.zip").unlink()
     (published / "00sequences.txt").unlink()
-    with pytest.raises(DataError, match=r"lacks walking\.zip, 00sequences\.txt; fetch them from https://"):
+    with pytest.raises(DataError, match=r"walking\.zip, 00sequences\.txt;.*https://"):
         prepare(tmp_path / "other", source=published, progress=False)
 
 
 def test_prepare_does_not_mix_real_and_simulated(published: Path, tmp_path: Path) -> None:
     (tmp_path / "kth").mkdir()
     (tmp_path / "kth" / "simulated.json").write_text("{}")
-    with pytest.raises(DataError, match="holds a simulated KTH; give another folder"):
+    with pytest.raises(DataError, match=r"kth.*simulated"):
         prepare(tmp_path / "kth", source=published, progress=False)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from lstmzoo.errors import DataError
 from lstmzoo.io.images import IMAGE_SUFFIXES, MAX_PIXELS, is_image, list_images, natural_key, read_header, read_rgb
-from lstmzoo.segmentation.data import read_mask
+from lstmzoo.segmentation.data.masks import read_mask
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 WIDTH, HEIGHT = 48, 30

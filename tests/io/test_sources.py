@@ -87,7 +87,7 @@ def as_data(path: Path) -> dict[str, str]:
 
 def watched(path: Path) -> int:
     with Stream(path, max_frames=8) as stream:
-        return len(list(stream))
+        return len(list(stream.timed()))
 
 
 @pytest.mark.parametrize("options", [{"codec": "mpeg2video"}, INTERLACED["mpeg2.mpg"]])
@@ -218,7 +218,7 @@ def test_a_camera_ends_when_it_gives_nothing(monkeypatch: pytest.MonkeyPatch) ->
     with Stream(0) as stream:
         assert [time_s for _, time_s in stream.timed()] == pytest.approx([0, 1 / 30, 2 / 30])
     with Stream(0, max_frames=2) as stream:
-        assert len(list(stream)) == 2
+        assert len(list(stream.timed())) == 2
 
 
 def test_warnings_of_short_files_look_at_the_time(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_warnings_of_short_files_look_at_the_time(tmp_path: Path) -> None:
     def caught(path: Path) -> list[str]:
         with warnings.catch_warnings(record=True) as got, Stream(path) as stream:
             warnings.simplefilter("always")
-            list(stream)
+            list(stream.timed())
         return [str(one.message) for one in got]
 
     assert caught(write_video(tmp_path / "whole.avi", 30)) == []

@@ -66,6 +66,7 @@ def test_a_video_and_a_class_of_strange_names(tmp_path: Path, capsys: pytest.Cap
     assert (tmp_path / "out" / "[red]a_labels.csv").is_file()
 
 
+@pytest.mark.slow
 def test_words_of_captions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = write_checkpoint(tmp_path / "best.ckpt", "caption_nic")
     checkpoint = torch.load(file, weights_only=True)

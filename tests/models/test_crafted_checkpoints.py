@@ -78,6 +78,7 @@ def commands(checkpoint: Path, root: Path, output: Path) -> dict[str, list[str]]
     }
 
 
+@pytest.mark.slow
 def test_crafted_files_get_one_message(
     place: Path, root: Path, base: Checkpoint, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
 ) -> None:
@@ -152,6 +153,7 @@ def test_eval_is_told_by_the_command_line_what_to_do_on_this_machine(
         assert data[-1].num_workers == workers
 
 
+@pytest.mark.slow
 def test_nothing_is_written_into_a_folder_that_only_a_file_names(place: Path, base: Checkpoint, tmp_path: Path) -> None:
     root = write_tiny_kth(tmp_path / "someone's")
     before = sorted(root.rglob("*"))
@@ -194,7 +196,7 @@ def test_a_model_of_ones_own_that_looks_at_its_numbers_is_loaded(
     assert lstmzoo.load(tmp_path / "own.ckpt").weight.tolist() == [0, 1, 2, 3, 4, 5]
     checkpoint["state_dict"] = {"model.weight": torch.arange(5.0)}
     (tmp_path / "own.ckpt").write_bytes(saved(checkpoint))
-    with pytest.raises(CheckpointError, match="does not fit"):
+    with pytest.raises(CheckpointError, match=r"own\.ckpt.*weight"):
         lstmzoo.load(tmp_path / "own.ckpt")
 
 
@@ -226,6 +228,7 @@ def run(place: Path, base: Checkpoint) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "value", "said"),
     [
@@ -327,6 +330,7 @@ def test_broken_configurations_of_runs_are_one_line(
         assert said.count("\n") == 1, (file, said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["a: &a [*a, *a]", "[" * 3000, "a: " + "9" * 5000, "- 1", "a: 2020-01-01", "\x00"])
 def test_yaml_that_is_no_configuration(text: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (run / "config.yaml").write_text(text)

@@ -235,6 +235,7 @@ def test_the_lstm_carries_what_only_the_first_frame_showed():
     assert (model(video) - model(changed)).abs().max() > 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", lstmzoo.nn.list_cells())
 def test_any_cell_by_name_and_forget_bias_only_where_there_is_a_forget_gate(cell):
     model = make("action_rnn", cell=cell, num_layers=2, dropout=0.5)
@@ -314,15 +315,15 @@ def test_models_remember_name_and_all_arguments():
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("action_rn", {}, "unknown model 'action_rn'; did you mean 'action_rnn'"),
-        ("action_rnn", {"hiden_size": 3}, r"no argument 'hiden_size'; did you mean 'hidden_size'\?.*num_classes"),
-        ("action_rnn", {"cell": "lstn"}, "unknown cell 'lstn'; did you mean 'lstm'"),
+        ("action_rn", {}, r"'action_rn'.*'action_rnn'"),
+        ("action_rnn", {"hiden_size": 3}, "'hiden_size'.*'hidden_size'.*num_classes"),
+        ("action_rnn", {"cell": "lstn"}, r"'lstn'.*'lstm'"),
         ("action_rnn", {"cell": nn.LSTM}, "cell=.*LSTM.*register"),
-        ("action_rnn", {"input": "gray"}, "unknown input 'gray'; did you mean 'grey'"),
-        ("action_rnn", {"readout": "lat"}, "unknown readout 'lat'; did you mean 'last'"),
-        ("action_rnn", {"encoder": "resnet19"}, "unknown encoder 'resnet19'; did you mean 'resnet"),
-        ("action_rnn", {"num_classes": 0}, "num_classes must be a whole number of at least 1"),
-        ("action_rnn", {"pretrained": True}, "no weights are published for model 'action_rnn'.*pretrained_encoder"),
+        ("action_rnn", {"input": "gray"}, r"'gray'.*'grey'"),
+        ("action_rnn", {"readout": "lat"}, r"'lat'.*'last'"),
+        ("action_rnn", {"encoder": "resnet19"}, r"'resnet19'.*'resnet"),
+        ("action_rnn", {"num_classes": 0}, "num_classes.* 1"),
+        ("action_rnn", {"pretrained": True}, "'action_rnn'.*pretrained_encoder"),
     ],
 )
 def test_wrong_requests_get_one_clear_message(name, arguments, message):
@@ -338,9 +339,9 @@ def test_registering(monkeypatch):
         return nn.Linear(width, num_classes)
 
     assert lstmzoo.create_model("mine", num_classes=3).model_args == {"num_classes": 3, "width": 2}
-    with pytest.raises(LstmzooError, match="'mine' needs a value for num_classes"):
+    with pytest.raises(LstmzooError, match=r"'mine'.*num_classes"):
         lstmzoo.create_model("mine")
-    with pytest.raises(LstmzooError, match="'mine' is already registered"):
+    with pytest.raises(LstmzooError, match=r"'mine'.*registered"):
         lstmzoo.register_model("mine")(mine)
 
 

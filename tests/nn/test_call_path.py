@@ -13,6 +13,8 @@ from torch.nn.utils.rnn import pack_padded_sequence
 import lstmzoo.nn as zoo
 from lstmzoo.nn.engines.native import kernel
 
+pytestmark = pytest.mark.slow
+
 FOLDER = str(Path(zoo.__file__).parent)
 
 

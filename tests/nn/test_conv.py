@@ -144,6 +144,7 @@ def test_conv_lstm_is_equation_3_of_shi_et_al(kernel):
     close(last, (h[None], c[None]), rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_conv_gru_is_its_equations():
     torch.manual_seed(0)
     module = randomise(zoo.ConvGRU(2, 3, 3, dtype=torch.float64))
@@ -157,6 +158,7 @@ def test_conv_gru_is_its_equations():
         close(output[t], h, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_named_classes_are_cells_by_name():
     x = images(3, 2, 2, 4, 4)
     for named, cell in ((zoo.ConvLSTM, "lstm"), (zoo.ConvGRU, "gru")):
@@ -180,6 +182,7 @@ def test_images_keep_their_size_with_kernels_of_any_size(kernel, size):
     close(output[0], first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [*CELLS, Peephole, Twice])
 def test_derivatives(cell):
     module = conv(cell, 2, 2, (2, 3), 2, bidirectional=True)
@@ -267,6 +270,7 @@ def test_peepholes_none_channel_full():
     close(none(x), channel(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"peephole": "full", "image_size": (5, 4)}, {"checkpoint_steps": 2}])
 @pytest.mark.parametrize("kernel", [3, (2, 5)])
 def test_the_fast_engine_gives_the_numbers_and_gradients_of_the_plain_loop(kernel, options):
@@ -279,6 +283,7 @@ def test_the_fast_engine_gives_the_numbers_and_gradients_of_the_plain_loop(kerne
     close([w.grad for w in found.parameters()], [w.grad for w in expected.parameters()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 2])
 @pytest.mark.parametrize("cell", [Peephole, Twice, "gru", "mingru", "layer_norm_lstm", "depth_gated_lstm"])
 def test_the_fast_engine_works_in_pieces_of_time(cell, steps, monkeypatch):
@@ -371,40 +376,34 @@ def test_messages_name_value_and_remedy():
         def step(self, z, s, gate, p):
             return self.State(h=gate.n(z.n))
 
-    with pytest.raises(
-        ValueError, match=r"the cell Flat\(\) has no convolutional form; choose one that has: .*gru.*lstm"
-    ):
+    with pytest.raises(ValueError, match=r"Flat\(\).*: .*gru.*lstm"):
         zoo.ConvRecurrent(Flat, 2, 3, 3)
-    with pytest.raises(ValueError, match=r"^kernel_size must be a whole number from 1, or two of them .*; got 0"):
+    with pytest.raises(ValueError, match=r"^kernel_size.*got 0"):
         zoo.ConvLSTM(2, 3, 0)
     with pytest.raises(ValueError, match=r"recurrent_kernel_size must be .*; got \(3, 3, 3\)"):
         zoo.ConvLSTM(2, 3, 3, recurrent_kernel_size=(3, 3, 3))
-    with pytest.raises(ValueError, match="unknown peephole 'ful'; did you mean 'full'"):
+    with pytest.raises(ValueError, match=r"'ful'.*'full'"):
         zoo.ConvLSTM(2, 3, 3, peephole="ful")
-    with pytest.raises(ValueError, match=r"peephole='full': the cell LSTM\(\) has no peepholes"):
+    with pytest.raises(ValueError, match=r"peephole='full'.*LSTM\(\)"):
         zoo.ConvLSTM(2, 3, 3, peephole="full", image_size=4)
-    with pytest.raises(ValueError, match=r"give image_size=\(H, W\), or choose peephole='channel'"):
+    with pytest.raises(ValueError, match=r"image_size=\(H, W\).*peephole='channel'"):
         zoo.ConvRecurrent(Peephole, 2, 3, 3, peephole="full")
-    with pytest.raises(ValueError, match=r"image_size=\(4, 4\) is for peephole='full' only"):
+    with pytest.raises(ValueError, match=r"image_size=\(4, 4\).*peephole='full'"):
         zoo.ConvRecurrent(Peephole, 2, 3, 3, image_size=4)
     full = zoo.ConvRecurrent(Peephole, 2, 3, 3, peephole="full", image_size=(4, 6))
-    with pytest.raises(RuntimeError, match=r"weights for images of \(4, 6\), got \(4, 5\); resize"):
+    with pytest.raises(RuntimeError, match=r"\(4, 6\), got \(4, 5\)"):
         full(torch.zeros(3, 1, 2, 4, 5))
     module = zoo.ConvLSTM(2, 3, 3)
-    with pytest.raises(
-        RuntimeError, match=r"ConvLSTM: expected 2 input channels, got 5 .* make the module with in_channels=5"
-    ):
+    with pytest.raises(RuntimeError, match=r"ConvLSTM: .*2 .*, got 5 .*in_channels=5"):
         module(torch.zeros(3, 1, 5, 4, 4))
-    with pytest.raises(
-        ValueError, match=r"expected \(T, B, C, H, W\), or \(T, C, H, W\) for one sequence, got 3 dimensions"
-    ):
+    with pytest.raises(ValueError, match=r"\(T, B, C, H, W\).*\(T, C, H, W\).*got 3"):
         module(torch.zeros(2, 4, 4))
-    with pytest.raises(TypeError, match=r"takes no PackedSequence; give the padded images with lengths"):
+    with pytest.raises(TypeError, match=r"PackedSequence.*lengths"):
         module(pack_sequence([torch.zeros(3, 2, 4, 4)]))
     wrong = torch.zeros(1, 1, 3, 4, 5)
     with pytest.raises(RuntimeError, match=r"Expected hidden\[0\] size \(1, 1, 3, 4, 4\), got \[1, 1, 3, 4, 5\]"):
         module(torch.zeros(3, 1, 2, 4, 4), (wrong, wrong))
-    with pytest.raises(RuntimeError, match="For batched 5-D input, hx and cx should also be 5-D but got"):
+    with pytest.raises(RuntimeError, match=r"5-D.*hx and cx.*5-D"):
         module(torch.zeros(3, 1, 2, 4, 4), (wrong[0], wrong[0]))
     with pytest.raises(ValueError, match="engine 'aten' can't run"):
         zoo.ConvLSTM(2, 3, 3, engine="aten")(torch.zeros(3, 1, 2, 4, 4))

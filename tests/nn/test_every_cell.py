@@ -9,6 +9,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import lstmzoo.nn as zoo
 
+pytestmark = pytest.mark.slow  # every cell is compiled
+
 close = torch.testing.assert_close
 LENGTHS = [2, 5, 3]
 

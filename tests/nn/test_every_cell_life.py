@@ -15,6 +15,7 @@ import lstmzoo.nn as zoo
 close = torch.testing.assert_close
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_copies_pickles_and_state_dicts_give_the_same(name):
     module = network(name, num_layers=2, learn_state=True)
@@ -50,6 +51,7 @@ def test_a_batch_of_no_sequences(name):
     assert all(w.grad is None or w.grad.eq(0).all() for w in module.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_vmap_over_batch_and_over_networks_and_grad(name):
     module = network(name)
@@ -93,6 +95,7 @@ def test_autocast_is_close_to_single_precision(name):
     assert all(weight.grad.dtype == torch.float32 for weight in module.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", ALL)
 def test_parameters_of_half_precision(name, dtype, capfd):

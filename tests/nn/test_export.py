@@ -13,6 +13,8 @@ from torch.export import Dim
 
 import lstmzoo.nn as zoo
 
+pytestmark = pytest.mark.slow
+
 FREE = {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}  # steps and sequences
 SIZES = ((6, 3), (11, 2), (1, 4))  # of other runs than the exported one
 
@@ -43,7 +45,6 @@ def assert_onnx_equals(session, module: torch.nn.Module, *inputs: Tensor) -> Non
         torch.testing.assert_close(torch.from_numpy(f), e, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.list_cells())
 def test_every_cell_goes_to_onnx_with_a_free_time_axis(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
@@ -110,7 +111,6 @@ COMPILED = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPILED)
 def test_compiles_as_one_graph_for_any_number_of_steps(name: str) -> None:
     torch.manual_seed(0)

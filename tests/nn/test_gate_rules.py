@@ -7,6 +7,8 @@ import torch
 
 import lstmzoo.nn as zoo
 
+pytestmark = pytest.mark.slow
+
 GATED = [name for name in zoo.list_cells() if zoo.get_cell(name).forget_gate is not None]
 MEMORY = [name for name in GATED if zoo.get_cell(name).input_gate is not None]  # input and forget gate apart
 

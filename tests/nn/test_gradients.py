@@ -49,6 +49,7 @@ def test_first_and_second_derivatives(name, engine):
     assert gradgradcheck(function_of(module), inputs, fast_mode=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "engine"), [*((name, "reference") for name in ALL), ("lstm", "auto"), ("mgu", "auto")]
 )
@@ -67,6 +68,7 @@ def test_derivatives_with_projection(engine):
     assert gradgradcheck(function_of(module), inputs, fast_mode=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IMAGES)
 def test_second_derivatives_with_images(name):
     module = network(name, 2, 2, kernel=3, engine="native")
@@ -75,6 +77,7 @@ def test_second_derivatives_with_images(name):
     assert gradgradcheck(function_of(module), inputs, fast_mode=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"recurrent_dropout": 0.5}, {"learn_state": True}, {"zoneout": 0.4}], ids=str)
 def test_second_derivatives_with_what_the_driver_adds(options):
     """With masks that stay the same in all steps, masks of every step, and resets."""

@@ -95,6 +95,7 @@ def test_lengths_that_end_no_sequence_early_mask_nothing():
     assert (early.lengths.tolist(), early.step.masked) == ([6, 6, 6, 5], True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["auto", "reference", "native", "parallel"])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "peephole_lstm", "mogrifier_lstm", "mingru"])
 def test_nan_in_the_padding_reaches_no_gradient(cell, engine):

@@ -39,6 +39,7 @@ def test_equals_the_loop(steps, way):
     torch.testing.assert_close(linear_scan(a, b, first), loop(a, b, first), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 19])
 def test_derivatives(steps, way):
     given = tuple(x.requires_grad_() for x in drawn(steps, 2))

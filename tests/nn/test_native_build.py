@@ -56,6 +56,7 @@ def test_a_cache_that_cannot_be_made_is_replaced_by_a_folder_for_this_process(co
     assert len(list(tmp_path.glob(f"lstmzoo-cells-*/{LIBRARY}"))) == 1
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_and_a_damaged_library(tmp_path):
     code = (
         "import torch, lstmzoo.nn as zoo; torch.manual_seed(0); module = zoo.Recurrent('indrnn', 3, 4, engine='native')"
@@ -106,6 +107,7 @@ def test_a_slow_run_for_want_of_a_compiler_is_said_once(cold, tmp_path, monkeypa
     assert "cannot open the licence" in notice.getMessage()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut off", "empty", "a folder", "a link to a folder"])
 def test_what_is_damaged_is_replaced_and_does_not_pile_up(cache, damage, tmp_path):
     expected = native()
@@ -175,6 +177,7 @@ def test_threads_that_need_a_cell_at_the_same_time_compile_it_once(commands):
     assert [output.equal(found[0]) for output in found] == [True] * 4
 
 
+@pytest.mark.slow
 def test_a_compiler_that_fails_is_asked_once_per_process(commands, tmp_path, monkeypatch):
     broken = str(broken_compiler(tmp_path))
     monkeypatch.setenv("CC", broken)

@@ -124,6 +124,7 @@ def many_floats() -> np.ndarray:
     return np.concatenate([patterns, np.linspace(-20, 20, 400_001, dtype=np.float32), edge_values(np.float32)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNARY)
 def test_functions_are_accurate_over_all_floats(runtime: Runtime, name: str) -> None:
     function, bound = UNARY[name]

@@ -123,13 +123,13 @@ def test_what_a_property_misses_is_named():
             return self.nowhere
 
     for read in (lambda cell: cell.weight, lambda cell: cell.nowhere):
-        with pytest.raises(AttributeError, match="'Missing' object has no attribute 'nowhere'"):
+        with pytest.raises(AttributeError, match=r"'Missing'.*'nowhere'"):
             read(Missing())
 
 
 @pytest.mark.parametrize("gates", [{"n": torch.relu}, ["hard"], None, torch.relu])
 def test_gates_are_a_kind_not_functions(gates):
-    with pytest.raises(ValueError, match=r"unknown kind of gates .*Valid: binary, hard, soft"):
+    with pytest.raises(ValueError, match=r"gates.*: binary, hard, soft"):
         zoo.Recurrent("gru", 3, 4, gates=gates)
 
 
@@ -150,7 +150,7 @@ def identity(self, z, s, gate, p):
     ],
 )
 def test_parameters_where_nobody_would_find_them_are_refused(attributes):
-    with pytest.raises(TypeError, match=r"never be trained or saved.*torch\.nn\.ModuleList"):
+    with pytest.raises(TypeError, match=r"torch\.nn\.ModuleList"):
         zoo.Recurrent(own(identity, **attributes), 4, 4)
 
 
@@ -168,7 +168,7 @@ SHAPES = {
 def test_a_state_of_another_shape_is_refused_by_every_engine(wrong, engine, given):
     """The result must not hang on whether there is a C compiler."""
     module = network(own(lambda self, z, s, gate, p: self.State(h=SHAPES[wrong](gate.n(z.n)))), engine=engine)
-    with pytest.raises(ValueError, match=r"step must return 'h' as \((2, 4|B, H)\)|can't run .*(can't be traced|know)"):
+    with pytest.raises(ValueError, match=r"'h' as \((2, 4|B, H)\)|can't run .*(traced|know)"):
         module(sequences(module, 3, 2), **given)
 
 
@@ -196,9 +196,7 @@ def test_a_state_without_a_batch_is_refused_by_every_engine(wrong, state, engine
         monkeypatch.setattr(build, "_compilers", none)
     constants = {"constants": ("k",), "make_constants": lambda self, units: {"k": torch.ones(units)}}
     module = network(own(step, state=("h", "c"), vectors=("u",), **constants), engine=engine)
-    with pytest.raises(
-        ValueError, match=rf"step must return '{state}' as \((2|B), .*; got (\((4|7),\)|a float|\(B, f)"
-    ):
+    with pytest.raises(ValueError, match=rf"'{state}' as \((2|B), .*; got (\((4|7),\)|a float|\(B, f)"):
         module(sequences(module, 3, 2))
 
 
@@ -222,12 +220,12 @@ def test_projected_states_and_images_keep_their_shapes():
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        (lambda self, z, s, gate, p: self.State(h=gate.m(z.n)), "unknown gate 'm'; Valid: n"),
-        (lambda self, z, s, gate, p: self.State(h=gate.n(z.q)), "unknown gate 'q'; Valid: n"),
-        (lambda self, z, s, gate, p: self.State(h=s.c), "unknown state 'c'; Valid: h"),
-        (lambda self, z, s, gate, p: self.State(h=p.pi * z.n), "unknown .* 'pi'; did you mean 'p_i'"),
-        (lambda self, z, s, gate, p: s.h, r"step must return self.State\(...\), got a (Tensor|Symbol)"),
-        (lambda self, z, s, gate, p: (s.h,), r"step must return self.State\(...\), got a tuple"),
+        (lambda self, z, s, gate, p: self.State(h=gate.m(z.n)), "gate 'm'.*: n"),
+        (lambda self, z, s, gate, p: self.State(h=gate.n(z.q)), "gate 'q'.*: n"),
+        (lambda self, z, s, gate, p: self.State(h=s.c), "state 'c'.*: h"),
+        (lambda self, z, s, gate, p: self.State(h=p.pi * z.n), r"'pi'.*'p_i'"),
+        (lambda self, z, s, gate, p: s.h, r"self\.State\(\.\.\.\).*(Tensor|Symbol)"),
+        (lambda self, z, s, gate, p: (s.h,), r"self\.State\(\.\.\.\).*tuple"),
     ],
 )
 def test_slips_of_the_pen_are_named(step, message):
@@ -255,7 +253,7 @@ def test_hooks_that_leave_something_out_are_named(attributes, message):
 def test_cells_that_are_not_whole_are_refused_before_their_first_use():
     for attributes in ({"gates": {"n": torch.tanh}}, {"state": ("h",)}, {}):
         cell = type("Half", (zoo.Cell,), {"step": identity, **attributes})
-        with pytest.raises(TypeError, match=r"Half.*gates and state"):
+        with pytest.raises(TypeError, match=r"Half.*gates.*state"):
             zoo.Recurrent(cell, 3, 4)
 
 

@@ -30,6 +30,7 @@ def test_trace_records_the_gates_of_the_equations():
     close(c[0], c_before)
 
 
+@pytest.mark.slow
 def test_tracing_changes_no_result_and_leaves_nothing_behind():
     module = torch.nn.Sequential(zoo.GRU(3, 4, 2, bidirectional=True))
     x = torch.randn(5, 2, 3)
@@ -67,6 +68,7 @@ def test_a_stream_of_steps_is_one_sequence():
     close(stream.gates["o"][0], whole.gates["o"][0])
 
 
+@pytest.mark.slow
 def test_clamp_holds_nests_and_is_seen_by_trace():
     module = zoo.LSTM(3, 4)
     x = torch.randn(5, 2, 3)
@@ -77,6 +79,7 @@ def test_clamp_holds_nests_and_is_seen_by_trace():
     assert record.states["c"][0].eq(0).all()
 
 
+@pytest.mark.slow
 def test_gradients_flow_around_a_clamped_gate():
     module = zoo.LSTM(3, 4)
     with zoo.clamp(module, f=1.0):
@@ -87,9 +90,9 @@ def test_gradients_flow_around_a_clamped_gate():
 
 
 def test_messages():
-    with pytest.raises(ValueError, match="has no gate 'q'; its gates: i, f, g, o"), zoo.clamp(zoo.LSTM(3, 4), q=1.0):
+    with pytest.raises(ValueError, match=r"'q'.*: i, f, g, o"), zoo.clamp(zoo.LSTM(3, 4), q=1.0):
         pass
-    with pytest.raises(ValueError, match=r"contains no lstmzoo\.nn\.Recurrent"), zoo.trace(torch.nn.Linear(2, 2)):
+    with pytest.raises(ValueError, match=r"Linear .*lstmzoo\.nn\.Recurrent"), zoo.trace(torch.nn.Linear(2, 2)):
         pass
     module = zoo.LSTM(3, 4, engine="aten")
     with pytest.raises(ValueError, match=r"'aten'.*probe"), zoo.trace(module):

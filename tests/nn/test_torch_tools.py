@@ -97,7 +97,7 @@ def test_fx_is_told_that_it_cannot_look_inside(cls: type) -> None:
             return self.core.forward(x)[0]
 
     for module in (cls(3, 4), Direct(cls(3, 4))):
-        with pytest.raises(torch.fx.proxy.TraceError, match="trace the model"):
+        with pytest.raises(torch.fx.proxy.TraceError, match=cls.__name__):
             torch.fx.symbolic_trace(module)
 
 
@@ -130,6 +130,7 @@ def test_cells_with_settings_are_saved_with_them() -> None:
         assert vars(loaded.cell).keys() == vars(module.cell).keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [zoo.LSTM(3, 4, zoneout={"h": 0.1}), zoo.Recurrent("mgu", 3, 4, weight_drop=0.5), zoo.ConvGRU(3, 4, 3)],
@@ -198,7 +199,7 @@ def _run_torchs(module: nn.RNNBase, mode: str, x: Tensor) -> Tensor:
 
 
 def test_rnn_base_wants_a_mode_that_there_is() -> None:
-    with pytest.raises(ValueError, match=r"LSTMS.*valid: LSTM, GRU, RNN_TANH, RNN_RELU"):
+    with pytest.raises(ValueError, match=r"LSTMS.*: LSTM, GRU, RNN_TANH, RNN_RELU"):
         zoo.RNNBase("LSTMS", 3, 4)
 
 
@@ -207,5 +208,5 @@ def test_a_packed_sequence_in_an_export_names_the_way_out() -> None:
         def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
             return self.core(pack_padded_sequence(x, lengths))[0].data
 
-    with pytest.raises(ValueError, match=r"PackedSequence can't be exported.*padded input with lengths"):
+    with pytest.raises(ValueError, match=r"PackedSequence.*lengths"):
         torch.export.export(Packing(zoo.LSTM(3, 4)), (torch.randn(3, 2, 3), torch.tensor([3, 2])))

@@ -7,6 +7,8 @@ import torch
 
 import lstmzoo.nn as zoo
 
+pytestmark = pytest.mark.slow
+
 ACTS_ON = {  # what one number means, where it is not all there is
     "clockwork": {"h"},
     "greff_fgr": {"h", "c"},
@@ -73,11 +75,11 @@ def test_a_clock_goes_on_ticking():
 @pytest.mark.parametrize(
     ("cell", "zoneout", "message"),
     [
-        ("lstm", {"q": 0.1}, "has no state 'q'; choose from: h, c"),
-        ("clockwork", {"clock": 0.1}, "state 'clock' .* is not one of its units'.*choose from: h$"),
-        ("mlstm", {"m": 0.1}, "state 'm' .* choose from: h, C, n$"),
-        ("lstm", 1.1, "probability from 0 to 1, got 1.1"),
-        ("slstm", {"n": -0.1}, "zoneout of n must be"),
+        ("lstm", {"q": 0.1}, "'q'.*: h, c"),
+        ("clockwork", {"clock": 0.1}, "'clock'.*: h$"),
+        ("mlstm", {"m": 0.1}, "'m'.*: h, C, n$"),
+        ("lstm", 1.1, r"0 to 1, got 1\.1"),
+        ("slstm", {"n": -0.1}, r"zoneout of n .*-0\.1"),
     ],
 )
 def test_messages(cell, zoneout, message):

@@ -171,6 +171,7 @@ def test_tables_are_those_of_the_official_tools(root, results, capsys):
     assert report["frames"]["camel"]["J"] == scores.sequences[1].j.tolist()
 
 
+@pytest.mark.slow
 def test_objects_of_unsupervised_tables_stand_in_the_order_of_proposals(root, results, tmp_path):
     """As the official tool has it; the scores themselves are in the order of the objects."""
     shutil.copytree(root / "Annotations", root / "Annotations_unsupervised")

@@ -12,8 +12,8 @@ from tiny_davis import SIZE, frame, save_frame, save_palette, write_davis
 
 from lstmzoo.data import DAVIS
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
-from lstmzoo.segmentation.data import MaskFolder
 from lstmzoo.segmentation.data.inspection import doubtful_masks
+from lstmzoo.segmentation.data.mask_folder import MaskFolder
 from lstmzoo.segmentation.video_sources import find_videos
 
 LARGE = (60, 80)

@@ -99,6 +99,7 @@ def names_in(folder: Path) -> set[str]:
 # in Python
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [(6,), (2, 4), (1, 1, 1, 1, 1, 1)])
 def test_frame_by_frame_is_what_the_whole_video_and_chunks_of_it_give(place: Path, chunks: tuple[int, ...]) -> None:
     for name, first in (("guided.ckpt", mask(0)), ("guided.ckpt", None), ("recurrent", None)):

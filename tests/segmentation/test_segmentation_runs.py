@@ -77,6 +77,7 @@ def test_a_checkpoint_carries_what_inference_needs(run: Path) -> None:
     assert model.detach_state(state)["previous"].shape[1] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model", ["segment_framewise", "segment_recurrent model.bidirectional=true model.dilations=[1,2]"]
 )
@@ -89,6 +90,7 @@ def test_other_models_find_the_foreground(model: str, run: Path, folder: Path) -
     assert json.loads((found / "eval_val" / "metrics.json").read_text())["protocol"] == "unsupervised"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -14,14 +14,16 @@ from torch import Tensor, nn
 
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.models import create_model, register_model
-from lstmzoo.segmentation.data import DAVIS, MaskFolder, write_mask
+from lstmzoo.segmentation.data.davis import DAVIS
+from lstmzoo.segmentation.data.mask_folder import MaskFolder
+from lstmzoo.segmentation.data.masks import write_mask
 from lstmzoo.segmentation.datamodule import SegmentationDataModule
 from lstmzoo.segmentation.losses import LOSSES
 from lstmzoo.segmentation.metrics import DavisScores, SequenceScores
 from lstmzoo.segmentation.results import occlusion_scores
 from lstmzoo.segmentation.targets import choose_objects
 from lstmzoo.segmentation.task import SegmentationTask, TeacherForcing
-from lstmzoo.training.base import windows
+from lstmzoo.training.optimization import windows
 
 COMMON: dict[str, Any] = {"classes": [], "transform": {"size": [32, 48]}, "config": {}}
 
@@ -263,6 +265,12 @@ def test_what_cannot_be_scored_is_named_before_the_training(tmp_path: Path) -> N
         data.setup("fit")
     with pytest.raises(TypeError, match="clip_length"):
         SegmentationDataModule(MaskFolder, root, clip_length=3)
+
+
+def test_the_sequence_length_is_that_of_a_clip(tmp_path: Path) -> None:
+    data = SegmentationDataModule(MaskFolder, write_videos(tmp_path / "data"), size=(32, 48), clip_len=5)
+    data.setup("fit")
+    assert data.sequence_length == len(data.train_dataset[0]["video"]) == 5
 
 
 def test_a_video_whose_object_comes_too_late_is_named_before_the_training(tmp_path: Path) -> None:

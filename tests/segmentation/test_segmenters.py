@@ -211,6 +211,7 @@ def test_grids_are_every_dth_pixel_and_join_again(dilation: int) -> None:
     assert torch.equal(join_grids(grids, dilation, x.shape), x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["rnn_tanh", "mgu", "gru_reset_before", "minlstm", "layer_norm_lstm"])
 def test_any_convolutional_cell_will_do(cell: str) -> None:
     model = make("segment_recurrent", cell=cell, levels=[16])

@@ -9,7 +9,7 @@ from lstmzoo import create_model
 from lstmzoo.config.choices import is_model_of
 from lstmzoo.registry import models, tasks
 from lstmzoo.sequences.task import SequenceTask
-from lstmzoo.training.base import windows
+from lstmzoo.training.optimization import windows
 
 TASK = tasks.get("sequence").target
 OURS = [name for name in models.names("sequence_*") if is_model_of(name, TASK)]

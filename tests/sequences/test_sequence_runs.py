@@ -121,6 +121,7 @@ def test_no_such_sequence_or_input_is_named(trained, tmp_path, capsys):
     assert "nowhere" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["data=adding", "data.distance=5"], ["data=digits"]])
 def test_a_regression_and_real_data_run_too(words, tmp_path):
     small = SMALL[:2] if "digits" in words[0] else SMALL

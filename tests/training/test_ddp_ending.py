@@ -12,6 +12,8 @@ import torch
 
 import tiny_runs
 
+pytestmark = pytest.mark.slow
+
 # Each case in two forked processes that lstmzoo takes for those of one run; imports are paid for once. At the second
 # call of a step of the task, some processes get a signal, or see a loss that is not a number.
 FORKED = """
@@ -66,7 +68,6 @@ CASES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
 def test_two_processes_end_together(tmp_path: Path) -> None:
     """One that ends alone leaves the other waiting for ever (https://github.com/Lightning-AI/pytorch-lightning/issues/20806)."""

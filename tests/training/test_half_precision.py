@@ -11,6 +11,8 @@ import pytest
 from lstmzoo.cli import main
 from tiny_runs import settings, write_tiny_kth
 
+pytestmark = pytest.mark.slow
+
 COMMON = ["trainer.precision=bf16-mixed", "trainer.max_epochs=1", "trainer.accelerator=cpu", "callbacks.progress=none"]
 VIDEOS = [
     *("data.train_sequences=2", "data.val_sequences=1", "data.test_sequences=1", "data.simulated_frames=10"),

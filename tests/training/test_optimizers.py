@@ -14,6 +14,8 @@ import yaml  # type: ignore[import-untyped]
 import tiny_runs
 from lstmzoo.cli import main
 
+pytestmark = pytest.mark.slow
+
 QUIET = ["test_after_fit=false", "data.num_workers=0", "callbacks.progress=none"]
 MODULE = """
 import pathlib

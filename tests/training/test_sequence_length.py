@@ -50,6 +50,7 @@ def test_a_new_model_is_fitted_to_the_length_and_nothing_else_depends_on_it(kth:
     assert all(map(torch.equal, fitted.parameters(), again.parameters()))  # by the seed alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "least", "most"),
     [
@@ -77,6 +78,18 @@ def test_training_goes_by_the_settings(
         assert fitted == ("null" not in given.values() and "2.5" not in given.values())
 
 
+def test_sequences_tell_their_steps() -> None:
+    config = compose("train", ["experiment=recall", "data.distance=100"])
+    data = build.task_class(config).open_data(build.to_dict(config))
+    data.setup("fit")
+    steps = data.train_dataset[0]["x"].shape[0]
+    assert data.sequence_length == steps > 100
+    spans = gate_biases(build.build_task(config, data.labels, length=data.sequence_length).model, "f").exp()
+    assert 1 - 1e-4 <= spans.min() < spans.max() <= steps - 1 + 1e-2
+    assert spans.max() > 50
+
+
+@pytest.mark.slow
 def test_weights_that_are_taken_over_are_not_initialised_again(kth: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert main(["train", *tiny_runs.settings(kth), "trainer.max_epochs=1", f"output={run}"]) == 0
@@ -90,6 +103,7 @@ def test_weights_that_are_taken_over_are_not_initialised_again(kth: Path, tmp_pa
         torch.testing.assert_close(last[name], before[f"model.{name}"], atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_wrong_settings_are_one_line(kth: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for wrong, said in (
         (["model.forget_bias=autp"], ["model.forget_bias", "a number, auto or null", "'autp'"]),

@@ -20,7 +20,7 @@ from lstmzoo.actions.data.kth_simulated import SimulatedKTH
 from lstmzoo.actions.datamodule import VideoDataModule
 from lstmzoo.actions.task import RecognitionTask, shuffle_frames
 from lstmzoo.errors import DataError, LstmzooError
-from lstmzoo.training.base import step_seed
+from lstmzoo.training.optimization import step_seed
 from lstmzoo.training.run_log import RunLog, read_rows, summary
 from lstmzoo.training.sampler import EpochSampler
 from lstmzoo.training.schedule import Constant, Cosine, OneCycle, Schedule, Step, Training, learning_rate
@@ -180,6 +180,7 @@ def test_results_are_those_computed_clip_by_clip(kth: Path) -> None:
     assert [(s.first, s.last) for s in one.results.sequences[:2]] == [(1, 12), (13, 24)]
 
 
+@pytest.mark.slow
 def test_any_number_of_workers_gives_the_same_weights(kth: Path) -> None:
     weights = []
     for workers in (0, 2):
@@ -228,6 +229,7 @@ def test_wrong_settings_of_the_data(kth: Path) -> None:
         data_module(kth / "nowhere").setup("fit")
 
 
+@pytest.mark.slow
 def test_only_simulated_folders_are_simulated_into(
     kth: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

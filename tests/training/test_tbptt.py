@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader
 
 from lstmzoo.actions.task import RecognitionTask
 from lstmzoo.models import create_model, list_models, register_model
-from lstmzoo.training.base import BaseTask, windows
+from lstmzoo.training.base import BaseTask
+from lstmzoo.training.optimization import windows
 from lstmzoo.training.schedule import Constant
 
 LENGTH = 12
@@ -72,6 +73,7 @@ def test_a_window_over_the_whole_clip_is_full_backpropagation(model: str, window
     assert largest_difference(full, truncated) < 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cell", "input"), [("lstm", "grey"), ("gru", "grey+difference"), ("rnn_tanh", "grey")])
 @pytest.mark.parametrize("window", [1, 5])
 def test_smaller_windows_equal_the_loop_written_out(window: int, cell: str, input: str) -> None:

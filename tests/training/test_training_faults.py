@@ -64,6 +64,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
 # --- numbers that are not finite ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", ["null", "2"])
 def test_training_stops_where_the_loss_is_not_finite(
     train: Callable[..., int], said: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: str
@@ -87,12 +88,14 @@ def test_training_stops_where_the_loss_is_not_finite(
     assert not (tmp_path / "metrics.json").exists()
 
 
+@pytest.mark.slow
 def test_what_diverges_is_never_the_best(train: Callable[..., int], said: Callable[[], str], tmp_path: Path) -> None:
     assert train("task.lr=1e30", "task.warmup_epochs=0", f"hydra.run.dir={tmp_path}") == 2
     assert "is not finite in epoch 1" in said()
     assert not [*tmp_path.rglob("*.ckpt")]
 
 
+@pytest.mark.slow
 def test_settings_that_lightning_refuses_late_are_one_message(
     train: Callable[..., int], said: Callable[[], str], tmp_path: Path
 ) -> None:
@@ -110,6 +113,7 @@ def test_a_folder_belongs_to_one_run(train: Callable[..., int], run: Path, said:
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_a_run_without_a_checkpoint_is_begun_again(train: Callable[..., int], run: Path) -> None:
     shutil.rmtree(run / "checkpoints")
     (run / "metrics.csv").write_text("epoch,step\n7,99\n")
@@ -138,6 +142,7 @@ def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_not_the_end(run: Path) -> None:
     last = run / "checkpoints" / "last.ckpt"
     last.write_bytes(last.read_bytes()[:5000])
@@ -181,7 +186,7 @@ def test_damaged_metrics_are_kept_aside(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     path.write_bytes(content)
     if content:
-        with pytest.warns(DataWarning, match=r"damaged in line [1-9]"):
+        with pytest.warns(DataWarning, match=r"line [1-9]"):
             log = RunLog(tmp_path, resumed=True)
         assert (tmp_path / "metrics-damaged-1.csv").read_bytes() == content
     else:
@@ -209,6 +214,7 @@ def test_all_metrics_that_were_found_damaged_are_read_or_kept(failing: Path, tmp
 # --- what the system refuses -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_errors_of_the_system_are_one_line(
     train: Callable[..., int], said: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,6 +90,7 @@ DAMAGES: dict[str, list[Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", DAMAGES)
 def test_damaged_states_are_refused(place: str, base: Checkpoint) -> None:
     check_training_state(base, Path("last.ckpt"))
@@ -118,6 +119,7 @@ UNFIT: dict[str, list[Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", UNFIT)
 def test_states_that_do_not_fit_the_run_are_one_message(
     place: str, run: Path, base: Checkpoint, capsys: pytest.CaptureFixture[str]

@@ -1,7 +1,5 @@
 """The results of one video: a table of labels over time, and an annotated video."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -20,26 +18,17 @@ from lstmzoo.viz.overlay import Overlay
 
 @dataclass(frozen=True)
 class Outcome:
-    """A summary of the labels of one video.
+    """A summary of the labels of one video."""
 
-    Attributes:
-        name: what the video is called in the summary.
-        label: the class with the highest mean probability over the video.
-        confidence: that mean probability, in 0..1.
-        shares: share of the time at which each class was the most probable one; only classes that ever were.
-        frames: how many frames were read.
-        seconds: the length of the video.
-        speed: frames per second of processing: decoding, classifying and writing.
-        ended_by: Ctrl-C or SIGTERM, which ended it early; None if it was read to its end.
-    """
-
-    name: str
-    label: str
-    confidence: float
+    name: str  # what the video is called in the summary
+    label: str  # the class with the highest mean probability over the video
+    confidence: float  # that mean probability, in 0..1
+    # share of the time at which each class was the most probable one; only classes that ever were
     shares: dict[str, float]
-    frames: int
-    seconds: float
-    speed: float
+    frames: int  # how many frames were read
+    seconds: float  # the length of the video
+    speed: float  # frames per second of processing: decoding, classifying and writing
+    # Ctrl-C or SIGTERM, which ended it early; None if it was read to its end
     ended_by: KeyboardInterrupt | None = None
 
 
@@ -65,9 +54,6 @@ def annotate(
         annotated: the video to write (.mp4 or .avi), or None for none.
         stride: frames from one prediction to the next.
         advance: called with 1 after every frame, for a progress bar.
-
-    Returns:
-        The summary.
 
     Raises:
         DataError: not one frame of it decodes, or the model's outputs are not finite; nothing is written then.

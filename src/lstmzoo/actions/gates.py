@@ -1,7 +1,5 @@
 """The gates of a model, frame by frame, over a clip or a video."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,25 +14,18 @@ from lstmzoo.io.resampling import Resampler
 from lstmzoo.io.stream import Stream
 from lstmzoo.io.video import convert
 from lstmzoo.models.outputs import check_finite
-from lstmzoo.models.recurrent_layers import has_memory
+from lstmzoo.models.recurrent_layers import described, has_memory
 from lstmzoo.viz.gate_plot import gate_traces
 
 
 @dataclass(frozen=True)
 class GateTrace:
-    """What happened inside a model during some frames.
+    """What happened inside a model during some frames."""
 
-    Attributes:
-        frames: (T, H, W, C) uint8, what the model saw.
-        times: (T,) seconds from the first frame of the video or clip.
-        probabilities: (T, K) of the classes after every frame.
-        trace: the gates and states, or None for a model without recurrent layers.
-    """
-
-    frames: np.ndarray
-    times: np.ndarray
-    probabilities: np.ndarray
-    trace: Any | None
+    frames: np.ndarray  # (T, H, W, C) uint8, what the model saw
+    times: np.ndarray  # (T,) seconds from the first frame of the video or clip
+    probabilities: np.ndarray  # (T, K) of the classes after every frame
+    trace: Any | None  # the gates and states, or None for a model without recurrent layers
 
 
 def trace_gates(model: Any, frames: np.ndarray, rate: float) -> GateTrace:
@@ -44,9 +35,6 @@ def trace_gates(model: Any, frames: np.ndarray, rate: float) -> GateTrace:
         model: from ``lstmzoo.load``.
         frames: (T, H, W, C) uint8, sized and spaced as the model wants them.
         rate: such frames per second.
-
-    Returns:
-        What happened.
 
     Raises:
         DataError: the model's outputs are not finite.
@@ -101,16 +89,6 @@ def read_spaced(model: Any, path: str | Path, max_frames: int | None = None) -> 
 def draw_gates(model: Any, traced: GateTrace, folder: Path, *, layer: int, source: str) -> Path:
     """Write ``gates.png``, or ``probabilities.png`` for a model without recurrent layers.
 
-    Args:
-        model: from ``lstmzoo.load``.
-        traced: what happened inside it.
-        folder: where to.
-        layer: which recurrent layer; -1 is the last.
-        source: what was shown, for the line beneath the heading.
-
-    Returns:
-        The path of the image.
-
     Raises:
         LstmzooError: there is no such layer.
     """
@@ -124,12 +102,6 @@ def draw_gates(model: Any, traced: GateTrace, folder: Path, *, layer: int, sourc
         classes=model.classes,
         times=traced.times,
         layer=layer,
-        title=_describe(model),
+        title=described(model),
         subtitle=f"{source}  ·  {seen}",
     )
-
-
-def _describe(model: Any) -> str:
-    """e.g. ``action_rnn, lstm``."""
-    cell = model.model_args.get("cell")
-    return f"{model.model_name}, {cell}" if cell else str(model.model_name)

@@ -1,7 +1,5 @@
 """``lstmzoo inspect`` for actions: accuracies as figures, and gates over the frames of a clip or a video."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -23,31 +23,18 @@ ArrayLike = np.ndarray | torch.Tensor | Sequence[Any]
 
 @dataclass(frozen=True)
 class Report:
-    """What an evaluation says; every number is over sequences unless its name says otherwise.
+    """What an evaluation says; every number is over sequences unless its name says otherwise."""
 
-    Attributes:
-        classes: the class names, in the order of the confusion matrix.
-        sequence_accuracy: share of sequences whose most probable class is the true one, in 0..1.
-        video_accuracy: the same over videos.
-        num_sequences: how many sequences were counted.
-        num_videos: how many videos were counted.
-        confusion: (K, K) counts of sequences; rows are the truth, columns what was predicted.
-        per_class: accuracy (recall) of each class; None where no sequence has that class.
-        subsets: accuracy over the sequences of some classes only, by the names that the data set gives them.
-        per_scenario: accuracy in each scenario, by its name; empty where there are no scenarios.
-        scenario_counts: how many sequences each scenario has.
-    """
-
-    classes: list[str]
-    sequence_accuracy: float
-    video_accuracy: float
-    num_sequences: int
-    num_videos: int
-    confusion: np.ndarray
-    per_class: dict[str, float | None]
-    subsets: dict[str, float]
-    per_scenario: dict[str, float]
-    scenario_counts: dict[str, int]
+    classes: list[str]  # the class names, in the order of the confusion matrix
+    sequence_accuracy: float  # share of sequences whose most probable class is the true one, in 0..1
+    video_accuracy: float  # the same over videos
+    num_sequences: int  # how many sequences were counted
+    num_videos: int  # how many videos were counted
+    confusion: np.ndarray  # (K, K) counts of sequences; rows are the truth, columns what was predicted
+    per_class: dict[str, float | None]  # accuracy (recall) of each class; None where no sequence has that class
+    subsets: dict[str, float]  # accuracy over the sequences of some classes only, by the data set's names for them
+    per_scenario: dict[str, float]  # accuracy in each scenario, by its name; empty where there are no scenarios
+    scenario_counts: dict[str, int]  # how many sequences each scenario has
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain numbers, lists and dictionaries, ready for JSON."""
@@ -137,9 +124,6 @@ def report(
         scenarios: N scenario names, e.g. ``"d1"``; ``""`` where there are none.
         classes: the K class names.
         subsets: names for some of the classes together.
-
-    Returns:
-        The report.
 
     Raises:
         LstmzooError: there is nothing to evaluate, or a sequence or video has two labels.

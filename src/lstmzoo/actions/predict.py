@@ -1,6 +1,4 @@
-"""``lstmzoo predict`` for actions: labels over time for videos, or in front of a camera."""
-
-from __future__ import annotations
+"""``lstmzoo predict`` for actions: labels over time for videos or a camera, and their summary."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
+from rich.table import Table
+
 from lstmzoo.actions.annotate import Outcome, annotate
-from lstmzoo.actions.tables import summary_table, write_summary
 from lstmzoo.errors import DataError, LstmzooError, Terminated
+from lstmzoo.io.atomic import csv_file
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.stream import Stream
 from lstmzoo.io.terminal import PlainConsole
@@ -85,6 +85,43 @@ class ActionPredictor(Predictor[VideoInput, Outcome]):
             return []
         write_summary(output / "summary.csv", outcomes, failures)
         return ["summary.csv"]
+
+
+def summary_table(outcomes: Sequence[Outcome]) -> Table:
+    """Return one line per video: overall label, confidence, share of time per label, length and speed."""
+    table = Table(title="Predictions", title_justify="left", title_style="bold", header_style="bold")
+    table.add_column("video", overflow="fold")
+    table.add_column("label", style="bold")
+    table.add_column("mean p", justify="right")
+    table.add_column("share of the time")
+    table.add_column("length", justify="right")
+    table.add_column("frames/s", justify="right")
+    for outcome in outcomes:
+        table.add_row(
+            outcome.name,
+            outcome.label,
+            f"{outcome.confidence:.0%}",
+            _shares(outcome.shares),
+            f"{outcome.seconds:.1f} s",
+            f"{outcome.speed:.0f}",
+        )
+    return table
+
+
+def write_summary(path: str | Path, outcomes: Sequence[Outcome], failures: Mapping[str, str]) -> Path:
+    """Write one line per video as CSV; a video that could not be read has its error and no label."""
+    header = ["video", "label", "confidence", "shares", "frames", "seconds", "error"]
+    with csv_file(path, header) as write_row:
+        for outcome in outcomes:
+            numbers = [f"{outcome.confidence:.4f}", _shares(outcome.shares), outcome.frames, f"{outcome.seconds:.3f}"]
+            write_row([outcome.name, outcome.label, *numbers, ""])
+        for name, message in failures.items():
+            write_row([name, "", "", "", "", "", message])
+    return Path(path)
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{label} {share:.0%}" for label, share in shares.items())
 
 
 def _search(path: Path, output: Path) -> list[VideoInput]:

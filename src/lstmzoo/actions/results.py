@@ -31,17 +31,12 @@ class SequencePrediction:
 
 @dataclass(frozen=True)
 class RecognitionResults:
-    """The outcome of a test.
+    """The outcome of a test."""
 
-    Attributes:
-        report: accuracies and confusion matrix.
-        shuffled: the same with the frames of every clip in random order: what is lost is owed to their order.
-        sequences: the prediction for every sequence.
-    """
-
-    report: metrics.Report
+    report: metrics.Report  # accuracies and confusion matrix
+    # the same with the frames of every clip in random order: what is lost is owed to their order
     shuffled: metrics.Report
-    sequences: list[SequencePrediction]
+    sequences: list[SequencePrediction]  # the prediction for every sequence
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers, ready for JSON."""

@@ -3,12 +3,9 @@
 Only the newest frames are kept, in a ring buffer as long as one clip, so a stream may be endless.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,19 +21,12 @@ from lstmzoo.models.outputs import check_finite
 
 
 class Prediction(NamedTuple):
-    """What the model says at one moment.
+    """What the model says at one moment."""
 
-    Attributes:
-        frame: number of the newest frame it had seen, from 0.
-        time_s: the time of that frame in seconds, from the first.
-        label: the most probable class.
-        probabilities: (K,) of all classes.
-    """
-
-    frame: int
-    time_s: float
-    label: str
-    probabilities: np.ndarray
+    frame: int  # number of the newest frame it had seen, from 0
+    time_s: float  # the time of that frame in seconds, from the first
+    label: str  # the most probable class
+    probabilities: np.ndarray  # (K,) of all classes
 
 
 class SlidingWindow:
@@ -140,29 +130,6 @@ def classify_stream(model: Any, stream: Stream, *, stride: int = 4) -> Iterator[
             label = model.classes[int(probabilities.argmax())]
             prediction = Prediction(number, frame.time_s, label, probabilities)
         yield frame, prediction
-
-
-def classify_video(
-    model: Any, source: str | Path | int, *, stride: int = 4, max_frames: int | None = None
-) -> list[Prediction]:
-    """Return the labels of a video over time.
-
-    Args:
-        model: from ``lstmzoo.load``.
-        source: a video file, or the index of a camera (then give ``max_frames``).
-        stride: frames from one prediction to the next.
-        max_frames: stop after so many frames; None for all.
-
-    Returns:
-        One :class:`Prediction` (frame, time_s, label, probabilities) for every ``stride`` frames, in order.
-
-    Raises:
-        DataError: no such file or camera, not one frame of it decodes, or the model's outputs are not finite.
-        LstmzooError: stride or max_frames is not a positive number.
-    """
-    with Stream(source, max_frames=max_frames) as stream:
-        seen = classify_stream(model, stream, stride=stride)
-        return [prediction for _, prediction in seen if prediction is not None]
 
 
 def _mark_last(items: Iterable[TimedFrame]) -> Iterator[tuple[TimedFrame, bool]]:

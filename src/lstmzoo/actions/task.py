@@ -19,9 +19,10 @@ from lstmzoo.models.metadata import RATES
 from lstmzoo.models.outputs import check_finite
 from lstmzoo.registry import datasets, register_task
 from lstmzoo.settings import settings_of
-from lstmzoo.training.base import BaseTask, State
+from lstmzoo.training.base import BaseTask
 from lstmzoo.training.errors import setting_errors
 from lstmzoo.training.interface import Config
+from lstmzoo.training.optimization import State
 from lstmzoo.training.predictor import Inspector, Predictor
 
 
@@ -91,28 +92,16 @@ class RecognitionTask(BaseTask):
 
     @classmethod
     def from_config(cls, config: Config, labels: list[str]) -> RecognitionTask:
-        settings, model, data = dict(config["task"]), dict(config["model"]), config["data"]
-        del settings["name"]
+        data = config["data"]
         transform: dict[str, Any] = {
             "size": list(data["size"]),
             "grey": _grey(config),
             "clip_len": data["clip_len"],
             "frame_interval": data["frame_interval"],
         }
-        with setting_errors("the model or the task"):
-            built = cls(
-                model.pop("name"),
-                {**model, "num_classes": len(labels)},
-                classes=labels,
-                transform=transform,
-                config=config,
-                seed=config["seed"],
-                **settings,
-            )
-        with setting_errors(f"the model for frames of data.size={transform['size']}"), torch.no_grad():
-            built.model.eval()(torch.zeros(1, 1, 1 if transform["grey"] else 3, *transform["size"]))
-            built.model.train()
-        return built
+        task: RecognitionTask = cls.build(config, {"num_classes": len(labels)}, classes=labels, transform=transform)
+        task.try_frames(channels=1 if transform["grey"] else 3)
+        return task
 
     @classmethod
     def predictor(cls) -> type[Predictor[Any, Any]]:

@@ -1,7 +1,5 @@
 """Captioners: captions per second of decoding, many images together and one by one."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -21,20 +19,11 @@ VOCABULARY = 2540  # words of Flickr8k that occur five times or more
 def bench_captions(models: Sequence[str], images: int, words: int, repeats: int) -> Iterator[dict[str, Any]]:
     """Caption images from their features, all models and ways of decoding in turn.
 
-    Args:
-        models: registered captioners; their weights are random.
-        images: captioned together, and then one by one.
-        words: of every caption; with random weights none ends before the longest that is allowed.
-        repeats: repetitions that the medians are taken over.
-
     Yields:
         One row per model and way of decoding: captions per second together and one by one, and their ratio.
     """
     features = torch.randn(images, REGIONS, CHANNELS)
-    ways = {
-        "greedy": Decoding("greedy", max_length=words),
-        "beam 3": Decoding("beam", num_beams=3, max_length=words),
-    }
+    ways = {"greedy": Decoding("greedy", max_length=words), "beam 3": Decoding("beam", num_beams=3, max_length=words)}
     rivals = {}
     for name in models:
         model: Any = create_model(name, vocab_size=VOCABULARY, encoder="small").eval()

@@ -1,7 +1,5 @@
 """Cells against torch.nn.LSTM, against the loop one would write by hand, and against another package's cell."""
 
-from __future__ import annotations
-
 import importlib.util
 import statistics
 import time
@@ -64,23 +62,9 @@ class PlainLoop(torch.nn.Module):
 
 
 def bench_cells(
-    cells: list[str],
-    sizes: list[str],
-    repeats: int,
-    device: str = "cpu",
-    dtype: str = "float32",
-    lengths: bool = False,
+    cells: list[str], sizes: list[str], repeats: int, device: str = "cpu", dtype: str = "float32", lengths: bool = False
 ) -> Iterator[dict[str, Any]]:
     """Time cells as they run by default against their rivals, all in turn.
-
-    Args:
-        cells: registered names.
-        sizes: e.g. ``"32x16x512x256"``: steps × batch × input size × hidden size.
-        repeats: repetitions that the medians are taken over.
-        device: ``"cpu"`` (CPU time of one thread) or ``"cuda"`` (time on the clock until the device is done).
-        dtype: ``"float32"``, ``"bfloat16"``, ...
-        lengths: whether sequences differ in length, from all steps to one, as a PackedSequence; only torch's modules
-            are rivals then.
 
     Yields:
         One row per cell and size: milliseconds of ours, and for every rival its time relative to ours (above 1, ours is

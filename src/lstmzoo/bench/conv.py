@@ -1,7 +1,5 @@
 """Cells with convolutions for maps against the loop that a user writes: one convolution of [x, h] per step."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,11 +53,6 @@ def loop_of(module: zoo.ConvRecurrent) -> torch.nn.Module:
 
 def bench_conv(cells: list[str], sizes: list[str], repeats: int) -> Iterator[dict[str, Any]]:
     """Time convolutional cells as they run by default against the loop, in turn, on one thread.
-
-    Args:
-        cells: registered names.
-        sizes: e.g. ``"16x8x3x32x32x32x3"``: steps × batch × input channels × hidden channels × height × width × kernel.
-        repeats: repetitions that the medians are taken over.
 
     Yields:
         One row per cell and size: milliseconds of inference and of training (forward and backward), how many times

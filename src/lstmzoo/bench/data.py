@@ -1,7 +1,5 @@
 """How fast videos come into the frame cache and out of it, against reading them with nothing but OpenCV."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -15,13 +13,12 @@ from lstmzoo.io.cache import FrameCache
 
 SIZE = (64, 64)  # (height, width) of the frames in the cache
 
+REPEATS = 5
+"""Repetitions that the medians are taken over."""
 
-def bench_data(paths: Sequence[Path], repeats: int = 5) -> Iterator[dict[str, Any]]:
+
+def bench_data(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
     """Measure the ways of a frame, in turn.
-
-    Args:
-        paths: video files.
-        repeats: repetitions that the medians are taken over.
 
     Yields:
         One row per way: frames per second, and how many times those of plain reading that is.
@@ -37,7 +34,7 @@ def bench_data(paths: Sequence[Path], repeats: int = 5) -> Iterator[dict[str, An
                 "into the cache": lambda: _fill(paths, folder),
                 "out of the cache": lambda: [filled.frames(path).sum(dtype="int64") for path in paths],
             },
-            repeats,
+            REPEATS,
             time.perf_counter,
         )
     plain = next(iter(seconds.values()))

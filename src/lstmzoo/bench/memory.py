@@ -1,7 +1,5 @@
 """How much memory a computation needs at its peak."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 

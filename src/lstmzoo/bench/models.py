@@ -1,7 +1,5 @@
 """Models: clips per second of inference and of training."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,13 +12,6 @@ from lstmzoo.models import create_model
 
 def bench_models(names: list[str], batch: int, clip_len: int, size: int, repeats: int) -> Iterator[dict[str, Any]]:
     """Time models on random grey clips, all in turn.
-
-    Args:
-        names: registered models.
-        batch: clips per step, B.
-        clip_len: frames per clip, T.
-        size: height and width of a frame, in pixels.
-        repeats: repetitions that the medians are taken over.
 
     Yields:
         One row per model: parameters, clips per second of inference and of training (forward and backward).

@@ -1,7 +1,5 @@
 """Segmenting a long video frame by frame: how fast it goes, and whether the memory it takes stays the same."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,14 +17,6 @@ def bench_stream(
     models: Sequence[str], frames: int, size: tuple[int, int], network: tuple[int, int], encoder: str, objects: int
 ) -> Iterator[dict[str, Any]]:
     """Segment a made-up video with each model on the CPU, one after the other.
-
-    Args:
-        models: registered segmentation models; their weights are random, which changes neither speed nor memory.
-        frames: that are measured, after some that are not.
-        size: (height, width) of the video, in pixels; masks have that size, too.
-        network: (height, width) that frames are scaled to for the network.
-        encoder: of the models.
-        objects: that guided models follow, each with a memory of its own.
 
     Yields:
         One row per model: frames per second from the frame in memory to its mask; memory of the process in MB at the

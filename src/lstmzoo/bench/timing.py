@@ -1,7 +1,5 @@
 """How time is measured: interleaved repetitions, so that a slow moment of the machine hits all rivals alike."""
 
-from __future__ import annotations
-
 import random
 import statistics
 import time

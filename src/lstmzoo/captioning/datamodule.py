@@ -13,8 +13,10 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from lstmzoo.captioning.data import Captions, EmptySplit, Vocabulary
+from lstmzoo.captioning.data.dataset import Captions
 from lstmzoo.captioning.data.layouts import check_layout
+from lstmzoo.captioning.data.listing import EmptySplit
+from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.errors import DataWarning, LstmzooError
 from lstmzoo.registry import datasets
 from lstmzoo.settings import settings_of
@@ -103,7 +105,7 @@ class CaptionDataModule(BaseDataModule):
 
     NOT_SETTINGS = (
         *BaseDataModule.NOT_SETTINGS,
-        *("encoder", "image_size", "vocabulary", "level", "size", "device", "progress"),
+        *("encoder", "image_size", "vocabulary", "size"),
     )
     collate = staticmethod(collate)
 
@@ -142,13 +144,7 @@ class CaptionDataModule(BaseDataModule):
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], *, simulate: bool, **more: Any) -> CaptionDataModule:
-        """Make it from the configuration's group ``data``.
-
-        Args:
-            settings: the group.
-            simulate: make simulated data where they are missing.
-            **more: further arguments.
-        """
+        """Make it from the configuration's group ``data``."""
         settings = dict(settings)
         dataset = datasets.get(settings.pop("name")).target
         simulator = getattr(dataset, "simulate_missing", None)

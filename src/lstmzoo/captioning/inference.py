@@ -1,7 +1,5 @@
 """Captions of images by a loaded captioner, and what went on inside it word by word."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections import Counter
@@ -15,7 +13,7 @@ import numpy as np
 import torch
 
 from lstmzoo import nn
-from lstmzoo.captioning.data.images import read_image, read_images
+from lstmzoo.captioning.data.images import fault_of, read_images
 from lstmzoo.captioning.data.records import read_text
 from lstmzoo.captioning.data.text import tokenize
 from lstmzoo.captioning.models.base import BOS, EOS
@@ -33,24 +31,18 @@ IMAGE = "(image)"
 
 @dataclass(frozen=True)
 class CaptionTrace:
-    """What went on inside a captioner while it said a sentence.
+    """What went on inside a captioner while it said a sentence."""
 
-    Attributes:
-        steps: (T,) the word of each step, the end included; for models that read the image as a word, that comes first.
-        probabilities: (T,) of these words; nan for the image.
-        attention: (T, N) over the regions of the image; None for models without.
-        sentinel: (T,) the weight β of what is in memory, in place of the image; None for models without.
-        trace: gates and states, T steps; None for models without memory, and for an ensemble.
-        members: of an ensemble, the trace of each member; probabilities and attention are their means then, attention
-            only where all members see the same grid.
-    """
-
+    # (T,) the word of each step, the end included; for models that read the image as a word, that comes first
     steps: list[str]
-    probabilities: np.ndarray
-    attention: np.ndarray | None
+    probabilities: np.ndarray  # (T,) of these words; nan for the image
+    attention: np.ndarray | None  # (T, N) over the regions of the image; None for models without
+    # (T,) the weight β of what is in memory, in place of the image; None for models without
     sentinel: np.ndarray | None
-    trace: Any | None
-    members: tuple[CaptionTrace, ...] = ()
+    trace: Any | None  # gates and states, T steps; None for models without memory, and for an ensemble
+    # of an ensemble, the trace of each member; probabilities and attention are their means then, attention only where
+    # all members see the same grid
+    members: tuple["CaptionTrace", ...] = ()
 
 
 def find_images(wanted: str | Path, left_out: list[Path] | None = None) -> list[Path]:
@@ -158,14 +150,8 @@ def encode_files(model: Any, paths: Sequence[str | Path]) -> Any:
 
 def _readable(paths: Sequence[Path], failures: dict[Path, str]) -> list[Path]:
     """Skip the files that cannot be read, and note why."""
-    good = []
-    for path in paths:
-        try:
-            read_image(path)
-            good.append(path)
-        except DataError as error:
-            failures[path] = str(error)
-    return good
+    failures |= {path: str(fault) for path in paths if (fault := fault_of(path))}
+    return [path for path in paths if path not in failures]
 
 
 def file_key(path: Path) -> int:

@@ -1,7 +1,5 @@
 """``lstmzoo inspect`` for captioners: attention and gates, word by word."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from lstmzoo.captioning.options import CaptionOptions
 from lstmzoo.captioning.plots import word_by_word
 from lstmzoo.io.terminal import print_plain
 from lstmzoo.models.outputs import check_scores
-from lstmzoo.models.recurrent_layers import check_layer, has_memory, layer_names
+from lstmzoo.models.recurrent_layers import check_layer, described, has_memory, layer_names
 from lstmzoo.training.predictor import Inspector
 
 
@@ -76,5 +74,4 @@ def _name(model: Any) -> str:
     """What a captioner is, for a heading."""
     if isinstance(model, Ensemble):
         return f"ensemble of {len(model.members)}"
-    cell = model.model_args.get("cell")
-    return f"{model.model_name}, {cell}" if cell else str(model.model_name)
+    return described(model)

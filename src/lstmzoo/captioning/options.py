@@ -1,7 +1,5 @@
 """What ``lstmzoo predict`` and ``lstmzoo inspect`` have in common for captioners: which models, and how they decode."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path

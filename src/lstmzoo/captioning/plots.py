@@ -1,7 +1,5 @@
 """Figures of captions: contact sheets, and where a captioner looked at every word."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from functools import cache
@@ -43,9 +41,6 @@ def contact_sheet(
         names: of the images, shown small.
         references: a person's caption of each, shown in grey.
         title: the heading.
-
-    Returns:
-        The path.
     """
     columns = min(COLUMNS, len(images))
     width = COLUMN * columns
@@ -134,17 +129,6 @@ def word_by_word(
     trace: CaptionTrace, image: np.ndarray, path: str | Path, *, title: str, subtitle: str, layer: int
 ) -> Path:
     """Draw where the captioner looked at every word, and what its gates did, over one axis of words.
-
-    Args:
-        trace: from `trace_caption`.
-        image: uint8 (3, H, W).
-        path: the file to write.
-        title: the heading.
-        subtitle: a line beneath it.
-        layer: which recurrent layer's gates; -1 is the last.
-
-    Returns:
-        The path.
 
     Raises:
         LstmzooError: there is no such layer.

@@ -1,7 +1,5 @@
 """``lstmzoo predict`` for captioners: captions of images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -52,25 +52,18 @@ class Caption:
 
 @dataclass(frozen=True)
 class CaptionResults:
-    """The outcome of a test.
+    """The outcome of a test."""
 
-    Attributes:
-        scores: the field's numbers, computed once over the whole set, of the best sentence of each image.
-        captions: the sentences.
-        decoding: how they were generated.
-        exact: share of the best sentences that are true and well worded; of simulated images only, where every true
-            sentence is known.
-        agreement: share of the true sentences whose last word was found, given all before it; of simulated images whose
-            captions agree in their first and last words only.
-        ensemble: checkpoints whose probabilities were averaged; empty for a single one.
-    """
-
-    scores: Scores
-    captions: list[Caption]
-    decoding: dict[str, Any]
+    scores: Scores  # the field's numbers, computed once over the whole set, of the best sentence of each image
+    captions: list[Caption]  # the sentences
+    decoding: dict[str, Any]  # how they were generated
+    # share of the best sentences that are true and well worded; of simulated images only, where every true sentence is
+    # known
     exact: float | None = None
+    # share of the true sentences whose last word was found, given all before it; of simulated images whose captions
+    # agree in their first and last words only
     agreement: float | None = None
-    ensemble: Sequence[str] = ()
+    ensemble: Sequence[str] = ()  # checkpoints whose probabilities were averaged; empty for a single one
 
     @property
     def bad_endings(self) -> float:

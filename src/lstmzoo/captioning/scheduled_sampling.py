@@ -1,7 +1,5 @@
 """How many of its own words a captioner reads in training."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from lstmzoo.errors import LstmzooError

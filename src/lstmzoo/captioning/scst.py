@@ -1,7 +1,5 @@
 """Self-critical sequence training: a captioner learns from the rewards of its own sentences."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -9,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lstmzoo.captioning.data import Vocabulary
+from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.captioning.metrics.cider import CiderD
 from lstmzoo.captioning.models.base import BOS, EOS, UNK, real_steps
 from lstmzoo.captioning.models.decode import Decoding, Sentence, allowed, decode, sample

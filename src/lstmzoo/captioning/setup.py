@@ -1,13 +1,9 @@
-"""From a configuration to data and task; what belongs to a checkpoint that is tested or started from is taken over."""
-
-from __future__ import annotations
+"""The data of a configuration; what belongs to a checkpoint that is tested or started from is taken over."""
 
 from pathlib import Path
 from typing import Any
 
 from lstmzoo.captioning.datamodule import CaptionDataModule
-from lstmzoo.captioning.models.decode import Decoding
-from lstmzoo.captioning.scheduled_sampling import ScheduledSampling
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models import load
 from lstmzoo.models.checkpoint import read_metadata
@@ -55,39 +51,6 @@ def open_data(config: dict[str, Any], split: str, simulate: bool, model: Any | N
         test_split=split,
         simulate=simulate,
     )
-
-
-def task_arguments(config: dict[str, Any], labels: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `CaptioningTask` for a new model.
-
-    Args:
-        config: the configuration.
-        labels: the vocabulary; that of ``task.start_from`` replaces it.
-
-    Raises:
-        LstmzooError: settings that do not go together.
-        CheckpointError: ``task.start_from`` cannot be read.
-    """
-    settings, model = dict(config["task"]), dict(config["model"])
-    del settings["name"]
-    if settings["objective"] == "scst" and settings["start_from"] is None:
-        raise LstmzooError(
-            "task.objective=scst starts from a captioner: give task.start_from=RUN/checkpoints/best.ckpt"
-        )
-    if settings["start_from"] is not None:
-        labels = vocabulary_of(settings["start_from"])
-    return {
-        **settings,
-        "decoding": Decoding.of(settings["decoding"]),
-        "scheduled_sampling": ScheduledSampling(**settings["scheduled_sampling"]),
-        "model": model.pop("name"),
-        "model_args": {**model, "vocab_size": len(labels["specials"]) + len(labels["words"])},
-        "vocabulary": labels,
-        "classes": [],
-        "transform": {},
-        "config": config,
-        "seed": config["seed"],
-    }
 
 
 def load_captioner(path: str | Path) -> Any:

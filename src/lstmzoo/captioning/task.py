@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lstmzoo.captioning.agreement import agreement
-from lstmzoo.captioning.data import Vocabulary
 from lstmzoo.captioning.data.captions_simulator import agreement_of, exact_match
 from lstmzoo.captioning.data.images import read_images
 from lstmzoo.captioning.data.layouts import is_simulated
+from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.captioning.datamodule import CaptionDataModule
 from lstmzoo.captioning.models.base import Captioner, real_steps
 from lstmzoo.captioning.models.decode import Decoding, Sentence, decode
@@ -23,14 +23,13 @@ from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.captioning.results import Caption, CaptionResults, measure, score_file
 from lstmzoo.captioning.scheduled_sampling import ScheduledSampling
 from lstmzoo.captioning.scst import BASELINES, Reward, self_critical_loss
-from lstmzoo.captioning.setup import load_captioner, open_data, task_arguments
+from lstmzoo.captioning.setup import load_captioner, open_data, vocabulary_of
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models.outputs import check_scores
 from lstmzoo.registry import register_task
-from lstmzoo.training.base import BaseTask, step_seed
-from lstmzoo.training.errors import setting_errors
+from lstmzoo.training.base import BaseTask
 from lstmzoo.training.interface import Config
-from lstmzoo.training.parameter_groups import encoder_groups
+from lstmzoo.training.optimization import encoder_groups, step_seed
 
 OBJECTIVES = ("cross_entropy", "scst")
 
@@ -133,8 +132,22 @@ class CaptioningTask(BaseTask):
     @classmethod
     def from_config(cls, config: Config, labels: Any) -> CaptioningTask:
         """Build the task with a new model; labels are the vocabulary, replaced by that of ``task.start_from``."""
-        with setting_errors("the model or the task"):
-            task = cls(**task_arguments(config, labels))
+        settings = config["task"]
+        if settings["objective"] == "scst" and settings["start_from"] is None:
+            raise LstmzooError(
+                "task.objective=scst starts from a captioner: give task.start_from=RUN/checkpoints/best.ckpt"
+            )
+        if settings["start_from"] is not None:
+            labels = vocabulary_of(settings["start_from"])
+        task: CaptioningTask = cls.build(
+            config,
+            {"vocab_size": len(labels["specials"]) + len(labels["words"])},
+            classes=[],
+            transform={},
+            vocabulary=labels,
+            decoding=Decoding(**settings["decoding"]),
+            scheduled_sampling=ScheduledSampling(**settings["scheduled_sampling"]),
+        )
         task.transform = {"size": [task.model.encoder.image_size] * 2}
         return task
 

@@ -1,7 +1,5 @@
 """Which task, model and data go together, and what completes a choice of one of them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Configurations from ``configs/`` and the command line, with errors that say what would have been right."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import warnings

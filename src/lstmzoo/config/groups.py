@@ -1,7 +1,5 @@
 """What there is to choose from: the files in ``configs/``, and everything that registers itself."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Single keys of a configuration: whether there is one of this name, and which values it takes."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 import typing

@@ -1,7 +1,5 @@
 """``key=value`` words: the options of every command but ``train``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,11 +9,6 @@ from lstmzoo.settings import MISSING, Setting, flattened, read
 
 def parse_options(words: Sequence[str], settings: Mapping[str, Setting], command: str) -> dict[str, Any]:
     """Take ``key=value`` words apart.
-
-    Args:
-        words: the words.
-        settings: the options there are.
-        command: the command, for messages.
 
     Returns:
         The values of the options that were given, by name.

@@ -1,7 +1,5 @@
 """Overrides from the command line, in Hydra's syntax."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from functools import cache

@@ -1,25 +1,25 @@
 """Data sets by name, and the readers behind them; each is imported when it is first used."""
 
-from __future__ import annotations
-
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lstmzoo.actions.data.kth import KTH
     from lstmzoo.actions.data.video_folder import VideoFolder
-    from lstmzoo.captioning.data import Captions
+    from lstmzoo.captioning.data.dataset import Captions
     from lstmzoo.data import kth, video
-    from lstmzoo.segmentation.data import DAVIS, MaskedVideo, SegmentationClips
+    from lstmzoo.segmentation.data.clips import SegmentationClips
+    from lstmzoo.segmentation.data.davis import DAVIS
+    from lstmzoo.segmentation.data.layout import MaskedVideo
 
 __all__ = ["DAVIS", "KTH", "Captions", "MaskedVideo", "SegmentationClips", "VideoFolder", "kth", "video"]
 
 _CLASSES = {
-    "Captions": "lstmzoo.captioning.data",
-    "DAVIS": "lstmzoo.segmentation.data",
+    "Captions": "lstmzoo.captioning.data.dataset",
+    "DAVIS": "lstmzoo.segmentation.data.davis",
     "KTH": "lstmzoo.actions.data.kth",
-    "MaskedVideo": "lstmzoo.segmentation.data",
-    "SegmentationClips": "lstmzoo.segmentation.data",
+    "MaskedVideo": "lstmzoo.segmentation.data.layout",
+    "SegmentationClips": "lstmzoo.segmentation.data.clips",
     "VideoFolder": "lstmzoo.actions.data.video_folder",
 }
 

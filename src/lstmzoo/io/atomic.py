@@ -1,7 +1,5 @@
 """Files and folders that are there as a whole or not at all: the one way in which this package writes."""
 
-from __future__ import annotations
-
 import csv
 import errno
 import json
@@ -52,10 +50,6 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 def publish(unfinished: Path, path: Path) -> None:
     """Give a complete file its final name; it is on the disk before the name is.
-
-    Args:
-        unfinished: the file, in the same folder.
-        path: its final name; a file that has it is replaced.
 
     Raises:
         LstmzooError: a folder of that name is in the way.
@@ -111,10 +105,6 @@ def making_folder(folder: Path) -> Iterator[None]:
 @contextmanager
 def csv_file(path: str | Path, header: Sequence[str]) -> Iterator[Callable[[Iterable[Any]], Any]]:
     """Open a CSV table for writing line by line; it appears under its name when the block ends well.
-
-    Args:
-        path: where to.
-        header: the column names.
 
     Yields:
         A function that writes one line, given its values.

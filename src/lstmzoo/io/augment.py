@@ -1,7 +1,5 @@
 """Random views of a training clip: mirrored, shifted or zoomed, the same for all frames of the clip."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2
@@ -12,17 +10,11 @@ from lstmzoo.errors import LstmzooError
 
 @dataclass(frozen=True)
 class Augment:
-    """Show a clip as if the camera had stood elsewhere; all its frames change alike, and its timing stays.
+    """Show a clip as if the camera had stood elsewhere; all its frames change alike, and its timing stays."""
 
-    Attributes:
-        flip: mirror half of the clips, left to right.
-        shift: largest shift in each direction, as a share of the frame.
-        zoom: strongest zoom in or out, as a share of the size (0.1: 0.9 to 1.1).
-    """
-
-    flip: bool = True
-    shift: float = 0.08
-    zoom: float = 0.15
+    flip: bool = True  # mirror half of the clips, left to right
+    shift: float = 0.08  # largest shift in each direction, as a share of the frame
+    zoom: float = 0.15  # strongest zoom in or out, as a share of the size (0.1: 0.9 to 1.1)
 
     def __post_init__(self) -> None:
         for name in ("shift", "zoom"):

@@ -1,12 +1,9 @@
 """Every video decoded once, to uint8 frames in a memory-mapped file.
 
-A training run reads a few frames of hundreds of videos, over and over. Decoding them each time would cost more than
-the training itself, so the frames are kept, small and grey as the models see them, in one ``.npy`` file per video,
-with the video's frame rate in eight bytes after its end. A file belongs to one source, its size and time of change, and
-the way it was decoded: a source that was changed is decoded again.
+Decoding them in every epoch would cost more than the training itself. So the frames are kept, small and grey as the
+models see them, in one ``.npy`` file per video, with its frame rate in eight bytes after the end. A file belongs to one
+source, its size and time of change, and the way it was decoded: a source that was changed is decoded again.
 """
-
-from __future__ import annotations
 
 import hashlib
 import os
@@ -47,9 +44,6 @@ _RATE = struct.Struct("<d")
 def default_cache_dir(root: str | os.PathLike[str]) -> Path:
     """Say where the decoded frames of a data set go when nobody says otherwise.
 
-    Args:
-        root: folder of the data set.
-
     Returns:
         ``root/.lstmzoo_cache``, or a folder of the user's cache where `root` cannot be written to.
     """
@@ -89,14 +83,11 @@ class FrameCache:
         self.folder = Path(cache_dir) / f"{height}x{width}-{'grey' if grey else 'rgb'}"
         self._open: OrderedDict[Path, np.memmap] = OrderedDict()
 
-    def build(
-        self, paths: Iterable[str | os.PathLike[str]], *, workers: int | None = None, progress: bool = True
-    ) -> dict[Path, str]:
+    def build(self, paths: Iterable[str | os.PathLike[str]], *, progress: bool = True) -> dict[Path, str]:
         """Decode the videos that are not in the cache, or were changed since.
 
         Args:
             paths: the video files, or folders of frames.
-            workers: videos decoded side by side; None for one per processor core.
             progress: show a progress bar while there is something to decode.
 
         Returns:
@@ -118,8 +109,7 @@ class FrameCache:
             return failed
         self._make_folder()
         stale = self._files_by_source()
-        threads = min(workers or os.cpu_count() or 1, len(pending))
-        with _single_threaded_cv2(), ThreadPoolExecutor(threads) as pool:
+        with _single_threaded_cv2(), ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = {pool.submit(self._ensure, path, stale.get(self._prefix(path), [])): path for path in pending}
             try:
                 with progress_bar("Decoding videos", len(jobs), "videos", show=progress) as advance:
@@ -263,13 +253,7 @@ class FrameCache:
 
 
 def _measured_rate(source: Source, count: int, last: float) -> float:
-    """The rate that a file says, unless the times of its frames say another; 0 where it is not known.
-
-    Args:
-        source: what was read.
-        count: its frames.
-        last: time of the last one in seconds, the first being at 0.
-    """
+    """The rate that a file says, unless the times of its frames, 0 to `last`, say another; 0 where it is not known."""
     if not source.says_rate:
         return 0.0
     measured = (count - 1) / last if count > 1 else source.rate

@@ -1,7 +1,5 @@
 """Which frames of a segment make up a clip: the sampling that every video task shares."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,16 +21,11 @@ class ClipSampler:
 
     Where the clip fits, s is chosen so that nothing wraps round. A segment too short for one clip is looped, never
     dropped: dropping would remove more of the fast actions than of the slow ones.
-
-    Attributes:
-        clip_len: frames per clip.
-        frame_interval: distance of neighbouring frames of a clip, in frames of a video at speed 1.
-        num_clips: clips that `even` spreads over a segment.
     """
 
-    clip_len: int
-    frame_interval: int = 1
-    num_clips: int = 1
+    clip_len: int  # frames per clip
+    frame_interval: int = 1  # distance of neighbouring frames of a clip, in frames of a video at speed 1
+    num_clips: int = 1  # clips that `even` spreads over a segment
 
     def __post_init__(self) -> None:
         for name in ("clip_len", "frame_interval", "num_clips"):

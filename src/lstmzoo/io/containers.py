@@ -1,7 +1,5 @@
 """Which files are videos: FFmpeg also opens images, documents, playlists and the covers of songs as if they were."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +20,6 @@ _STILL_BRANDS = ("avif", "heic", "heix", "mif1")  # images in a container for vi
 
 def open_video(path: Path) -> tuple[Any, Any]:
     """Open a video file.
-
-    Args:
-        path: the file.
 
     Returns:
         PyAV's container, and the stream in it that shows the video.

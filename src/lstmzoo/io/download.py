@@ -4,8 +4,6 @@ A file is what it should be when its SHA-256 is known in advance, or is the one 
 ``sha256.json`` beside the file remembers that.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -31,7 +29,7 @@ TIMEOUT = 30.0
 
 MAX_MEMBERS = 10_000
 MAX_BYTES = 8 << 30
-MAX_RATIO = 200
+MAX_RATIO = 200  # bytes unpacked per byte packed, of an archive as a whole
 MAX_NAME, MAX_PATH = 255, 4000
 """Bytes of a file name and of a whole path that the usual file systems take."""
 
@@ -72,9 +70,6 @@ def fetch(
             ``sha256.json`` beside the file and demanded from then on.
         progress: show a progress bar.
         opener: opens an address and returns a response with ``read`` and ``headers``.
-
-    Returns:
-        `path`.
 
     Raises:
         DataError: not https, no connection, an incomplete download, or a file that is not the expected one.
@@ -127,7 +122,7 @@ def verify(path: Path, *, sha256: str | None = None, name: str | None = None, so
     name = name or path.name
     manifest = path.with_name(MANIFEST)
     records = _read_manifest(manifest)
-    found = file_sha256(path)
+    found = digest_of(path)
     expected = sha256 or records.get(name, {}).get("sha256", found)
     if found != expected.lower():
         raise DataError(
@@ -148,9 +143,9 @@ def _read_manifest(manifest: Path) -> dict[str, dict[str, Any]]:
         raise DataError(f"{manifest} is damaged ({error}); delete it, and the files are recorded again") from error
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
+def digest_of(path: Path, algorithm: str = "sha256") -> str:
+    """Return the SHA-256 of a file, or another digest, in hexadecimal."""
+    digest = hashlib.new(algorithm, usedforsecurity=algorithm == "sha256")
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
@@ -163,7 +158,6 @@ def extract_zip(
     *,
     max_members: int = MAX_MEMBERS,
     max_bytes: int = MAX_BYTES,
-    max_ratio: float = MAX_RATIO,
     progress: bool = True,
 ) -> list[Path]:
     """Unpack a zip archive into a folder, and nowhere else.
@@ -176,7 +170,6 @@ def extract_zip(
         folder: where its members go; created if need be.
         max_members: most members accepted.
         max_bytes: most bytes accepted, unpacked, of all members together.
-        max_ratio: most bytes unpacked per byte packed accepted for the archive as a whole.
         progress: show a progress bar.
 
     Returns:
@@ -193,7 +186,7 @@ def extract_zip(
             places = [(info, _target(archive, info, folder)) for info in packed.infolist()]
             members = [info for info, _ in places if not info.is_dir()]
             targets = [target for info, target in places if not info.is_dir()]
-            _check_extent(archive, members, max_members, max_bytes, max_ratio)
+            _check_extent(archive, members, max_members, max_bytes)
             _check_names(archive, targets, [target for info, target in places if info.is_dir()])
             folder.mkdir(parents=True, exist_ok=True)
             with progress_bar(f"Unpacking {archive.name}", len(members), "files", show=progress) as advance:
@@ -224,21 +217,15 @@ def _target(archive: Path, info: zipfile.ZipInfo, folder: Path) -> Path:
     return target
 
 
-def _check_extent(
-    archive: Path,
-    members: list[zipfile.ZipInfo],
-    max_members: int,
-    max_bytes: int,
-    max_ratio: float,
-) -> None:
+def _check_extent(archive: Path, members: list[zipfile.ZipInfo], max_members: int, max_bytes: int) -> None:
     unpacked = sum(info.file_size for info in members)
     packed = max(archive.stat().st_size, 1)
     if len(members) > max_members:
         raise DataError(f"{archive} holds {len(members)} files, more than {max_members}")
     if unpacked > max_bytes:
         raise DataError(f"{archive} unpacks to {unpacked} bytes, more than {max_bytes}")
-    if unpacked > max_ratio * packed:
-        raise DataError(f"{archive} unpacks to {unpacked / packed:.0f} times its size, more than {max_ratio} times")
+    if unpacked > MAX_RATIO * packed:
+        raise DataError(f"{archive} unpacks to {unpacked / packed:.0f} times its size, more than {MAX_RATIO} times")
 
 
 def _check_names(archive: Path, files: list[Path], folders: list[Path]) -> None:

@@ -4,8 +4,6 @@ A decoder believes what a header claims: 700 bytes that claim 30,000 × 30,000 p
 header is read first, by Pillow, which decodes nothing until it is asked to.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import re
@@ -44,17 +42,11 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # be
 
 
 class ImageHeader(NamedTuple):
-    """What is known of an image without decoding it.
+    """What is known of an image without decoding it."""
 
-    Attributes:
-        size: (height, width) in pixels, upright.
-        mode: Pillow's name for the kind of its pixels, e.g. ``"RGB"``, or ``"P"`` for a palette.
-        format: Pillow's name for the kind of the file, e.g. ``"PNG"``.
-    """
-
-    size: tuple[int, int]
-    mode: str
-    format: str | None
+    size: tuple[int, int]  # (height, width) in pixels, upright
+    mode: str  # Pillow's name for the kind of its pixels, e.g. ``"RGB"``, or ``"P"`` for a palette
+    format: str | None  # Pillow's name for the kind of the file, e.g. ``"PNG"``
 
 
 def is_image(path: str | os.PathLike[str]) -> bool:
@@ -74,15 +66,7 @@ def natural_key(path: str | os.PathLike[str]) -> tuple[list[list[str]], str]:
 
 
 def list_images(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> list[Path]:
-    """List the image files of a folder in the natural order of their names; hidden ones are left out.
-
-    Args:
-        folder: where.
-        suffixes: which, in lower case.
-
-    Returns:
-        Their paths.
-    """
+    """List the image files of a folder in the natural order of their names; hidden ones are left out."""
     found = [path for path in folder.iterdir() if path.suffix.lower() in suffixes and path.name[0] != "."]
     return sorted(found, key=natural_key)
 
@@ -114,12 +98,6 @@ def read_rgb(path: str | os.PathLike[str]) -> np.ndarray:
 def read_header(path: str | os.PathLike[str]) -> ImageHeader:
     """Read the size and kind of an image, and make sure that it ends where it should.
 
-    Args:
-        path: the file.
-
-    Returns:
-        What its header says.
-
     Raises:
         DataError: the file is not there, ends too early, is larger than `MAX_PIXELS` or no image.
     """
@@ -142,14 +120,8 @@ def read_header(path: str | os.PathLike[str]) -> ImageHeader:
 def open_image(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     """Open an image with Pillow, for those who need more than its colours; nothing is decoded yet.
 
-    Args:
-        path: the file.
-
-    Yields:
-        The image. Whatever decoding it raises becomes a `DataError` that names the file.
-
     Raises:
-        DataError: the file is not there, is larger than `MAX_PIXELS` or cannot be decoded.
+        DataError: the file is not there, is larger than `MAX_PIXELS` or cannot be decoded, also where that shows later.
     """
     with _decoding(path), Path(path).open("rb") as stream, _opened(path, stream) as image:
         yield image

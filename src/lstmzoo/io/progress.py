@@ -1,7 +1,5 @@
 """The progress bar of everything that takes long: decoding, downloading, checking."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

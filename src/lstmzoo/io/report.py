@@ -1,28 +1,19 @@
 """What ``lstmzoo data check`` finds out about a data set; each data set fills in its own findings."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of counts.
-
-    Attributes:
-        title: its heading.
-        heads: names of the columns; the first holds names, the others numbers.
-        rows: the rows; None leaves a cell empty.
-        totals: rows below a line.
-    """
+    """A table of counts."""
 
     title: str
-    heads: Sequence[str]
-    rows: Sequence[Sequence[object]]
-    totals: Sequence[Sequence[object]] = field(default=())
+    heads: Sequence[str]  # names of the columns; the first holds names, the others numbers
+    rows: Sequence[Sequence[object]]  # the rows; None leaves a cell empty
+    totals: Sequence[Sequence[object]] = field(default=())  # rows below a line
 
 
 class Report(ABC):
@@ -41,6 +32,6 @@ class Report(ABC):
     def remarks(self) -> Iterator[str]:
         """Yield, one sentence each, what the table does not show; the verdict comes last."""
 
-    @abstractmethod
     def as_dict(self) -> dict[str, Any]:
-        """Return all findings, ready for JSON."""
+        """Return all findings, ready for JSON; of a subclass that is no dataclass it is to be written."""
+        return {**asdict(self), "complete": self.complete}  # type: ignore[call-overload]

@@ -1,7 +1,5 @@
 """Frames that come at any times, brought to the constant rate of those that a model was trained on."""
 
-from __future__ import annotations
-
 import math
 
 

@@ -1,7 +1,5 @@
 """How much of the machine this process uses."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Files are decoded by FFmpeg through PyAV. OpenCV 4.13, 4.14 and 5.0 give uniniti
 interlaced video (https://github.com/vllm-project/vllm/pull/47853), and older ones lose rotation or changes of size.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +17,6 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from lstmzoo.errors import DataError
-from lstmzoo.io.alike import Alike
 from lstmzoo.io.containers import open_video
 from lstmzoo.io.images import list_images, read_rgb
 
@@ -36,6 +33,37 @@ _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTA
 
 _Self = TypeVar("_Self", bound="Source")
 
+FEW = 5
+"""So many frames may be exactly alike without anything being wrong."""
+
+
+class Alike:
+    """Notices a video whose frames are all exactly alike, as no camera's are."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.count, self.so_far = name, 0, True
+        self.first: np.ndarray | None = None
+
+    def see(self, image: np.ndarray) -> None:
+        """Look at the next frame."""
+        if not self.so_far:
+            return
+        self.count += 1
+        self.first = image if self.first is None else self.first
+        self.so_far = bool(np.array_equal(image, self.first))
+        if not self.so_far:
+            self.first = None
+
+    def fault(self) -> str | None:
+        """Say what is wrong with the frames that were seen; None where nothing is."""
+        if not self.so_far or self.count <= FEW:
+            return None
+        return (
+            f"all {self.count} frames of {self.name} are exactly alike: it shows a still image, froze while it was "
+            "recorded, or is not decoded rightly; if a player shows something moving, convert it to another format, "
+            "else leave it out"
+        )
+
 
 class TimedFrame(NamedTuple):
     """A frame, uint8 (H, W, 3) in OpenCV's order BGR, and its time in seconds from the first."""
@@ -45,20 +73,13 @@ class TimedFrame(NamedTuple):
 
 
 class Source(ABC):
-    """An opened source of frames; use it in a ``with`` block.
+    """An opened source of frames; use it in a ``with`` block."""
 
-    Attributes:
-        name: what to call it in messages.
-        rate: frames per second, on average; `FALLBACK_FPS` where nothing says it.
-        says_rate: whether it is known.
-        declared: how many frames it says to have, which need not be true; 0 where it says nothing.
-        fault: once it was read, what is wrong with all its frames, though they decode; None where nothing is.
-    """
-
-    name: str
-    rate: float = FALLBACK_FPS
-    says_rate: bool = False
-    declared: int = 0
+    name: str  # what to call it in messages
+    rate: float = FALLBACK_FPS  # frames per second, on average; `FALLBACK_FPS` where nothing says it
+    says_rate: bool = False  # whether it is known
+    declared: int = 0  # how many frames it says to have, which need not be true; 0 where it says nothing
+    # once it was read, what is wrong with all its frames, though they decode; None where nothing is
     fault: str | None = None
 
     @abstractmethod

@@ -1,7 +1,5 @@
 """The splits of data sets, and what people call them: in the names of folders, of lists and of files."""
 
-from __future__ import annotations
-
 SPLITS = ("train", "val", "test")
 
 UNIONS = {"train": ("train",), "val": ("val",), "test": ("test",), "trainval": ("train", "val"), "all": SPLITS}

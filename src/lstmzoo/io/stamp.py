@@ -1,7 +1,5 @@
 """With what and when something was measured."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import torch

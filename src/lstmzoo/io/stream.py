@@ -1,31 +1,20 @@
 """Video files, folders of frames and cameras as one thing: frames that come one by one, each at its time."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.io import video
-from lstmzoo.io.sources import CameraSource, TimedFrame
+from lstmzoo.io.sources import TimedFrame
 
 
 class Stream:
-    """An opened video file, folder of frames or camera; use it in a ``with`` block and iterate over it once.
+    """An opened video file, folder of frames or camera: a `Source` with a limit; use it in a ``with`` block, once.
 
     Args:
         source: a video file, a folder of frames, or the index of a camera.
         max_frames: stop after so many frames; None for all.
-
-    Attributes:
-        name: what to call it in messages.
-        rate: frames per second, on average.
-        says_rate: whether the source tells its rate; else it is a guess.
-        film_rate: frames per second of a video that shows every frame at its time.
-        total: how many frames are expected, or None: then it may be endless.
 
     Raises:
         DataError: no such file or camera, or it cannot be opened.
@@ -37,15 +26,10 @@ class Stream:
             raise LstmzooError(f"max_frames must be at least 1, not {max_frames}")
         self.max_frames = max_frames
         self.source = video.open_source(source)
-        self.name, self.is_camera = self.source.name, isinstance(self.source, CameraSource)
+        self.name = self.source.name
         self.rate, self.says_rate, self.film_rate = self.source.rate, self.source.says_rate, self.source.film_rate
         limits = [count for count in (self.source.declared, max_frames) if count]
-        self.total = min(limits) if limits else None
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield the frames, (H, W, 3) uint8 BGR; see `timed`."""
-        for image, _ in self.timed():
-            yield image
+        self.total = min(limits) if limits else None  # frames that are expected; None: it may be endless
 
     def timed(self) -> Iterator[TimedFrame]:
         """Yield the frames, (H, W, 3) uint8 BGR, each with its time in seconds from the first.
@@ -67,7 +51,7 @@ class Stream:
             text = f"{self.name} declares {declared} frames, but only the first {count} decode"
             warnings.warn(text, DataWarning, stacklevel=2)
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> "Stream":
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -1,7 +1,5 @@
 """What is printed: names, words and captions from files appear as they are, and do nothing to the terminal."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Reading small text files of other people: lists, tables."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Callable

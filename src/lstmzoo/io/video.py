@@ -4,11 +4,9 @@ The number of frames is always found by decoding, because the number a file decl
 short.
 """
 
-from __future__ import annotations
-
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -129,34 +127,6 @@ def refuse_fault(source: Source) -> None:
         raise DataError(source.fault)
 
 
-def iter_frames(
-    path: str | os.PathLike[str],
-    *,
-    size: tuple[int, int] | None = None,
-    grey: bool = True,
-    max_frames: int | None = None,
-) -> Iterator[np.ndarray]:
-    """Decode a file frame by frame.
-
-    Args:
-        path: the video file, or a folder of frames.
-        size: (height, width) in pixels of the frames returned, or None for the size in the file. Frames are squeezed
-            to it by area averaging, without keeping the aspect ratio.
-        grey: luminance only (C = 1), else RGB (C = 3).
-        max_frames: stop after so many frames; None for all.
-
-    Yields:
-        Frames, uint8 (H, W, C). They end where decoding ends, which may be before the declared number.
-
-    Raises:
-        DataError: the file is missing or cannot be opened.
-    """
-    with open_source(Path(path)) as source:
-        for image, _ in source.frames(max_frames):
-            yield convert(image, size=size, grey=grey)
-        warn_of_fault(source)
-
-
 def convert(image: np.ndarray, *, size: tuple[int, int] | None, grey: bool) -> np.ndarray:
     """Bring one frame as OpenCV reads it to the form in which models see it.
 
@@ -185,17 +155,20 @@ def read_frames(
 
     Args:
         path: the video file, or a folder of frames.
-        size: (height, width) in pixels, or None for the size in the file.
+        size: (height, width) in pixels of the frames returned, or None for the size in the file. Frames are squeezed
+            to it by area averaging, without keeping the aspect ratio.
         grey: luminance only (C = 1), else RGB (C = 3).
         max_frames: stop after so many frames; None for all.
 
     Returns:
-        Frames, uint8 (N, H, W, C).
+        Frames, uint8 (N, H, W, C). They end where decoding ends, which may be before the declared number.
 
     Raises:
         DataError: the file is missing, or not one frame of it decodes.
     """
-    frames = list(iter_frames(path, size=size, grey=grey, max_frames=max_frames))
+    with open_source(Path(path)) as source:
+        frames = [convert(image, size=size, grey=grey) for image, _ in source.frames(max_frames)]
+        warn_of_fault(source)
     if not frames:
         raise nothing_decodes(path)
     return np.stack(frames)
@@ -218,15 +191,8 @@ def count_frames(path: str | os.PathLike[str]) -> int:
         return count
 
 
-def count_all(
-    paths: Sequence[Path], *, workers: int | None = None, progress: bool = True
-) -> tuple[dict[Path, int], dict[Path, str]]:
+def count_all(paths: Sequence[Path], *, progress: bool = True) -> tuple[dict[Path, int], dict[Path, str]]:
     """Count the frames of many files by decoding them.
-
-    Args:
-        paths: the video files.
-        workers: files decoded side by side; None for one per processor core.
-        progress: show a progress bar.
 
     Returns:
         The number of frames of each file that can be decoded, and for the others the reason why not.
@@ -239,7 +205,7 @@ def count_all(
         return frames
 
     with progress_bar("Counting frames", len(paths), "videos", show=progress and bool(paths)) as advance:
-        return _for_all(count, paths, workers, advance)
+        return _for_all(count, paths, advance)
 
 
 def declared_frames(path: str | os.PathLike[str]) -> int:
@@ -262,13 +228,13 @@ def frame_rate(source: str | os.PathLike[str] | int) -> float:
         return opened.rate
 
 
-def frame_rates(paths: Sequence[Path], *, workers: int | None = None) -> dict[Path, float]:
+def frame_rates(paths: Sequence[Path]) -> dict[Path, float]:
     """Look up the frames per second of many files, see `frame_rate`; those that cannot be opened are left out."""
-    return _for_all(frame_rate, paths, workers, lambda step: None)[0]
+    return _for_all(frame_rate, paths, lambda step: None)[0]
 
 
 def _for_all(
-    ask: Callable[[Path], _Found], paths: Sequence[Path], workers: int | None, advance: Callable[[int], None]
+    ask: Callable[[Path], _Found], paths: Sequence[Path], advance: Callable[[int], None]
 ) -> tuple[dict[Path, _Found], dict[Path, str]]:
     """Ask something of many files, side by side; return the answers, and the reasons why there are none."""
     found: dict[Path, _Found] = {}
@@ -280,7 +246,7 @@ def _for_all(
         except DataError as error:
             failed[path] = str(error)
 
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(one, paths):
             advance(1)
     return found, failed

@@ -1,7 +1,5 @@
 """Finding videos in folders: files that are videos by their suffix, and folders of frames."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath

@@ -1,20 +1,10 @@
 """How messages list things."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 
 def listed(names: Iterable[object], limit: int = 6) -> str:
-    """List the first `limit` names, and say how many more there are.
-
-    Args:
-        names: what to list; each is shown as its string.
-        limit: how many are written out.
-
-    Returns:
-        e.g. ``a.avi, b.avi, c.avi and 7 more``; ``(none)`` where there are none.
-    """
+    """List the first `limit` names, and say how many more there are; ``(none)`` where there are none."""
     words = [str(name) for name in names]
     shown = ", ".join(words[:limit]) or "(none)"
     return shown if len(words) <= limit else f"{shown} and {len(words) - limit} more"
@@ -22,9 +12,6 @@ def listed(names: Iterable[object], limit: int = 6) -> str:
 
 def why_unreadable(error: Exception) -> str:
     """Say in plain words why a text file, JSON or YAML, cannot be read.
-
-    Args:
-        error: what reading it raised.
 
     Returns:
         One line, e.g. ``it is not UTF-8``.

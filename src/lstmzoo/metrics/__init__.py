@@ -1,7 +1,5 @@
 """The field's metrics: `lstmzoo.metrics.captions` and `lstmzoo.metrics.davis`."""
 
-from __future__ import annotations
-
 import importlib
 from types import ModuleType
 

@@ -10,8 +10,6 @@ It loads with ``weights_only=True``: no object of ours is pickled. Every command
 read, it runs no code and takes no more memory than it holds itself.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@
 unpacks what is compressed; so the archive is looked through first, and tensors are mapped from the file, not copied.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import pickletools
@@ -33,7 +31,6 @@ NAMED = re.compile(rf"{'|'.join(map(re.escape, CALLED))}|torch \w+Storage|torch\
 """What may be named in a pickle; of what torch would take beyond, some makes gigabytes of a number."""
 
 WEIGHT_TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-
 
 CALLING = ("REDUCE", "NEWOBJ", "NEWOBJ_EX", "INST", "OBJ", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4")
 """Operations of pickles that call or find something; those that torch does not write have no name to be called by."""
@@ -79,7 +76,10 @@ def read(file: Path) -> Any:
     Raises:
         CheckpointError: it is damaged, compressed, a program, or holds anything but tensors and plain values.
     """
-    damaged = f"cannot read {file}: it is damaged, incomplete or not a checkpoint"
+    damaged = (
+        f"cannot read {file}: it is damaged, incomplete or not a checkpoint; copy it again, or use another one of its "
+        "run, e.g. checkpoints/last.ckpt"
+    )
     pickled = b""
     try:
         if not zipfile.is_zipfile(file):

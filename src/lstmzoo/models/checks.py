@@ -1,7 +1,5 @@
 """Checks of models' arguments and inputs."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from lstmzoo.errors import LstmzooError

@@ -1,7 +1,5 @@
 """The names of encoders, by kind."""
 
-from __future__ import annotations
-
 import difflib
 from typing import Any
 
@@ -20,7 +18,6 @@ _UNFIT = {
     "grid": ("ghostnet", "repghostnet", "mambaout", "test_mambaout"),  # weights without use; channels last
     "pyramid": (*UNPADDED, "legacy_xception", "csatv2", "mobilevitv2", "shvit"),  # maps of other sizes
 }
-
 
 IN_TIMM = {
     "maxvit_t": "maxvit_tiny_tf_224",

@@ -1,7 +1,5 @@
 """The networks of encoders, all of timm, and where their ImageNet weights come from."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager

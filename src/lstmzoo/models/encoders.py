@@ -7,8 +7,6 @@
 Each is a small network of our own or one of timm; `encoder_weights` says where ImageNet weights come from.
 """
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 
@@ -28,7 +26,7 @@ STRIDES = (4, 8, 16, 32)
 
 def create_vector_encoder(
     name: str, in_channels: int, feature_size: int, pretrained: bool = False
-) -> VectorEncoder | SmallCNN:
+) -> "VectorEncoder | SmallCNN":
     """Build an encoder (N, in_channels, H, W) → (N, feature_size) of frames that are at least 32 × 32.
 
     Args:
@@ -36,9 +34,6 @@ def create_vector_encoder(
         in_channels: channels of the frames, 1 to 3.
         feature_size: length of the feature vector.
         pretrained: start from ImageNet weights.
-
-    Returns:
-        The encoder.
 
     Raises:
         LstmzooError: unknown name, or weights that do not exist or cannot be had.
@@ -48,7 +43,7 @@ def create_vector_encoder(
     return VectorEncoder(name, in_channels, feature_size, pretrained)
 
 
-def create_grid_encoder(name: str, pretrained: bool = True) -> GridEncoder:
+def create_grid_encoder(name: str, pretrained: bool = True) -> "GridEncoder":
     """Build an encoder of images to grids of features.
 
     Args:
@@ -71,7 +66,7 @@ def create_grid_encoder(name: str, pretrained: bool = True) -> GridEncoder:
     return GridEncoder(name, network, network.num_features, SIZE, colours(network), pretrained).eval()
 
 
-def create_pyramid(name: str, pretrained: bool = False) -> FeaturePyramid:
+def create_pyramid(name: str, pretrained: bool = False) -> "FeaturePyramid":
     """Build an encoder of frames to maps at strides 4, 8, 16 (and 32 of networks of timm).
 
     Args:

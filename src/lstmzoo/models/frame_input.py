@@ -1,7 +1,5 @@
 """From the frames of a video file to what an encoder sees."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

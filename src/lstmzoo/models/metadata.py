@@ -1,11 +1,8 @@
 """What a checkpoint may say about itself; anything else gets one message.
 
-The metadata comes from a file that anyone may have written, and everything that is built from a checkpoint is built
-from it. So it is checked as a whole before anything is made of it: plain values, not endless, of the right types and
-of sizes that make sense, and no name of a module that would have to be run.
+Anyone may have written it, and all that is built from a checkpoint is built from it. So it is checked as a whole first:
+plain values, not endless, of the right types and sizes, and no name of a module that would have to be run.
 """
-
-from __future__ import annotations
 
 import math
 import os
@@ -36,10 +33,6 @@ RATES = (0.1, 1000.0)
 
 def check_metadata(metadata: dict[str, Any], file: Path) -> None:
     """Check metadata as it was read.
-
-    Args:
-        metadata: the entry ``lstmzoo`` of a checkpoint.
-        file: the checkpoint, for messages.
 
     Raises:
         CheckpointError: it is of a newer format, incomplete, or holds what no metadata holds; or it names a cell of
@@ -95,7 +88,7 @@ def check_finite(value: Any, origin: str) -> None:
 
 
 def check_modules(value: Any, origin: str) -> None:
-    """a cell of your own is named by its module; a file must not decide which module of the machine is run.
+    """A cell of your own is named by its module; a file must not decide which module of the machine is run.
 
     Args:
         value: what a model is built from, text like ``my_module:MyCell`` anywhere in it.
@@ -160,10 +153,6 @@ def _check_parts(metadata: dict[str, Any], origin: str) -> None:
 
 def check_transform(transform: dict[str, Any], origin: str) -> None:
     """Check how videos and images are cut: a few bytes must not ask for terabytes.
-
-    Args:
-        transform: that of a model.
-        origin: what holds it, for messages.
 
     Raises:
         CheckpointError: a size, length or rate that no network is trained on.

@@ -1,7 +1,5 @@
 """Outputs of a network that are not finite are refused: nan must not pass for a result."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

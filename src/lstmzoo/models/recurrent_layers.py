@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from lstmzoo import nn
@@ -31,3 +33,8 @@ def check_layer(model: torch.nn.Module, layer: int) -> None:
     layers = len(layer_names(model))
     if layers and not -layers <= layer < layers:
         raise LstmzooError(f"there is no layer {layer}: the model has layers 0 to {layers - 1}")
+
+
+def described(model: Any) -> str:
+    """The name of a model and its cell, e.g. ``action_rnn, lstm``."""
+    return ", ".join(filter(None, [model.model_name, model.model_args.get("cell")]))

@@ -1,7 +1,5 @@
 """Three small convolutional networks that are trained from scratch, one for each kind of encoder."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import torch

@@ -1,7 +1,5 @@
 """States of any shape that models carry from chunk to chunk."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Names of earlier versions and what they are called now, so that checkpoints written before keep loading."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from lstmzoo.errors import CheckpointError
@@ -35,20 +33,12 @@ KEYS = {
 }
 """Keys of a configuration by group; those of ``model`` are the arguments of models, too."""
 
-
-SCHEDULES = {
-    "constant": "lstmzoo.training.schedule.Constant",
-    "cosine": "lstmzoo.training.schedule.Cosine",
-}
+SCHEDULES = {"constant": "lstmzoo.training.schedule.Constant", "cosine": "lstmzoo.training.schedule.Cosine"}
 """What was task.schedule (with task.schedule_epochs) and is the group ``scheduler`` now."""
 
 
 def upgrade_metadata(metadata: dict[str, Any]) -> None:
-    """Put the names of this version into what a checkpoint says about itself.
-
-    Args:
-        metadata: as `check_metadata` has let it pass; changed in place.
-    """
+    """Put the names of this version into what a checkpoint says about itself."""
     model = metadata["model"]
     _refuse_changed(metadata)
     model["name"] = MODELS.get(model["name"], model["name"])
@@ -58,11 +48,7 @@ def upgrade_metadata(metadata: dict[str, Any]) -> None:
 
 
 def upgrade_config(config: dict[str, Any]) -> None:
-    """Put the names of this version into the configuration of a run.
-
-    Args:
-        config: plain values from a file, of any shape; changed in place.
-    """
+    """Put the names of this version into the configuration of a run."""
     for group, names in KEYS.items():
         _rename(config.get(group), names)
     model, task = config.get("model"), config.get("task")

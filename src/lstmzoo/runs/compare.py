@@ -1,7 +1,5 @@
 """Runs side by side: what differs between them, and what they reached, as mean and standard deviation over seeds."""
 
-from __future__ import annotations
-
 import json
 import statistics
 from collections.abc import Mapping, Sequence
@@ -28,33 +26,20 @@ IGNORED = ("seed", "resume", "data.root", "data.cache_dir", "trainer.default_roo
 
 @dataclass(frozen=True)
 class Run:
-    """A run that has ended.
-
-    Attributes:
-        folder: its folder.
-        settings: its configuration, by full key.
-        monitor: the validation result by which its best checkpoint was chosen.
-        measures: numbers by name: best validation result, those of the test, parameters, seconds.
-        curve: the monitored result by epoch.
-    """
+    """A run that has ended."""
 
     folder: Path
-    settings: Mapping[str, Any]
-    monitor: str | None
-    measures: Mapping[str, float]
-    curve: Mapping[int, float]
+    settings: Mapping[str, Any]  # its configuration, by full key
+    monitor: str | None  # the validation result by which its best checkpoint was chosen
+    measures: Mapping[str, float]  # numbers by name: best validation result, those of the test, parameters, seconds
+    curve: Mapping[int, float]  # the monitored result by epoch
 
 
 @dataclass(frozen=True)
 class Row:
-    """Runs that differ in their seeds only.
+    """Runs that differ in their seeds only."""
 
-    Attributes:
-        keys: the values of the settings that differ between rows.
-        runs: the runs.
-    """
-
-    keys: tuple[str, ...]
+    keys: tuple[str, ...]  # the values of the settings that differ between rows
     runs: tuple[Run, ...]
 
     def mean(self, measure: str) -> tuple[float, float | None] | None:
@@ -67,10 +52,6 @@ class Row:
 
 def compare(folders: Sequence[Path], output: Path) -> None:
     """Compare runs: a table on the terminal, summary.csv, summary.md and summary.png in a folder.
-
-    Args:
-        folders: run folders.
-        output: where the files go.
 
     Raises:
         LstmzooError: a folder without a run that has ended.

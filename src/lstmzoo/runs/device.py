@@ -1,7 +1,5 @@
 """Loading a model for use from the command line, on the device that was asked for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,6 @@ def load_model(path: str | Path, device: str) -> Any:
     Args:
         path: a checkpoint or a run folder.
         device: ``auto`` (the first GPU if there is one, else the CPU) or any device torch knows, e.g. ``cuda:1``.
-
-    Returns:
-        The model in evaluation mode.
 
     Raises:
         CheckpointError: missing, damaged or foreign checkpoint.

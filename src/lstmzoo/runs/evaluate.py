@@ -1,7 +1,5 @@
 """The evaluation of a checkpoint."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -20,13 +18,6 @@ from lstmzoo.training.errors import setting_errors
 
 def open_split(request: Request, model: Any) -> BaseDataModule:
     """Open the data a checkpoint is to be measured on.
-
-    Args:
-        request: the checkpoint, its configuration and the split.
-        model: what the checkpoint holds.
-
-    Returns:
-        The data module, set up for the test.
 
     Raises:
         DataError: the data is missing or has other classes.
@@ -47,10 +38,6 @@ def open_split(request: Request, model: Any) -> BaseDataModule:
 
 def evaluate(request: Request, output: Path) -> tuple[Any, Any]:
     """Measure a checkpoint on a split; print the results and write them.
-
-    Args:
-        request: the checkpoint, its configuration and the split.
-        output: folder of the results.
 
     Returns:
         The task's results, and the data set they were measured on.

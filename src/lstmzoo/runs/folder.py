@@ -1,7 +1,5 @@
 """A run folder: config.yaml, versions.json, metrics.csv, metrics.json, curves.png, checkpoints/."""
 
-from __future__ import annotations
-
 import platform
 import subprocess
 from importlib.metadata import version

@@ -1,7 +1,5 @@
 """What lies in a folder that may come from someone else must lie there: no links that lead out of it, no pipes."""
 
-from __future__ import annotations
-
 import os
 import stat
 from pathlib import Path
@@ -11,10 +9,6 @@ from lstmzoo.errors import LstmzooError, printable
 
 def check_inside(path: Path, run: Path) -> None:
     """Check a file or folder before anything in it is written, deleted or opened.
-
-    Args:
-        path: what lies in the run folder; it need not exist.
-        run: the run folder; it may itself be a link.
 
     Raises:
         LstmzooError: the path, or something in it, is a link that leads out of the run folder, or neither a file nor a

@@ -1,7 +1,5 @@
 """One run per folder: none is taken over by accident, and no two write into one at the same time."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shlex

@@ -1,21 +1,16 @@
 """What numbers were measured on: it stands beside them, and results of other options are never overwritten."""
 
-from __future__ import annotations
-
-import hashlib
 import json
 import os
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from lstmzoo.errors import LstmzooError
+from lstmzoo.io.download import digest_of
+from lstmzoo.io.stamp import stamp
 from lstmzoo.models.checkpoint_file import find
 from lstmzoo.runs.inside import check_inside
-from lstmzoo.version import __version__
 
 SAME = ("sha256", "split", "overrides")
 """Results that agree in these may replace each other."""
@@ -29,38 +24,22 @@ OWN_TEST = "eval_test"
 
 @dataclass(frozen=True)
 class Measured:
-    """A measurement of a checkpoint.
+    """A measurement of a checkpoint."""
 
-    Attributes:
-        checkpoint: the file, or its run folder.
-        split: train, val or test.
-        overrides: what the command line changed, as it was written.
-    """
-
-    checkpoint: Path
-    split: str
-    overrides: tuple[str, ...] = ()
+    checkpoint: Path  # the file, or its run folder
+    split: str  # train, val or test
+    overrides: tuple[str, ...] = ()  # what the command line changed, as it was written
 
     def as_dict(self) -> dict[str, Any]:
         """Return it with the checkpoint's digest, the versions and the time, ready for JSON."""
         file = find(self.checkpoint)
-        with open(file, "rb") as content:
-            digest = hashlib.sha256()
-            while block := content.read(1 << 20):
-                digest.update(block)
         return {
             "checkpoint": str(file.absolute()),
-            "sha256": digest.hexdigest(),
+            "sha256": digest_of(file),
             "split": self.split,
             "overrides": sorted(self.overrides),
             **stamp(),
         }
-
-
-def stamp() -> dict[str, str]:
-    """With what and when something was measured."""
-    now = datetime.now().astimezone().isoformat(timespec="seconds")
-    return {"lstmzoo": __version__, "torch": torch.__version__, "date": now}
 
 
 def results_folder(asked: Path | None, usual: Path, measured: Measured) -> Path:

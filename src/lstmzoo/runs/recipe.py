@@ -4,8 +4,6 @@ A run that is resumed is to end as if it had never stopped, wherever that happen
 is trained, and nothing of what happens on this machine, which may be another one, or another person's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A checkpoint to be measured: its configuration, changed by the command line."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,24 +25,15 @@ ELSEWHERE = {"data.num_workers", "trainer.accelerator", "trainer.devices", "trai
 
 @dataclass(frozen=True)
 class Request:
-    """A checkpoint and what is to be measured with it.
-
-    Attributes:
-        path: the checkpoint.
-        metadata: what it says about itself.
-        config: the configuration it was made with, as far as it is taken over (see `stored`), with the changes wished
-            for.
-        split: what is measured on.
-        output: folder of the results that was asked for; None for the usual one.
-        measured: what is measured, for the results.
-    """
+    """A checkpoint and what is to be measured with it."""
 
     path: Path
-    metadata: dict[str, Any]
+    metadata: dict[str, Any]  # what it says about itself
+    # the configuration it was made with, as far as it is taken over (see `stored`), with the changes wished for
     config: DictConfig
-    split: str
-    output: Path | None
-    measured: Measured
+    split: str  # what is measured on
+    output: Path | None  # folder of the results that was asked for; None for the usual one
+    measured: Measured  # what is measured, for the results
 
     def folder(self, name: str) -> Path:
         """Return the folder of the results: the one that was asked for, else ``name`` or ``name_2``, ... in the run.

@@ -1,7 +1,5 @@
 """What a test found: printed, and written with what was measured."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,11 +1,8 @@
 """The configuration of a run folder, for `resume`: as of a checkpoint (`stored`), and how it is trained.
 
-A run folder may have come from someone else, too. Its model is that of its checkpoint, whose weights were found to fit;
-the recipe of its training is taken over (`recipe`). Devices, processes, folders and classes to import are for the
-command line to say.
+A run folder may be someone else's, too. Its model is that of its checkpoint; the recipe of its training is taken over
+(`recipe`). Devices, processes, folders and classes to import are for the command line to say.
 """
-
-from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A run that goes on from the checkpoint of another: it has that one's model and data."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any

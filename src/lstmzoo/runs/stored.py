@@ -1,16 +1,11 @@
 """What is taken over from the configuration that a checkpoint or a run folder holds, and what is not.
 
-Such a file may come from anyone. It decides what was trained on what: the settings of `model`, `data` and `task` that
-this version knows, with values of their types and of sane sizes, and the seed. It does not decide what happens on this
-machine: devices, processes, loggers, classes to import, where caches are written, and further checkpoints come from the
-command line, else from the defaults. Nothing in it is resolved (``${...}``) and no module is imported for it.
-
-The folder of the data (`data.root`, `data.split_dir`, `data.image_dir`) is taken over: that ``lstmzoo eval
-ckpt_path=FILE`` needs nothing else is what checkpoints are for. It is read as a data set, and nothing is written into
-it unless a cache of ours is there already; other caches go to the user's own folder (`settle_places`).
+Such a file may come from anyone. It decides what was trained on what: settings of `model`, `data` and `task` that this
+version knows, with values of their types and of sane sizes, the seed, and where the data is read. Devices, processes,
+loggers, classes to import, where caches are written and further checkpoints come from the command line, else from the
+defaults. Nothing in it is resolved (``${...}``), no module is imported for it, and nothing is written into the folder
+of the data unless a cache of ours is there already (`settle_places`).
 """
-
-from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
@@ -184,10 +179,6 @@ def check_texts(value: Any, origin: str, place: str) -> None:
 
 def settle_places(config: DictConfig, given: Collection[str]) -> None:
     """Let caches of a data set that only a file names be written where caches of ours are, or in the user's folder.
-
-    Args:
-        config: with the data settings; changed in place.
-        given: the keys that the command line gives.
 
     Raises:
         DataError: simulated data are not where the file says; they would be made there.

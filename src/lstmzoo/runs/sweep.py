@@ -1,7 +1,5 @@
 """The runs of a sweep (``train -m``): composed before the first of them starts, compared after the last."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -183,7 +183,7 @@ def _finish(
         },
     )
     if epochs:
-        plots.training_curves(folder / "metrics.csv", folder / "curves.png", title=title)
+        plots.training_curves(rows, folder / "curves.png", title=title)
     where = _readable(folder)
     print(f"Done in {seconds:.0f} s. Results: {where}/metrics.json, {where}/curves.png")
     if best.best_epoch is not None:

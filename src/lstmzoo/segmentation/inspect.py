@@ -1,7 +1,5 @@
 """``lstmzoo inspect`` with segmentation models: maps of memory and gates, and what is kept of an occluded object."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import numpy as np
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.atomic import csv_file
 from lstmzoo.io.terminal import print_plain
+from lstmzoo.models.recurrent_layers import described
 from lstmzoo.segmentation.memory_maps import map_rows
 from lstmzoo.segmentation.memory_plots import memory_sheet, memory_video
 from lstmzoo.segmentation.recording import Recording, choose_layer, record
@@ -42,11 +41,7 @@ class SegmentationInspector(Inspector):
     """
 
     def __init__(
-        self,
-        first_mask: Path | None = None,
-        object: int | None = None,
-        layer: int = -1,
-        max_frames: int = 100,
+        self, first_mask: Path | None = None, object: int | None = None, layer: int = -1, max_frames: int = 100
     ) -> None:
         self.first_mask = None if first_mask is None else Path(first_mask).expanduser()
         self.object, self.layer, self.max_frames = object, layer, max_frames
@@ -62,8 +57,7 @@ class SegmentationInspector(Inspector):
         number = choose_object(self.object, video, first, truth)
         recording = record(model, video, first, layer, number if model.guided else 1)
         kept = measure_retention(model, video, first, recording, truth, number)
-        cell = model.model_args.get("cell")
-        title = f"{model.model_name}{f', {cell}' if cell else ''}"
+        title = described(model)
         about = f"{video.name}, object {number}, {len(recording.names)} frames"
         about += f"  ·  {layer.label}" if layer else ""
         rows = map_rows(recording)

@@ -1,7 +1,5 @@
 """Losses on masks; pixels that are not annotated count in none of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

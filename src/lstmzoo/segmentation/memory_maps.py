@@ -1,7 +1,5 @@
 """What a model's memory holds, as images: one row of maps for each state and each gate."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2
@@ -18,25 +16,15 @@ SAMPLES = 20_000  # cells that the main directions are computed from
 
 @dataclass(frozen=True)
 class MapRow:
-    """One thing over T frames.
+    """One thing over T frames."""
 
-    Attributes:
-        title: what it is.
-        note: the same in a symbol, or how it was made.
-        maps: (T, h, w) numbers, or (T, h, w, 3) uint8 colours.
-        cmap: matplotlib's name of the colours of numbers.
-        limits: the numbers at the ends of the colours.
-        ends: what these ends mean.
-        stride: pixels of the network's frame per cell.
-    """
-
-    title: str
-    note: str
-    maps: np.ndarray
-    cmap: str = "viridis"
-    limits: tuple[float, float] = (0.0, 1.0)
-    ends: tuple[str, str] = ("0", "1")
-    stride: int = 1
+    title: str  # what it is
+    note: str  # the same in a symbol, or how it was made
+    maps: np.ndarray  # (T, h, w) numbers, or (T, h, w, 3) uint8 colours
+    cmap: str = "viridis"  # matplotlib's name of the colours of numbers
+    limits: tuple[float, float] = (0.0, 1.0)  # the numbers at the ends of the colours
+    ends: tuple[str, str] = ("0", "1")  # what these ends mean
+    stride: int = 1  # pixels of the network's frame per cell
 
     def image(self, t: int, size: tuple[int, int]) -> np.ndarray:
         """Return the map of a frame as colours, uint8 (H, W, 3), where frames are (H, W); each cell a rectangle."""
@@ -52,9 +40,6 @@ class MapRow:
 
 def map_rows(recording: Recording) -> list[MapRow]:
     """Turn a recording into rows: frames with the mask, the probability, the states, and the gates.
-
-    Args:
-        recording: what was recorded.
 
     Returns:
         The rows, top to bottom; of a network without memory only the first two.

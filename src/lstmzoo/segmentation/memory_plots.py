@@ -1,7 +1,5 @@
 """A model's memory as one image of some frames, and as a video of all."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,18 +20,14 @@ LEFT, RIGHT, TOP, GAP, HEAD, WIDE = 1.3, 0.8, 0.72, 0.06, 0.24, 1.45  # inches; 
 TILE, LINE, ACROSS = 320, 26, 3  # video: least width of a map, height of a line of text (pixels), maps side by side
 
 
-def choose_frames(occluded: np.ndarray, count: int = COLUMNS) -> list[int]:
+def choose_frames(occluded: np.ndarray) -> list[int]:
     """Choose frames evenly, and those before, within and after the first stretch in which the object is occluded.
 
     Args:
         occluded: (T,) bool.
-        count: how many at most.
-
-    Returns:
-        Their numbers, ascending.
     """
     total = len(occluded)
-    chosen = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
+    chosen = set(np.linspace(0, total - 1, min(COLUMNS, total)).round().astype(int).tolist())
     first, last = next(stretches(occluded), (0, 0))
     special = {max(first - 1, 0), (first + last) // 2, min(last + 1, total - 1)} if last else set()
     for wanted in sorted(special - chosen):
@@ -45,19 +39,7 @@ def choose_frames(occluded: np.ndarray, count: int = COLUMNS) -> list[int]:
 def memory_sheet(
     recording: Recording, rows: Sequence[MapRow], occluded: np.ndarray, path: str | Path, *, title: str, subtitle: str
 ) -> Path:
-    """Draw some frames side by side, and beneath each what the memory held and the gates did.
-
-    Args:
-        recording: what was recorded.
-        rows: from `map_rows`.
-        occluded: (T,) bool, frames in which the object is occluded.
-        path: the image to write.
-        title: the heading.
-        subtitle: a line beneath it.
-
-    Returns:
-        The path.
-    """
+    """Draw some frames side by side, and beneath each what the memory held and the gates did."""
     chosen, size = choose_frames(occluded), recording.frames.shape[1:3]
     tall = WIDE * size[0] / size[1]
     width = LEFT + len(chosen) * (WIDE + GAP) + RIGHT
@@ -98,19 +80,7 @@ def memory_sheet(
 def memory_video(
     recording: Recording, rows: Sequence[MapRow], occluded: np.ndarray, path: str | Path, rate: float, *, title: str
 ) -> Path:
-    """Write the same as a video of all frames, the rows as tiles.
-
-    Args:
-        recording: what was recorded.
-        rows: from `map_rows`.
-        occluded: (T,) bool, frames in which the object is occluded.
-        path: the video to write (.mp4).
-        rate: frames per second.
-        title: the heading.
-
-    Returns:
-        The path.
-    """
+    """Write the same as a video of all frames, the rows as tiles."""
     height, width = recording.frames.shape[1:3]
     zoom = max(1, -(-TILE // width))
     tile = (height * zoom + LINE, width * zoom + 8)

@@ -1,14 +1,12 @@
 """Masks painted over the frames they belong to."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from lstmzoo.segmentation.data import VOID, davis_palette
+from lstmzoo.segmentation.data.masks import VOID, davis_palette
 from lstmzoo.viz.overlay import MIN_WIDTH
 from lstmzoo.viz.style import drawing, figure, save
 
@@ -68,9 +66,6 @@ def frames_sheet(
         captions: a line about each.
         path: the image to write.
         title: the heading.
-
-    Returns:
-        The path.
     """
     columns = min(PAIRS, len(frames))
     rows = -(-len(frames) // columns)

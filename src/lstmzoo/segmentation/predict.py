@@ -1,7 +1,5 @@
 """``lstmzoo predict`` with segmentation models: masks, videos with the masks painted in, a zip for the DAVIS server."""
 
-from __future__ import annotations
-
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +16,7 @@ from lstmzoo.io.atomic import replacing, replacing_folder, write_json
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.resources import peak_bytes, peak_gpu_bytes
 from lstmzoo.io.terminal import PlainConsole
-from lstmzoo.segmentation.data import write_mask
+from lstmzoo.segmentation.data.masks import write_mask
 from lstmzoo.segmentation.models import label_map
 from lstmzoo.segmentation.overlays import video_frame
 from lstmzoo.segmentation.segment import check_model, objects_of, segment_with
@@ -29,29 +27,17 @@ from lstmzoo.viz.film import video_file
 
 @dataclass(frozen=True)
 class SegmentedVideo:
-    """One video that was segmented.
+    """One video that was segmented."""
 
-    Attributes:
-        name: what its results are called after.
-        source: the file or folder.
-        size: (height, width) of frames and masks, in pixels.
-        objects: numbers of the objects that were looked for.
-        frames: names of the frames; their masks are called so, too.
-        areas: number of an object → pixels of it, frame by frame.
-        seconds: that all of it took: reading, the network and writing.
-        network_seconds: ... the network alone, scaling to its size and back included.
-        ended_by: Ctrl-C or SIGTERM, which ended it early; None where it came to its end.
-    """
-
-    name: str
-    source: str
-    size: tuple[int, int]
-    objects: list[int]
-    frames: list[str]
-    areas: dict[int, list[int]]
-    seconds: float
-    network_seconds: float
-    ended_by: KeyboardInterrupt | None = None
+    name: str  # what its results are called after
+    source: str  # the file or folder
+    size: tuple[int, int]  # (height, width) of frames and masks, in pixels
+    objects: list[int]  # numbers of the objects that were looked for
+    frames: list[str]  # names of the frames; their masks are called so, too
+    areas: dict[int, list[int]]  # number of an object → pixels of it, frame by frame
+    seconds: float  # that all of it took: reading, the network and writing
+    network_seconds: float  # ... the network alone, scaling to its size and back included
+    ended_by: KeyboardInterrupt | None = None  # Ctrl-C or SIGTERM, which ended it early; None where it came to its end
 
     @property
     def speed(self) -> float:
@@ -176,9 +162,6 @@ def segment_to_files(
         flip: see `segment_frames`.
         advance: called with 1 after every frame that was read, for a progress bar.
 
-    Returns:
-        What was done.
-
     Raises:
         DataError: a frame cannot be read, the first mask is of another size, or the model's outputs are not finite;
             nothing is written then.
@@ -219,15 +202,7 @@ def segment_to_files(
 
 
 def write_submission(path: Path, folders: Mapping[str, Path]) -> Path:
-    """Pack masks as the servers of DAVIS want them: in the zip a folder per sequence, and nothing else.
-
-    Args:
-        path: the zip to write.
-        folders: folder of masks by sequence.
-
-    Returns:
-        The path.
-    """
+    """Pack masks as the servers of DAVIS want them: in the zip a folder per sequence, and nothing else."""
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:  # PNGs are compressed already
         for name, folder in folders.items():
             for mask in sorted(folder.glob("*.png")):

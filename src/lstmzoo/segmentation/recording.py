@@ -1,7 +1,5 @@
 """Recording what a model's memory does, frame by frame, while it segments a video."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -23,21 +21,13 @@ from lstmzoo.segmentation.video_sources import Frame, VideoSource
 
 @dataclass(frozen=True)
 class MemoryLayer:
-    """One recurrence inside a segmentation model.
+    """One recurrence inside a segmentation model."""
 
-    Attributes:
-        label: where it is, in words.
-        module: what runs it.
-        direction: 0 forwards in time, 1 backwards.
-        stride: pixels of the network's frame per cell.
-        dilation: of its convolutions.
-    """
-
-    label: str
-    module: nn.ConvRecurrent
-    direction: int
-    stride: int
-    dilation: int
+    label: str  # where it is, in words
+    module: nn.ConvRecurrent  # what runs it
+    direction: int  # 0 forwards in time, 1 backwards
+    stride: int  # pixels of the network's frame per cell
+    dilation: int  # of its convolutions
 
     @property
     def carrier(self) -> str:
@@ -57,34 +47,21 @@ class FrameRecord(NamedTuple):
 
 @dataclass(frozen=True)
 class Recording:
-    """What happened inside a segmentation model during T frames, as far as it concerns one object.
+    """What happened inside a segmentation model during T frames, as far as it concerns one object."""
 
-    Attributes:
-        layer: which recurrence was recorded; None for a network without.
-        number: of the object; the foreground has number 1.
-        names: (T,) of the frames.
-        frames: (T, H, W, 3) uint8 RGB, at the size the network sees.
-        found: (T, H, W) bool, the object's mask, at that size.
-        probabilities: (T, H, W) of the object, at that size.
-        areas: (T,) share of the frame that the object was found on.
-        gates: mean over the channels of every gate, (T, h, w); of those with negative values (tanh), of their size.
-        signed: the gates with negative values.
-        states: mean over the channels of every state's size |s|, (T, h, w).
-        memory: (T, C, h, w), the state that is kept; None for a network without.
-        keep: (T, C, h, w), the share of it that is kept from the frame before; None for cells without such a gate.
-    """
-
-    layer: MemoryLayer | None
-    number: int
-    names: list[str]
-    frames: np.ndarray
-    found: np.ndarray
-    probabilities: np.ndarray
-    areas: np.ndarray
+    layer: MemoryLayer | None  # which recurrence was recorded; None for a network without
+    number: int  # of the object; the foreground has number 1
+    names: list[str]  # (T,) of the frames
+    frames: np.ndarray  # (T, H, W, 3) uint8 RGB, at the size the network sees
+    found: np.ndarray  # (T, H, W) bool, the object's mask, at that size
+    probabilities: np.ndarray  # (T, H, W) of the object, at that size
+    areas: np.ndarray  # (T,) share of the frame that the object was found on
+    # mean over the channels of every gate, (T, h, w); of those with negative values (tanh), of their size
     gates: dict[str, np.ndarray]
-    signed: frozenset[str]
-    states: dict[str, np.ndarray]
-    memory: np.ndarray | None
+    signed: frozenset[str]  # the gates with negative values
+    states: dict[str, np.ndarray]  # mean over the channels of every state's size |s|, (T, h, w)
+    memory: np.ndarray | None  # (T, C, h, w), the state that is kept; None for a network without
+    # (T, C, h, w), the share of it that is kept from the frame before; None for cells without such a gate
     keep: np.ndarray | None
 
     def cells(self, masks: np.ndarray) -> np.ndarray:
@@ -131,20 +108,7 @@ def choose_layer(model: Any, layer: int) -> MemoryLayer | None:
 def trace_frames(
     model: Any, video: VideoSource, first_mask: np.ndarray | None, layer: MemoryLayer | None
 ) -> Iterator[FrameRecord]:
-    """Segment a video and record one of the model's memories meanwhile.
-
-    Args:
-        model: a segmentation model from ``lstmzoo.load``.
-        video: the video.
-        first_mask: see `segment_frames`.
-        layer: which memory; None: none.
-
-    Yields:
-        What is known at every frame.
-
-    Raises:
-        LstmzooError, DataError: see `segment_frames`.
-    """
+    """Segment a video and record one of the model's memories meanwhile; see `segment_frames`."""
     grid: tuple[int, int] | None = None
     if layer is not None:
         coarsest = model.encoder.strides[-1]
@@ -166,16 +130,6 @@ def record(
     model: Any, video: VideoSource, first_mask: np.ndarray | None, layer: MemoryLayer | None, number: int
 ) -> Recording:
     """Segment a video and record what concerns one object.
-
-    Args:
-        model: see `trace_frames`.
-        video: see `trace_frames`.
-        first_mask: see `trace_frames`.
-        layer: see `trace_frames`.
-        number: of the object; of a network that is not guided, 1.
-
-    Returns:
-        The record.
 
     Raises:
         LstmzooError: no such object, and see `trace_frames`.

@@ -1,7 +1,5 @@
 """The outcome of a test, and scores of masks that any method made."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,23 +26,14 @@ OCCLUSION = {
 
 @dataclass(frozen=True)
 class Example:
-    """One frame of a test.
-
-    Attributes:
-        name: the sequence.
-        position: the frame's number in it, from 0.
-        j: its J, the mean over the objects.
-        frame: uint8 (H, W, 3).
-        predicted: uint8 (H, W), numbers of objects.
-        truth: uint8 (H, W), likewise; 255 void.
-    """
+    """One frame of a test."""
 
     name: str
-    position: int
-    j: float
-    frame: np.ndarray
-    predicted: np.ndarray
-    truth: np.ndarray
+    position: int  # the frame's number in it, from 0
+    j: float  # its J, the mean over the objects
+    frame: np.ndarray  # uint8 (H, W, 3)
+    predicted: np.ndarray  # uint8 (H, W), numbers of objects
+    truth: np.ndarray  # uint8 (H, W), likewise; 255 void
 
 
 @dataclass(frozen=True)
@@ -58,23 +47,14 @@ class VideoScore:
 
 @dataclass(frozen=True)
 class SegmentationResults:
-    """The outcome of a test.
+    """The outcome of a test."""
 
-    Attributes:
-        scores: J and F of every object in every frame, and what is made of them.
-        protocol: by which they were measured.
-        split: the list of the sequences.
-        worst: the worst frame of each sequence.
-        best: the best frame of each sequence.
-        occlusions: of simulated sets, what `occlusion_scores` gives; empty for others.
-    """
-
-    scores: DavisScores
-    protocol: str
-    split: str
-    worst: list[Example]
-    best: list[Example]
-    occlusions: dict[str, float]
+    scores: DavisScores  # J and F of every object in every frame, and what is made of them
+    protocol: str  # by which they were measured
+    split: str  # the list of the sequences
+    worst: list[Example]  # the worst frame of each sequence
+    best: list[Example]  # the best frame of each sequence
+    occlusions: dict[str, float]  # of simulated sets, what `occlusion_scores` gives; empty for others
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers, ready for JSON."""
@@ -86,11 +66,7 @@ class SegmentationResults:
         }
 
     def save(self, folder: Path, about: dict[str, Any]) -> list[str]:
-        """Write metrics.json, the official tables, and images of the worst and the best frames.
-
-        Returns:
-            The names of the files.
-        """
+        """Write metrics.json, the official tables, and images of the worst and the best frames."""
         from lstmzoo.segmentation.overlays import frames_sheet  # loads Matplotlib
 
         write_json(folder / "metrics.json", self.as_dict() | about)

@@ -1,7 +1,5 @@
 """How long a model's memory of an object lasts while the object is occluded, and what the memory is worth."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmzoo.segmentation.data import VOID, read_mask
+from lstmzoo.segmentation.data.masks import VOID, read_mask
 from lstmzoo.segmentation.data.simulator import read_occlusions
 from lstmzoo.segmentation.models import SegmentStream
 from lstmzoo.segmentation.recording import Recording, shrink
@@ -22,15 +20,10 @@ VANISHED = 0.05  # without truth: found on less than this share of its median ar
 
 @dataclass(frozen=True)
 class SequenceTruth:
-    """The true masks that lie beside a sequence of a data set.
+    """The true masks that lie beside a sequence of a data set."""
 
-    Attributes:
-        masks: mask by name of the frame; frames without one are not annotated.
-        visible: share of each object that is seen, frame by frame, where the data set says so.
-    """
-
-    masks: dict[str, Path]
-    visible: dict[int, list[float]]
+    masks: dict[str, Path]  # mask by name of the frame; frames without one are not annotated
+    visible: dict[int, list[float]]  # share of each object that is seen, frame by frame, where the data set says so
 
     def objects(self) -> list[int]:
         """Numbers of the objects in the first mask that shows any."""
@@ -50,43 +43,29 @@ class SequenceTruth:
 
 @dataclass(frozen=True)
 class Retention:
-    """What is kept of one object over T frames; NaN where there is nothing to be measured.
+    """What is kept of one object over T frames; NaN where there is nothing to be measured."""
 
-    Attributes:
-        number: of the object.
-        occluded: (T,) bool, frames in which it is occluded.
-        alone: whether areas are those of this object; the network found all objects as one where they are not.
-        areas: (T,) share of the frame that was found to be the object.
-        true_areas: (T,) share of the frame that is; None without truth.
-        measure: what tells how well it is found: ``"J"``, intersection over union with the truth, other objects left
-            out; or, where there is no truth, ``"probability"``, the highest in the frame.
-        found: (T,) that measure.
-        erased: (T,) the same where the memory is erased before every frame in which the object is occluded.
-        inside: (T,) mean share of the memory that is kept from the frame before, in the object's cells; while it is
-            occluded, in those where it was last seen.
-        outside: (T,) the same in all other cells.
-        surviving: (T,) share of what the object's cells held when it was last seen that is still there; 1 while it is
-            seen.
-    """
-
-    number: int
-    occluded: np.ndarray
-    alone: bool
-    areas: np.ndarray
-    true_areas: np.ndarray | None
+    number: int  # of the object
+    occluded: np.ndarray  # (T,) bool, frames in which it is occluded
+    alone: bool  # whether areas are those of this object; the network found all objects as one where they are not
+    areas: np.ndarray  # (T,) share of the frame that was found to be the object
+    true_areas: np.ndarray | None  # (T,) share of the frame that is; None without truth
+    # what tells how well it is found: ``"J"``, intersection over union with the truth, other objects left out; or,
+    # where there is no truth, ``"probability"``, the highest in the frame
     measure: str
-    found: np.ndarray
+    found: np.ndarray  # (T,) that measure
+    # (T,) the same where the memory is erased before every frame in which the object is occluded
     erased: np.ndarray | None
+    # (T,) mean share of the memory that is kept from the frame before, in the object's cells; while it is occluded, in
+    # those where it was last seen
     inside: np.ndarray | None
-    outside: np.ndarray | None
+    outside: np.ndarray | None  # (T,) the same in all other cells
+    # (T,) share of what the object's cells held when it was last seen that is still there; 1 while it is seen
     surviving: np.ndarray | None
 
 
 def find_truth(video: VideoSource) -> SequenceTruth | None:
     """Find the masks beside a sequence: of ``JPEGImages/480p/bear`` those in ``Annotations/480p/bear``.
-
-    Args:
-        video: a folder of frames.
 
     Returns:
         What is known, or None where there are no masks.
@@ -134,16 +113,7 @@ def measure_retention(
 ) -> Retention:
     """Measure what is kept of an object; the video is segmented once more, with the memory erased while it is occluded.
 
-    Args:
-        model: a segmentation model from ``lstmzoo.load``.
-        video: the video.
-        first_mask: see `segment_frames`.
-        recording: what happened while the model watched it.
-        truth: the true masks, or None.
-        number: of the object in the truth; without truth, that of the recording.
-
-    Returns:
-        The measurements, at the size the network sees.
+    Measured at the size the network sees; `number` is that of the object in the truth, without truth in the recording.
     """
     occluded = vanished_frames(recording.areas) if truth is None else occluded_frames(truth, video, number)
     true = everything = None

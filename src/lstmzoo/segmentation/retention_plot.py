@@ -1,7 +1,5 @@
 """An object that is occluded for a while, as curves: what was found of it, what the gates did, what is left of it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +29,7 @@ SHADE = "#f3e3d8"
 
 
 def retention_curves(recording: Recording, kept: Retention, path: str | Path, *, title: str, subtitle: str) -> Path:
-    """Draw frames and curves over one axis of frames; where the object is occluded, the ground is shaded.
-
-    Args:
-        recording: what was recorded.
-        kept: what was measured.
-        path: the image to write.
-        title: the heading.
-        subtitle: a line beneath it.
-
-    Returns:
-        The path.
-    """
+    """Draw frames and curves over one axis of frames; where the object is occluded, the ground is shaded."""
     panels = [Panel("strip", "", STRIP, 0.0), Panel("area", "", TALL, GAP), Panel("found", "", TALL, GAP)]
     panels += [Panel("gate", "", TALL, GAP)] if kept.inside is not None else []
     panels += [Panel("surviving", "", TALL, GAP)] if kept.surviving is not None and kept.occluded.any() else []

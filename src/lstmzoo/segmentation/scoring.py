@@ -1,7 +1,5 @@
 """Scores of a model's masks of one video, and of a folder of masks that any method made."""
 
-from __future__ import annotations
-
 import sys
 import warnings
 from pathlib import Path
@@ -17,9 +15,9 @@ from lstmzoo.io.stamp import stamp
 from lstmzoo.io.terminal import print_plain, wide_console
 from lstmzoo.io.wording import listed
 from lstmzoo.models.outputs import check_finite
-from lstmzoo.segmentation.data import VOID
 from lstmzoo.segmentation.data.inspection import LEAST_MASKS
 from lstmzoo.segmentation.data.lists import default_split
+from lstmzoo.segmentation.data.masks import VOID
 from lstmzoo.segmentation.metrics import PROTOCOLS, evaluate, score_sequence
 from lstmzoo.segmentation.models import label_map, object_ids, resize_frame, segment_video
 from lstmzoo.segmentation.results import VideoScore, find_example

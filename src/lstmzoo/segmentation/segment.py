@@ -1,7 +1,5 @@
 """Objects in the frames of a video, one frame after the other, at constant memory."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -49,20 +47,10 @@ def segment_with(
     flip: bool = False,
     name: str = "",
 ) -> Iterator[tuple[Any, torch.Tensor]]:
-    """Segment frames that something goes along with.
-
-    Args:
-        model: see `segment_frames`.
-        frames: anything, and the frame it belongs to.
-        first_mask: see `segment_frames`.
-        flip: see `segment_frames`.
-        name: of the video, for errors.
+    """Segment frames that something goes along with, given as pairs; see `segment_frames`.
 
     Yields:
         What went along with the frame, and probabilities (K + 1, H, W), the background first.
-
-    Raises:
-        LstmzooError, DataError, ValueError: as `segment_frames`.
     """
     check_model(model, first_mask is not None)
     waiting: deque[Any] = deque()
@@ -91,10 +79,6 @@ def objects_of(first_mask: np.ndarray | None) -> list[int]:
 
 def check_model(model: Any, first_mask: bool) -> None:
     """Make sure that a model can do what is asked for.
-
-    Args:
-        model: from ``lstmzoo.load``.
-        first_mask: whether there is one.
 
     Raises:
         LstmzooError: it is not a segmentation model, takes no first mask, or needs one.

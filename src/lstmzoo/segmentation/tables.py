@@ -1,7 +1,5 @@
 """Scores and predictions as tables: on the terminal, and as the CSV files that the official tools write."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -51,14 +49,6 @@ def write_official_tables(scores: DavisScores, folder: Path, split: str) -> list
     unsupervised sequence is unusual: its line ``camel_1`` is the object that the first of the matched proposals was
     paired with, not object 1. ``DavisScores.objects()`` has them by their own numbers, and so have the tables of sets
     other than DAVIS.
-
-    Args:
-        scores: the scores.
-        folder: where to.
-        split: of the set.
-
-    Returns:
-        The files.
     """
     summary = scores.summary()
     lines = []

@@ -1,14 +1,12 @@
 """What a model should predict for training clips: objects drawn from their masks."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from lstmzoo.segmentation.data import VOID
+from lstmzoo.segmentation.data.masks import VOID
 
 
 @dataclass
@@ -28,18 +26,13 @@ FULL_FORCING = TeacherForcing()
 
 
 class Targets(NamedTuple):
-    """What should be predicted for a batch of clips.
+    """What should be predicted for a batch of clips."""
 
-    Attributes:
-        objects: (B, T, K, H, W) in 0..1, the mask of every object; of clips with fewer than K some are always empty,
-            which costs nothing and teaches nothing (see `SegmentGuided`).
-        valid: (B, T, H, W) bool, pixels that are annotated.
-        known: (B, T) bool, frames whose true masks are shown to the next frame in place of the model's own.
-    """
-
+    # (B, T, K, H, W) in 0..1, the mask of every object; of clips with fewer than K some are always empty, which costs
+    # nothing and teaches nothing (see `SegmentGuided`)
     objects: Tensor
-    valid: Tensor
-    known: Tensor
+    valid: Tensor  # (B, T, H, W) bool, pixels that are annotated
+    known: Tensor  # (B, T) bool, frames whose true masks are shown to the next frame in place of the model's own
 
 
 def draw_targets(ids: Tensor, max_objects: int | None, teacher: float) -> Targets:

@@ -1,7 +1,5 @@
 """Segmentation of video: the foreground, or the objects whose masks are given in the first frame."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -19,10 +17,9 @@ from lstmzoo.segmentation.models.guided import TeacherMasks
 from lstmzoo.segmentation.results import SegmentationResults, VideoScore, occlusion_scores
 from lstmzoo.segmentation.scoring import score_folder, score_video
 from lstmzoo.segmentation.targets import FULL_FORCING, Targets, TeacherForcing, draw_targets
-from lstmzoo.training.base import BaseTask, State
-from lstmzoo.training.errors import setting_errors
+from lstmzoo.training.base import BaseTask
 from lstmzoo.training.interface import Config
-from lstmzoo.training.parameter_groups import encoder_groups
+from lstmzoo.training.optimization import State, encoder_groups
 from lstmzoo.training.predictor import Inspector, Predictor
 
 LEAST_FRAME = 33
@@ -135,30 +132,17 @@ class SegmentationTask(BaseTask):
         )
 
     @classmethod
-    def from_config(cls, config: Config, labels: Any) -> SegmentationTask:
+    def from_config(cls, config: Config, labels: Any) -> "SegmentationTask":
         """Build the task with a new model, and try it on one frame; there are no labels."""
-        settings, model = dict(config["task"]), dict(config["model"])
-        size = [int(side) for side in config["data"]["size"]]
-        del settings["name"]
-        settings["teacher_forcing"] = TeacherForcing(**settings["teacher_forcing"])
-        if settings["encoder_lr"] is None and model.get("encoder") == "small":
+        if config["task"]["encoder_lr"] is None and config["model"].get("encoder") == "small":
             raise LstmzooError(
                 "the encoder 'small' starts from scratch, so it has to be trained: give task.encoder_lr, e.g. 1e-3, or "
                 "choose one with ImageNet weights (model.encoder=efficientnet_lite0 model.pretrained_encoder=true)"
             )
-        with setting_errors("the model or the task"):
-            task = cls(
-                model.pop("name"),
-                model,
-                classes=labels,
-                transform={"size": size},
-                config=config,
-                seed=config["seed"],
-                **settings,
-            )
-        with setting_errors(f"the model for frames of data.size={size}"), torch.no_grad():
-            task.model.eval()(torch.zeros(1, 1, 3, *size))
-            task.model.train()
+        transform = {"size": [int(side) for side in config["data"]["size"]]}
+        forcing = TeacherForcing(**config["task"]["teacher_forcing"])
+        task: SegmentationTask = cls.build(config, classes=labels, transform=transform, teacher_forcing=forcing)
+        task.try_frames(channels=3)
         return task
 
     @classmethod

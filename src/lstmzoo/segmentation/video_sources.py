@@ -1,7 +1,5 @@
 """Video files, folders of frames and sequences of DAVIS as one thing: named frames that come one by one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from lstmzoo.errors import DataError, LstmzooError
-from lstmzoo.io.images import IMAGE_SUFFIXES, list_images, natural_key
+from lstmzoo.io.images import IMAGE_SUFFIXES, list_images, natural_key, read_rgb
 from lstmzoo.io.stream import Stream
 from lstmzoo.io.video import VIDEO_SUFFIXES, convert, is_video, local_path, warn_of_others
-from lstmzoo.segmentation.data import DAVIS, read_frame, read_mask
-from lstmzoo.segmentation.data.frames import find_frames
+from lstmzoo.segmentation.data.davis import DAVIS
+from lstmzoo.segmentation.data.layout import find_frames
+from lstmzoo.segmentation.data.masks import read_mask
 
 FOLDER_RATE = 24.0  # frames per second of a folder of frames, which does not say; that of DAVIS
 
@@ -29,23 +28,14 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class VideoSource:
-    """One video; every iteration reads it from the start, one frame at a time.
+    """One video; every iteration reads it from the start, one frame at a time."""
 
-    Attributes:
-        name: what results are called after.
-        path: the video file or the folder of frames.
-        files: the images of a folder, in order; empty for a video file.
-        rate: frames per second of a video that shows each of them at its time.
-        total: how many frames are expected, or None.
-        max_frames: stop after so many; None for all.
-    """
-
-    name: str
-    path: Path
-    files: tuple[Path, ...]
-    rate: float
-    total: int | None
-    max_frames: int | None = None
+    name: str  # what results are called after
+    path: Path  # the video file or the folder of frames
+    files: tuple[Path, ...]  # the images of a folder, in order; empty for a video file
+    rate: float  # frames per second of a video that shows each of them at its time
+    total: int | None  # how many frames are expected, or None
+    max_frames: int | None = None  # stop after so many; None for all
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames.
@@ -67,7 +57,7 @@ class VideoSource:
 
     def _from_files(self) -> Iterator[Frame]:
         for number, path in enumerate(self.files[: self.max_frames]):
-            yield Frame(path.stem, read_frame(path), number / self.rate)
+            yield Frame(path.stem, read_rgb(path), number / self.rate)
 
     def _from_video(self) -> Iterator[Frame]:
         with Stream(self.path, max_frames=self.max_frames) as stream:
@@ -77,10 +67,6 @@ class VideoSource:
 
 def open_video(path: str | Path, max_frames: int | None = None) -> VideoSource:
     """Open a video file, or a folder of frames, which are taken in the order of the numbers in their names.
-
-    Args:
-        path: the file or folder.
-        max_frames: stop after so many frames; None for all.
 
     Raises:
         DataError: there is nothing of that name, it cannot be opened, or the folder holds no images.
@@ -104,9 +90,6 @@ def find_videos(
         split: of a data set, the name of a list; None for every sequence.
         resolution: of a data set, that of its files.
         max_frames: stop each after so many frames; None for all.
-
-    Returns:
-        The videos; their names differ.
 
     Raises:
         DataError: there is none, or it cannot be used.

@@ -67,6 +67,11 @@ class SequenceDataModule(BaseDataModule):
         return list(self.example.classes)
 
     @property
+    def sequence_length(self) -> int:
+        """Steps of a sequence, T."""
+        return int(self.example.num_steps)
+
+    @property
     def sizes(self) -> str:
         counts = ", ".join(f"{len(data)} {split}" for split, data in self.datasets().items())
         return f"sequences of {self.example.num_steps} steps: {counts}"

@@ -15,9 +15,10 @@ from lstmzoo.sequences.data.sequence_dataset import SequenceDataset
 from lstmzoo.sequences.datamodule import SequenceDataModule, open_sequences
 from lstmzoo.sequences.models.sequence_model import SequenceModel
 from lstmzoo.sequences.results import Answered, SequenceResults
-from lstmzoo.training.base import BaseTask, State
+from lstmzoo.training.base import BaseTask
 from lstmzoo.training.errors import setting_errors
 from lstmzoo.training.interface import Config
+from lstmzoo.training.optimization import State
 from lstmzoo.training.predictor import Inspector, Predictor
 
 

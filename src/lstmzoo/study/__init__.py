@@ -1,1 +1,1 @@
-"""Studies: many runs that together answer one question."""
+"""Studies: many networks trained alike, and what comes out as one table and one picture."""

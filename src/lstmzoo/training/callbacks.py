@@ -1,7 +1,5 @@
 """What happens around the training loop: checkpoints, early stopping, timing."""
 
-from __future__ import annotations
-
 import math
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Checkpoints of a run as files: written as a whole or not at all, and the one to go on from."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 from typing import Any
@@ -40,9 +38,6 @@ class WholeFiles(CheckpointIO):
 
 def newest_checkpoint(folder: Path) -> Path:
     """Choose the checkpoint from which a run goes on: ``last.ckpt``, or ``best.ckpt`` where that one is of no use.
-
-    Args:
-        folder: the run folder.
 
     Raises:
         CheckpointError: there is none, or none can be read; the message says why.

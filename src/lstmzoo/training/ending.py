@@ -1,7 +1,5 @@
 """What ends a training before its time: SIGTERM or SIGHUP to any of its processes, or numbers that are not finite."""
 
-from __future__ import annotations
-
 import math
 import shlex
 import signal
@@ -47,12 +45,8 @@ class SigtermFlag(_SignalConnector):
 def agree(trainer: Trainer, sound: Tensor | bool) -> tuple[bool, bool]:
     """Tell all processes what any of them knows; the one collective in which endings are decided.
 
-    Args:
-        trainer: with a `SigtermFlag`.
-        sound: whether this process's numbers are finite.
-
     Returns:
-        Whether the numbers of all processes are finite, and whether any of them got SIGTERM or SIGHUP.
+        Whether the numbers of all processes are sound (finite), and whether any of them got SIGTERM or SIGHUP.
     """
     asked = bool(getattr(trainer._signal_connector, "asked", False))
     device = trainer.strategy.root_device
@@ -67,13 +61,7 @@ def is_finite(module: nn.Module) -> bool:
 
 
 def diverged(what: str, trainer: Trainer, last: Path) -> Diverged:
-    """Word the error for a training whose numbers are no longer finite.
-
-    Args:
-        what: which numbers, e.g. ``"the loss"``.
-        trainer: in the epoch and step in which it happened.
-        last: the last checkpoint, if there is one; its numbers are finite.
-    """
+    """Word the error for numbers that are no longer finite; those in the checkpoint `last` are, if there is one."""
     lr = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else math.nan
     go_on = f"lstmzoo train resume={shlex.quote(str(last.parents[1]))} task.lr=..."
     kept = f". The numbers of {last.name} are finite: `{go_on}` goes on from it" if last.is_file() else ""

@@ -1,7 +1,5 @@
 """Complaints of Lightning and torch about settings, as one message."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,11 +10,7 @@ from lstmzoo.errors import LstmzooError
 
 @contextmanager
 def setting_errors(what: str) -> Iterator[None]:
-    """Turn the complaints of Lightning and torch about settings into an `LstmzooError`.
-
-    Args:
-        what: what is set up.
-    """
+    """Turn the complaints of Lightning and torch about settings into an `LstmzooError`."""
     try:
         yield
     except (MisconfigurationException, ArithmeticError, RuntimeError, TypeError, ValueError) as error:

@@ -1,7 +1,5 @@
 """The settings behind the configuration's groups: ``model=``, ``data=`` and ``task=``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from lstmzoo.models.registry import FROM_DATA

@@ -1,7 +1,5 @@
 """What a task declares and writes: what is trained on what, and what the commands do with it."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,8 +68,8 @@ class TaskInterface(ABC):
     INHERITED: ClassVar[tuple[str, ...]] = ()
     """Settings that a run takes over from the checkpoint that ``start_from`` names."""
 
-    results: Any
-    """What the last test found: `Results`, or None."""
+    results: Results | None
+    """What the last test found."""
 
     @classmethod
     @abstractmethod
@@ -90,7 +88,10 @@ class TaskInterface(ABC):
     @classmethod
     @abstractmethod
     def from_config(cls, config: Config, labels: Any) -> Any:
-        """Build the task of a configuration with a new model; labels are those of its data module."""
+        """Build the task of a configuration with a new model; labels are those of its data module.
+
+        `BaseTask` has one for tasks without classes and transform.
+        """
 
     @classmethod
     def check_transform(cls, transform: Mapping[str, Any], origin: str) -> None:

@@ -1,9 +1,7 @@
 """What ``lstmzoo predict`` and ``lstmzoo inspect`` ask of a task; the loop over the inputs is theirs."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -32,8 +30,6 @@ class Outcome(Protocol):
 
 In = TypeVar("In", bound=Input)
 Out = TypeVar("Out", bound=Outcome)
-
-Advance = Callable[[int], None]
 
 
 class Predictor(ABC, Generic[In, Out]):

@@ -1,7 +1,5 @@
 """metrics.csv: one row per epoch, and a line about it for the person who waits."""
 
-from __future__ import annotations
-
 import csv
 import itertools
 import warnings

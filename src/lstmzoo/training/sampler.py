@@ -1,7 +1,5 @@
 """The order of training: a pure function of (seed, epoch), that can start in the middle of an epoch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sized
 from typing import Any
 

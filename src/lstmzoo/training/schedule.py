@@ -4,25 +4,17 @@ A schedule gives the share of the peak learning rate at a step, with s = step, w
 Schedulers of torch can be used as well (``scheduler._target_=torch.optim.lr_scheduler...``); they keep a state.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 
 class Training(NamedTuple):
-    """What a schedule needs to know of a training, in optimizer steps.
+    """What a schedule needs to know of a training, in optimizer steps."""
 
-    Attributes:
-        total: steps until trainer.max_epochs.
-        warmup: steps of linear warm-up.
-        per_epoch: steps of an epoch.
-    """
-
-    total: float
-    warmup: float
-    per_epoch: int
+    total: float  # steps until trainer.max_epochs
+    warmup: float  # steps of linear warm-up
+    per_epoch: int  # steps of an epoch
 
 
 class Schedule(Protocol):
@@ -91,14 +83,7 @@ class OneCycle:
 
 
 def learning_rate(step: int, peak: float, schedule: Schedule, training: Training) -> float:
-    """Return the learning rate of one optimizer step: peak (s + 1) / w while s + 1 < w, then as the schedule says.
-
-    Args:
-        step: steps done before this one, from 0.
-        peak: the largest learning rate.
-        schedule: what follows the warm-up.
-        training: its lengths.
-    """
+    """Return the learning rate of one optimizer step: peak (s + 1) / w while s + 1 < w, then as the schedule says."""
     if step + 1 < training.warmup:
         return peak * (step + 1) / training.warmup
     return peak * schedule(step, training)

@@ -1,7 +1,5 @@
 """What a checkpoint holds for a training that goes on, checked before anything of it is used, and put back."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,10 +28,6 @@ COUNTS = ("ready", "started", "processed", "completed")
 
 def check_training_state(checkpoint: dict[str, Any], path: Path) -> None:
     """Check the entries that Lightning and our callbacks put back.
-
-    Args:
-        checkpoint: as it was read.
-        path: the file, for messages.
 
     Raises:
         CheckpointError: an entry is missing, of another type, or holds numbers that are not finite.

@@ -1,7 +1,5 @@
 """Curves of several runs in one figure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,28 +12,14 @@ from lstmzoo.viz.style import GRID, bare, class_colours, drawing, figure, save
 
 @dataclass(frozen=True)
 class Line:
-    """Runs that differ in their seeds only.
+    """Runs that differ in their seeds only."""
 
-    Attributes:
-        label: what they have in common.
-        curves: of each, a number by epoch.
-    """
-
-    label: str
-    curves: Sequence[Mapping[int, float]]
+    label: str  # what they have in common
+    curves: Sequence[Mapping[int, float]]  # of each, a number by epoch
 
 
 def comparison(lines: Sequence[Line], path: Path, measure: str) -> Path:
-    """Draw the mean of each line over epochs, with a band from the least to the greatest run.
-
-    Args:
-        lines: what is compared.
-        path: the figure to write.
-        measure: what the numbers are.
-
-    Returns:
-        The path.
-    """
+    """Draw the mean of each line over epochs, with a band from the least to the greatest run."""
     with drawing():
         made = figure(7.2, 4.2)
         axes = made.subplots()

@@ -1,7 +1,5 @@
 """Writing a video file that plays at the right speed, and is there as a whole or not at all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +17,7 @@ LONGEST_S = 10.0  # how long a frame is shown at most, however long nothing foll
 
 
 class VideoFile:
-    """Writes frames into a video file; the first frame decides the size. Made by :func:`video_file`.
-
-    Attributes:
-        frames: how many there are in the file.
-    """
+    """Writes frames into a video file; the first frame decides the size. Made by :func:`video_file`."""
 
     def __init__(self, path: Path, rate: float) -> None:
         self.path, self.rate, self.frames = path, rate, 0
@@ -63,7 +57,7 @@ class VideoFile:
         self.writer.write(image)
         self.frames += 1
 
-    def __enter__(self) -> VideoFile:
+    def __enter__(self) -> "VideoFile":
         return self
 
     def __exit__(

@@ -73,9 +73,6 @@ def gate_traces(
         title: the heading.
         subtitle: a line beneath it.
 
-    Returns:
-        The path.
-
     Raises:
         LstmzooError: there is nothing to draw, or no such layer.
         ValueError: frames, times and trace differ in length.

@@ -1,7 +1,5 @@
 """The annotated video: the original frame, beside it the class probabilities, beneath it the labels over time."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

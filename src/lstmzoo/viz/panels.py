@@ -1,7 +1,5 @@
 """Panels over one shared axis of time: frames on top, beneath them whatever happened while they went by."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

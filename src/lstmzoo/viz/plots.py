@@ -1,8 +1,5 @@
 """Figures of an evaluation and of a training run: confusion matrix, accuracy bars, training curves."""
 
-from __future__ import annotations
-
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,19 +15,13 @@ from lstmzoo.viz.style import GRID, INK, MUTED, OKABE_ITO, bare, drawing, figure
 __all__ = ["accuracy_bars", "confusion_matrix", "gate_traces", "training_curves"]
 
 
-def confusion_matrix(
-    matrix: np.ndarray, classes: Sequence[str], path: str | Path, title: str = "Confusion matrix"
-) -> Path:
+def confusion_matrix(matrix: np.ndarray, classes: Sequence[str], path: str | Path) -> Path:
     """Draw a confusion matrix: colour is the share of the true class, each cell says share and count.
 
     Args:
         matrix: (K, K) counts; rows are the truth.
         classes: the K class names.
         path: the figure to write (.png, .pdf, .svg).
-        title: the heading; the overall accuracy is put beneath it.
-
-    Returns:
-        The path.
     """
     counts = np.asarray(matrix)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -48,7 +39,7 @@ def confusion_matrix(
                 label.set_horizontalalignment("right")
         axes.set_yticks(range(size), classes)
         axes.set(xlabel="predicted", ylabel="true")
-        axes.set_title(title, loc="left", fontweight="bold", pad=22)
+        axes.set_title("Confusion matrix", loc="left", fontweight="bold", pad=22)
         accuracy = np.trace(counts) / max(counts.sum(), 1)
         axes.annotate(
             f"accuracy {accuracy:.1%} of {counts.sum():,} sequences",
@@ -85,10 +76,7 @@ def _write_cells(axes: Axes, share: np.ndarray, counts: np.ndarray) -> None:
 
 
 def accuracy_bars(
-    values: Mapping[str, float | None],
-    path: str | Path,
-    title: str,
-    counts: Mapping[str, int] | None = None,
+    values: Mapping[str, float | None], path: str | Path, title: str, counts: Mapping[str, int] | None = None
 ) -> Path:
     """Draw accuracies as horizontal bars with their numbers beside them and their mean as a line.
 
@@ -97,9 +85,6 @@ def accuracy_bars(
         path: the figure to write.
         title: the heading.
         counts: how many sequences stand behind each bar, written after its name.
-
-    Returns:
-        The path.
     """
     names = list(values)
     heights = [math.nan if values[name] is None else float(values[name] or 0.0) for name in names]
@@ -129,22 +114,18 @@ def accuracy_bars(
         return save(made, path)
 
 
-def training_curves(metrics_csv: str | Path, path: str | Path, title: str = "Training") -> Path:
-    """Draw loss and accuracy of training and validation over epochs from Lightning's metrics.csv.
+def training_curves(rows: Mapping[int, Mapping[str, float]], path: str | Path, title: str = "Training") -> Path:
+    """Draw loss and accuracy of training and validation over epochs.
 
     Args:
-        metrics_csv: the file the CSV logger writes: columns ``epoch``, ``step`` and e.g. ``train/loss``,
-            ``val/accuracy``; empty where nothing was logged.
+        rows: by epoch, from 0, what was logged: ``train/loss``, ``val/accuracy`` and the like.
         path: the figure to write.
         title: the heading.
 
-    Returns:
-        The path.
-
     Raises:
-        DataError: there is no such file, or it holds no training or validation numbers.
+        DataError: there are no training or validation numbers.
     """
-    panels = _read_curves(Path(metrics_csv))
+    panels = curves_of(rows)
     with drawing():
         made = figure(4.7 * len(panels), 3.4)
         made.suptitle(title, fontweight="bold", fontsize=12, x=0.012, ha="left")
@@ -169,26 +150,18 @@ def training_curves(metrics_csv: str | Path, path: str | Path, title: str = "Tra
 Curve = tuple[np.ndarray, np.ndarray]
 
 
-def _read_curves(path: Path) -> dict[str, dict[str, Curve]]:
+def curves_of(rows: Mapping[int, Mapping[str, float]]) -> dict[str, dict[str, Curve]]:
     """Return measure → phase → (epochs, values) of the four that matter most; loss first."""
-    if not path.is_file():
-        raise DataError(f"there is no training log {path}; a run folder holds it as metrics.csv")
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
     points: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    last_step = max((float(row["step"]) for row in rows if row.get("step")), default=0.0)
-    last_epoch = max((float(row["epoch"]) for row in rows if row.get("epoch")), default=0.0)
-    steps_per_epoch = (last_step + 1) / (last_epoch + 1)
-    for row in rows:
-        for column, value in row.items():
+    for epoch in sorted(rows):
+        for column, value in rows[epoch].items():
             phase, _, measure = column.partition("/")
-            if phase in ("train", "val") and measure and value and row.get("step"):
-                epoch = (float(row["step"]) + 1) / steps_per_epoch
-                points.setdefault(measure, {}).setdefault(phase, []).append((epoch, float(value)))
+            if phase in ("train", "val") and measure:
+                points.setdefault(measure, {}).setdefault(phase, []).append((epoch + 1, value))
     if not points:
-        raise DataError(f"{path} holds no numbers named train/... or val/...; is it the log of a training run?")
-    order = sorted(points, key=_importance)
-    return {measure: {phase: _columns(values) for phase, values in points[measure].items()} for measure in order[:4]}
+        raise DataError("there are no numbers train/... or val/... to draw")
+    chosen = sorted(points, key=_importance)[:4]
+    return {measure: {phase: _columns(values) for phase, values in points[measure].items()} for measure in chosen}
 
 
 _FIRST = ("loss", "acc", "reward", "CIDEr", "BLEU-4", "METEOR", "ROUGE")

@@ -1,7 +1,5 @@
 """What all our figures share: fonts, colours that colour-blind readers can tell apart, and safe saving."""
 
-from __future__ import annotations
-
 import colorsys
 import warnings
 from collections.abc import Iterator
@@ -45,9 +43,6 @@ def class_colours(count: int) -> list[str]:
 
     Up to seven classes get the palette of Okabe & Ito. More cannot all be told apart by everybody: the palette is
     repeated, each time darker, and the figures name their classes in words as well.
-
-    Args:
-        count: how many classes there are.
     """
     colours = []
     for k in range(count):
@@ -86,9 +81,6 @@ def save(made: Figure, path: str | Path) -> Path:
     Args:
         made: the figure.
         path: where to, with the suffix that names the format: .png, .pdf or .svg.
-
-    Returns:
-        The path.
     """
     with replacing(path) as temporary:
         made.savefig(temporary, dpi=160)

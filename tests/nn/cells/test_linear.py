@@ -104,6 +104,7 @@ def both(cell, steps, **call):
     return results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 2, 9, 32, 33, 67])
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_all_steps_at_once_equal_one_after_the_other(cell, steps):
@@ -115,6 +116,7 @@ def test_sequences_of_several_lengths(cell):
     torch.testing.assert_close(*both(cell, 40, lengths=[40, 1, 17]), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_second_derivatives(cell, monkeypatch):
     monkeypatch.setattr(matrix_memory, "_CHUNK", 2)
@@ -131,6 +133,7 @@ def test_second_derivatives(cell, monkeypatch):
     assert torch.autograd.gradgradcheck(run, (x, *module.parameters()), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_single_precision_over_2000_steps(cell):
     """As near to double precision as the loop is, whatever the gates; nothing overflows."""
@@ -146,6 +149,7 @@ def test_single_precision_over_2000_steps(cell):
     assert errors[0] < max(2 * errors[1], 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["parallel", "reference"])
 @pytest.mark.parametrize("i", [-3e4, 0.0, 3e4])
 @pytest.mark.parametrize("f", [-3e4, 0.0, 3e4])
@@ -190,7 +194,7 @@ def test_probes_see_the_same_gates_and_states(cell):
 def test_what_has_no_parallel_form_is_left_to_other_engines():
     x = torch.randn(4, 2, INPUTS)
     for cell, options in (("lstm", {}), ("mingru", {"zoneout": 0.1}), ("mlstm", {"gates": "binary"})):
-        with pytest.raises(ValueError, match="engine 'parallel' can't run this call"):
+        with pytest.raises(ValueError, match="'parallel'"):
             zoo.Recurrent(cell, INPUTS, UNITS, engine="parallel", **options)(x)
     states = zoo.Recurrent("mlstm", INPUTS, UNITS)(x, return_states=True).states
     assert states["C"].shape == (1, 4, 2, 1, UNITS, UNITS)
@@ -203,7 +207,7 @@ def test_what_has_no_parallel_form_is_left_to_other_engines():
 
 
 def test_heads_that_make_no_sense_are_refused():
-    with pytest.raises(ValueError, match="num_heads must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"num_heads.*1, got 0"):
         MLSTM(0)
-    with pytest.raises(ValueError, match="num_heads must divide the hidden size 4, got 3"):
+    with pytest.raises(ValueError, match=r"num_heads.*4, got 3"):
         zoo.Recurrent(MLSTM(3), 3, 4)

@@ -96,8 +96,8 @@ def test_every_input_has_a_recurrent_matrix_of_its_own():
 
 
 def test_messages():
-    with pytest.raises(ValueError, match="rounds must be 0 or more, got -1"):
+    with pytest.raises(ValueError, match=r"rounds.*got -1"):
         Mogrifier(rounds=-1)
     for name in ("multiplicative_lstm", "mogrifier_lstm"):
-        with pytest.raises(ValueError, match="proj_size is not possible"):
+        with pytest.raises(ValueError, match="proj_size"):
             zoo.Recurrent(name, 3, 4, proj_size=2)

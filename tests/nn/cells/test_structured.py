@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import tanh
 
 import pytest
@@ -82,5 +83,5 @@ def test_a_clock_goes_on_with_the_state_and_stops_with_the_sequence():
 
 @pytest.mark.parametrize("periods", [(), (0, 1), (1, 2.5)])
 def test_periods_that_make_no_sense_are_refused(periods):
-    with pytest.raises(ValueError, match="periods must be whole numbers of steps"):
+    with pytest.raises(ValueError, match=rf"periods.*{re.escape(repr(periods))}"):
         Clockwork(periods)

@@ -1,7 +1,5 @@
 """Tables of class names that come with data sets: ``0 Jump`` a line."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -159,9 +159,6 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
         Args:
             index: the item, or (item, epoch); the epoch (0 where it is not given) matters in training only.
 
-        Returns:
-            The item, see above.
-
         Raises:
             IndexError: there is no such item.
         """

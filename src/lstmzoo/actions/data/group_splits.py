@@ -4,8 +4,6 @@ Videos that share a person, a scene or a camera are alike; such a group must be 
 on what it was trained on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,14 +17,6 @@ TRIES = 200
 
 def named_groups(groups: Mapping[str, set[str]], split: str, names: Sequence[object]) -> set[str]:
     """Look up groups that were chosen for a split.
-
-    Args:
-        groups: the classes of each group there is.
-        split: the split, for messages.
-        names: the names; numbers are taken as their digits.
-
-    Returns:
-        The names as strings.
 
     Raises:
         LstmzooError: there is no such group.
@@ -44,11 +34,7 @@ def _as_written(groups: Mapping[str, set[str]], name: str) -> str:
 
 
 def assign_groups(
-    groups: Mapping[str, set[str]],
-    *,
-    val: float | set[str],
-    test: float | set[str],
-    seed: int = 0,
+    groups: Mapping[str, set[str]], *, val: float | set[str], test: float | set[str], seed: int = 0
 ) -> dict[str, str]:
     """Assign every group to a split.
 

@@ -1,21 +1,12 @@
 """Whether a copy of KTH is complete: what was found against what was published."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.actions.data.kth_files import (
-    ACTIONS,
-    SIMULATED_MARKER,
-    VideoFiles,
-    find_videos,
-    parse_name,
-    read_sequences,
-)
+from lstmzoo.actions.data.kth_files import ACTIONS, SIMULATED_MARKER, find_videos, parse_name, read_sequences
 from lstmzoo.actions.data.kth_protocols import split_persons
 from lstmzoo.actions.data.segments import Range, clamp_ranges
 from lstmzoo.io import video
@@ -34,66 +25,38 @@ PUBLISHED_SHORT = "person01_boxing_d4"
 
 @dataclass(frozen=True)
 class SplitCount:
-    """Numbers of one official split.
+    """Numbers of one official split."""
 
-    Attributes:
-        videos: videos found that decode.
-        videos_listed: videos to which 00sequences.txt gives ranges.
-        videos_published: videos of the real data set.
-        sequences: sequences that can be used.
-        sequences_listed: sequences in 00sequences.txt.
-        sequences_published: sequences of the real data set.
-    """
-
-    videos: int
-    videos_listed: int
-    videos_published: int
-    sequences: int
-    sequences_listed: int
-    sequences_published: int
+    videos: int  # videos found that decode
+    videos_listed: int  # videos to which 00sequences.txt gives ranges
+    videos_published: int  # videos of the real data set
+    sequences: int  # sequences that can be used
+    sequences_listed: int  # sequences in 00sequences.txt
+    sequences_published: int  # sequences of the real data set
 
 
 @dataclass(frozen=True)
 class KTHReport(Report):
-    """What `check` found.
-
-    Attributes:
-        root: the folder.
-        simulated: the folder was made by `lstmzoo data simulate kth`.
-        published: 00sequences.txt lists as much as was published.
-        splits: numbers of the official splits.
-        persons: the persons that 00sequences.txt names.
-        actions: the actions that it names.
-        missing: videos that have ranges but were not found.
-        damaged: videos of which fewer frames decode than their ranges need, with what follows.
-        as_published: the same of a video that was published like that.
-        undecodable: videos of which nothing decodes, with the reason.
-        duplicates: videos found more than once, with the files that are not used.
-        unlisted: videos found that 00sequences.txt does not give ranges to.
-        remedy: what to do if something is missing; empty otherwise.
-    """
+    """What `check` found."""
 
     root: str
-    simulated: bool
-    published: bool
-    splits: dict[str, SplitCount]
-    persons: list[int]
-    actions: list[str]
-    missing: list[str]
-    damaged: dict[str, str]
-    as_published: dict[str, str]
-    undecodable: dict[str, str]
-    duplicates: dict[str, list[str]]
-    unlisted: list[str]
-    remedy: str
+    simulated: bool  # the folder was made by `lstmzoo data simulate kth`
+    published: bool  # 00sequences.txt lists as much as was published
+    splits: dict[str, SplitCount]  # numbers of the official splits
+    persons: list[int]  # the persons that 00sequences.txt names
+    actions: list[str]  # the actions that it names
+    missing: list[str]  # videos that have ranges but were not found
+    damaged: dict[str, str]  # videos of which fewer frames decode than their ranges need, with what follows
+    as_published: dict[str, str]  # the same of a video that was published like that
+    undecodable: dict[str, str]  # videos of which nothing decodes, with the reason
+    duplicates: dict[str, list[str]]  # videos found more than once, with the files that are not used
+    unlisted: list[str]  # videos found that 00sequences.txt does not give ranges to
+    remedy: str  # what to do if something is missing; empty otherwise
 
     @property
     def complete(self) -> bool:
         """Whether every video with ranges is there as it was published, of two persons at least: one to test on."""
         return len(self.persons) > 1 and not (self.missing or self.undecodable or self.damaged)
-
-    def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "complete": self.complete}
 
     def table(self) -> Table:
         kinds = ("found", "listed", "published")[: 3 if self.published and not self.simulated else 2]
@@ -130,16 +93,8 @@ class KTHReport(Report):
         yield "Complete." if self.complete else f"Not complete. {self.remedy}."
 
 
-def check(root: str | os.PathLike[str], *, workers: int | None = None, progress: bool = True) -> KTHReport:
+def check(root: str | os.PathLike[str], *, progress: bool = True) -> KTHReport:
     """Count what is there by decoding every video once.
-
-    Args:
-        root: folder of the data set.
-        workers: videos decoded side by side; None for one per processor core.
-        progress: show a progress bar.
-
-    Returns:
-        The report.
 
     Raises:
         DataError: no such folder, no 00sequences.txt in it, or one that cannot be parsed.
@@ -149,7 +104,7 @@ def check(root: str | os.PathLike[str], *, workers: int | None = None, progress:
     in_list = {name: ranges for name, ranges in sequences.items() if ranges}
     files = find_videos(root)
     found = {name: path for name, path in files.paths.items() if name in in_list}
-    frames, failed = video.count_all(list(found.values()), workers=workers, progress=progress)
+    frames, failed = video.count_all(list(found.values()), progress=progress)
     usable = {name: clamp_ranges(in_list[name], frames[path]) for name, path in found.items() if path in frames}
     missing = [name for name in in_list if name not in found]
     simulated = (root / SIMULATED_MARKER).exists()
@@ -178,7 +133,7 @@ def check(root: str | os.PathLike[str], *, workers: int | None = None, progress:
         damaged=damaged,
         as_published={name: short[name] for name in known},
         undecodable={name: failed[path] for name, path in found.items() if path in failed},
-        duplicates=_duplicates(files),
+        duplicates={name: list(map(str, paths)) for name, paths in files.duplicates.items()},
         unlisted=[name for name in files.paths if name not in in_list],
         remedy=_remedy(root, simulated, broken) if missing or broken or len(persons) < 2 else "",
     )
@@ -205,18 +160,5 @@ def _counts(sequences: dict[str, list[Range]]) -> tuple[dict[str, int], dict[str
 def _split_counts(listed: dict[str, list[Range]], usable: dict[str, list[Range]]) -> dict[str, SplitCount]:
     videos, sequences = _counts(usable)
     videos_listed, sequences_listed = _counts(listed)
-    return {
-        split: SplitCount(
-            videos[split],
-            videos_listed[split],
-            PUBLISHED_VIDEOS[split],
-            sequences[split],
-            sequences_listed[split],
-            PUBLISHED_SEQUENCES[split],
-        )
-        for split in PUBLISHED_SEQUENCES
-    }
-
-
-def _duplicates(files: VideoFiles) -> dict[str, list[str]]:
-    return {name: [str(path) for path in paths] for name, paths in files.duplicates.items()}
+    columns = (videos, videos_listed, PUBLISHED_VIDEOS, sequences, sequences_listed, PUBLISHED_SEQUENCES)
+    return {split: SplitCount(*(column[split] for column in columns)) for split in PUBLISHED_SEQUENCES}

@@ -1,7 +1,5 @@
 """The files of KTH: 00sequences.txt and the videos."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence
@@ -12,7 +10,7 @@ from typing import NamedTuple
 from lstmzoo.actions.data.segments import Range
 from lstmzoo.errors import DataError, unknown_choice
 from lstmzoo.io.video import is_video
-from lstmzoo.io.wording import listed
+from lstmzoo.io.wording import counted, listed
 
 ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walking")
 """The classes, in the order of their labels."""
@@ -117,25 +115,16 @@ def remedy(root: Path) -> str:
 
 @dataclass(frozen=True)
 class VideoFiles:
-    """The videos found in a folder.
+    """The videos found in a folder."""
 
-    Attributes:
-        paths: file of each video, by its name (without ``_uncomp`` and suffix).
-        duplicates: for a video that was found more than once, the files that are not used.
-    """
-
-    paths: dict[str, Path]
-    duplicates: dict[str, list[Path]]
+    paths: dict[str, Path]  # file of each video, by its name (without ``_uncomp`` and suffix)
+    duplicates: dict[str, list[Path]]  # for a video that was found more than once, the files that are not used
 
 
 def find_videos(root: Path) -> VideoFiles:
-    """Find videos in a folder and in the folders directly inside it, e.g. one per action.
+    """Find videos in a folder and in the folders directly inside it that are not hidden, e.g. one per action.
 
-    Args:
-        root: the folder; hidden folders in it are skipped.
-
-    Returns:
-        The files. Of several with the same name the first is used: `root` before its folders, those by name.
+    Of several with the same name the first is used: `root` before its folders, those by name.
     """
     folders = [root, *sorted(child for child in root.iterdir() if child.is_dir() and child.name[0] != ".")]
     paths: dict[str, Path] = {}
@@ -154,4 +143,4 @@ def find_videos(root: Path) -> VideoFiles:
 
 def missing_videos(names: Sequence[str]) -> str:
     """What is missing, in words."""
-    return f"{len(names)} video{'s' * (len(names) > 1)} of {SEQUENCES_FILE} not found: {listed(names)}"
+    return f"{counted(len(names), 'video')} of {SEQUENCES_FILE} not found: {listed(names)}"

@@ -1,7 +1,5 @@
 """Fetching the real KTH: six archives and 00sequences.txt."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -45,9 +43,6 @@ def prepare(
         source: a folder with the archives (and 00sequences.txt) that were fetched by hand; nothing is downloaded then.
         progress: show progress bars.
         opener: opens an address; see `lstmzoo.io.download.fetch`.
-
-    Returns:
-        `root`.
 
     Raises:
         DataError: no connection, a broken download, a damaged or unsafe archive, a file missing in `source`, or a

@@ -3,8 +3,6 @@
 Results under different protocols cannot be compared. In all of them a person is in one split only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, get_args
 
@@ -12,6 +10,7 @@ import numpy as np
 
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.split_names import UNIONS
+from lstmzoo.io.wording import listed
 
 Protocol = Literal["official", "16/9", "leave_one_out", "kfold"]
 
@@ -82,7 +81,8 @@ def split_persons(
 def _leave_one_out(persons: frozenset[int], fold: int) -> Persons:
     if fold not in persons:
         raise LstmzooError(
-            f"protocol leave_one_out: fold is the person to be tested, one of {_listed(persons)}, not {fold!r}"
+            "protocol leave_one_out: fold is the person to be tested, one of "
+            f"{listed(sorted(persons), 25)}, not {fold!r}"
         )
     return Persons(persons - {fold}, frozenset(), frozenset({fold}))
 
@@ -98,7 +98,3 @@ def _kfold(persons: frozenset[int], fold: int, folds: int, seed: int) -> Persons
     shuffled = np.random.default_rng(seed).permutation(sorted(persons)).tolist()
     test, val = frozenset(shuffled[fold::folds]), frozenset(shuffled[(fold + 1) % folds :: folds])
     return Persons(persons - test - val, val, test)
-
-
-def _listed(persons: Iterable[int]) -> str:
-    return ", ".join(map(str, sorted(persons))) or "(none)"

@@ -1,7 +1,5 @@
 """The videos of a folder and their classes, given by the folders they are in or by lists."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,27 +26,16 @@ class FoundVideo(NamedTuple):
 
 @dataclass(frozen=True)
 class Labelled:
-    """The videos of a folder.
+    """The videos of a folder."""
 
-    Attributes:
-        classes: class names, in the order of their labels.
-        videos: the videos of these classes.
-        problems: what was left out or is missing, in words.
-        missing: how many videos of lists are not there.
-    """
-
-    classes: list[str]
-    videos: list[FoundVideo]
-    problems: list[str]
-    missing: int = 0
+    classes: list[str]  # class names, in the order of their labels
+    videos: list[FoundVideo]  # the videos of these classes
+    problems: list[str]  # what was left out or is missing, in words
+    missing: int = 0  # how many videos of lists are not there
 
 
 def by_folders(root: Path, classes: Sequence[str] | None) -> Labelled:
-    """Find ``root/<class>/<video>``.
-
-    Args:
-        root: the folder.
-        classes: class names in the order of their labels; None for all folders that are not hidden, by name.
+    """Find ``root/<class>/<video>``, of the classes named, in this order, or of all that are not hidden.
 
     Raises:
         DataError: no class folders, or one without videos.

@@ -1,7 +1,5 @@
 """What the columns of a list without a header mean: the path of a video, a number that counts the lines, the label."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,25 +18,15 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
 
 class Row(NamedTuple):
-    """A parsed line of a list.
+    """A parsed line of a list."""
 
-    Attributes:
-        place: the file and the line, for messages.
-        text: the path.
-        names: the other fields that are not numbers.
-        numbers: the other fields that are.
-        there: whether a video answers to the path, so that the rest of the line means what it seems to.
-        counted: whether the first of the numbers does nothing but count the lines of its list.
-        split: train, val or test, where a column says it.
-    """
-
-    place: str
-    text: str
-    names: list[str]
-    numbers: list[str]
-    there: bool
-    counted: bool = False
-    split: str | None = None
+    place: str  # the file and the line, for messages
+    text: str  # the path
+    names: list[str]  # the other fields that are not numbers
+    numbers: list[str]  # the other fields that are
+    there: bool  # whether a video answers to the path, so that the rest of the line means what it seems to
+    counted: bool = False  # whether the first of the numbers does nothing but count the lines of its list
+    split: str | None = None  # train, val or test, where a column says it
 
 
 def split_words(line: str, index: VideoIndex) -> list[str]:
@@ -55,11 +43,7 @@ def split_words(line: str, index: VideoIndex) -> list[str]:
 def identify_columns(rows: list[list[str]], places: list[str], index: VideoIndex, *, blanks: bool) -> list[Row]:
     """Find the path, names and numbers by what is in the columns.
 
-    Args:
-        rows: the fields of each line.
-        places: the file and the number of each line.
-        index: the videos there are.
-        blanks: whether blanks stand between the columns, so that a name may be several words.
+    With `blanks` between the columns, a name may be several words.
 
     Raises:
         DataError: several columns may be the label.

@@ -1,7 +1,5 @@
 """What the labels in lists mean: names of classes, or numbers that stand for them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,11 +15,6 @@ def name_classes(entries: Sequence[Entry], root: Path, table: Mapping[str, str] 
     With a table, a label is a number or a name in it. Without one, a label is the name of the class, or a number that
     stands for the folder in which its videos lie; where they lie in no folders of classes, the number is the name.
     An entry without a label is of the class of its folder. Upper and lower case do not matter.
-
-    Args:
-        entries: lines of lists whose videos are there.
-        root: folder of the data set.
-        table: class names by their numbers, or None.
 
     Returns:
         All class names in the order of their labels, and the name of each entry.

@@ -1,7 +1,5 @@
 """How long the search for a regular expression can take at worst, for patterns that come from someone else's file."""
 
-from __future__ import annotations
-
 import math
 import re
 import sys

@@ -1,7 +1,5 @@
 """Labelled videos, and the sequences of frames in them."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,46 +14,27 @@ Range = tuple[int, int]
 
 
 class LabelledVideo(NamedTuple):
-    """A video and what is known of it.
+    """A video and what is known of it."""
 
-    Attributes:
-        path: the file, or a folder of frames.
-        label: index of its class.
-        group: person, scene or the like; videos of one group are never in two splits.
-        name: what results call it; by default its name and that of its folder.
-        scenario: condition of the recording, e.g. ``"d1"``; empty where there is none.
-        ranges: the sequences in it; by default one, the whole video.
-    """
-
-    path: Path
-    label: int
-    group: str
-    name: str = ""
-    scenario: str = ""
-    ranges: Sequence[Range] | None = None
+    path: Path  # the file, or a folder of frames
+    label: int  # index of its class
+    group: str  # person, scene or the like; videos of one group are never in two splits
+    name: str = ""  # what results call it; by default its name and that of its folder
+    scenario: str = ""  # condition of the recording, e.g. ``"d1"``; empty where there is none
+    ranges: Sequence[Range] | None = None  # the sequences in it; by default one, the whole video
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Some consecutive frames of a video in which one action is seen.
-
-    Attributes:
-        path: the video file.
-        first: first frame, counted from 0.
-        last: the frame after the last one (half-open: the segment is ``[first, last)``).
-        label: index of the class.
-        video: name of the video; segments of one video share it.
-        group: person, scene or the like; segments of one group are never in two splits.
-        scenario: condition of the recording, e.g. ``"d1"``; empty where there is none.
-    """
+    """Some consecutive frames of a video in which one action is seen."""
 
     path: Path
-    first: int
-    last: int
-    label: int
-    video: str
-    group: str
-    scenario: str = ""
+    first: int  # first frame, counted from 0
+    last: int  # the frame after the last one (half-open: the segment is ``[first, last)``)
+    label: int  # index of the class
+    video: str  # name of the video; segments of one video share it
+    group: str  # person, scene or the like; segments of one group are never in two splits
+    scenario: str = ""  # condition of the recording, e.g. ``"d1"``; empty where there is none
 
     def __len__(self) -> int:
         return self.last - self.first
@@ -69,15 +48,7 @@ class Clamped(NamedTuple):
 
 
 def clamp_ranges(ranges: Sequence[Range], frames: int) -> Clamped:
-    """Cut ranges to the frames that a video has.
-
-    Args:
-        ranges: first and last frame, counted from 1, both included.
-        frames: number of frames that decode.
-
-    Returns:
-        The ranges, without those that lie wholly past the end, and the changes in words.
-    """
+    """Cut ranges to the frames that decode; those wholly past the end go. (Both frames of a range belong to it.)"""
     kept, changes = [], []
     for first, last in ranges:
         if first > frames:
@@ -90,12 +61,7 @@ def clamp_ranges(ranges: Sequence[Range], frames: int) -> Clamped:
 
 
 def segments_of(one: LabelledVideo, frames: int) -> list[Segment]:
-    """Return the sequences of a video, as far as it has frames; a warning names those that were cut.
-
-    Args:
-        one: the video.
-        frames: number of frames that decode.
-    """
+    """Return the sequences of a video, as far as it has frames; a warning names those that were cut."""
     ranges, changes = clamp_ranges([(1, frames)] if one.ranges is None else one.ranges, frames)
     if changes:
         declared = video.declared_frames(one.path)

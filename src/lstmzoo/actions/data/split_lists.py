@@ -1,7 +1,5 @@
 """The lists that come with data sets: the split and the class of each video."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Sequence
@@ -42,35 +40,21 @@ _HMDB51_SPLITS = {"1": "train", "2": "test"}  # 0: in neither
 
 @dataclass(frozen=True)
 class ListFile:
-    """A list.
-
-    Attributes:
-        path: the file.
-        split: the split of all its videos; None where the lines say it, if anything does.
-        name: the class of all its videos; None where the lines say it.
-    """
+    """A list."""
 
     path: Path
-    split: str | None = None
-    name: str | None = None
+    split: str | None = None  # the split of all its videos; None where the lines say it, if anything does
+    name: str | None = None  # the class of all its videos; None where the lines say it
 
 
 class Entry(NamedTuple):
-    """A line of a list.
+    """A line of a list."""
 
-    Attributes:
-        place: the file and the line, for messages.
-        path: the video; None where it is not there.
-        text: its name in the list.
-        label: the label as it stands in the list; empty where there is none.
-        split: train, val or test; None where nothing says it.
-    """
-
-    place: str
-    path: Path | None
-    text: str
-    label: str
-    split: str | None
+    place: str  # the file and the line, for messages
+    path: Path | None  # the video; None where it is not there
+    text: str  # its name in the list
+    label: str  # the label as it stands in the list; empty where there is none
+    split: str | None  # train, val or test; None where nothing says it
 
 
 def find_lists(folder: Path, fold: int = 1) -> list[ListFile]:

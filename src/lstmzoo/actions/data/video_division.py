@@ -1,7 +1,5 @@
 """The videos of a folder, with their classes, groups and splits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,23 +46,14 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Division:
-    """Which videos are in which split.
+    """Which videos are in which split."""
 
-    Attributes:
-        classes: class names, in the order of their labels.
-        videos: all videos that can be used.
-        split_of: the split of each video that is in one.
-        how: how groups and splits were found, in words.
-        problems: what is missing, left out or doubtful, in words.
-        missing: how many videos of lists are not there.
-    """
-
-    classes: list[str]
-    videos: list[LabelledVideo]
-    split_of: Mapping[Path, str]
-    how: str
-    problems: list[str]
-    missing: int
+    classes: list[str]  # class names, in the order of their labels
+    videos: list[LabelledVideo]  # all videos that can be used
+    split_of: Mapping[Path, str]  # the split of each video that is in one
+    how: str  # how groups and splits were found, in words
+    problems: list[str]  # what is missing, left out or doubtful, in words
+    missing: int  # how many videos of lists are not there
 
     def __str__(self) -> str:
         """Say how the splits were found, and which groups are in which."""
@@ -106,13 +95,6 @@ def divide(
     root: Path, splits: str | None, classes: Sequence[object] | None, lists: Lists | None, grouping: Grouping
 ) -> Division:
     """Find the videos of a folder, their classes and splits; see `lstmzoo.data.VideoFolder`.
-
-    Args:
-        root: the folder.
-        splits: group, folders, files or None.
-        classes: class names in the order of their labels; None for all.
-        lists: lists of classes or splits; None where there are none.
-        grouping: how splits are made where neither folders nor lists define them.
 
     Raises:
         DataError: no videos, an empty class, a class with too few groups, or a broken list.

@@ -1,8 +1,7 @@
 """Your own videos, and public data sets: classes, splits and clips."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,12 @@ from lstmzoo.actions.data.clip_dataset import ClipDataset
 from lstmzoo.actions.data.labelled_videos import Lists
 from lstmzoo.actions.data.pattern_cost import is_quick
 from lstmzoo.actions.data.segments import LabelledVideo
-from lstmzoo.actions.data.video_division import Grouping, Kind, divide
-from lstmzoo.actions.data.video_folder_report import VideoFolderReport, report_on_folder
-from lstmzoo.actions.data.video_groups import ALONE, LIKELY, TELLING, Scope
+from lstmzoo.actions.data.video_division import Division, Grouping, Kind, divide
+from lstmzoo.actions.data.video_groups import ALONE, LIKELY, TELLING, Scope, group_finder, guess_pattern
+from lstmzoo.actions.data.video_report import VideoReport, count_videos
 from lstmzoo.errors import DataError
+from lstmzoo.io.split_names import SPLITS
+from lstmzoo.io.wording import listed
 from lstmzoo.registry import register_dataset
 
 
@@ -118,7 +119,7 @@ class VideoFolder(ClipDataset):
         return str(self.division)
 
     @classmethod
-    def check(cls, root: str | Path, *, progress: bool = True, **settings: Any) -> VideoFolderReport:
+    def check(cls, root: str | Path, *, progress: bool = True, **settings: Any) -> "VideoFolderReport":
         """Count your own videos; show frame rates, groups and splits.
 
         Args:
@@ -135,6 +136,71 @@ class VideoFolder(ClipDataset):
             alone |= {"val_groups": (), "test_groups": ()}
             division = cls(root, "all", decode=False, **settings | alone).division
         return report_on_folder(Path(root), division, split_error, settings.get("group_pattern"), progress=progress)
+
+
+@dataclass(frozen=True)
+class VideoFolderReport(VideoReport):
+    """What a check found."""
+
+    division: Division  # the videos, their classes, groups and splits
+    # where lists or folders give the splits: groups of which videos are trained on and tested on
+    shared_groups: list[str]
+    split_error: str  # why the videos cannot be divided into splits; empty where they can
+
+    @property
+    def complete(self) -> bool:
+        return super().complete and not (self.split_error or self.division.missing)
+
+    def findings(self) -> Iterator[str]:
+        if not self.split_error:
+            yield str(self.division).replace("split ", "Split ", 1)
+        yield from (f"Note: {problem}" for problem in self.problems)
+        if self.shared_groups and not self.split_error:
+            yield (
+                f"Note: by their names, videos of one person or place are both trained on and tested on: "
+                f"{listed(self.shared_groups)}"
+            )
+        yield from (f"Cannot be used: {reason}" for reason in self.undecodable)
+        if self.division.too_few_classes:
+            yield f"Cannot be trained on: {self.division.too_few_classes}"
+        if self.split_error:
+            yield f"Cannot be split: {self.split_error}"
+        elif not self.splits["test"]:
+            yield "There is no test split: train with test_after_fit=false."
+
+    def as_dict(self) -> dict[str, Any]:
+        groups = {
+            "shared_groups": self.shared_groups,
+            "missing": self.division.missing,
+            "split_error": self.split_error,
+        }
+        return {**super().as_dict(), "division": str(self.division), **groups}
+
+
+def report_on_folder(
+    root: Path, division: Division, split_error: str, pattern: str | None, *, progress: bool = True
+) -> VideoFolderReport:
+    """Make the report on a folder, by decoding each of its videos once."""
+    labels = {video.path: video.label for video in division.videos}
+    splits = {split: {video.path for video in division.of(split)} for split in SPLITS}
+    counts = count_videos(labels, progress=progress)
+    shared = _shared_groups(division, pattern)
+    return VideoFolderReport(
+        root, division.classes, labels, splits, *counts, division.problems, division, shared, split_error
+    )
+
+
+def _shared_groups(division: Division, pattern: str | None) -> list[str]:
+    """The groups, given or guessed from file names, that are trained on and tested on, too."""
+    named = [(video.path, division.classes[video.label]) for video in division.videos]
+    guess = pattern or guess_pattern(named)
+    if guess is None:
+        return []
+    group = group_finder(guess, "class", guessed=pattern is None)
+    splits: dict[str, set[str | None]] = {}
+    for path, name in named:
+        splits.setdefault(group(path, name), set()).add(division.split_of.get(path))
+    return sorted(found for found, of in splits.items() if "train" in of and of & {"val", "test"})
 
 
 def _path(value: str | Path | None) -> Path | None:

@@ -1,7 +1,5 @@
 """Which videos show the same person or place, as far as their file names say."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -92,9 +90,6 @@ def unfitting(pattern: str, videos: Sequence[tuple[Path, str]]) -> list[Path]:
 
 def guess_pattern(videos: Sequence[tuple[Path, str]]) -> str | None:
     """Guess which part of the file names identifies the person or place.
-
-    Args:
-        videos: each with its class.
 
     Returns:
         A pattern for `group_finder`, or None where no part of the names can be it.

@@ -1,7 +1,5 @@
 """What ``lstmzoo data check`` finds out about any data set of videos: what decodes, of which class, in which split."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,27 +17,16 @@ SAME_RATE = 1.02
 
 @dataclass(frozen=True)
 class VideoReport(Report):
-    """What a check found.
-
-    Attributes:
-        root: the folder.
-        classes: class names, in the order of the labels.
-        labels: the label of each video.
-        splits: the videos of each split.
-        frames: frames of each video that decodes.
-        undecodable: the reasons why others do not.
-        rates: how many videos there are of each frame rate, in frames per second.
-        problems: what is missing or left out, in words.
-    """
+    """What a check found."""
 
     root: Path
-    classes: list[str]
-    labels: dict[Path, int]
-    splits: dict[str, set[Path]]
-    frames: dict[Path, int]
-    undecodable: list[str]
-    rates: dict[float, int]
-    problems: list[str]
+    classes: list[str]  # class names, in the order of the labels
+    labels: dict[Path, int]  # the label of each video
+    splits: dict[str, set[Path]]  # the videos of each split
+    frames: dict[Path, int]  # frames of each video that decodes
+    undecodable: list[str]  # the reasons why others do not
+    rates: dict[float, int]  # how many videos there are of each frame rate, in frames per second
+    problems: list[str]  # what is missing or left out, in words
 
     @property
     def mixed_rates(self) -> bool:
@@ -97,10 +84,6 @@ def count_videos(
 ) -> tuple[dict[Path, int], list[str], dict[float, int]]:
     """Decode videos to count their frames.
 
-    Args:
-        labels: the label of each video.
-        progress: show a progress bar.
-
     Returns:
         `frames`, `undecodable` and `rates` of a `VideoReport`.
     """
@@ -118,15 +101,7 @@ def report_on(
     *,
     progress: bool = True,
 ) -> VideoReport:
-    """Make the report on videos, by decoding each of them once.
-
-    Args:
-        root: folder of the data set.
-        classes: class names, in the order of the labels.
-        splits: the label of each video, by split.
-        problems: what is missing or left out, in words.
-        progress: show a progress bar.
-    """
+    """Make the report on videos, by decoding each of them once."""
     labels = {path: label for videos in splits.values() for path, label in videos.items()}
     parts = {split: set(videos) for split, videos in splits.items()}
     return VideoReport(root, list(classes), labels, parts, *count_videos(labels, progress=progress), list(problems))

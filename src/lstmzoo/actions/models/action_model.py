@@ -6,8 +6,6 @@ A model is causal and streams: after T calls of ``model.step(frame, state)`` the
 for the T frames.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -134,10 +132,6 @@ class ActionModel(nn.Module, ABC):
 
 def needs_grey(name: str, **arguments: Any) -> bool:
     """Whether a registered model takes grey frames, found out without allocating its weights.
-
-    Args:
-        name: its name.
-        **arguments: its arguments.
 
     Raises:
         LstmzooError: it cannot be built like this.

@@ -4,8 +4,6 @@ frames → FrameInput → encoder → class logits of every frame → mean      
 frames → FrameInput → encoder → mean over time → class logits                  action_meanpool
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from torch import Tensor, nn

@@ -5,8 +5,6 @@ pooled vectors (B, T, H) after every frame, and the state with which the next fr
 chunk and all at once give the same result; the pooled vector after the last frame is the readout of the whole video.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch
@@ -104,9 +102,6 @@ def build_readout(name: str, size: int) -> nn.Module:
     Args:
         name: ``last``, ``mean``, ``max``, ``linear`` or ``attention``.
         size: H, the number of features it pools.
-
-    Returns:
-        The module.
 
     Raises:
         LstmzooError: unknown name.

@@ -60,4 +60,4 @@ class SimulatedCaptions(Captions):
             has, wanted = (", ".join(f"{key}={value}" for key, value in some.items()) for some in (found, asked))
             print(f"{root} holds a simulated set with {has} and is taken as it is, not with {wanted}")
         if sum(1 for _ in root.glob("images/*.jpg")) < found["images"]:
-            simulate_captions(root, **found)
+            simulate_captions(root, images=found["images"], seed=found["seed"], agreement=found["agreement"])

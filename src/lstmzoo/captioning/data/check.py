@@ -1,7 +1,5 @@
 """Whether a copy of a captioning data set is complete: what was found against what was published."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.captioning.data.hints import USUAL_MIN_COUNT, how_to_complete, why_untrainable
-from lstmzoo.captioning.data.images import read_image
+from lstmzoo.captioning.data.images import fault_of
 from lstmzoo.captioning.data.layouts import is_simulated, read_captions
 from lstmzoo.captioning.data.records import CaptionFiles, CaptionRecord, missing_images
 from lstmzoo.captioning.metrics import java
@@ -41,21 +39,13 @@ NO_SPLIT = "in no split"
 
 @dataclass(frozen=True)
 class SplitCount:
-    """Numbers of one split.
+    """Numbers of one split."""
 
-    Attributes:
-        images: images that are there and can be decoded.
-        images_listed: images that have captions.
-        images_published: images of the set as it was published; None where that is not known.
-        captions: captions that can be used.
-        captions_published: captions of the set as it was published; None where that is not known.
-    """
-
-    images: int
-    images_listed: int
-    images_published: int | None
-    captions: int
-    captions_published: int | None
+    images: int  # images that are there and can be decoded
+    images_listed: int  # images that have captions
+    images_published: int | None  # images of the set as it was published; None where that is not known
+    captions: int  # captions that can be used
+    captions_published: int | None  # captions of the set as it was published; None where that is not known
 
     def remarks(self, split: str) -> Iterator[str]:
         """Say whether the split is the published one."""
@@ -72,43 +62,25 @@ class SplitCount:
 
 @dataclass(frozen=True)
 class CaptionsReport(Report):
-    """What `check` found.
-
-    Attributes:
-        root: the folder.
-        layout: its layout.
-        dataset: coco, flickr8k, flickr30k or simulated; empty where the files do not say.
-        source: the file with the captions.
-        simulated: the folder was made by `lstmzoo data simulate captions`.
-        splits: numbers of the splits.
-        captions_per_image: fewest and most captions of an image.
-        words: different words in the captions that are trained on.
-        frequent_words: those that occur five times or more, which a vocabulary usually keeps.
-        missing: images that have captions but were not found, each with the place where it is named.
-        unmatched: entries of split lists that name an image without captions.
-        undecodable: images that cannot be decoded, each with the place where it is named, and what is wrong with it.
-        short: splits with fewer images than were published; those that are not here at all are not among them.
-        issues: what had to be corrected in the captions, by kind, with the places.
-        how_to_complete: what to do if the set is not whole; empty otherwise.
-        why_untrainable: what keeps a captioner from being trained on it, whole or not, each with its remedy.
-    """
+    """What `check` found."""
 
     root: str
     layout: str
-    dataset: str
-    source: str
-    simulated: bool
-    splits: dict[str, SplitCount]
-    captions_per_image: tuple[int, int]
-    words: int
-    frequent_words: int
-    missing: list[str]
-    unmatched: list[str]
+    dataset: str  # coco, flickr8k, flickr30k or simulated; empty where the files do not say
+    source: str  # the file with the captions
+    simulated: bool  # the folder was made by `lstmzoo data simulate captions`
+    splits: dict[str, SplitCount]  # numbers of the splits
+    captions_per_image: tuple[int, int]  # fewest and most captions of an image
+    words: int  # different words in the captions that are trained on
+    frequent_words: int  # those that occur five times or more, which a vocabulary usually keeps
+    missing: list[str]  # images that have captions but were not found, each with the place where it is named
+    unmatched: list[str]  # entries of split lists that name an image without captions
+    # images that cannot be decoded, each with the place where it is named, and what is wrong with it
     undecodable: list[str]
-    short: list[str]
-    issues: dict[str, list[str]]
-    how_to_complete: str
-    why_untrainable: list[str]
+    short: list[str]  # splits with fewer images than were published; those that are not here at all are not among them
+    issues: dict[str, list[str]]  # what had to be corrected in the captions, by kind, with the places
+    how_to_complete: str  # what to do if the set is not whole; empty otherwise
+    why_untrainable: list[str]  # what keeps a captioner from being trained on it, whole or not, each with its remedy
 
     @property
     def whole(self) -> bool:
@@ -184,16 +156,6 @@ def check(
 ) -> CaptionsReport:
     """Count what is there by reading all captions and decoding every image once.
 
-    Args:
-        root: folder of the data set, or the file with its captions.
-        layout: its layout; see `lstmzoo.captioning.data.layouts`.
-        image_dir: folder of the images, where it is not found beside the captions.
-        split_dir: folder of the split lists, where they lie elsewhere.
-        progress: show a progress bar.
-
-    Returns:
-        The report.
-
     Raises:
         DataError: no captions there, or a file that cannot be read.
     """
@@ -235,19 +197,11 @@ def _decode_all(records: list[CaptionRecord], progress: bool) -> list[tuple[Capt
         ThreadPoolExecutor(os.cpu_count()) as pool,
         progress_bar("Decoding images", len(records), "images", show=progress) as advance,
     ):
-        for record, error in zip(records, pool.map(_error, (record.path for record in records)), strict=True):
+        for record, error in zip(records, pool.map(fault_of, (record.path for record in records)), strict=True):
             if error is not None:
                 undecodable.append((record, error))
             advance(1)
     return undecodable
-
-
-def _error(path: Path) -> DataError | None:
-    try:
-        read_image(path)
-    except DataError as error:
-        return error
-    return None
 
 
 def _split_counts(files: CaptionFiles, unusable: set[Path]) -> dict[str, SplitCount]:

@@ -3,8 +3,6 @@
 Chen et al., "Microsoft COCO captions: data collection and evaluation server", arXiv 1504.00325.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from pathlib import Path

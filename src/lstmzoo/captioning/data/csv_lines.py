@@ -1,7 +1,5 @@
 """Captions in csv: a line that names the columns, then a line per caption."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re
@@ -43,10 +41,6 @@ class _Form(NamedTuple):
 
 def csv_lines(path: Path, issues: Issues) -> Iterator[Line]:
     """Read the captions of a csv file.
-
-    Args:
-        path: the file; columns are parted by one of `DELIMITERS`.
-        issues: where to note what had to be put right.
 
     Yields:
         Image name, caption and place of each line.

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from lstmzoo.captioning.data.features import Encoder, FeatureCache, UnreadableImages
 from lstmzoo.captioning.data.images import mirror, read_image
 from lstmzoo.captioning.data.layouts import read_captions
 from lstmzoo.captioning.data.listing import check_images, listed_records, others, warn_of_names
-from lstmzoo.captioning.data.records import SPLITS, ImageId
-from lstmzoo.captioning.data.vocabulary import Vocabulary
+from lstmzoo.captioning.data.records import SPLITS
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.io.cache import default_cache_dir
 from lstmzoo.registry import register_dataset
 
 if TYPE_CHECKING:
     from lstmzoo.captioning.data.check import CaptionsReport
-
-LEVELS = ("image", "caption")
 
 _SPLIT_NAMES = (*SPLITS, "dev", "trainval", "all")
 
@@ -35,36 +30,24 @@ class Captions(Dataset[dict[str, Any]]):
 
     An item is a dictionary:
 
-    - ``"image"``: uint8 (3, H, W), RGB; or, with an `encoder`, ``"grid"``: float16 (N, C) and ``"global"``: float16
-      (C,), its features and their mean, computed when the data set is opened for the first time
+    - ``"image"``: uint8 (3, H, W), RGB; or ``"grid"``: float16 (N, C), the features that `use_features` has computed
     - ``"image_id"``: COCO's number, or the file name
     - ``"captions"``: list of all its captions, as people wrote them
-    - ``"tokens"``: list of the words of each; with ``level="caption"``, the words of this one
-    - ``"words"``: int64 (L,), with ``level="caption"`` and a `vocabulary`: the ids of this caption, from bos to eos
+    - ``"tokens"``: list of the words of each
     - ``"index"``: int, the item
-
-    Training goes through the captions (``level="caption"``: an item per caption), evaluation through the images
-    (``level="image"``: an item per image with all its captions). `collate` makes batches of either.
 
     Args:
         root: folder of the data set, or the file with its captions.
         split: train, val (or dev), test, trainval or all. COCO's restval belongs to train, as usual.
         layout: auto, karpathy, coco, flickr8k, flickr30k or csv.
-        level: image or caption.
         size: (height, width) of the images, in pixels.
-        vocabulary: turns words into ids; build it with ``Vocabulary.build(dataset.sentences())`` from the train split.
-        max_words: most words of a caption in training; longer ones are cut, without eos.
-        encoder: a frozen encoder; its features take the place of the images. See `lstmzoo.captioning.data.features`.
-        cache_dir: folder of the features; null: inside root.
-        device: where the encoder is and computes.
         image_dir: folder of the images; null: found beside the captions.
         split_dir: folder of the split lists; null: beside the captions.
-        progress: show a progress bar while features are computed.
 
     Raises:
         DataError: no captions there, a broken file, a split that is empty, or images that are not there; the message
             names file and entry.
-        LstmzooError: an unknown split, layout or level.
+        LstmzooError: an unknown split or layout.
     """
 
     def __init__(
@@ -73,49 +56,29 @@ class Captions(Dataset[dict[str, Any]]):
         split: str = "train",
         layout: str = "auto",
         *,
-        level: str = "image",
         size: tuple[int, int] = (224, 224),
-        vocabulary: Vocabulary | None = None,
-        max_words: int = 20,
-        encoder: Encoder | None = None,
-        cache_dir: str | Path | None = None,
-        device: str | torch.device = "cpu",
         image_dir: str | Path | None = None,
         split_dir: str | Path | None = None,
-        progress: bool = True,
     ) -> None:
         if split not in _SPLIT_NAMES:
             raise LstmzooError(unknown_choice("split", split, _SPLIT_NAMES))
-        if level not in LEVELS:
-            raise LstmzooError(unknown_choice("level", level, LEVELS))
-        self.root, self.level, self.size = Path(root), level, (size[0], size[1])
+        self.root, self.size = Path(root), (size[0], size[1])
         self.split = "val" if split == "dev" else split
-        self.vocabulary, self.max_words = vocabulary, max_words
         self.files = read_captions(self.root, layout, image_dir=image_dir, split_dir=split_dir)
         self.records = listed_records(self.files, self.split, self.root)
         warn_of_names(self.files)
         check_images(self.files, self.records, self.split, self.root)
         self.features: FeatureCache | None = None
         self.mirrored: FeatureCache | None = None
-        if encoder is not None:
-            self.use_features(encoder, cache_dir, device=device, progress=progress)
-        per_record = (
-            [len(record.captions) for record in self.records] if level == "caption" else [1] * len(self.records)
-        )
-        self._owner = [number for number, count in enumerate(per_record) for _ in range(count)]
-        self._first = [0, *accumulate(per_record)]
 
     def __len__(self) -> int:
-        return len(self._owner)
+        return len(self.records)
 
     def __getitem__(self, index: int | tuple[int, int]) -> dict[str, Any]:
         """Return an item.
 
         Args:
             index: the item, or (item, epoch) as the sampler of training gives it.
-
-        Returns:
-            The item, see above.
 
         Raises:
             IndexError: there is no such item.
@@ -124,37 +87,28 @@ class Captions(Dataset[dict[str, Any]]):
         item = index[0] if isinstance(index, tuple) else index
         if not 0 <= item < len(self):
             raise IndexError(f"item {item} of {len(self)}")
-        number = self._owner[item]
-        record = self.records[number]
-        found: dict[str, Any] = {
-            **self.image(number),
+        record = self.records[item]
+        return {
+            **self.image(item),
             "image_id": record.image_id,
             "captions": list(record.captions),
             "tokens": [list(words) for words in record.tokens],
             "index": item,
         }
-        if self.level == "caption":
-            words = record.tokens[item - self._first[number]]
-            found["tokens"] = list(words)
-            if self.vocabulary is not None:
-                found["words"] = torch.tensor(self.vocabulary.encode(words, self.max_words))
-        return found
 
     def use_features(
         self,
         encoder: Encoder,
         cache_dir: str | Path | None = None,
         *,
-        device: str | torch.device = "cpu",
         progress: bool = True,
         mirrored: bool = False,
     ) -> None:
         """Give features in place of images from now on; computes them where they are not in the cache yet.
 
         Args:
-            encoder: computes them; see `Captions`.
-            cache_dir: see `Captions`.
-            device: where the encoder is and computes.
+            encoder: computes them, on the CPU; see `lstmzoo.captioning.data.features`.
+            cache_dir: folder of the features; None: inside root.
             progress: show a progress bar.
             mirrored: also have the features of the mirrored images, for `image`.
 
@@ -169,7 +123,7 @@ class Captions(Dataset[dict[str, Any]]):
         ]
         try:
             for cache in caches:
-                cache.build(encoder, device=device, progress=progress)
+                cache.build(encoder, progress=progress)
         except UnreadableImages as error:
             raise self._unreadable(error.errors) from error
         self.features, self.mirrored = caches[0], caches[1] if mirrored else None
@@ -177,10 +131,6 @@ class Captions(Dataset[dict[str, Any]]):
     def sentences(self) -> list[tuple[str, ...]]:
         """Return the words of every caption of the split."""
         return [words for record in self.records for words in record.tokens]
-
-    def references(self) -> dict[ImageId, list[str]]:
-        """Return the captions of every image, as the metrics want them."""
-        return {record.image_id: list(record.captions) for record in self.records}
 
     def image(self, number: int, mirrored: bool = False) -> dict[str, torch.Tensor]:
         """Return an image or its features.
@@ -190,7 +140,7 @@ class Captions(Dataset[dict[str, Any]]):
             mirrored: left and right change places; of features only after ``use_features(..., mirrored=True)``.
 
         Returns:
-            ``"image"``, or ``"grid"`` and ``"global"``, as in an item.
+            ``"image"`` or ``"grid"``, as in an item.
 
         Raises:
             DataError: the image cannot be decoded.
@@ -198,10 +148,7 @@ class Captions(Dataset[dict[str, Any]]):
         if self.features is not None:
             cache = self.mirrored if mirrored else self.features
             assert cache is not None, "use_features(..., mirrored=True) comes first"
-            return {
-                "grid": torch.from_numpy(cache.grid(number)),
-                "global": torch.from_numpy(cache.mean(number)),
-            }
+            return {"grid": torch.from_numpy(cache.grid(number))}
         try:
             image = read_image(self.records[number].path, self.size)
         except DataError as error:
@@ -271,23 +218,3 @@ class Flickr8k(Captions):
     """Flickr8k: 6,000 / 1,000 / 1,000 images with five captions each; `lstmzoo data prepare flickr8k` fetches it."""
 
     simulate = None  # type: ignore[assignment]  # `data simulate captions` does that
-
-
-def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Make a batch of items.
-
-    Args:
-        items: B items of `Captions`.
-
-    Returns:
-        Images and features stacked; ``"words"``: int64 (B, L), filled up with `Vocabulary.pad`, and their
-        ``"lengths"``: int64 (B,); everything else as lists.
-    """
-    batch: dict[str, Any] = {key: [item[key] for item in items] for key in items[0]}
-    for key in ("image", "grid", "global"):
-        if key in batch:
-            batch[key] = torch.stack(batch[key])
-    if "words" in batch:
-        batch["lengths"] = torch.tensor([len(words) for words in batch["words"]])
-        batch["words"] = pad_sequence(batch["words"], batch_first=True, padding_value=Vocabulary.pad)
-    return batch

@@ -5,14 +5,13 @@ So they are computed once, and kept as half-precision numbers in memory-mapped f
 image, and reading them costs about a thousandth of computing them.
 """
 
-from __future__ import annotations
-
+import hashlib
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -20,8 +19,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from lstmzoo.captioning.data.fingerprints import digest, states
-from lstmzoo.captioning.data.images import TRANSFORM, mirror, read_image
+from lstmzoo.captioning.data.images import TRANSFORM, fault_of, mirror, read_image
 from lstmzoo.errors import DataError
 from lstmzoo.io.atomic import NO_ROOM, publish
 from lstmzoo.io.progress import progress_bar
@@ -33,11 +31,7 @@ BATCH = 32
 
 
 class UnreadableImages(DataError):
-    """Images that cannot be read.
-
-    Attributes:
-        errors: what is wrong with each, by its index.
-    """
+    """Images that cannot be read; ``errors`` says of each what is wrong, by its index."""
 
     def __init__(self, errors: dict[int, DataError]) -> None:
         first, *others = map(str, errors.values())
@@ -46,15 +40,10 @@ class UnreadableImages(DataError):
 
 
 class Encoder(Protocol):
-    """What turns images into features.
+    """What turns images into features."""
 
-    Attributes:
-        key: names the encoder, its weights and how it normalises; the same key promises the same features.
-        image_size: side of the square images it wants, in pixels, or (height, width).
-    """
-
-    key: str
-    image_size: int | tuple[int, int]
+    key: str  # names the encoder, its weights and how it normalises; the same key promises the same features
+    image_size: int | tuple[int, int]  # side of the square images it wants, in pixels, or (height, width)
 
     def __call__(self, images: torch.Tensor, /) -> torch.Tensor:
         """Turn uint8 (B, 3, H, W) into (B, N, C)."""
@@ -64,7 +53,7 @@ class FeatureCache:
     """Features of a list of images.
 
     `build` computes what is missing; a run that breaks off is resumed where it stopped, and two runs that start at once
-    wait for each other. Afterwards `grid` and `mean` read from the disk, in any number of processes.
+    wait for each other. Afterwards `grid` reads from the disk, in any number of processes.
 
     The files belong to one encoder (its `key`), one way of reading images, and one list of images: their names
     below the folder that they share, their sizes, and what is in them (of compressed images a sample). When any of it
@@ -86,30 +75,13 @@ class FeatureCache:
         self.folder = Path(folder) / f"{name}-{digest([encoder.key, self.size, TRANSFORM, FORMAT])}"
         stem = digest(states(self.paths)) + (".mirrored" if mirrored else "")
         self.grid_file = self.folder / f"{stem}.grid.npy"
-        self.mean_file = self.folder / f"{stem}.mean.npy"
-        self._open: dict[str, np.ndarray] = {}
+        self._grids: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def build(
-        self,
-        encoder: Encoder,
-        *,
-        device: str | torch.device = "cpu",
-        batch_size: int = BATCH,
-        progress: bool = True,
-    ) -> FeatureCache:
+    def build(self, encoder: Encoder, *, batch_size: int = BATCH, progress: bool = True) -> "FeatureCache":
         """Compute what is not there yet.
-
-        Args:
-            encoder: the one that the cache was made for.
-            device: where to compute; the encoder is there already.
-            batch_size: images at a time.
-            progress: show a progress bar while there is something to compute.
-
-        Returns:
-            The cache.
 
         Raises:
             UnreadableImages: images that cannot be read; the error holds all of them.
@@ -121,49 +93,39 @@ class FeatureCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.grid_file.with_suffix(".lock")):
                 if not self.complete:  # another run may have computed it while this one waited
-                    self._compute(encoder, torch.device(device), batch_size, progress)
+                    self._compute(encoder, batch_size, progress)
         return self
 
     @property
     def complete(self) -> bool:
         """Whether all features are there."""
-        return self.grid_file.exists() and self.mean_file.exists()
+        return self.grid_file.exists()
 
     def grid(self, index: int) -> np.ndarray:
         """Return the features of an image by place, float16 (N, C)."""
-        return np.array(self._map("grid", self.grid_file)[index])
-
-    def mean(self, index: int) -> np.ndarray:
-        """Return the features of an image as a whole, their mean over the places, float16 (C,)."""
-        return np.array(self._map("mean", self.mean_file)[index])
+        if self._grids is None:
+            try:
+                self._grids = np.load(self.grid_file, mmap_mode="r")
+            except FileNotFoundError as error:
+                raise DataError(f"no cached features {self.grid_file}; they were removed, start again") from error
+            except (ValueError, EOFError) as error:
+                message = f"the cached features {self.grid_file} are damaged ({error}); delete that file"
+                raise DataError(message) from error
+        return np.array(self._grids[index])
 
     def __getstate__(self) -> dict[str, Any]:
-        # Memory maps would be sent to worker processes as copies of all they hold.
-        return {**self.__dict__, "_open": {}}
+        # A memory map would be sent to worker processes as a copy of all it holds.
+        return {**self.__dict__, "_grids": None}
 
-    def _map(self, what: str, file: Path) -> np.ndarray:
-        if what not in self._open:
-            try:
-                found = np.load(file, mmap_mode="r")
-            except FileNotFoundError as error:
-                raise DataError(f"no cached features {file}; they were removed, start again") from error
-            except (ValueError, EOFError) as error:
-                raise DataError(f"the cached features {file} are damaged ({error}); delete that file") from error
-            self._open[what] = found
-        return self._open[what]
+    def _compute(self, encoder: Encoder, batch_size: int, progress: bool) -> None:
+        """Fill a partial file batch by batch, and give it its name when all is done.
 
-    def _compute(self, encoder: Encoder, device: torch.device, batch_size: int, progress: bool) -> None:
-        """Fill partial files batch by batch, and give them their names when all is done.
-
-        How far the work came stands in a third file, written after the features are on the disk.
+        How far the work came stands in a second file, written after the features are on the disk.
         """
-        partial = {file: file.with_suffix(".partial") for file in (self.grid_file, self.mean_file)}
-        journal = self.grid_file.with_suffix(".done")
+        partial, journal = self.grid_file.with_suffix(".partial"), self.grid_file.with_suffix(".done")
         done = _resume(journal, partial, len(self))
-        files: list[BinaryIO] = []
         with (
             torch.inference_mode(),
-            ExitStack() as opened,
             ThreadPoolExecutor(os.cpu_count()) as pool,
             progress_bar(self._title(), len(self), "images", show=progress) as advance,
         ):
@@ -174,21 +136,15 @@ class FeatureCache:
                 images = self._stack(pending, pool, done)
                 if number + 1 < len(batches):  # the next images are decoded while these are computed
                     pending = pool.map(self._read, batches[number + 1])
-                grid = encoder(torch.from_numpy(images).to(device)).float()  # (B, N, C)
-                both = [grid, grid.mean(dim=1)]
-                if not files:
-                    pairs = zip(partial.values(), both, strict=True)
-                    files = [opened.enter_context(_opened(file, values, len(self), done)) for file, values in pairs]
-                for file, values in zip(files, both, strict=True):
-                    file.write(values.cpu().numpy().astype(np.float16).tobytes())
+                grid = encoder(torch.from_numpy(images)).float()  # (B, N, C)
+                with _opened(partial, grid, len(self), done) as file:
+                    file.write(grid.cpu().numpy().astype(np.float16).tobytes())
                     file.flush()
                     os.fsync(file.fileno())
                 done += len(batch)
                 _write(journal, str(done))
                 advance(len(batch))
-        for final, unfinished in partial.items():
-            if unfinished.exists():  # else an interrupted run has renamed it
-                publish(unfinished, final)
+        publish(partial, self.grid_file)
         journal.unlink()
 
     def _stack(self, images: Iterator[np.ndarray], pool: ThreadPoolExecutor, start: int) -> np.ndarray:
@@ -196,15 +152,8 @@ class FeatureCache:
         try:
             return np.stack(list(images))
         except DataError:
-            errors = dict(enumerate(pool.map(self._error, self.paths[start:]), start=start))
+            errors = dict(enumerate(pool.map(fault_of, self.paths[start:]), start=start))
             raise UnreadableImages({index: error for index, error in errors.items() if error}) from None
-
-    def _error(self, path: Path) -> DataError | None:
-        try:
-            self._read(path)
-        except DataError as error:
-            return error
-        return None
 
     def _read(self, path: Path) -> np.ndarray:
         return mirror(read_image(path, self.size)) if self.mirrored else read_image(path, self.size)
@@ -230,14 +179,13 @@ def _opened(path: Path, values: torch.Tensor, length: int, done: int) -> Iterato
         yield file
 
 
-def _resume(journal: Path, partial: dict[Path, Path], length: int) -> int:
-    """Say how many images are done; once all are, some of the partial files may have their final names already."""
+def _resume(journal: Path, partial: Path, length: int) -> int:
+    """Say how many images are done."""
     try:
         done = int(journal.read_text())
     except (OSError, ValueError):
         return 0
-    there = all(unfinished.exists() or (done == length and file.exists()) for file, unfinished in partial.items())
-    return done if there and 0 <= done <= length else 0
+    return done if partial.exists() and 0 <= done <= length else 0
 
 
 @contextmanager
@@ -261,3 +209,44 @@ def _write(path: Path, text: str) -> None:
 
 def _pixels(size: int | tuple[int, int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+SAMPLE = 1024
+"""Bytes that are read at three places of a compressed image to tell whether it has changed."""
+
+COMPRESSED = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+
+
+def states(paths: Sequence[Path]) -> list[tuple[str, int, bytes]]:
+    """What tells a list of images from another: name, size and sample of each."""
+    absolute = [os.path.abspath(path) for path in paths]
+    base = os.path.commonpath([os.path.dirname(path) for path in absolute]) if absolute else ""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        samples = list(pool.map(_sample, absolute))
+    return [(os.path.relpath(path, base), *sample) for path, sample in zip(absolute, samples, strict=True)]
+
+
+def _sample(path: str) -> tuple[int, bytes]:
+    """The size of a file in bytes, and a digest of its beginning, middle and end, or of all of it.
+
+    In a compressed image a change anywhere moves what follows it (in PNG it changes the checksum at the end); in
+    others, such as BMP, nothing but the place itself may change.
+    """
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            parts = []
+            if os.path.splitext(path)[1].lower() in COMPRESSED:
+                for start in (0, size // 2, max(size - SAMPLE, 0)):
+                    file.seek(start)
+                    parts.append(file.read(SAMPLE))
+            else:
+                parts.append(file.read())
+    except OSError as error:
+        raise DataError(f"cannot read the image {path} ({error.strerror or error})") from error
+    return size, hashlib.blake2b(b"".join(parts), digest_size=8).digest()
+
+
+def digest(facts: Iterable[Any]) -> str:
+    """Return a short name of facts: 16 hexadecimal digits."""
+    return hashlib.blake2b(repr(list(facts)).encode(), digest_size=8).hexdigest()

@@ -4,20 +4,20 @@ Hodosh, Young, Hockenmaier, "Framing image description as a ranking task", JAIR 
 Hockenmaier, "From image descriptions to visual denotations", TACL 2014 (Flickr30k).
 """
 
-from __future__ import annotations
-
+import os
+from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from lstmzoo.captioning.data.csv_lines import Line, csv_lines
-from lstmzoo.captioning.data.image_names import ImageNames
 from lstmzoo.captioning.data.karpathy import IMAGE_FOLDERS
 from lstmzoo.captioning.data.records import CaptionFiles, find_folder, make_record, read_text
 from lstmzoo.captioning.data.split_files import find_lists, read_lists
 from lstmzoo.captioning.data.text import Issues
 from lstmzoo.errors import DataError
-from lstmzoo.io.images import IMAGE_SUFFIXES
+from lstmzoo.io.images import IMAGE_SUFFIXES, is_image, list_images
+from lstmzoo.io.wording import listed
 
 TOKEN_FILES = {"flickr8k": ("Flickr8k.token.txt",), "flickr30k": ("results_20130124.token",)}
 CSV_FILES = ("captions.txt", "captions.csv", "captions.tsv", "results.csv")
@@ -72,6 +72,46 @@ def read(path: Path, layout: str, image_dir: Path | None = None, split_dir: Path
     dataset = "" if layout == "csv" else layout
     kept = [record for record in records if record is not None]
     return CaptionFiles(layout, dataset, path, kept, issues, lists.unmatched)
+
+
+class ImageNames:
+    """The image files of a folder, by what they are called.
+
+    Args:
+        folder: the folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._stems: dict[str, dict[str, list[str]]] = {}
+
+    def find(self, name: str) -> str | None:
+        """Return the name of the file that is meant.
+
+        Args:
+            name: as it stands in the captions: with the suffix of an image, of another file that is there, or without.
+
+        Returns:
+            The file's name, below the folder; that of an image need not be there. None where no file can be meant.
+
+        Raises:
+            DataError: several files of that name differ by their suffixes only.
+        """
+        if is_image(name) or (name and os.path.isfile(self.folder / name)):
+            return name
+        parent, _, stem = name.rpartition("/")
+        found = self._in(parent).get(stem, [])
+        if len(found) > 1:
+            raise DataError(f"{name!r} may be {listed(found)} in {self.folder}; write the suffix, too")
+        return (PurePath(parent) / found[0]).as_posix() if found else None
+
+    def _in(self, parent: str) -> dict[str, list[str]]:
+        if parent not in self._stems:
+            stems: defaultdict[str, list[str]] = defaultdict(list)
+            for path in list_images(self.folder / parent) if os.path.isdir(self.folder / parent) else ():
+                stems[path.stem].append(path.name)
+            self._stems[parent] = dict(stems)
+        return self._stems[parent]
 
 
 def _token_lines(path: Path) -> Iterator[Line]:

@@ -1,7 +1,5 @@
 """How to repair a data set that is there but not complete, or on which no captioner can be trained."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 
@@ -13,22 +11,13 @@ from lstmzoo.captioning.data.text import segmentation_wanted, unsegmented
 USUAL_MIN_COUNT = 5
 """How often a word must occur in training to be known, as `data.min_count` has it by default."""
 
-_HOW_TO_SPLIT = {
-    "karpathy": 'give images "split": "train"',
-    "coco": "add a file captions_train.json",
-}
+_HOW_TO_SPLIT = {"karpathy": 'give images "split": "train"', "coco": "add a file captions_train.json"}
 
 
 def how_to_complete(files: CaptionFiles, unusable: Sequence[CaptionRecord], short: bool) -> str:
-    """Say how to complete a data set.
+    """Say how to complete a data set, without a full stop at the end; empty where nothing is wrong.
 
-    Args:
-        files: what its files say.
-        unusable: images that are not there or cannot be decoded.
-        short: it is a part of a published set.
-
-    Returns:
-        The advice, without a full stop at its end; empty where nothing is wrong.
+    `unusable` images are not there or cannot be decoded; a `short` set is a part of a published one.
     """
     if not files.records:
         return f"{files.source} has no image with captions; repair it, or name another file with root=FILE"
@@ -53,13 +42,7 @@ def how_to_complete(files: CaptionFiles, unusable: Sequence[CaptionRecord], shor
 def command_for(files: CaptionFiles, unusable: Sequence[CaptionRecord]) -> str:
     """Return the command that brings images back to where they are looked for.
 
-    Args:
-        files: what the data set's files say.
-        unusable: images that are not there or cannot be decoded.
-
-    Returns:
-        The command; empty where there is none, as for your own images: a download would only unpack another set beside
-        them.
+    Empty where there is none, as for your own images: a download would only unpack another set beside them.
     """
     folder = files.source.parent
     if is_simulated(folder):
@@ -73,10 +56,6 @@ def command_for(files: CaptionFiles, unusable: Sequence[CaptionRecord]) -> str:
 
 def why_untrainable(files: CaptionFiles, words: Counter[str]) -> list[str]:
     """Find what keeps a captioner from being trained on a data set.
-
-    Args:
-        files: what its files say.
-        words: how often each word occurs in training.
 
     Returns:
         What is wrong, each with its remedy and without a full stop; empty where nothing is.

@@ -1,13 +1,12 @@
 """Reading images."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 
 import cv2
 import numpy as np
 
+from lstmzoo.errors import DataError
 from lstmzoo.io.images import read_rgb
 
 TRANSFORM = "squeeze-area-rgb"
@@ -33,6 +32,15 @@ def read_image(path: str | os.PathLike[str], size: tuple[int, int] | None = None
     if size is not None and image.shape[:2] != tuple(size):
         image = cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
+def fault_of(path: str | os.PathLike[str]) -> DataError | None:
+    """Say what is wrong with an image that cannot be read; None where nothing is."""
+    try:
+        read_image(path)
+    except DataError as error:
+        return error
+    return None
 
 
 def mirror(image: np.ndarray) -> np.ndarray:

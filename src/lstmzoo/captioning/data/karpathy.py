@@ -3,8 +3,6 @@
 Karpathy, Fei-Fei, "Deep visual-semantic alignments for generating image descriptions", CVPR 2015.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +22,7 @@ from lstmzoo.captioning.data.text import Issues
 from lstmzoo.errors import DataError, unknown_choice
 from lstmzoo.io.split_names import split_of
 
-IMAGE_FOLDERS = (
-    "images",
-    "Images",
-    "Flicker8k_Dataset",
-    "Flickr8k_Dataset",
-    "flickr30k-images",
-    "flickr30k_images",
-)
+IMAGE_FOLDERS = ("images", "Images", "Flicker8k_Dataset", "Flickr8k_Dataset", "flickr30k-images", "flickr30k_images")
 """Names under which the images of COCO and the two Flickr sets are found."""
 
 

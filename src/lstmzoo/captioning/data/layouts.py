@@ -1,7 +1,5 @@
 """Which of the five layouts a folder has, and reading it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -38,9 +36,6 @@ def read_captions(
         layout: one of `LAYOUTS`, or ``auto`` for the first of them that is there.
         image_dir: folder of the images, where it is not found beside the captions.
         split_dir: folder of the split lists (layouts flickr8k, flickr30k and csv), where they lie elsewhere.
-
-    Returns:
-        What the files say.
 
     Raises:
         DataError: no captions there, several files that could be meant, or a file that cannot be read.

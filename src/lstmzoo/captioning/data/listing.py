@@ -1,7 +1,5 @@
 """The images of a split, and messages about those that are not there."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sized
 from pathlib import Path
@@ -19,11 +17,6 @@ class EmptySplit(DataError):
 
 def listed_records(files: CaptionFiles, split: str, root: Path) -> list[CaptionRecord]:
     """Return the images of a split, whether or not their files are there.
-
-    Args:
-        files: what the data set's files say.
-        split: train, val, test, trainval or all.
-        root: the data set's folder, for messages.
 
     Raises:
         DataError: the split's lists name images without captions.

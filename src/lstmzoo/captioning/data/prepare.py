@@ -1,7 +1,5 @@
 """Fetching the real data sets: Flickr8k and COCO by download, Flickr30k from files that one has asked for."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable
@@ -29,19 +27,12 @@ MAX_IMAGES, MAX_BYTES = 100_000, 16 << 30
 
 @dataclass(frozen=True)
 class Archive:
-    """A zip archive, and how to tell that it has been unpacked.
+    """A zip archive, and how to tell that it has been unpacked."""
 
-    Attributes:
-        url: its address.
-        holds: a file or folder that comes from it.
-        count: how many files that folder has; 1 for a file.
-        keep: the file to take out of it; empty for everything.
-    """
-
-    url: str
-    holds: str
-    count: int = 1
-    keep: str = ""
+    url: str  # its address
+    holds: str  # a file or folder that comes from it
+    count: int = 1  # how many files that folder has; 1 for a file
+    keep: str = ""  # the file to take out of it; empty for everything
 
     @property
     def name(self) -> str:
@@ -94,9 +85,6 @@ def prepare(
             folder with dataset_flickr30k.json or results_20130124.token, and the images.
         progress: show progress bars.
         opener: opens an address; see `lstmzoo.io.download.fetch`.
-
-    Returns:
-        `root`.
 
     Raises:
         DataError: no connection, a broken download, a damaged or unsafe archive, a file missing in `source`, or a

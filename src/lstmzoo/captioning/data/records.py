@@ -1,7 +1,5 @@
 """What every layout is read into: one record per image."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable
@@ -29,43 +27,27 @@ _JSON_NAMES: dict[type, str] = {list: "list", str: "text"}
 
 @dataclass(frozen=True)
 class CaptionRecord:
-    """An image and its captions.
+    """An image and its captions."""
 
-    Attributes:
-        image_id: COCO's number, or the file name where the data set has no numbers of its own.
-        path: the image file.
-        split: train, restval (COCO's images between train and val, used for training), val or test; empty for none.
-        captions: the captions as people wrote them, on one line each.
-        tokens: the words of each caption; the published ones where there are any, else those of `text.tokenize`.
-        place: where the image is named, e.g. ``Flickr_8k.trainImages.txt, line 3``.
-    """
-
-    image_id: ImageId
-    path: Path
-    split: str
-    captions: tuple[str, ...]
+    image_id: ImageId  # COCO's number, or the file name where the data set has no numbers of its own
+    path: Path  # the image file
+    split: str  # train, restval (COCO's images between train and val, used for training), val or test; empty for none
+    captions: tuple[str, ...]  # the captions as people wrote them, on one line each
+    # the words of each caption; the published ones where there are any, else those of `text.tokenize`
     tokens: tuple[tuple[str, ...], ...]
-    place: str
+    place: str  # where the image is named, e.g. ``Flickr_8k.trainImages.txt, line 3``
 
 
 @dataclass(frozen=True)
 class CaptionFiles:
-    """A data set as its files describe it.
+    """A data set as its files describe it."""
 
-    Attributes:
-        layout: coco, karpathy, flickr8k, flickr30k or csv.
-        dataset: coco, flickr8k, flickr30k or simulated; empty where the files do not say.
-        source: the file (or the folder of the files) with the captions.
-        records: the images, in the order of the files.
-        issues: what had to be put right.
-        unmatched: for each split, the entries of split lists that name an image without captions.
-    """
-
-    layout: str
-    dataset: str
-    source: Path
-    records: list[CaptionRecord]
-    issues: Issues
+    layout: str  # coco, karpathy, flickr8k, flickr30k or csv
+    dataset: str  # coco, flickr8k, flickr30k or simulated; empty where the files do not say
+    source: Path  # the file (or the folder of the files) with the captions
+    records: list[CaptionRecord]  # the images, in the order of the files
+    issues: Issues  # what had to be put right
+    # for each split, the entries of split lists that name an image without captions
     unmatched: dict[str, list[str]] = field(default_factory=dict)
 
     def of(self, split: str) -> list[CaptionRecord]:
@@ -80,22 +62,9 @@ class CaptionFiles:
 
 
 def make_record(
-    image_id: ImageId,
-    path: Path,
-    split: str,
-    sentences: Iterable[tuple[Any, Any, str]],
-    place: str,
-    issues: Issues,
+    image_id: ImageId, path: Path, split: str, sentences: Iterable[tuple[Any, Any, str]], place: str, issues: Issues
 ) -> CaptionRecord | None:
-    """Make a record of raw captions.
-
-    Args:
-        image_id: see `CaptionRecord`.
-        path: see `CaptionRecord`.
-        split: see `CaptionRecord`.
-        sentences: (raw caption, its published words or None, its place) of each.
-        place: where the image is named.
-        issues: where to note what had to be changed.
+    """Make a record of raw captions; `sentences` are (raw caption, its published words or None, its place).
 
     Returns:
         The record; None where no caption can be used, which is noted.

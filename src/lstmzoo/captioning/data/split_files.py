@@ -1,7 +1,5 @@
 """Lists of images: which are trained on, tuned on and tested on."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,17 +20,11 @@ LIST_NAMES = {
 
 @dataclass(frozen=True)
 class SplitLists:
-    """Which image is in which split.
+    """Which image is in which split."""
 
-    Attributes:
-        split: the split of each image that is listed, by its file name.
-        place: where it is listed.
-        unmatched: for each split, the entries that name no known image.
-    """
-
-    split: dict[str, str]
-    place: dict[str, str]
-    unmatched: dict[str, list[str]]
+    split: dict[str, str]  # the split of each image that is listed, by its file name
+    place: dict[str, str]  # where it is listed
+    unmatched: dict[str, list[str]]  # for each split, the entries that name no known image
 
 
 def find_lists(folder: Path) -> dict[str, Path]:
@@ -56,14 +48,6 @@ def read_lists(lists: Mapping[str, Path], images: Mapping[str, object], source: 
     """Read the split lists.
 
     A line is the file name of an image, with or without its suffix. Blank lines are skipped.
-
-    Args:
-        lists: the list of each split.
-        images: the images that have captions, by file name.
-        source: the file with the captions, for messages.
-
-    Returns:
-        The splits.
 
     Raises:
         DataError: an image that is in two lists, or twice in one.

@@ -1,7 +1,5 @@
 """Captions as text: cleaned, and taken apart into words."""
 
-from __future__ import annotations
-
 import html
 import re
 import unicodedata
@@ -21,7 +19,6 @@ _TAG = re.compile(
 )
 _APOSTROPHES = str.maketrans("\u2018\u2019\u02bc", "'''")
 
-
 _UNSPACED = (
     ("Chinese or Japanese", re.compile(r"[\u3040-\u30ff\u3400-\u9fff]"), 4.0),
     ("Thai, Lao, Burmese or Khmer", re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"), 8.0),
@@ -30,13 +27,10 @@ _UNSPACED = (
 
 
 class Issues:
-    """What was found in the files of a data set that is not as it should be, but could be put right.
-
-    Attributes:
-        found: for each kind, the places, e.g. ``{"empty caption, left out": ["captions.txt, line 7"]}``.
-    """
+    """What was found in the files of a data set that is not as it should be, but could be put right."""
 
     def __init__(self) -> None:
+        # For each kind the places, e.g. {"empty caption, left out": ["captions.txt, line 7"]}.
         self.found: defaultdict[str, list[str]] = defaultdict(list)
 
     def note(self, kind: str, place: str) -> None:
@@ -46,11 +40,6 @@ class Issues:
 
 def clean(raw: Any, place: str, issues: Issues) -> str:
     """Put a caption on one line with single blanks, in letters of the usual form; see `plain`.
-
-    Args:
-        raw: the caption as it stands in the file.
-        place: where it stands, for the record.
-        issues: where to note what had to be changed.
 
     Returns:
         The caption; empty where nothing is left of it, which is noted as well.
@@ -132,9 +121,6 @@ def tokenize(caption: str) -> tuple[str, ...]:
     Lower case, punctuation off. Words joined by a hyphen, apostrophe or point stay one (``t-shirt``, ``o'clock``);
     ``'s``, ``n't`` and the like are words of their own, as in the official evaluation.
 
-    Args:
-        caption: the caption.
-
     Returns:
         Its words, e.g. ``("the", "dog", "'s", "t-shirt")`` for ``The dog's T-shirt!``
     """
@@ -148,9 +134,6 @@ def tokenize(caption: str) -> tuple[str, ...]:
 
 def unsegmented(sentences: Iterable[Sequence[str]]) -> str:
     """Tell whether captions are of a script without blanks between words, and none were put there.
-
-    Args:
-        sentences: the words of each caption, as `tokenize` finds them.
 
     Returns:
         What the captions are; empty where their words are parted.

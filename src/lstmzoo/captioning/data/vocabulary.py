@@ -1,7 +1,5 @@
 """The words a captioner knows."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -37,7 +35,7 @@ class Vocabulary:
             raise LstmzooError(f"the words of a vocabulary are distinct and not empty; look at {twice[:5]}")
 
     @classmethod
-    def build(cls, sentences: Iterable[Sequence[str]], min_count: int = 5) -> Vocabulary:
+    def build(cls, sentences: Iterable[Sequence[str]], min_count: int = 5) -> "Vocabulary":
         """Collect the words of the training split (of no other: a tested model cannot know the test's words).
 
         Args:
@@ -65,9 +63,6 @@ class Vocabulary:
     def __len__(self) -> int:
         """Return the number of ids, special ones included."""
         return len(self.words)
-
-    def __contains__(self, word: str) -> bool:
-        return word in self._ids
 
     def encode(self, words: Sequence[str], max_words: int | None = None) -> list[int]:
         """Turn words into ids, from `bos` to `eos`.
@@ -98,7 +93,7 @@ class Vocabulary:
         return {"words": self.words[len(SPECIALS) :], "specials": list(SPECIALS)}
 
     @classmethod
-    def from_dict(cls, saved: Mapping[str, Any]) -> Vocabulary:
+    def from_dict(cls, saved: Mapping[str, Any]) -> "Vocabulary":
         """Restore a vocabulary.
 
         Raises:

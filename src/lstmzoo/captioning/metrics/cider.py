@@ -4,8 +4,6 @@ The official scorer recomputes everything for every set; here document frequenci
 computed once, so that a caption costs a fraction of a millisecond.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence

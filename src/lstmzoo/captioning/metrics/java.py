@@ -1,7 +1,5 @@
 """Java, which two parts of the official evaluation of captions are written in: the tokeniser and METEOR."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from functools import cache

@@ -1,7 +1,5 @@
 """METEOR (Denkowski and Lavie 2014): the official Java program, started so that it works in any language."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import tempfile

@@ -5,8 +5,6 @@ and leaves out punctuation. `tokenize_java` runs that very program; `tokenize_py
 (those of the Penn Treebank) as far as captions need them, for machines without Java.
 """
 
-from __future__ import annotations
-
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -30,9 +28,6 @@ def normalize(caption: str) -> str:
 
 def tokenize_java(captions: Sequence[str]) -> list[str]:
     """Tokenise with the official program.
-
-    Args:
-        captions: the captions.
 
     Returns:
         The words of each, lower case, without punctuation, parted by single blanks. A number such as 1 1/2 is one word,

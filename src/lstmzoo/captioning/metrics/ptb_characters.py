@@ -4,8 +4,6 @@ PTBTokenizer knows letters, the signs and marks listed here, and nothing beyond 
 an emoji is not a word to it, it disappears. The lists were taken from the program itself, character by character.
 """
 
-from __future__ import annotations
-
 DROPPED, SIGN, FRACTION, LETTER = "\ue000", "\ue001", "\ue002", "ª"
 """Stand-ins in a shape: for what disappears, signs that are words by themselves, ½ and the like, and letters."""
 

@@ -1,7 +1,5 @@
 """The rules of the official tokeniser, as far as captions need them; see `lstmzoo.captioning.metrics.ptb`."""
 
-from __future__ import annotations
-
 import re
 
 from lstmzoo.captioning.metrics.ptb_characters import DROPPED, FRACTION, LETTER, shape_of
@@ -92,9 +90,6 @@ def words_of(caption: str) -> list[str]:
 
     Args:
         caption: on one line, with single blanks.
-
-    Returns:
-        The words, lower case.
     """
     text = _ENTITY.sub(lambda found: _ENTITIES[found[0]], caption.replace("\u00ad", "").replace("‘", "`"))
     shape = shape_of(text)  # rules look at the shape, words are cut out of the text

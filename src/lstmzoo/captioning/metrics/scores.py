@@ -7,20 +7,18 @@ references that are evaluated, so all numbers are of a whole set: means over par
 Source: Chen et al., "Microsoft COCO captions: data collection and evaluation server", arXiv 1504.00325.
 """
 
-from __future__ import annotations
-
 import json
 import os
+import re
 import reprlib
 import subprocess
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
 from lstmzoo.captioning.metrics import java, ptb
 from lstmzoo.captioning.metrics.meteor import meteor
-from lstmzoo.captioning.metrics.special_tokens import remark_on_special_tokens
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.wording import listed, why_unreadable
 
@@ -32,17 +30,12 @@ ImageId = int | str
 
 
 class Scores(dict[str, float]):
-    """The numbers by name: fractions, but for CIDEr-D, which has a scale of its own, 0 to 10.
-
-    Attributes:
-        tokenizer: java or python: which tokeniser the words are from.
-        remark: what a reader of the numbers must know, in a sentence.
-    """
+    """The numbers by name: fractions, but for CIDEr-D, which has a scale of its own, 0 to 10."""
 
     def __init__(self, numbers: Mapping[str, float], tokenizer: str, remark: str) -> None:
         super().__init__(numbers)
-        self.tokenizer = tokenizer
-        self.remark = remark
+        self.tokenizer = tokenizer  # java or python: which tokeniser the words are from
+        self.remark = remark  # what a reader of the numbers must know, in a sentence
 
     def with_gaps(self) -> dict[str, float | None]:
         """Return the numbers of all `METRICS`, None for those that could not be computed; for files of results."""
@@ -96,12 +89,6 @@ def evaluate(
 
 def load_results(path: str | os.PathLike[str]) -> dict[ImageId, str]:
     """Read captions in COCO's form of results, ``[{"image_id": 42, "caption": "a dog"}, ...]``, made by any method.
-
-    Args:
-        path: the JSON file.
-
-    Returns:
-        The caption of each image.
 
     Raises:
         DataError: no such file, or one that is not of this form; the message names the entry.
@@ -215,6 +202,25 @@ def _by_image(
                 f"image {key!r} has a reference without words, {captions[found.index('')]!r}; leave it out"
             )
     return said, {key: [next(words)] for key in said}
+
+
+_NAMES = "unk|unknown|oov|pad|bos|eos|sos|eoc|s|/s|start|end|begin|startseq|endseq|sep|cls|mask|oos|null|blank"
+_TOKEN = re.compile(
+    rf"<(?:{_NAMES})>|\[(?:unk|pad|cls|sep|mask|bos|eos)\]|<\|\w+\|>|\b(?:startseq|endseq)\b", re.IGNORECASE
+)
+
+
+def remark_on_special_tokens(captions: Iterable[str]) -> str:
+    """Name the special tokens that stand in captions, and the remedy, in a sentence; empty where there are none."""
+    found = [_TOKEN.findall(caption) for caption in captions]
+    number = sum(map(bool, found))
+    if not number:
+        return ""
+    names = ", ".join(name for name, _ in Counter(name for one in found for name in one).most_common(5))
+    return (
+        f"Warning: {number} of {len(found)} captions hold {names}, which look like special tokens of a captioner and "
+        "are scored as words; remove them and score again."
+    )
 
 
 def _without_java(said: dict[str, list[str]], guessed: dict[str, list[str]]) -> dict[str, float]:

@@ -1,7 +1,5 @@
 """Adaptive attention: when to look at the image, and when to rely on what is in memory."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

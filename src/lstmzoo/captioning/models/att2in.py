@@ -1,7 +1,5 @@
 """Att2in: attention that feeds the cell's candidate, not its gates."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Additive attention over the regions of an image."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

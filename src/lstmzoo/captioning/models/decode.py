@@ -1,10 +1,8 @@
 """From a captioner to sentences: greedy and beam search, diverse groups, sampling; all batched over images."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -82,31 +80,15 @@ class Decoding:
                 "temperature must be above 0, top_p in 0..1 (0 excluded), top_k and length_penalty 0 or more"
             )
 
-    @classmethod
-    def of(cls, settings: dict[str, Any]) -> Decoding:
-        """Make it from settings by name; a wrong name gets an error that lists the valid ones."""
-        names = [field.name for field in fields(cls)]
-        for name in settings:
-            if name not in names:
-                raise LstmzooError(unknown_choice("decoding option", name, names))
-        return cls(**settings)
-
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence about an image.
+    """A sentence about an image."""
 
-    Attributes:
-        words: ids, without beginning and end.
-        log_probs: of each word, and of the end where there is one.
-        finished: whether it has an end.
-        score: by which sentences are compared.
-    """
-
-    words: list[int]
-    log_probs: list[float]
-    finished: bool
-    score: float
+    words: list[int]  # ids, without beginning and end
+    log_probs: list[float]  # of each word, and of the end where there is one
+    finished: bool  # whether it has an end
+    score: float  # by which sentences are compared
 
 
 @torch.no_grad()

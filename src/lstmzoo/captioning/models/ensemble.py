@@ -1,7 +1,5 @@
 """Several captioners as one."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,11 +25,11 @@ class EnsembleState:
         """The numbers of the rows (R,)."""
         return self.members[0].rows
 
-    def select(self, rows: Tensor) -> EnsembleState:
+    def select(self, rows: Tensor) -> "EnsembleState":
         """Take some of the rows, in every member."""
         return EnsembleState(tuple(member.select(rows) for member in self.members))
 
-    def reorder(self, rows: Tensor) -> EnsembleState:
+    def reorder(self, rows: Tensor) -> "EnsembleState":
         """Take rows of the same images, in every member."""
         return EnsembleState(tuple(member.reorder(rows) for member in self.members))
 

@@ -1,7 +1,5 @@
 """The baseline without memory."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

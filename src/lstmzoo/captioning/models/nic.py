@@ -1,7 +1,5 @@
 """Show and Tell."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

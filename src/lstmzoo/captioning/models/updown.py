@@ -1,7 +1,5 @@
 """Bottom-up and top-down attention, over a grid."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,14 +1,12 @@
 """Whether a copy of DAVIS, or your own data in its layout, is complete: what was found against what was published."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lstmzoo.errors import DataError
 from lstmzoo.io.images import natural_key, read_rgb
@@ -50,66 +48,39 @@ PUBLISHED: dict[tuple[int | None, str], Published] = {
 
 @dataclass(frozen=True)
 class SplitCount:
-    """Numbers of one split.
+    """Numbers of one split."""
 
-    Attributes:
-        sequences: sequences that can be used.
-        sequences_listed: sequences that the list names.
-        sequences_published: sequences of the real set; None where that is not known.
-        frames: frames of the usable sequences.
-        frames_published: frames of the real set; None where that is not known.
-        masks: masks of the usable sequences.
-        objects: their objects, counted in each sequence.
-        objects_published: objects of the real set; None where that is not known.
-    """
-
-    sequences: int
-    sequences_listed: int
-    sequences_published: int | None
-    frames: int
-    frames_published: int | None
-    masks: int
-    objects: int
-    objects_published: int | None
+    sequences: int  # sequences that can be used
+    sequences_listed: int  # sequences that the list names
+    sequences_published: int | None  # sequences of the real set; None where that is not known
+    frames: int  # frames of the usable sequences
+    frames_published: int | None  # frames of the real set; None where that is not known
+    masks: int  # masks of the usable sequences
+    objects: int  # their objects, counted in each sequence
+    objects_published: int | None  # objects of the real set; None where that is not known
 
 
 @dataclass(frozen=True)
 class MaskReport(Report):
-    """What `check` found.
-
-    Attributes:
-        root: the folder.
-        simulated: the folder was made by `lstmzoo data simulate davis`.
-        splits: numbers of each list, e.g. of ``"2017 train"``; of ``"all"`` where there are no lists.
-        problems: why a sequence cannot be used, by its name.
-        sizes: how many sequences have frames of a size, e.g. ``{"854x480": 48}``.
-        empty_masks: masks without any object, by sequence.
-        void: sequences with void pixels.
-        unlisted: folders of frames that no list names.
-        jumping: the numbers of the objects, by sequence, where they are others than 1, 2, …
-        faults: what can be read, but not used as it was meant.
-        remedy: what to do if something is missing; empty otherwise.
-    """
+    """What `check` found."""
 
     root: str
-    simulated: bool
+    simulated: bool  # the folder was made by `lstmzoo data simulate davis`
+    # numbers of each list, e.g. of ``"2017 train"``; of ``"all"`` where there are no lists
     splits: dict[str, SplitCount]
-    problems: dict[str, str]
-    sizes: dict[str, int]
-    empty_masks: dict[str, int]
-    void: list[str]
-    unlisted: list[str]
-    jumping: dict[str, list[int]]
-    faults: list[str]
-    remedy: str
+    problems: dict[str, str]  # why a sequence cannot be used, by its name
+    sizes: dict[str, int]  # how many sequences have frames of a size, e.g. ``{"854x480": 48}``
+    empty_masks: dict[str, int]  # masks without any object, by sequence
+    void: list[str]  # sequences with void pixels
+    unlisted: list[str]  # folders of frames that no list names
+    jumping: dict[str, list[int]]  # the numbers of the objects, by sequence, where they are others than 1, 2, …
+    faults: list[str]  # what can be read, but not used as it was meant
+    remedy: str  # what to do if something is missing; empty otherwise
 
     @property
     def complete(self) -> bool:
         """Whether every sequence that is listed can be used."""
         return not self.problems and not self.faults
-
-    def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "complete": self.complete}
 
     def table(self) -> Table:
         heads = ["sequences\nlisted", "sequences\nfound", "frames\nfound", "masks\nfound", "objects\nfound"]

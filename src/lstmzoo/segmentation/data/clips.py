@@ -1,7 +1,5 @@
 """Short clips of sequences with masks, for training."""
 
-from __future__ import annotations
-
 from typing import Any, Protocol
 
 import numpy as np
@@ -75,20 +73,12 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         clips_per_sequence: int = 4,
         seed: int = 0,
     ) -> None:
-        for name, number in {
-            "clip_len": clip_len,
-            "max_skip": max_skip,
-            "clips_per_sequence": clips_per_sequence,
-        }.items():
+        numbers = {"clip_len": clip_len, "max_skip": max_skip, "clips_per_sequence": clips_per_sequence}
+        for name, number in numbers.items():
             if type(number) is not int or number < 1:
                 raise LstmzooError(f"{name}={number}: it is a whole number, 1 or more")
-        for name, share in {
-            "reverse": reverse,
-            "flip": flip,
-            "from_start": from_start,
-            "jitter": jitter,
-            "paste": paste,
-        }.items():
+        shares = {"reverse": reverse, "flip": flip, "from_start": from_start, "jitter": jitter, "paste": paste}
+        for name, share in shares.items():
             if not isinstance(share, int | float) or not 0 <= share <= 1:
                 raise LstmzooError(f"{name}={share}: it is a share, 0 to 1")
         if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
@@ -100,19 +90,12 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         blank = [video.name for video in source.sequences if not any(video.masks)]
         if blank:
             raise DataError(f"sequence {blank[0]} has no mask; nothing can be learnt from it: take it out of the list")
-        self.sequences = list(source.sequences)
-        self.binary = source.binary
-        self.clip_len = clip_len
-        self.max_skip = max_skip
+        self.sequences, self.binary = list(source.sequences), source.binary
+        self.clip_len, self.max_skip = clip_len, max_skip
         self.size = (int(size[0]), int(size[1]))
-        self.reverse = reverse
-        self.flip = flip
         self.scale = (float(scale[0]), float(scale[1]))
-        self.from_start = from_start
-        self.jitter = jitter
-        self.paste = paste
-        self.clips_per_sequence = clips_per_sequence
-        self.seed = seed
+        self.reverse, self.flip, self.from_start, self.jitter, self.paste = reverse, flip, from_start, jitter, paste
+        self.clips_per_sequence, self.seed = clips_per_sequence, seed
 
     def __len__(self) -> int:
         return len(self.sequences) * self.clips_per_sequence
@@ -122,9 +105,6 @@ class SegmentationClips(Dataset[dict[str, Any]]):
 
         Args:
             index: the item, or (item, epoch); the epoch is 0 where it is not given.
-
-        Returns:
-            The item, see above.
 
         Raises:
             IndexError: there is no such item.
@@ -190,10 +170,8 @@ def paste_objects(
     """Paste the objects of another clip over a clip, in place; their numbers go on from those that are there.
 
     Args:
-        video: uint8 (T, 3, H, W).
-        masks: uint8 (T, H, W).
-        other: frames of the other clip.
-        other_masks: its masks.
+        video: uint8 (T, 3, H, W), and `other`.
+        masks: uint8 (T, H, W), and `other_masks`.
         binary: all objects have the number 1.
     """
     shown = (other_masks > 0) & (other_masks < VOID)

@@ -1,7 +1,5 @@
 """Whether the files of a sequence can be used, as far as their headers tell; nothing is decoded without need."""
 
-from __future__ import annotations
-
 from lstmzoo.errors import DataError
 from lstmzoo.io.images import read_header
 from lstmzoo.segmentation.data.layout import MaskedVideo
@@ -14,9 +12,6 @@ LEAST_MASKS = 3
 
 def check_files(video: MaskedVideo) -> None:
     """Make sure that frames and masks are whole, of one size, and that masks hold the numbers of objects.
-
-    Args:
-        video: the sequence.
 
     Raises:
         DataError: the first file that cannot be used.

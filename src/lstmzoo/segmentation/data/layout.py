@@ -1,7 +1,5 @@
 """The folders of DAVIS 2016 and 2017, of their unsupervised masks, and of your own data."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +8,6 @@ from pathlib import Path
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.io.images import IMAGE_SUFFIXES, list_images, natural_key
 from lstmzoo.io.wording import listed
-from lstmzoo.segmentation.data.frames import find_frames
 from lstmzoo.segmentation.data.lists import SPLIT_UNIONS, SequenceList, find_list, read_list
 
 RESOLUTIONS = ("480p", "1080p", "Full-Resolution")
@@ -22,32 +19,39 @@ SIMULATED_MARKER = "simulated.json"
 
 @dataclass(frozen=True)
 class MaskedVideo:
-    """The files of one sequence.
-
-    Attributes:
-        name: the sequence.
-        frames: its frames, in order.
-        masks: the mask of each frame; None where it is not annotated.
-    """
+    """The files of one sequence."""
 
     name: str
-    frames: tuple[Path, ...]
-    masks: tuple[Path | None, ...]
+    frames: tuple[Path, ...]  # its frames, in order
+    masks: tuple[Path | None, ...]  # the mask of each frame; None where it is not annotated
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things are.
+    """Where things are."""
 
-    Attributes:
-        root: folder of the data set.
-        frames: the folder with a folder of frames for each sequence.
-        masks: the folder with a folder of masks for each sequence; it need not exist.
+    root: Path  # folder of the data set
+    frames: Path  # the folder with a folder of frames for each sequence
+    masks: Path  # the folder with a folder of masks for each sequence; it need not exist
+
+
+def find_frames(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> dict[str, Path]:
+    """Find the frames, or the masks, in a folder.
+
+    Returns:
+        The files in natural order, by name without suffix, which frames and masks have in common.
+
+    Raises:
+        DataError: two files of one name.
     """
-
-    root: Path
-    frames: Path
-    masks: Path
+    found: dict[str, Path] = {}
+    for path in list_images(folder, suffixes) if folder.is_dir() else []:
+        if path.stem in found:
+            raise DataError(
+                f"{path} and {found[path.stem].name} have the same name and would give masks of one name; delete one"
+            )
+        found[path.stem] = path
+    return found
 
 
 def find_layout(root: str | os.PathLike[str], resolution: str = "480p", *, unsupervised: bool = False) -> Layout:
@@ -60,9 +64,6 @@ def find_layout(root: str | os.PathLike[str], resolution: str = "480p", *, unsup
         root: folder of the data set.
         resolution: one of `RESOLUTIONS`.
         unsupervised: take the masks of the unsupervised track, ``Annotations_unsupervised``, of all salient objects.
-
-    Returns:
-        The folders.
 
     Raises:
         DataError: no such folder, or not in this resolution.
@@ -97,9 +98,6 @@ def find_lists(layout: Layout, split: str, *, year: int | None = None, resolutio
         year: take the lists of that year; None takes those that are there, 2017 before 2016.
         resolution: the folder of lists of 2016.
 
-    Returns:
-        The lists, none of them empty.
-
     Raises:
         DataError: no such list, or one that names nothing.
         LstmzooError: an unknown year, or a year for split=all.
@@ -127,14 +125,6 @@ def find_sequences(layout: Layout, lists: Iterable[SequenceList]) -> list[Masked
 
 def find_sequence(layout: Layout, sequences: SequenceList, name: str) -> MaskedVideo:
     """Find the files of a sequence.
-
-    Args:
-        layout: the folders.
-        sequences: a list that names it.
-        name: the sequence.
-
-    Returns:
-        Its files, all of which are there.
 
     Raises:
         DataError: no such sequence, or a missing frame or mask.

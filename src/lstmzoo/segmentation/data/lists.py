@@ -1,7 +1,5 @@
 """The lists in ImageSets: which sequences a split has. That of 2016 names every frame, that of 2017 every sequence."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -20,17 +18,12 @@ _SHOWN = 40  # characters of a wrong name that a message repeats
 
 @dataclass(frozen=True)
 class SequenceList:
-    """A list that has been read.
-
-    Attributes:
-        path: its file.
-        year: the year whose list it is; None for your own.
-        lines: for each sequence the line (from 1) where it is named first, and the (frame, mask) files that are named
-            one by one; none of these where the list has the names of sequences.
-    """
+    """A list that has been read."""
 
     path: Path
-    year: int | None
+    year: int | None  # the year whose list it is; None for your own
+    # for each sequence the line (from 1) where it is named first, and the (frame, mask) files that are named one by
+    # one; none of these where the list has the names of sequences
     lines: dict[str, tuple[int, list[tuple[str, str | None]]]]
 
 
@@ -72,13 +65,6 @@ def read_list(path: Path, year: int | None) -> SequenceList:
 
     ``/JPEGImages/480p/bear/00000.jpg /Annotations/480p/bear/00000.png`` names a frame and its mask, and
     ``bear`` a sequence.
-
-    Args:
-        path: the file.
-        year: the year whose list it is, or None.
-
-    Returns:
-        What it says.
 
     Raises:
         DataError: it is not text, or names nothing.

@@ -1,7 +1,5 @@
 """What the masks of a sequence hold, and what of it does not look as it was meant."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,31 +17,19 @@ _SHADE = 32  # from here on, a grey value is rather one that is to be seen than 
 
 @dataclass
 class MaskFindings:
-    """What was found in the masks of one sequence.
+    """What was found in the masks of one sequence."""
 
-    Attributes:
-        masks: how many there are.
-        empty: those without any object.
-        void: there are void pixels.
-        numbers: the objects.
-        white_object: the first grey mask whose white is taken for an object.
-        white_void: the first grey mask whose white is taken for void.
-        grey: the objects of grey masks.
-        solid: the objects that fill a square of 3 × 3 pixels somewhere.
-        passing: those that lie, in some mask, mostly between a lower and a higher number, as shades at an edge do.
-        solid_white: the first grey mask in which void fills such a square beside objects.
-    """
-
-    masks: int = 0
-    empty: int = 0
-    void: bool = False
-    numbers: set[int] = field(default_factory=set)
-    white_object: Path | None = None
-    white_void: Path | None = None
-    grey: set[int] = field(default_factory=set)
-    solid: set[int] = field(default_factory=set)
+    masks: int = 0  # how many there are
+    empty: int = 0  # those without any object
+    void: bool = False  # there are void pixels
+    numbers: set[int] = field(default_factory=set)  # the objects
+    white_object: Path | None = None  # the first grey mask whose white is taken for an object
+    white_void: Path | None = None  # the first grey mask whose white is taken for void
+    grey: set[int] = field(default_factory=set)  # the objects of grey masks
+    solid: set[int] = field(default_factory=set)  # the objects that fill a square of 3 × 3 pixels somewhere
+    # those that lie, in some mask, mostly between a lower and a higher number, as shades at an edge do
     passing: set[int] = field(default_factory=set)
-    solid_white: Path | None = None
+    solid_white: Path | None = None  # the first grey mask in which void fills such a square beside objects
 
     def add(self, path: Path, mask: MaskFile) -> None:
         """Look at the next mask of the sequence."""
@@ -82,7 +68,7 @@ class MaskFindings:
         if self.white_object and self.white_void:
             yield (
                 f"255 is the object in {self.white_object}, which is black and white, and void in {self.white_void}, "
-                "which is not: write both with a palette, e.g. with lstmzoo.segmentation.data.write_mask"
+                "which is not: write both with a palette, e.g. with lstmzoo.segmentation.data.masks.write_mask"
             )
         soft = self._soft()
         if soft:
@@ -95,7 +81,7 @@ class MaskFindings:
             yield (
                 f"255 counts as void beside the grey values {listed(sorted(self.grey))}, e.g. in {self.solid_white}, "
                 "and is not learnt nor scored: if it is an object, too, number the objects 1, 2, …; if it is void, "
-                "write the masks with a palette, e.g. with lstmzoo.segmentation.data.write_mask"
+                "write the masks with a palette, e.g. with lstmzoo.segmentation.data.masks.write_mask"
             )
 
     def _soft(self) -> set[int]:

@@ -1,7 +1,5 @@
 """Sequences of frames with the masks of their objects, in the layout of DAVIS."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,12 +83,6 @@ class MaskFolder(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Decode a sequence.
 
-        Args:
-            index: the sequence.
-
-        Returns:
-            The item, see above.
-
         Raises:
             IndexError: there is no such sequence.
             DataError: a file that cannot be decoded.
@@ -113,7 +105,7 @@ class MaskFolder(Dataset[dict[str, Any]]):
         }
 
     @staticmethod
-    def check(root: str | Path, resolution: str = "480p", unsupervised: bool = False) -> MaskReport:
+    def check(root: str | Path, resolution: str = "480p", unsupervised: bool = False) -> "MaskReport":
         """Decode every frame and mask once, and count sequences, frames, masks and objects.
 
         Args:

@@ -1,7 +1,5 @@
 """Masks as PNG files: every pixel holds the number of an object, and a palette gives the numbers their colours."""
 
-from __future__ import annotations
-
 import io
 import os
 from pathlib import Path
@@ -31,17 +29,11 @@ WIDE_MODES = frozenset({"I;16", "I"})
 
 
 class MaskFile(NamedTuple):
-    """A mask that has been read.
+    """A mask that has been read."""
 
-    Attributes:
-        ids: uint8 (H, W): 0 background, 1 … 254 objects, 255 void.
-        grey: the file has grey values, no palette.
-        white_is_object: it is black and white, and its white was taken for object 1.
-    """
-
-    ids: np.ndarray
-    grey: bool
-    white_is_object: bool
+    ids: np.ndarray  # uint8 (H, W): 0 background, 1 … 254 objects, 255 void
+    grey: bool  # the file has grey values, no palette
+    white_is_object: bool  # it is black and white, and its white was taken for object 1
 
 
 def davis_palette() -> np.ndarray:
@@ -104,11 +96,6 @@ def decode_mask(path: str | os.PathLike[str]) -> MaskFile:
 def check_kind(path: str | os.PathLike[str], mode: str, kind: str | None) -> None:
     """Make sure that the pixels of an image are numbers, as they were written.
 
-    Args:
-        path: its file, for the message.
-        mode: Pillow's name for the kind of its pixels.
-        kind: Pillow's name for the kind of the file.
-
     Raises:
         DataError: they are colours, or were compressed with losses.
     """
@@ -120,7 +107,7 @@ def check_kind(path: str | os.PathLike[str], mode: str, kind: str | None) -> Non
     if mode not in NUMBERED_MODES:
         raise DataError(
             f"the mask {path} holds colours ({mode}) instead of the numbers of objects; save it as a PNG with a "
-            "palette or as a grey one, e.g. with lstmzoo.segmentation.data.write_mask(path, ids)"
+            "palette or as a grey one, e.g. with lstmzoo.segmentation.data.masks.write_mask(path, ids)"
         )
 
 

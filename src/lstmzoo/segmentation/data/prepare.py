@@ -1,8 +1,5 @@
 """Fetching the real DAVIS: of 2016, of 2017 with its test sets, and the masks of the unsupervised track."""
 
-from __future__ import annotations
-
-import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +8,7 @@ from typing import Any
 
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.io.atomic import publish
-from lstmzoo.io.download import CHUNK, MANIFEST, extract_zip, fetch, open_url
+from lstmzoo.io.download import MANIFEST, digest_of, extract_zip, fetch, open_url
 from lstmzoo.segmentation.data.layout import SIMULATED_MARKER, find_layout, find_lists, find_sequences
 
 URL_2016 = "https://graphics.ethz.ch/Downloads/Data/Davis/"
@@ -23,21 +20,13 @@ _MAX_FILES = 50_000
 
 @dataclass(frozen=True)
 class Archive:
-    """A zip archive as it was published.
+    """A zip archive as it was published."""
 
-    Attributes:
-        url: its address; ``{resolution}`` stands for 480p or Full-Resolution.
-        year: the year of its lists.
-        splits: its splits.
-        unsupervised: its masks are those of the unsupervised track.
-        md5: as published, in hexadecimal; empty where none was. SHA-256 are recorded at the first download.
-    """
-
-    url: str
-    year: int
+    url: str  # its address; ``{resolution}`` stands for 480p or Full-Resolution
+    year: int  # the year of its lists
     splits: tuple[str, ...]
-    unsupervised: bool = False
-    md5: str = ""
+    unsupervised: bool = False  # its masks are those of the unsupervised track
+    md5: str = ""  # as published, in hexadecimal; empty where none was. SHA-256 are recorded at the first download
 
     def name(self, resolution: str) -> str:
         """Its file name."""
@@ -70,14 +59,6 @@ def prepare(
 
     The archive is kept in ``root/downloads`` with its SHA-256. What is there already is not fetched again, so that the
     command can be repeated after it broke off.
-
-    Args:
-        root: folder of the data set.
-        dataset: one of `ARCHIVES`.
-        resolution: 480p or, of the sets of 2017, Full-Resolution.
-        source: a folder with the archive; nothing is downloaded then.
-        progress: show progress bars.
-        opener: opens an address; see `lstmzoo.io.download.fetch`.
     """
     if dataset not in ARCHIVES:
         raise LstmzooError(unknown_choice("data set", dataset, ARCHIVES))
@@ -127,16 +108,10 @@ def _lacking(root: Path, archive: Archive, resolution: str) -> str:
 
 
 def _check_md5(path: Path, expected: str) -> None:
-    if not expected:
-        return
-    digest = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    if digest.hexdigest() != expected:
+    if expected and (found := digest_of(path, "md5")) != expected:
         raise DataError(
-            f"{path} is not the published file: its MD5 is {digest.hexdigest()}, it should be {expected}; delete it "
-            "and run the command again"
+            f"{path} is not the published file: its MD5 is {found}, it should be {expected}; delete it and run the "
+            "command again"
         )
 
 

@@ -1,7 +1,5 @@
 """What is seen of a training clip: one window and mirroring for frames and masks alike, and colours frame by frame."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2
@@ -12,17 +10,11 @@ _GREY = np.full((3, 3), 1 / 3)  # every channel becomes the mean of all three
 
 @dataclass(frozen=True)
 class View:
-    """A window of the frame, perhaps mirrored, brought to a size.
+    """A window of the frame, perhaps mirrored, brought to a size."""
 
-    Attributes:
-        window: rows and columns that are seen: (top, left, height, width) in pixels.
-        mirrored: left and right change places.
-        size: (H, W) in pixels of what comes out.
-    """
-
-    window: tuple[int, int, int, int]
-    mirrored: bool
-    size: tuple[int, int]
+    window: tuple[int, int, int, int]  # rows and columns that are seen: (top, left, height, width) in pixels
+    mirrored: bool  # left and right change places
+    size: tuple[int, int]  # (H, W) in pixels of what comes out
 
     def frame(self, frame: np.ndarray) -> np.ndarray:
         """Return the view (H, W, 3) of a frame (H₀, W₀, 3), averaged where it shrinks, else interpolated."""
@@ -61,9 +53,6 @@ def random_view(
         scale: least and greatest share of the frame's area that is seen.
         mirrored: left and right change places.
         rng: source of the randomness; three numbers are drawn.
-
-    Returns:
-        The view.
     """
     share = np.sqrt(rng.uniform(*scale))
     height, width = (max(round(share * extent), 1) for extent in frame_size)

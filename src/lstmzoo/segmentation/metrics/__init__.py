@@ -7,10 +7,9 @@ measures themselves.
 from lstmzoo.segmentation.metrics.evaluation import evaluate
 from lstmzoo.segmentation.metrics.measures import boundary_f, jaccard
 from lstmzoo.segmentation.metrics.rules import PROTOCOLS
-from lstmzoo.segmentation.metrics.scores import DavisScores, SequenceScores
+from lstmzoo.segmentation.metrics.scores import DavisScores, SequenceScores, Statistics, statistics
 from lstmzoo.segmentation.metrics.sequence import score_sequence
 from lstmzoo.segmentation.metrics.stability import temporal_stability
-from lstmzoo.segmentation.metrics.statistics import Statistics, statistics
 
 __all__ = [
     "PROTOCOLS",

@@ -1,7 +1,5 @@
 """Outlines as polygons along the edges between pixels."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

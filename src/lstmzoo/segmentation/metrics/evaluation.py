@@ -1,7 +1,5 @@
 """Scoring a folder of masks that any method made, all sequences of a split, on all cores."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence

@@ -4,8 +4,6 @@ What is asked of a mask (its area, its outline, which pixels lie near its outlin
 masks it is compared with, and only inside the box that holds everything there is.
 """
 
-from __future__ import annotations
-
 import math
 from functools import cached_property
 
@@ -105,14 +103,14 @@ class Region:
         """The pixels at most `radius` away from the outline, as a number; between the rows may be anything."""
         return grown(self.outline, self.mask.shape[1] + self.radius, self.radius)
 
-    def jaccard(self, truth: Region) -> float:
+    def jaccard(self, truth: "Region") -> float:
         """Return J between this mask and the truth."""
         if not self.area or not truth.area:
             return float(self.area == truth.area)
         common = cv2.countNonZero(self.mask & truth.mask)
         return common / (self.area + truth.area - common)
 
-    def boundary_f(self, truth: Region) -> float:
+    def boundary_f(self, truth: "Region") -> float:
         """Return F between this mask and the truth."""
         if not self.length or not truth.length:
             return float(self.length == truth.length)

@@ -4,8 +4,6 @@ The official code takes the highest number in the first mask for the number of o
 Elsewhere numbers jump (1, 7: five objects that are never there and so count as found), and objects enter later.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,27 +16,16 @@ from lstmzoo.segmentation.metrics.rules import REMEDY, VOID, Masks, Rules
 
 @dataclass(frozen=True)
 class Plan:
-    """What of a sequence is scored, K objects in N frames.
+    """What of a sequence is scored, K objects in N frames."""
 
-    Attributes:
-        predicted: T masks (H, W); the proposals, or the objects, are numbered from 1.
-        truth: T masks (H, W); the objects are numbered from 1.
-        frames: the scored frames, N of them, counted from 0.
-        starts: (K,) for each object the frame whose true mask is given, or in which it appears.
-        counts: bool (K, N), whether an object counts in a frame.
-        numbers: what objects are called in the data set, K of them; empty: 1, 2, …
-        proposals: what proposals are called in the result; empty: 1, 2, …
-        unscored: numbers of the data set's objects that are not scored.
-    """
-
-    predicted: Masks
-    truth: Masks
-    frames: Sequence[int]
-    starts: np.ndarray
-    counts: np.ndarray
-    numbers: tuple[int, ...] = ()
-    proposals: tuple[int, ...] = ()
-    unscored: tuple[int, ...] = ()
+    predicted: Masks  # T masks (H, W); the proposals, or the objects, are numbered from 1
+    truth: Masks  # T masks (H, W); the objects are numbered from 1
+    frames: Sequence[int]  # the scored frames, N of them, counted from 0
+    starts: np.ndarray  # (K,) for each object the frame whose true mask is given, or in which it appears
+    counts: np.ndarray  # bool (K, N), whether an object counts in a frame
+    numbers: tuple[int, ...] = ()  # what objects are called in the data set, K of them; empty: 1, 2, …
+    proposals: tuple[int, ...] = ()  # what proposals are called in the result; empty: 1, 2, …
+    unscored: tuple[int, ...] = ()  # numbers of the data set's objects that are not scored
 
 
 def official_plan(predicted: Masks, truth: Masks, rules: Rules) -> Plan:

@@ -1,7 +1,5 @@
 """The rules of DAVIS: which frames, pixels and numbers count."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

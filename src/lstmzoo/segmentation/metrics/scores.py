@@ -1,46 +1,64 @@
 """What an evaluation found: J and F (and T) of every object in every frame, and the numbers made of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-
-from lstmzoo.segmentation.metrics.statistics import Statistics, statistics
 
 STABILITY_SCALE = 5.0
 """The official code shows T times five, "to put it in a similar range"."""
 
+RECALL_THRESHOLD = 0.5
+QUARTERS = 4
+
+
+class Statistics(NamedTuple):
+    """A measure over the frames of one object."""
+
+    mean: float  # over all frames
+    recall: float  # the share of frames better than 0.5
+    # the mean over the first quarter less the mean over the last; positive where quality is lost with time
+    decay: float
+
+
+def statistics(values: np.ndarray) -> Statistics:
+    """Return mean, recall and decay of a measure.
+
+    The quarters lie between the N frames' numbers 1, 1 + (N-1)/4, …, N, rounded; a frame on the border of two belongs
+    to both. (The official code keeps these numbers in 8 bits, which goes wrong beyond 256 frames; here it doesn't.)
+
+    Args:
+        values: (N,) one per frame in 0..1, N ≥ 1; nan, of which there may be fewer than N, plays no part.
+
+    Source: Perazzi et al. 2016, §4; roundings as in the official evaluation of 2017.
+    """
+    values = np.asarray(values, np.float64)
+    values = values[~np.isnan(values)]
+    borders = np.round(np.linspace(1, len(values), QUARTERS + 1) + 1e-10).astype(int) - 1
+    first, last = values[: borders[1] + 1], values[borders[-2] :]
+    return Statistics(
+        float(values.mean()), float((values > RECALL_THRESHOLD).mean()), float(first.mean() - last.mean())
+    )
+
 
 @dataclass(frozen=True)
 class SequenceScores:
-    """The scores of one sequence of N scored frames with K objects.
-
-    Attributes:
-        name: the sequence.
-        frames: names of the scored frames, N of them.
-        j: (K, N) region similarity in 0..1; nan where an object does not count yet.
-        f: (K, N) contour accuracy in 0..1, likewise.
-        proposals: (K,) the number in the result that was taken for each object 1..K; where the result has too few,
-            numbers beyond its highest.
-        t: (K, N) cost of matching with the frame before, not scaled, nan where a mask is empty; None: not asked for.
-        highest: the highest number in the result's scored frames.
-        numbers: what the K objects are called in the data set; empty: 1, 2, …, K.
-        unscored: numbers of objects that appear too late to be scored.
-        absent: numbers that are scored although no mask of the data set has them, as the official rule has it.
-    """
+    """The scores of one sequence of N scored frames with K objects."""
 
     name: str
-    frames: list[str]
-    j: np.ndarray
-    f: np.ndarray
+    frames: list[str]  # names of the scored frames, N of them
+    j: np.ndarray  # (K, N) region similarity in 0..1; nan where an object does not count yet
+    f: np.ndarray  # (K, N) contour accuracy in 0..1, likewise
+    # (K,) the number in the result that was taken for each object 1..K; where the result has too few, numbers beyond
+    # its highest
     proposals: np.ndarray
+    # (K, N) cost of matching with the frame before, not scaled, nan where a mask is empty; None: not asked for
     t: np.ndarray | None = None
-    highest: int = 0
-    numbers: tuple[int, ...] = ()
-    unscored: tuple[int, ...] = ()
+    highest: int = 0  # the highest number in the result's scored frames
+    numbers: tuple[int, ...] = ()  # what the K objects are called in the data set; empty: 1, 2, …, K
+    unscored: tuple[int, ...] = ()  # numbers of objects that appear too late to be scored
+    # numbers that are scored although no mask of the data set has them, as the official rule has it
     absent: tuple[int, ...] = ()
 
     def objects(self) -> list[tuple[str, Statistics, Statistics]]:
@@ -58,13 +76,9 @@ class SequenceScores:
 
 @dataclass(frozen=True)
 class DavisScores:
-    """The scores of a set.
+    """The scores of a set."""
 
-    Attributes:
-        sequences: the scores of each.
-    """
-
-    sequences: list[SequenceScores]
+    sequences: list[SequenceScores]  # the scores of each
 
     def summary(self) -> dict[str, float]:
         """Return the numbers of a set, by the names of the official table: every object counts the same.

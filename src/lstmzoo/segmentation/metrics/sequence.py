@@ -1,7 +1,5 @@
 """Scoring one sequence by the rules of DAVIS: every object in every frame, and which mask is which object's."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import product
 

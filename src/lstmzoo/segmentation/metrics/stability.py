@@ -5,8 +5,6 @@ shape context); the points of two consecutive outlines are matched in order so t
 is the mean difference that is left. Moving and deforming smoothly costs little, flicker costs much.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

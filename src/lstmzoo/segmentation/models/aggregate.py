@@ -1,7 +1,5 @@
 """Objects that were segmented one by one, brought together in one label map."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

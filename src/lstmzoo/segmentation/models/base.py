@@ -1,7 +1,5 @@
 """What all segmentation models share: frames in, a mask for every object out, whole clips or frame by frame."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -30,14 +28,10 @@ class Segmenter(nn.Module, ABC):
         encoder: small, efficientnet_lite0 or another network of timm, e.g. resnet18.
         pretrained_encoder: start the encoder from ImageNet weights (all but small).
         dropout: share of the channels of the encoder's maps that are dropped in training, others in every frame.
-
-    Attributes:
-        guided: whether masks of objects may be given; one that is not finds the foreground.
-        streams: whether frames can be taken in one after the other.
     """
 
-    guided: ClassVar[bool] = False
-    streams: bool = True
+    guided: ClassVar[bool] = False  # whether masks of objects may be given; one that is not finds the foreground
+    streams: bool = True  # whether frames can be taken in one after the other
 
     def __init__(
         self,

@@ -1,7 +1,5 @@
 """The decoder: from the coarsest map to the finest, with skip connections and a core at some of the levels."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """One video through a segmentation model, frame by frame at its own size."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from lstmzoo.models.checks import find_cell
+from lstmzoo.models.recurrent_layers import FORGET_BIAS
 from lstmzoo.models.registry import register_model
 from lstmzoo.nn import Recurrent, init
 from lstmzoo.sequences.models.sequence_model import SequenceModel, State
@@ -23,8 +24,9 @@ class SequenceRNN(SequenceModel):
         cell: any of ``lstmzoo list cells``, or one of your own: my_module:MyCell.
         hidden_size: H, units per recurrent layer.
         num_layers: recurrent layers.
-        forget_bias: initial bias of the forget gate, so that the memory starts out keeping (Gers et al. 2000); null
-            leaves it as initialised. Cells without a gate that decides what is kept ignore it.
+        forget_bias: bias of the forget gate at the start, so that the memory keeps from the first step on; auto: by the
+            length of the training sequences; null: as drawn. Cells without a gate that decides what is kept ignore it.
+        chrono: in place of forget_bias, the longest time span to remember at the start, in steps.
     """
 
     def __init__(
@@ -35,7 +37,8 @@ class SequenceRNN(SequenceModel):
         cell: str = "lstm",
         hidden_size: int = 64,
         num_layers: int = 1,
-        forget_bias: float | None = 1.0,
+        forget_bias: init.ForgetBias = FORGET_BIAS,
+        chrono: int | None = None,
     ) -> None:
         super().__init__(input_size, num_classes, target_steps)
         core = find_cell(cell)
@@ -46,6 +49,7 @@ class SequenceRNN(SequenceModel):
             num_layers,
             batch_first=True,
             forget_bias=init.forget_bias_for(core, forget_bias),
+            chrono=init.forget_bias_for(core, chrono),
         )
         self.head = nn.Linear(hidden_size, num_classes)
 

@@ -1,13 +1,32 @@
-"""``lstmzoo compare``: runs side by side."""
+"""``lstmzoo study`` and ``lstmzoo compare``: networks beside each other, in one table and one picture."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from lstmzoo.errors import LstmzooError
+from lstmzoo.errors import LstmzooError, unknown_choice
 
-USAGE = """\
+STUDIES = {
+    "memory": "how far back cells remember, with equal parameters and steps",
+    "truncation": "what truncated back-propagation through time cuts off",
+    "rules": "the four rules of the memory cell, in one picture",
+}
+
+STUDY = """\
+usage: lstmzoo study NAME [option=value ...]
+
+{studies}
+
+`lstmzoo study NAME --help` lists the options. A study that was interrupted goes on with the same command.
+
+Examples
+  lstmzoo study memory quick=true                      in about a minute
+  lstmzoo study memory task=recall,temporal_order cells=rnn_tanh,gru,lstm distances=10,100,1000
+"""
+
+COMPARE = """\
 usage: lstmzoo compare RUN RUN ... [output=FOLDER]
 
 One table of what differs between runs and what they reached, mean ± standard deviation over seeds, and their curves in
@@ -19,10 +38,24 @@ Example
 """
 
 
-def run(argv: Sequence[str]) -> None:
+def run_study(argv: Sequence[str]) -> None:
+    """Run a study."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(STUDY.format(studies="\n".join(f"  {name:<12}{about}" for name, about in STUDIES.items())), end="")
+        return
+    if argv[0] not in STUDIES:
+        raise LstmzooError(f"lstmzoo study: {unknown_choice('study', argv[0], STUDIES)}")
+    module = importlib.import_module(f"lstmzoo.study.{argv[0]}")
+    if {"-h", "--help", "help"} & {*argv[1:]}:
+        print(module.USAGE, end="")
+        return
+    module.study(argv[1:])
+
+
+def run_compare(argv: Sequence[str]) -> None:
     """Compare the runs that the arguments name."""
     if not argv or {"-h", "--help"} & set(argv):
-        print(USAGE, end="")
+        print(COMPARE, end="")
         return
     from lstmzoo.runs.compare import compare
 
