@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from lstmzoo.io.atomic import csv_file, write_atomically
+from lstmzoo.study.bootstrap import interval_over_items
 from lstmzoo.study.task_plans import PLANS
 from lstmzoo.study.task_runs import Job, Outcome
 from lstmzoo.viz.task_study import Bars, task_study
 
 COLUMNS = ("task", "model", "cell", "distance", "seed", "condition", "score", "parameters", "steps", "lr")
-DRAWS = 2000
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,11 @@ class Studied:
     def summary(self, model: str, condition: str) -> Summary | None:
         """Mean and interval; None where the condition does not apply, or a run diverged."""
         scores = [outcome.items.get(condition) for job, outcome in self.runs if job.model == model]
-        if any(one is None for one in scores):
+        there = [one for one in scores if one is not None]
+        if len(there) < len(scores):
             return None
-        return summarise(np.array(scores))
-
-
-def summarise(scores: np.ndarray) -> Summary:
-    """Mean and 95 % interval of scores (S, N) of S seeds on the same N items, by bootstrap over both."""
-    rng = np.random.default_rng(0)
-    seeds, items = scores.shape
-    means = [scores[rng.integers(seeds, size=seeds)][:, rng.integers(items, size=items)].mean() for _ in range(DRAWS)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Summary(float(scores.mean()), float(low), float(high))
+        whole = np.array(there)
+        return Summary(float(whole.mean()), *interval_over_items(whole))
 
 
 def rows(studied: Sequence[Studied]) -> list[dict[str, Any]]:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from lstmzoo.config.compose import compose
 from lstmzoo.errors import LstmzooError
@@ -22,7 +17,6 @@ from lstmzoo.runs import build
 from lstmzoo.runs.lock import has_checkpoint
 from lstmzoo.runs.train import train
 from lstmzoo.study.task_measures import Condition, measure
-from lstmzoo.synthetic.worker import start_worker
 from lstmzoo.training.checkpoint_io import newest_checkpoint
 from lstmzoo.training.ending import Diverged
 
@@ -84,47 +78,11 @@ def prepare_data(overrides: Sequence[str]) -> Any:
     return data.labels
 
 
-def run_all(jobs: Sequence[Job], processes: int, done: Callable[[Job, Outcome], None]) -> list[Outcome]:
-    """Run jobs.
-
-    Args:
-        jobs: what is to be run.
-        processes: how many at a time, each on one thread; 1: here.
-        done: called after each.
-
-    Returns:
-        Their outcomes, in the order of the jobs.
-    """
-    found: dict[int, Outcome] = {}
-    if processes == 1 or len(jobs) < 2:
-        with _one_thread():
-            for number, job in enumerate(jobs):
-                found[number] = run_job(job)
-                done(job, found[number])
-        return [*found.values()]
-    pool = ProcessPoolExecutor(
-        min(processes, len(jobs)), mp_context=multiprocessing.get_context("spawn"), initializer=_start
-    )
-    try:
-        futures = {pool.submit(run_job, job): number for number, job in enumerate(jobs)}
-        for future in as_completed(futures):
-            number = futures[future]
-            found[number] = future.result()
-            done(jobs[number], found[number])
-    except BaseException:
-        for process in multiprocessing.active_children():
-            process.kill()  # whatever they write is there as a whole or not at all
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return [found[number] for number in range(len(jobs))]
-
-
-def run_job(job: Job) -> Outcome:
+def run_job(job: Job) -> tuple[Job, Outcome]:
     """Train and measure, as far as that has not been done before."""
     path = job.folder / RESULT
     if (outcome := _read(path)) and (outcome.diverged or {one.name for one in job.conditions} <= {*outcome.items}):
-        return outcome
+        return job, outcome
     make_folder(job.folder)
     with _into(job.folder / "log.txt"):
         try:
@@ -134,7 +92,7 @@ def run_job(job: Job) -> Outcome:
         except LstmzooError as error:
             raise LstmzooError(f"{job.folder}: {error}") from error
     write_json(path, vars(outcome))
-    return outcome
+    return job, outcome
 
 
 def _train_and_measure(job: Job) -> Outcome:
@@ -161,29 +119,5 @@ def _read(path: Path) -> Outcome | None:
 @contextmanager
 def _into(path: Path) -> Iterator[None]:
     """Keep what a run prints in a file, so that only the study is seen on the terminal."""
-    with ExitStack() as stack:
-        log = stack.enter_context(open(path, "a", encoding="utf-8"))
-        stack.enter_context(redirect_stdout(log))
-        if multiprocessing.parent_process() is not None:
-            stack.enter_context(redirect_stderr(log))
+    with open(path, "a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
         yield
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(usual)
-
-
-def _start() -> None:
-    start_worker()
-    torch.set_num_threads(1)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

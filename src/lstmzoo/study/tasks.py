@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -18,10 +19,12 @@ from lstmzoo.io.progress import progress_bar
 from lstmzoo.nn import list_cells
 from lstmzoo.runs import build
 from lstmzoo.settings import settings_of
+from lstmzoo.study.checks import check_lists, check_numbers, check_rates
+from lstmzoo.study.pool import run_all
 from lstmzoo.study.task_measures import conditions
 from lstmzoo.study.task_plans import BASELINE, MEAN, MODELS, PLANS
 from lstmzoo.study.task_report import Studied, markdown, write
-from lstmzoo.study.task_runs import Job, Outcome, cores, prepare_data, run_all
+from lstmzoo.study.task_runs import Job, Outcome, prepare_data, run_job
 
 TUNING_SEED = 1000
 """Of the runs that choose a learning rate; no seed that counts."""
@@ -81,17 +84,20 @@ def study_tasks(
     repeats = 1 if quick else seeds
     with progress_bar("Studying", len(tuning) + repeats * len(pairs), "runs") as advance:
 
-        def done(job: Job, outcome: Outcome) -> None:
-            advance(1)
+        def outcomes_of(work: Sequence[Job]) -> list[Outcome]:
+            found = {}
+            for job, outcome in run_all(run_job, work, jobs or os.cpu_count() or 1) if work else ():
+                found[job] = outcome
+                advance(1)
+            return [found[job] for job in work]
 
-        workers = jobs or cores()
-        best = _best(tuning, run_all(tuning, workers, done))
+        best = _best(tuning, outcomes_of(tuning))
         final = [
             asked.job(one, model, seed, best.get((one, model), asked.lrs(one)[0]))
             for seed in range(repeats)
             for one, model in pairs
         ]
-        outcomes = run_all(final, workers, done)
+        outcomes = outcomes_of(final)
     return [
         Studied(
             one,
@@ -115,18 +121,16 @@ usage: lstmzoo study tasks [option=value ...]
 """
 
 
-def run(argv: Sequence[str]) -> None:
+def study(argv: Sequence[str]) -> None:
     """Run the study that the words after ``lstmzoo study tasks`` ask for; write and print what it found."""
-    if {"-h", "--help", "help"} & {*argv}:
-        print(USAGE, end="")
-        return
-    options = parse_options(argv, settings_of(study_tasks), "lstmzoo study tasks")
+    settings = settings_of(study_tasks)
+    options = parse_options(argv, settings, "lstmzoo study tasks")
     try:
         studied = study_tasks(**options)
     except KeyboardInterrupt:
         print("What is done is kept; the same command goes on with it.")
         raise
-    output = options.get("output", settings_of(study_tasks)["output"].default)
+    output = options.get("output", settings["output"].default)
     files = write(studied, output)
     print(markdown(studied))
     print(f"Written to {output}: {', '.join(files)}")
@@ -235,8 +239,10 @@ def _check(tasks: Sequence[str], models: Sequence[str], seeds: int, asked: _Aske
     for task in tasks:
         if task not in PLANS:
             raise LstmzooError(f"lstmzoo study tasks: {unknown_choice('task', task, [*PLANS, 'all'])}")
-    if not models:
-        raise LstmzooError(f"lstmzoo study tasks: no models; choose from {BASELINE}, {MEAN}, {', '.join(list_cells())}")
+    check_lists(models=models, lrs=asked.lrs(tasks[0]))
+    check_rates(asked.lrs(tasks[0]))
+    every = asked.conditions[2].reset_every
+    check_numbers(seeds=seeds, budget=asked.budget, distance=asked.distance, reset_every=every, jobs=jobs)
     if tuple(models) == (MEAN,) and any(MEAN not in PLANS[task].without_memory for task in tasks):
         raise LstmzooError(f"lstmzoo study tasks: models={MEAN} alone is for task=recognition")
     for model in models:
@@ -244,14 +250,6 @@ def _check(tasks: Sequence[str], models: Sequence[str], seeds: int, asked: _Aske
             raise LstmzooError(
                 f"lstmzoo study tasks: {unknown_choice('model', model, [BASELINE, MEAN, *list_cells()])}"
             )
-    least = {"seeds": (seeds, 1), "budget": (asked.budget, 1), "distance": (asked.distance, 1), "jobs": (jobs, 1)}
-    least["reset_every"] = (asked.conditions[2].reset_every, 1)
-    for name, (value, lowest) in least.items():
-        if value is not None and value < lowest:
-            raise LstmzooError(f"lstmzoo study tasks: {name}={value} must be at least {lowest}")
-    for lr in asked.lrs(tasks[0]):
-        if not 0 < lr < 1:
-            raise LstmzooError(f"lstmzoo study tasks: lrs: {lr} is no learning rate; it lies between 0 and 1")
 
 
 def _claim(tasks: Sequence[str], asked: _Asked) -> None:
