@@ -77,7 +77,7 @@ def _occlusion(distance: int, quick: bool) -> list[str]:
 
 def _agreement(distance: int, quick: bool) -> list[str]:
     return [
-        *("data=captions_simulated", f"data.agreement={distance}", f"data.images={100 if quick else 2000}"),
+        *("data=captions_simulated", f"data.agreement={distance}", f"data.images={100 if quick else 1000}"),
         *(f"data.max_words={LONGEST + distance}", f"task.decoding.max_length={LONGEST + distance}"),
     ]
 
@@ -106,8 +106,8 @@ PLANS: dict[str, Plan] = {
         lrs=(1e-3, 4e-3),
         hidden_size=64,
         settings=(
-            *("model.embedding_size=64", "model.feature_size=64", "model.dropout=0", "task.encoder_lr=1e-3"),
-            *("model.encoder=small", "task.label_smoothing=0", "task.scheduled_sampling.max=0"),
+            *("model.embedding_size=64", "model.feature_size=64", "model.dropout=0", "model.encoder=efficientnet_lite0"),
+            *("task.label_smoothing=0", "task.scheduled_sampling.max=0"),
         ),
         data=_agreement,
     ),
