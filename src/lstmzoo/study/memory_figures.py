@@ -30,11 +30,13 @@ def draw_accuracy(found: Found, path: Path) -> Path:
         made = figure(max(7.2, 4.2 * len(tasks)), 4.4)
         panels = np.atleast_1d(made.subplots(1, len(tasks), sharey=True))
         for axes, task in zip(panels, tasks, strict=True):
-            for place, (cell, (colour, named)) in enumerate(colours.items()):
+            places = [cell for cell, (_, named) in colours.items() if named]
+            for cell, (colour, named) in colours.items():
                 ours = [one for one in found if (one["task"], one["cell"]) == (task, cell)]
                 distances = sorted({one["distance"] for one in ours})
                 scores = [[one["score"] for one in ours if one["distance"] == D] for D in distances]
-                beside = np.array(distances) * 1.02 ** (place - len(colours) / 2)  # lines of equal height are seen
+                aside = places.index(cell) - (len(places) - 1) / 2 if named else 0  # lines of equal height are seen
+                beside = np.array(distances) * 1.03**aside
                 bands = np.array([interval(values) for values in scores])
                 means = [float(np.mean(values)) for values in scores]
                 axes.plot(beside, means, color=colour, marker="o", markersize=4, label=cell if named else None,
@@ -48,7 +50,8 @@ def draw_accuracy(found: Found, path: Path) -> Path:
             axes.grid(color=GRID, linewidth=0.7)
             bare(axes)
         panels[0].set_yticks([0, 0.25, 0.5, 0.75, 1], ["chance", "", "half way", "", "all right"])
-        panels[-1].legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        others = f"grey: {len(colours) - len(places)} other cells" if len(colours) > len(places) else None
+        panels[-1].legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1.0, 0.5), title=others)
         return save(made, path)
 
 
