@@ -8,16 +8,17 @@ import torch
 from torch import Tensor
 
 from lstmzoo.captioning.models.base import EOS, State
+from lstmzoo.synthetic.agreement import SPEAKERS
 
 
 @torch.no_grad()
 def agreement(
     model: Any, features: Tensor, words: Tensor, lengths: Tensor, reset_every: int | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Let a captioner read true sentences, and ask it for the last word of each.
+    """Let a captioner read true sentences, and ask it which of the speakers ends each.
 
     Args:
-        model: a captioner in evaluation mode.
+        model: a captioner in evaluation mode, with its words.
         features: (B, N, C) of the images.
         words: (R, L) ids from begin to end, R = B · k, the k sentences of an image together.
         lengths: (R,) how many of them are real, 4 or more.
@@ -25,7 +26,8 @@ def agreement(
             never.
 
     Returns:
-        (R,) bool: whether its most probable word is the last one; (R,) bool: whether the sentence is there as a whole.
+        (R,) bool: whether the last word is the most probable of all speakers; (R,) bool: whether the sentence is there
+        as a whole.
     """
     rows = torch.arange(len(words), device=words.device)
     if reset_every is None:
@@ -33,7 +35,8 @@ def agreement(
         logits = model.output(hidden[rows, lengths - 3])
     else:
         logits = _with_resets(model, features, words, lengths - 3, reset_every)
-    return logits.argmax(-1) == words[rows, lengths - 2], words[rows, lengths - 1] == EOS
+    speakers = torch.tensor([model.words.index(one) for one in SPEAKERS], device=words.device)
+    return speakers[logits[:, speakers].argmax(-1)] == words[rows, lengths - 2], words[rows, lengths - 1] == EOS
 
 
 def _with_resets(model: Any, features: Tensor, words: Tensor, asked: Tensor, every: int) -> Tensor:

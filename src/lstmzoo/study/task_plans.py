@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lstmzoo.synthetic.agreement import LONGEST
+from lstmzoo.synthetic.agreement import AROUND
 
 BASELINE, MEAN = "memory-free", "mean"
 """Models that are no cells: what sees one step at a time, and what averages over time."""
@@ -78,7 +78,7 @@ def _occlusion(distance: int, quick: bool) -> list[str]:
 def _agreement(distance: int, quick: bool) -> list[str]:
     return [
         *("data=captions_simulated", f"data.agreement={distance}", f"data.images={100 if quick else 1000}"),
-        *(f"data.max_words={LONGEST + distance}", f"task.decoding.max_length={LONGEST + distance}"),
+        *(f"data.max_words={AROUND + distance}", "data.batch_size=8"),
     ]
 
 
@@ -89,25 +89,25 @@ PLANS: dict[str, Plan] = {
         recurrent="action_rnn",
         without_memory={BASELINE: "action_framewise", MEAN: "action_meanpool"},
         distance=24,
-        steps=(800, 24),
-        lrs=(1e-3, 3e-3),
+        steps=(500, 24),
+        lrs=(3e-3,),
         hidden_size=64,
         settings=("model.feature_size=64", "model.dropout=0"),
         data=_gap,
         only_recurrent=("model.readout=last",),
     ),
     "captioning": Plan(
-        measure="last words that agree with the first, % of test sentences",
+        measure="the last word agrees with the first, not with another speaker, % of test sentences",
         chance=1 / 4,
         recurrent="caption_nic",
         without_memory={BASELINE: "caption_markov"},
-        distance=20,
-        steps=(600, 12),
-        lrs=(1e-3, 4e-3),
+        distance=10,
+        steps=(1500, 12),
+        lrs=(2e-2,),
         hidden_size=64,
         settings=(
-            *("model.embedding_size=64", "model.feature_size=64", "model.dropout=0", "model.encoder=efficientnet_lite0"),
-            *("task.label_smoothing=0", "task.scheduled_sampling.max=0"),
+            *("model.encoder=efficientnet_lite0", "model.feature_size=64", "model.embedding_size=64"),
+            *("model.dropout=0", "task.label_smoothing=0", "task.scheduled_sampling.max=0", "task.encoder_lr=null"),
         ),
         data=_agreement,
     ),
@@ -116,9 +116,9 @@ PLANS: dict[str, Plan] = {
         chance=None,
         recurrent="segment_recurrent",
         without_memory={BASELINE: "segment_framewise"},
-        distance=20,
-        steps=(300, 6),
-        lrs=(2e-3, 5e-3),
+        distance=8,
+        steps=(200, 6),
+        lrs=(5e-3,),
         hidden_size=None,
         settings=("model.decoder_channels=16", "model.levels=[8]"),
         data=_occlusion,

@@ -12,9 +12,9 @@ import numpy as np
 
 from lstmzoo.io.atomic import csv_file, write_atomically
 from lstmzoo.study.bootstrap import interval_over_items
+from lstmzoo.study.task_figures import Bars, task_study
 from lstmzoo.study.task_plans import PLANS
 from lstmzoo.study.task_runs import Job, Outcome
-from lstmzoo.viz.task_study import Bars, task_study
 
 COLUMNS = ("task", "model", "cell", "distance", "seed", "condition", "score", "parameters", "steps", "lr")
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lstmzoo.config.compose import compose
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.atomic import make_folder, write_json
@@ -55,7 +57,7 @@ class Outcome:
     """What came of a run.
 
     Attributes:
-        parameters: of its model.
+        parameters: of its model, see `count_parameters`.
         items: scores of the test items by condition; None where a condition does not apply to the cell.
         diverged: its numbers became infinite; then there are no scores.
     """
@@ -76,6 +78,11 @@ def prepare_data(overrides: Sequence[str]) -> Any:
     data.setup("fit")
     data.setup("test")
     return data.labels
+
+
+def count_parameters(model: torch.nn.Module) -> int:
+    """Weights and biases of a model besides those of its image encoder, which all models of a task have alike."""
+    return sum(one.numel() for name, one in model.named_parameters() if not name.startswith("encoder."))
 
 
 def run_job(job: Job) -> tuple[Job, Outcome]:
@@ -106,7 +113,7 @@ def _train_and_measure(job: Job) -> Outcome:
     data.setup("test")
     scores = {one.name: measure(job.task, model, data, job.cell, one) for one in job.conditions}
     items = {name: None if some is None else some.tolist() for name, some in scores.items()}
-    return Outcome(sum(p.numel() for p in model.parameters()), items)
+    return Outcome(count_parameters(model), items)
 
 
 def _read(path: Path) -> Outcome | None:

@@ -16,6 +16,7 @@ from lstmzoo.config.options import described_options, parse_options
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.atomic import make_folder, write_json
 from lstmzoo.io.progress import progress_bar
+from lstmzoo.models.checks import find_cell
 from lstmzoo.nn import list_cells
 from lstmzoo.runs import build
 from lstmzoo.settings import settings_of
@@ -24,7 +25,7 @@ from lstmzoo.study.pool import run_all
 from lstmzoo.study.task_measures import conditions
 from lstmzoo.study.task_plans import BASELINE, MEAN, MODELS, PLANS
 from lstmzoo.study.task_report import Studied, markdown, write
-from lstmzoo.study.task_runs import Job, Outcome, prepare_data, run_job
+from lstmzoo.study.task_runs import Job, Outcome, count_parameters, prepare_data, run_job
 
 TUNING_SEED = 1000
 """Of the runs that choose a learning rate; no seed that counts."""
@@ -221,7 +222,7 @@ def _counter(overrides: Sequence[str], labels: Any) -> Callable[[int], int]:
     def count(size: int) -> int:
         config.model.hidden_size = size
         with torch.random.fork_rng(devices=[]):
-            return sum(p.numel() for p in build.build_task(config, labels, announce=False).model.parameters())
+            return count_parameters(build.build_task(config, labels, announce=False).model)
 
     return count
 
@@ -246,10 +247,10 @@ def _check(tasks: Sequence[str], models: Sequence[str], seeds: int, asked: _Aske
     if tuple(models) == (MEAN,) and any(MEAN not in PLANS[task].without_memory for task in tasks):
         raise LstmzooError(f"lstmzoo study tasks: models={MEAN} alone is for task=recognition")
     for model in models:
-        if model not in (BASELINE, MEAN) and ":" not in model and model not in list_cells():
-            raise LstmzooError(
-                f"lstmzoo study tasks: {unknown_choice('model', model, [BASELINE, MEAN, *list_cells()])}"
-            )
+        if ":" in model:
+            find_cell(model)
+        elif model not in (known := [BASELINE, MEAN, *list_cells()]):
+            raise LstmzooError(f"lstmzoo study tasks: {unknown_choice('model', model, known)}")
 
 
 def _claim(tasks: Sequence[str], asked: _Asked) -> None:

@@ -42,8 +42,8 @@ class SimulatedCaptions(Captions):
             root: its folder.
             images: to paint where there are none; a set that is there is taken as it is.
             simulation_seed: every seed gives other images and captions.
-            agreement: words that separate the last word of every caption, which agrees with the first, from its
-                description; data.max_words has to leave room for them. 0: descriptions only.
+            agreement: captions whose last word agrees with their first, with so many words counted between;
+                data.max_words has to leave room for them. 0: descriptions.
 
         Raises:
             LstmzooError, DataError: as `simulate_captions` does.

@@ -17,7 +17,7 @@ from lstmzoo.captioning.data.records import entry, read_json
 from lstmzoo.captioning.data.text import tokenize
 from lstmzoo.io.atomic import write_atomically
 from lstmzoo.io.progress import progress_bar
-from lstmzoo.synthetic.agreement import SPEAKERS, spoken
+from lstmzoo.synthetic.agreement import SPEAKERS, spoken, true_spoken
 from lstmzoo.synthetic.checks import check_whole
 from lstmzoo.synthetic.folder import claim, read_marker
 from lstmzoo.synthetic.sentences import WORDINGS, sentence, true_sentences
@@ -45,8 +45,8 @@ def simulate_captions(
         root: folder of the data set; made if it is not there. A folder with anything else in it is refused.
         images: number of images, 10 or more.
         seed: every seed gives other images and captions.
-        agreement: words that separate the last word of every caption from the description before it; it agrees with the
-            first word, see `lstmzoo.synthetic.agreement`. 0: descriptions only.
+        agreement: captions whose last word agrees with their first, with so many words counted between, see
+            `lstmzoo.synthetic.agreement`. 0: descriptions.
         progress: show a progress bar.
 
     Returns:
@@ -112,13 +112,11 @@ def true_captions(root: str | os.PathLike[str]) -> dict[str, set[str]]:
     images: list[dict[str, Any]] = json.loads((Path(root) / CAPTIONS_FILE).read_text())["images"]
     distance = agreement_of(root)
 
-    def wordings(text: str) -> list[str]:
-        return [spoken(text, one, distance) for one in SPEAKERS] if distance else [text]
+    def sentences(drawing: Drawing) -> list[str]:
+        return true_spoken(drawing, distance) if distance else true_sentences(drawing)
 
     return {
-        entry["filename"]: {
-            " ".join(tokenize(said)) for text in true_sentences(_from_json(entry["picture"])) for said in wordings(text)
-        }
+        entry["filename"]: {" ".join(tokenize(text)) for text in sentences(_from_json(entry["picture"]))}
         for entry in images
     }
 
@@ -142,10 +140,12 @@ def _make(folder: Path, number: int, seed: int, agreement: int) -> dict[str, Any
     rng = np.random.default_rng([seed, number])
     drawing = random_drawing(rng)
     turns = rng.random(WORDINGS) < 0.5
-    sentences = [sentence(drawing, wording, bool(turned)) for wording, turned in enumerate(turns)]
     if agreement:
         speakers = np.random.default_rng([seed, number, agreement]).choice(SPEAKERS, WORDINGS)  # apart from the image
-        sentences = [spoken(text, str(one), agreement) for text, one in zip(sentences, speakers, strict=True)]
+        seen = [drawing.second if turned else drawing.first for turned in turns]
+        sentences = [spoken(shapes, str(one), agreement) for shapes, one in zip(seen, speakers, strict=True)]
+    else:
+        sentences = [sentence(drawing, wording, bool(turned)) for wording, turned in enumerate(turns)]
     path = folder / f"simulated_{number:06d}.jpg"
     if not path.exists():
         colours = cv2.cvtColor(paint(drawing, rng), cv2.COLOR_RGB2BGR)

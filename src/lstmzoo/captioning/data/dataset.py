@@ -184,8 +184,8 @@ class Captions(Dataset[dict[str, Any]]):
             root: folder of the data set; new or empty, or one that an earlier call left incomplete.
             images: number of images, 10 or more.
             seed: every seed gives other images and captions.
-            agreement: words that separate the last word of every caption, which agrees with the first, from its
-                description; 0: descriptions only.
+            agreement: captions whose last word agrees with their first, with so many words counted between; 0:
+                descriptions.
         """
         from lstmzoo.captioning.data.captions_simulator import simulate_captions
 
