@@ -223,4 +223,10 @@ def test_quick(task, tmp_path, monkeypatch):
     assert len(scores) == 8
     assert scores[BASELINE, "f = 0"] is None
     assert all(0 <= score <= 1 for key, score in scores.items() if key != (BASELINE, "f = 0"))
+    if task != "segmentation":  # the test of the task itself finds the same
+        run = tmp_path / task / "lstm" / "seed_0"
+        assert main(["eval", f"ckpt_path={run / 'checkpoints' / 'last.ckpt'}", f"output={tmp_path / 'eval'}"]) == 0
+        measured = json.loads((tmp_path / "eval" / "metrics.json").read_text())
+        found = measured["agreement"] if task == "captioning" else measured["subsets"]["gaits"]
+        assert found == pytest.approx(scores["lstm", "as is"])
     assert task == "captioning" or scores[BASELINE, "as is"] == scores[BASELINE, "shuffled"]

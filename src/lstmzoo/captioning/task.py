@@ -27,6 +27,7 @@ from lstmzoo.captioning.setup import load_captioner, open_data, vocabulary_of
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models.outputs import check_scores
 from lstmzoo.registry import register_task
+from lstmzoo.synthetic.agreement import SPEAKERS
 from lstmzoo.training.base import BaseTask
 from lstmzoo.training.interface import Config
 from lstmzoo.training.optimization import encoder_groups, step_seed
@@ -247,13 +248,14 @@ class CaptioningTask(BaseTask):
     def on_test_start(self) -> None:
         others = [model.to(self.device) for model in self.others]
         self.tested = [Ensemble([self.model, *others]) if others else self.model]
+        self._agreeing = agreement_of(self.trainer.datamodule.root) > 0  # type: ignore[attr-defined]
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         (tested,) = self.tested
         features: Any = self._features(self.model, batch)
         if self.others:
             features = tested.encode(self._images(batch), {tested.keys[0]: features})
-        elif agreement_of(self.trainer.datamodule.root):  # type: ignore[attr-defined]
+        elif self._agreeing and {*SPEAKERS} <= {*self.words.words}:
             agreed, whole = agreement(self.model, features, batch["words"], batch["lengths"])
             both = zip(agreed.view(len(features), -1), whole.view(len(features), -1), strict=True)
             self._agreed += zip(batch["index"].tolist(), [a[w].tolist() for a, w in both], strict=True)

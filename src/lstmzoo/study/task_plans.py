@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from lstmzoo.synthetic.agreement import AROUND
@@ -21,41 +21,33 @@ class Plan:
     Attributes:
         measure: what the score is, in words.
         chance: the score of a guess; None where there is no such thing.
-        recurrent: registered name of the model that takes any cell.
-        without_memory: that of the models that are no cells.
+        recurrent: overrides of ``lstmzoo train`` that choose the model that takes any cell.
+        without_memory: those that choose the models that are no cells.
         distance: D, unless something else is asked for.
         steps: optimiser steps of every run; of a quick study the second.
         lrs: learning rates to choose from.
         hidden_size: units of the LSTM, with as many parameters as which other cells get; None: they cannot.
-        settings: overrides of ``lstmzoo train`` that hold for all models.
-        data: overrides that make the data for a distance, quick or not.
+        settings: those that hold for all models.
+        data: those that make the data for a distance, quick or not.
     """
 
     measure: str
     chance: float | None
-    recurrent: str
-    without_memory: Mapping[str, str]
+    recurrent: tuple[str, ...]
+    without_memory: Mapping[str, tuple[str, ...]]
     distance: int
     steps: tuple[int, int]
     lrs: tuple[float, ...]
     hidden_size: int | None
     settings: tuple[str, ...]
     data: Callable[[int, bool], list[str]]
-    only_recurrent: tuple[str, ...] = field(default=())
 
     def overrides(self, task: str, model: str, distance: int, quick: bool, folder: Path) -> list[str]:
         """What ``lstmzoo train`` is given for a model, but for its size, its seed and how long it trains."""
-        name = self.without_memory.get(model, self.recurrent)
+        chosen = self.without_memory.get(model, (*self.recurrent, f"model.cell={model}"))
         root = folder / f"{task}_{distance}{'_quick' if quick else ''}"
-        chosen = [
-            f"task={task}",
-            f"model={name}",
-            *self.data(distance, quick),
-            f"data.root={root}",
-            "data.num_workers=0",
-        ]
-        recurrent = [f"model.cell={model}", *self.only_recurrent] if name == self.recurrent else []
-        return [*chosen, *self.settings, *recurrent]
+        data = [*self.data(distance, quick), f"data.root={root}", "data.num_workers=0"]
+        return [f"task={task}", *chosen, *data, *self.settings]
 
 
 def _gap(distance: int, quick: bool) -> list[str]:
@@ -77,7 +69,7 @@ def _occlusion(distance: int, quick: bool) -> list[str]:
 
 def _agreement(distance: int, quick: bool) -> list[str]:
     return [
-        *("data=captions_simulated", f"data.agreement={distance}", f"data.images={100 if quick else 1000}"),
+        *("data=captions_simulated", f"data.agreement={distance}", f"data.images={60 if quick else 1000}"),
         *(f"data.max_words={AROUND + distance}", "data.batch_size=8"),
     ]
 
@@ -86,21 +78,20 @@ PLANS: dict[str, Plan] = {
     "recognition": Plan(
         measure="walking, jogging and running told apart, % of test sequences",
         chance=1 / 3,
-        recurrent="action_rnn",
-        without_memory={BASELINE: "action_framewise", MEAN: "action_meanpool"},
+        recurrent=("model=action_rnn", "model.readout=last"),
+        without_memory={BASELINE: ("model=action_framewise",), MEAN: ("model=action_meanpool",)},
         distance=24,
         steps=(500, 24),
         lrs=(3e-3,),
         hidden_size=64,
         settings=("model.feature_size=64", "model.dropout=0"),
         data=_gap,
-        only_recurrent=("model.readout=last",),
     ),
     "captioning": Plan(
         measure="the last word agrees with the first, not with another speaker, % of test sentences",
         chance=1 / 4,
-        recurrent="caption_nic",
-        without_memory={BASELINE: "caption_markov"},
+        recurrent=("model=caption_nic",),
+        without_memory={BASELINE: ("model=caption_markov", "model.attention_size=32")},
         distance=10,
         steps=(1500, 12),
         lrs=(2e-2,),
@@ -114,8 +105,8 @@ PLANS: dict[str, Plan] = {
     "segmentation": Plan(
         measure="J after the occlusion, %",
         chance=None,
-        recurrent="segment_recurrent",
-        without_memory={BASELINE: "segment_framewise"},
+        recurrent=("model=segment_recurrent",),
+        without_memory={BASELINE: ("model=segment_framewise",)},
         distance=8,
         steps=(200, 6),
         lrs=(5e-3,),
