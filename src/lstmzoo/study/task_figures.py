@@ -49,6 +49,7 @@ def task_study(panels: Sequence[Bars], path: Path) -> Path:
             places = np.arange(len(panel.models))
             first, *others = panel.scores
             colours = class_colours(1 + len(others))
+            beside = np.linspace(-0.2, 0.2, len(others))
             if panel.chance is not None:
                 axes.axvline(100 * panel.chance, color=MUTED, linestyle="--", linewidth=1, label="chance", zorder=1)
             for place, one in zip(places, panel.scores[first], strict=True):
@@ -60,7 +61,7 @@ def task_study(panels: Sequence[Bars], path: Path) -> Path:
                 for place, one in zip(places, panel.scores[name], strict=True):
                     if one is not None:
                         axes.plot(
-                            100 * one[0], place, MARKS[number % len(MARKS)], color=colours[1 + number], zorder=5,
+                            100 * one[0], place + beside[number], MARKS[number % len(MARKS)], color=colours[1 + number], zorder=5,
                             markersize=7, markeredgecolor="white", markeredgewidth=0.8,
                         )  # fmt: skip
                 axes.plot([], [], MARKS[number % len(MARKS)], color=colours[1 + number], label=name)
@@ -76,5 +77,6 @@ def task_study(panels: Sequence[Bars], path: Path) -> Path:
         handles = {
             text: line for axes in made.axes for line, text in zip(*axes.get_legend_handles_labels(), strict=True)
         }
+        handles = {first: handles.pop(first), **handles}
         made.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles), frameon=False)
         return save(made, path)

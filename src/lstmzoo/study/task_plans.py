@@ -76,7 +76,7 @@ def _agreement(distance: int, quick: bool) -> list[str]:
 
 PLANS: dict[str, Plan] = {
     "recognition": Plan(
-        measure="walking, jogging and running told apart, % of test sequences",
+        measure="accuracy on walking, jogging and running, %",
         chance=1 / 3,
         recurrent=("model=action_rnn", "model.readout=last"),
         without_memory={BASELINE: ("model=action_framewise",), MEAN: ("model=action_meanpool",)},
@@ -88,7 +88,7 @@ PLANS: dict[str, Plan] = {
         data=_gap,
     ),
     "captioning": Plan(
-        measure="the last word agrees with the first, not with another speaker, % of test sentences",
+        measure="last words that agree with the first, %",
         chance=1 / 4,
         recurrent=("model=caption_nic",),
         without_memory={BASELINE: ("model=caption_markov", "model.attention_size=32")},
