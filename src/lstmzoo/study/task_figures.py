@@ -52,17 +52,18 @@ def task_study(panels: Sequence[Bars], path: Path) -> Path:
             beside = np.linspace(-0.2, 0.2, len(others))
             if panel.chance is not None:
                 axes.axvline(100 * panel.chance, color=MUTED, linestyle="--", linewidth=1, label="chance", zorder=1)
+            axes.barh(0, 0, color=colours[0], label=first)
             for place, one in zip(places, panel.scores[first], strict=True):
                 if one is not None:
                     mean, low, high = (100 * value for value in one)
-                    axes.barh(place, mean, 0.62, color=colours[0], zorder=2, label=first if place == 0 else None)
+                    axes.barh(place, mean, 0.62, color=colours[0], zorder=2)
                     axes.plot([low, high], [place, place], color=INK, linewidth=1.2, zorder=4)
             for number, name in enumerate(others):
                 for place, one in zip(places, panel.scores[name], strict=True):
                     if one is not None:
                         axes.plot(
-                            100 * one[0], place + beside[number], MARKS[number % len(MARKS)], color=colours[1 + number], zorder=5,
-                            markersize=7, markeredgecolor="white", markeredgewidth=0.8,
+                            100 * one[0], place + beside[number], MARKS[number % len(MARKS)], color=colours[1 + number],
+                            markersize=7, markeredgecolor="white", markeredgewidth=0.8, zorder=5,
                         )  # fmt: skip
                 axes.plot([], [], MARKS[number % len(MARKS)], color=colours[1 + number], label=name)
             axes.set_yticks(places, panel.models)
@@ -77,6 +78,6 @@ def task_study(panels: Sequence[Bars], path: Path) -> Path:
         handles = {
             text: line for axes in made.axes for line, text in zip(*axes.get_legend_handles_labels(), strict=True)
         }
-        handles = {first: handles.pop(first), **handles}
+        handles = dict(sorted(handles.items(), key=lambda one: one[0] != first))
         made.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles), frameon=False)
         return save(made, path)
