@@ -79,3 +79,23 @@ def test_what_is_not_there_is_named(folder: Path, capsys: pytest.CaptureFixture[
     ):
         assert main(["train", place, "task=recognition"]) == 2
         assert named in capsys.readouterr().err
+
+
+def test_a_part_in_the_place_of_another_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "data=my_parts:ActionPeak", "task=recognition"]) == 2
+    assert "model=my_parts:ActionPeak" in capsys.readouterr().err
+    assert main(["train", "model=my_parts:Foo", "task=recognition"]) == 2
+    said = capsys.readouterr().err
+    assert "ActionPeak" in said
+    assert "Tensor" not in said  # which the module imports
+
+
+def test_a_checkpoint_of_a_part_that_is_not_imported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train = ["train", "task=my_parts:Forecasting", "data.size=8", "trainer.max_epochs=1", "output=waves"]
+    assert main([*train, "test_after_fit=false"]) == 0
+    for one in (registry.models, registry.datasets, registry.tasks):
+        for name in [name for name, entry in one.entries.items() if entry.target.__module__ == "my_parts"]:
+            del one.entries[name]
+    capsys.readouterr()
+    assert main(["eval", "ckpt_path=waves"]) == 2
+    assert "LSTMZOO_IMPORT" in capsys.readouterr().err

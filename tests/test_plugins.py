@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -92,6 +93,33 @@ def test_modules_of_the_environment_are_imported_from_the_working_directory(
     with pytest.warns(DataWarning, match="LSTMZOO_IMPORT=plug_in_of_nobody"):
         assert main(["list", "models", "model_of_*"]) == 0
     assert capsys.readouterr().out.split(maxsplit=1) == ["model_of_e", "A model from elsewhere.\n"]
+
+
+def test_a_module_that_is_imported_already_is_checked_like_any_other(
+    outside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (outside / "plug_in_of_g.py").write_text(MODULE.format(name="model_of_g"))
+    monkeypatch.setenv("LSTMZOO_IMPORT", "plug_in_of_g")
+    with pytest.raises(SystemExit):  # no task trains it
+        main(["check", "plug_in_of_g"])
+    lines = capsys.readouterr().out.splitlines()[:-1]
+    assert {line.split()[2].rstrip(":") for line in lines} == {"model_of_g"}
+
+
+def test_a_room_needs_no_folders_for_models_and_data(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = outside / "a_room"
+    room.mkdir()
+    (room / "__init__.py").write_text("")
+    (room / "task.py").write_text("")
+    monkeypatch.setattr(lstmzoo, "__path__", [*lstmzoo.__path__, str(outside)])
+    monkeypatch.setattr(discovery, "rooms", lambda: ("a_room", "actions"))
+    discovery.import_all.cache_clear()
+    importlib.invalidate_caches()
+    assert {"action_rnn"} <= set(lstmzoo.list_models())
+    assert registry.datasets.names()
+    assert registry.tasks.names()
+    for module in ("lstmzoo.a_room.task", "lstmzoo.a_room"):
+        assert sys.modules.pop(module)
 
 
 def test_a_part_that_fails_is_named(outside: Path, capsys: pytest.CaptureFixture[str]) -> None:

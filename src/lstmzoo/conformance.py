@@ -34,6 +34,21 @@ def registered() -> set[tuple[str, str]]:
     return kinds | {("cell", name) for name in nn.list_cells()}
 
 
+def registered_by(module: str) -> set[tuple[str, str]]:
+    """Return what a module, or a module inside of it, has registered, as (kind, name)."""
+
+    def inside(target: Any) -> bool:
+        return target.__module__ == module or target.__module__.startswith(f"{module}.")
+
+    kinds = {
+        (kind.kind, entry.name)
+        for kind in (models, datasets, tasks)
+        for entry in kind.entries.values()
+        if inside(entry.target)
+    }
+    return kinds | {("cell", name) for name in nn.list_cells() if inside(type(nn.get_cell(name)))}
+
+
 def checks(things: Iterable[tuple[str, str]]) -> list[tuple[str, Check]]:
     """Return the checks of registered things, each with a name; a check raises where something is wrong."""
     return [

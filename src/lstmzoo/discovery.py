@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,13 +35,15 @@ def rooms() -> tuple[str, ...]:
 
 @cache
 def import_all(part: str) -> None:
-    """Import a part of every room, and all plug-ins.
+    """Import a part of every room that has it, and all plug-ins.
 
     Args:
         part: ``models``, ``data`` or ``task``; of a package all modules are imported.
     """
     for room in rooms():
         name = f"lstmzoo.{room}.{part}"
+        if find_spec(name) is None:
+            continue
         package = importlib.import_module(name)
         for module in pkgutil.iter_modules(getattr(package, "__path__", []), f"{name}."):
             importlib.import_module(module.name)

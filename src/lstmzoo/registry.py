@@ -73,7 +73,8 @@ class Registry:
         if name not in self.entries:
             names = self.names()
             if name not in self.entries:
-                raise LstmzooError(unknown_choice(self.kind, name, names))
+                own = f"{discovery.VARIABLE}=my_module makes those known that a module of your own registers"
+                raise LstmzooError(f"{unknown_choice(self.kind, name, names)}. {own}")
         return self.entries[name]
 
     def find(self, place: str) -> Entry:
@@ -88,9 +89,12 @@ class Registry:
         if not colon or place in self.entries:
             return self.get(place)
         target = _import(module, attribute, self.kind)
-        known = [entry for entry in self.entries.values() if entry.target is target]
-        if known:
-            return known[0]
+        for registry in (self, models, datasets, tasks):
+            known = [entry for entry in registry.entries.values() if entry.target is target]
+            if known and registry is not self:
+                raise LstmzooError(f"{self.kind}={place}: that is a {registry.kind}, as in {registry.kind}={place}")
+            if known:
+                return known[0]
         self.add(Entry(place, target, getattr(target, "task", "")))
         return self.entries[place]
 
@@ -173,6 +177,6 @@ def _import(module: str, attribute: str, kind: str) -> Any:
     except LstmzooError as error:
         raise LstmzooError(f"{kind}={module}:{attribute}: {error}") from error
     if not callable(getattr(found, attribute, None)):
-        public = [name for name in vars(found) if inspect.isclass(getattr(found, name)) and name[0] != "_"]
+        public = [name for name, one in vars(found).items() if inspect.isclass(one) and one.__module__ == module]
         raise LstmzooError(f"{kind}={module}:{attribute}: {unknown_choice('class', attribute, public)}")
     return getattr(found, attribute)

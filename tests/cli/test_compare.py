@@ -56,7 +56,9 @@ def test_runs_of_different_seeds_are_one_row(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "runs" / "not ended").mkdir()
     (tmp_path / "runs" / "not ended" / "config.yaml").write_text("seed: 1\n")
     assert main(["compare", str(tmp_path / "runs"), f"output={tmp_path}/out"]) == 0
-    assert "model.cell" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "model.cell" in shown
+    assert "best val/accuracy" in shown
     head, *rows = table_of(tmp_path / "out")
     assert head == ["model.cell", "runs", "best val/accuracy", "test acc", "parameters", "seconds"]
     assert [row[:2] for row in rows] == [["gru", "2"], ["lstm", "3"]]

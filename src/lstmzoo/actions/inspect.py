@@ -79,8 +79,8 @@ def _write_accuracies(
     output: Path, kind: str, accuracies: Mapping[str, float | None], counts: Mapping[str, int]
 ) -> list[Path]:
     """Write per_<kind>.csv and per_<kind>.png."""
-    table, picture = output / f"per_{kind}.csv", output / f"per_{kind}.png"
+    table, chart = output / f"per_{kind}.csv", output / f"per_{kind}.png"
     with csv_file(table, [kind, "accuracy", "sequences"]) as write:
         for name, accuracy in accuracies.items():
             write([name, "" if accuracy is None else f"{accuracy:.4f}", counts[name]])
-    return [table, plots.accuracy_bars(accuracies, picture, f"Accuracy per {kind}", counts)]
+    return [table, plots.accuracy_bars(accuracies, chart, f"Accuracy per {kind}", counts)]

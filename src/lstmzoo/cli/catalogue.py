@@ -67,12 +67,13 @@ def run_check(argv: Sequence[str]) -> None:
     if {"-h", "--help"} & set(argv):
         print(CHECK, end="")
         return
-    from lstmzoo.conformance import checks, registered
+    from lstmzoo.conformance import checks, registered, registered_by
 
-    before = registered() if argv else set()
+    known = registered() if argv else set()
     for name in argv:
         import_own(name)
-    found = checks(sorted(registered() - before))
+    theirs = (registered() - known).union(*map(registered_by, argv))
+    found = checks(sorted(theirs))
     if not found:
         raise LstmzooError(f"{', '.join(argv)}: nothing is registered there; use @register_model or the like")
     failed = 0

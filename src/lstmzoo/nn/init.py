@@ -7,6 +7,7 @@ second, so that the sum is what was asked for.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal, TypeVar
 
 import torch
@@ -86,12 +87,13 @@ def fit_length_(module: nn.Module, length: int) -> None:
 def auto_(module: LayerParameters, length: int | None) -> None:
     """Set the biases of the gate that keeps by the length of the sequences: what ``forget_bias="auto"`` means.
 
-    b_f ~ log U[1, T − 1],  b_i = −b_f        (`chrono_`) for T > 2 steps;  b_f = 1  (`forget_bias_`) where T is unknown
+    b_f = log(T − 1),  b_i = −b_f        for T > 2 steps;  b_f = 1  (`forget_bias_`) where T is unknown
 
-    A module without such a gate, or without biases, stays as it is.
+    Every unit starts with the longest time span that `chrono_` would draw for the length: at the last step it still
+    holds 1/e of what it held at the first. A module without such a gate, or without biases, stays as it is.
 
-    Source: Tallec & Ollivier 2018, section 2, with the length of the sequences as the longest time span; Jozefowicz,
-    Zaremba & Sutskever 2015.
+    Source: Tallec & Ollivier 2018, section 2, without the spread (docs/memory.md compares both); Jozefowicz, Zaremba &
+    Sutskever 2015.
 
     Args:
         module: the stack to initialise in place.
@@ -103,7 +105,7 @@ def auto_(module: LayerParameters, length: int | None) -> None:
     if length is None or length <= 2:
         forget_bias_(module, BIAS_OF_ANY_LENGTH)
     else:
-        chrono_(module, length)
+        _keep_(module, lambda bias: bias.fill_(math.log(length - 1)))
 
 
 @torch.no_grad()
@@ -172,17 +174,7 @@ def chrono_(module: LayerParameters, longest: int) -> None:
     """
     if longest <= 2:
         raise ValueError(f"chrono needs a longest time span of more than 2 steps, got {longest}")
-    keep, sign = _retention_gate(module)
-    write = module.cell.input_gate
-    drawn = []
-    for b_ih, b_hh in _gate_biases(module, keep):
-        b_ih.uniform_(1, longest - 1).log_().mul_(sign)
-        b_hh.zero_()
-        drawn.append(b_ih)
-    if write not in (None, keep) and _has_bias(module, write):
-        for (b_ih, b_hh), b_f in zip(_gate_biases(module, write), drawn, strict=True):
-            b_ih.copy_(-b_f)
-            b_hh.zero_()
+    _keep_(module, lambda bias: bias.uniform_(1, longest - 1).log_())
 
 
 @torch.no_grad()
@@ -200,6 +192,22 @@ def orthogonal_(module: LayerParameters) -> None:
         weight = getattr(module, "weight_hh" + suffix)
         for block in weight.split([sizes[gate] for gate in cell.recurrent_gates]):
             nn.init.orthogonal_(block)
+
+
+@torch.no_grad()
+def _keep_(module: LayerParameters, fill_: Callable[[Tensor], Tensor]) -> None:
+    """Fill in the biases with which the module keeps; where another gate writes, it gets their negatives."""
+    keep, sign = _retention_gate(module)
+    write = module.cell.input_gate
+    filled = []
+    for b_ih, b_hh in _gate_biases(module, keep):
+        fill_(b_ih).mul_(sign)
+        b_hh.zero_()
+        filled.append(b_ih)
+    if write not in (None, keep) and _has_bias(module, write):
+        for (b_ih, b_hh), b_f in zip(_gate_biases(module, write), filled, strict=True):
+            b_ih.copy_(-b_f)
+            b_hh.zero_()
 
 
 def _retention_gate(module: LayerParameters) -> tuple[str, int]:

@@ -71,7 +71,10 @@ def compare(folders: Sequence[Path], output: Path) -> None:
         )
     for row in cells:
         table.add_row(*row)
-    wide_console().print(table)
+    console = wide_console()
+    if not console.is_terminal:  # for a file or a pipe, as wide as it needs
+        console.width = max(console.width, console.measure(table).maximum)
+    console.print(table)
     _write(output, heads, cells, rows, measures)
     lines = [
         Line(

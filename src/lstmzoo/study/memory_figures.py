@@ -1,4 +1,4 @@
-"""The pictures of a memory study."""
+"""The figures of a memory study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a memory study found: tables, pictures and a page."""
+"""What a memory study found: tables, figures and a page."""
 
 from __future__ import annotations
 
@@ -101,9 +101,9 @@ def _steps(life: float) -> str:
 
 
 def _page(found: Sequence[Mapping[str, Any]], folder: Path) -> str:
-    """A page with the pictures inside."""
+    """A page with the figures inside."""
 
-    def picture(name: str, about: str) -> str:
+    def image(name: str, about: str) -> str:
         data = base64.b64encode((folder / name).read_bytes()).decode()
         return (
             f'<figure><img src="data:image/png;base64,{data}" alt="{about}"><figcaption>{about}</figcaption></figure>'
@@ -127,8 +127,8 @@ def _page(found: Sequence[Mapping[str, Any]], folder: Path) -> str:
         f"<p>Score: accuracy corrected for chance, 0 for guessing and 1 for all right; mean over "
         f"{len({one['seed'] for one in found})} seeds, with the 95 % interval by bootstrap. "
         f"A distance counts as solved from {KNOWN} on.</p>"
-        + picture("study.png", "Score against distance; the band is the 95 % interval over seeds.")
+        + image("study.png", "Score against distance; the band is the 95 % interval over seeds.")
         + "".join(tables)
-        + picture("gradients.png", "How much the answer depends on the input k steps back, relative to the last step.")
+        + image("gradients.png", "How much the answer depends on the input k steps back, relative to the last step.")
         + "</html>\n"
     )

@@ -80,10 +80,10 @@ def study_rules(output: Path = Path("runs/study_rules")) -> Path:
     """Draw the four rules of the memory cell.
 
     Args:
-        output: folder of the picture, rules.png.
+        output: folder of the figure, rules.png.
 
     Returns:
-        The picture.
+        The figure.
     """
     make_folder(output)
     names = {"x": ("input x", MUTED), "c": ("memory c", OKABE_ITO[0]), "h": ("output h", OKABE_ITO[3])}
@@ -113,5 +113,5 @@ usage: lstmzoo study rules [option=value ...]
 
 
 def study(argv: Sequence[str]) -> None:
-    """Draw the picture that the words after ``lstmzoo study rules`` ask for."""
+    """Draw the figure that the words after ``lstmzoo study rules`` ask for."""
     print(study_rules(**parse_options(argv, settings_of(study_rules), "lstmzoo study rules")))

@@ -69,8 +69,8 @@ def write_script(person: int, action: str, scenario: int, seed: int) -> Script:
     return _on_the_spot(action, tempo, _stream(seed, _STAGE, person, scenario, *action.encode()))
 
 
-def shoot(person: int, action: str, scenario: int, seed: int) -> Iterator[Array]:
-    """Yield the pictures (120, 160) uint8 of the video that :func:`write_script` plans."""
+def shoot(person: int, action: str, scenario: int, seed: int, gap: int = 0) -> Iterator[Array]:
+    """Yield the images (120, 160) uint8 of the video that :func:`write_script` plans, then `gap` of the empty scene."""
     script, performer = write_script(person, action, scenario, seed), _person(person, seed)
     scene = random_scene(scenario, _stream(seed, _SCENE, person, scenario))
     zoom = _zoom(script.progress, scenario, _stream(seed, _CAMERA, person, scenario))
@@ -89,6 +89,9 @@ def shoot(person: int, action: str, scenario: int, seed: int) -> Iterator[Array]
         figure.paint(frame, picture)
         picture = cv2.GaussianBlur(picture, (3, 3), scene.blur)
         yield cv2.add(picture, grain[row : row + HEIGHT, column : column + WIDTH], dtype=cv2.CV_8U)
+    empty = cv2.GaussianBlur(scene.view(float(zoom[-1])).copy(), (3, 3), scene.blur)
+    for row, column in noise.integers((0, 0), (2 * HEIGHT, 2 * WIDTH), (gap, 2)):
+        yield cv2.add(empty, grain[row : row + HEIGHT, column : column + WIDTH], dtype=cv2.CV_8U)
 
 
 def _back_and_forth(period: float, performer: _Person, stage: np.random.Generator) -> Script:

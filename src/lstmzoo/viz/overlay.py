@@ -35,14 +35,14 @@ class Overlay:
     ) -> None:
         height, width = frame_size
         zoom = max(1, min(math.ceil(MIN_WIDTH / width), MAX_HEIGHT // height))
-        self.picture = (height * zoom, width * zoom)
-        self.scale = max(self.picture[0], 240) / REFERENCE
+        self.image = (height * zoom, width * zoom)
+        self.scale = max(self.image[0], 240) / REFERENCE
         self.classes, self.colours = list(classes), [_bgr(colour) for colour in class_colours(len(classes))]
         self.rate = rate
         panel, strip = self._px(PANEL), self._px(STRIP)
         # Codecs want even sides.
-        self.width = (self.picture[1] + panel + 1) // 2 * 2
-        self.body = max(self.picture[0], self._px(240))
+        self.width = (self.image[1] + panel + 1) // 2 * 2
+        self.body = max(self.image[0], self._px(240))
         self.height = (self.body + strip + 1) // 2 * 2
         self.span = max(total or 0, 1) if total else max(round(rate * SCROLL_S), 1)
         self.line = np.full((self.width - 2 * self._px(MARGIN), 3), TRACK, np.uint8)
@@ -68,7 +68,7 @@ class Overlay:
             (height, width, 3) uint8 BGR.
         """
         canvas = np.full((self.height, self.width, 3), BACKGROUND, np.uint8)
-        height, width = self.picture
+        height, width = self.image
         enlarged = image.shape[0] < height
         top = (self.body - height) // 2
         canvas[top : top + height, :width] = cv2.resize(
@@ -80,7 +80,7 @@ class Overlay:
 
     def _draw_panel(self, canvas: np.ndarray, time_s: float, probabilities: np.ndarray | None) -> None:
         margin = self._px(MARGIN)
-        left, right = self.picture[1] + margin, self.width - margin
+        left, right = self.image[1] + margin, self.width - margin
         best = None if probabilities is None else int(np.argmax(probabilities))
         title = "..." if best is None else self.classes[best]
         self._text(canvas, title, left, self._px(42), 0.82, TEXT, right - left, bold=True)
