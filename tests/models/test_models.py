@@ -323,7 +323,7 @@ def test_models_remember_name_and_all_arguments():
         ("action_rnn", {"readout": "lat"}, r"'lat'.*'last'"),
         ("action_rnn", {"encoder": "resnet19"}, r"'resnet19'.*'resnet"),
         ("action_rnn", {"num_classes": 0}, "num_classes.* 1"),
-        ("action_rnn", {"pretrained": True}, "'action_rnn'.*pretrained_encoder"),
+        ("action_rnn", {"pretrained": True}, "'action_rnn'.*True.*kth_sim_lstm"),
     ],
 )
 def test_wrong_requests_get_one_clear_message(name, arguments, message):
