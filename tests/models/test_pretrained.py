@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import json
 import os
+import shutil
 import struct
 import threading
 import urllib.request
@@ -279,8 +280,12 @@ def test_tags(shelf: Path) -> None:
     assert (model.model_args["cell"], model.training, model.classes) == ("gru", True, CLASSES)
     model = lstmzoo.create_model("action_rnn", pretrained="kth_simulated", cell="gru")
     assert torch.equal(model.state_dict()[LAST], lstmzoo.load("kth_gru").state_dict()[LAST])
-    with pytest.raises(LstmzooError, match=r"kth_gru.*kth_lstm"):
+    model = lstmzoo.create_model("action_rnn", pretrained="kth_simulated")
+    assert model.model_args["cell"] == "lstm"  # the default
+    write(shelf / "kth_lstm_again")
+    with pytest.raises(LstmzooError, match=r"kth_lstm, kth_lstm_again"):
         lstmzoo.create_model("action_rnn", pretrained="kth_simulated")
+    shutil.rmtree(shelf / "kth_lstm_again")
     with pytest.raises(LstmzooError, match=r"hidden_size=8, not 9"):
         lstmzoo.create_model("action_rnn", pretrained="kth_lstm", hidden_size=9)
     for tag in ("kth", True):

@@ -10,6 +10,7 @@ from lstmzoo.models.pretrained.folder import read_config
 from lstmzoo.models.pretrained.names import shipped
 from lstmzoo.models.registry import build_model
 from lstmzoo.registry import models
+from lstmzoo.settings import settings_of
 
 
 def create_model(name: str, pretrained: str | None = None, **overrides: Any) -> nn.Module:
@@ -23,8 +24,8 @@ def create_model(name: str, pretrained: str | None = None, **overrides: Any) -> 
         pretrained: the data of weights in this package, e.g. ``"kth_simulated"``, or their name, e.g.
             ``"kth_sim_lstm"`` (``lstmzoo list weights``): the model with them, as ``lstmzoo.load`` gives it. None: new
             weights.
-        **overrides: arguments of the model, in place of its defaults. Of a pretrained one, they choose among several
-            weights.
+        **overrides: arguments of the model, in place of its defaults. They also choose among several weights of the
+            same data.
 
     Returns:
         The model, in training mode.
@@ -40,7 +41,7 @@ def create_model(name: str, pretrained: str | None = None, **overrides: Any) -> 
 
 def _find_weights(name: str, tag: str, overrides: dict[str, Any]) -> str:
     """The name of the weights for a model, a tag and arguments."""
-    models.get(name)  # or an error that names those that there are
+    usual = {key: setting.default for key, setting in settings_of(models.get(name).target).items()}
     stored = {weights: read_config(folder) for weights, folder in shipped().items()}
     own = {weights: config for weights, config in stored.items() if config["lstmzoo"]["model"]["name"] == name}
     tags = {weights: {weights, config["lstmzoo"]["data"].get("name", weights)} for weights, config in own.items()}
@@ -50,17 +51,21 @@ def _find_weights(name: str, tag: str, overrides: dict[str, Any]) -> str:
         raise LstmzooError(f"model {name!r}: {unknown_choice('pretrained weights', tag, known)}")
     arguments = {weights: own[weights]["lstmzoo"]["model"]["args"] for weights in tagged}
     fitting = [one for one in tagged if all(arguments[one].get(key) == value for key, value in overrides.items())]
-    if len(fitting) == 1:
-        return fitting[0]
+    differing = {
+        key for one in fitting for key, value in arguments[one].items() if value != arguments[fitting[0]].get(key)
+    }
+    as_usual = [one for one in fitting if all(arguments[one].get(key) == usual.get(key) for key in differing)]
+    if len(as_usual) == 1:
+        return as_usual[0]
     if fitting:
         raise LstmzooError(f"model {name!r}: pretrained={tag!r} means one of {', '.join(fitting)}; give its name")
-    differing = ", ".join(
+    reasons = ", ".join(
         f"{one} has {key}={arguments[one].get(key)!r}, not {value!r}"
         for one in tagged
         for key, value in overrides.items()
         if arguments[one].get(key) != value
     )
     raise LstmzooError(
-        f"model {name!r}: no weights for pretrained={tag!r} and these arguments: {differing}. For other classes: "
+        f"model {name!r}: no weights for pretrained={tag!r} and these arguments: {reasons}. For other classes: "
         "lstmzoo train task.start_from=NAME"
     )

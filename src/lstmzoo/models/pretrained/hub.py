@@ -64,16 +64,21 @@ def from_pretrained(place: Place, *, revision: str | None = None, map_location: 
 
 
 def push_to_hub(
-    model: nn.Module, repo_id: str, *, private: bool | None = None, float16: bool = False, message: str = "Add weights"
+    model: nn.Module,
+    repo_id: str,
+    *,
+    commit_message: str = "Add weights",
+    private: bool | None = None,
+    float16: bool = False,
 ) -> str:
     """Upload a model to the Hugging Face hub; its repository is made where there is none.
 
     Args:
         model: as for :func:`save_pretrained`.
         repo_id: ``"owner/name"``.
+        commit_message: what the commit says.
         private: whether a new repository is.
         float16: as for :func:`save_pretrained`.
-        message: of the commit.
 
     Returns:
         The commit's address.
@@ -86,7 +91,7 @@ def push_to_hub(
         folder = save_pretrained(model, Path(place, repo_id.rpartition("/")[2]), float16=float16)
         try:
             repo_id = hub.create_repo(repo_id, private=private, exist_ok=True).repo_id
-            return str(hub.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=message).commit_url)
+            return str(hub.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=commit_message).commit_url)
         except Exception as error:
             raise _failed(f"write {repo_id!r} to", error) from error
 
