@@ -78,8 +78,11 @@ def shoot(person: int, action: str, scenario: int, seed: int) -> Iterator[Array]
     view = View(script.x, scene.ground_at(zoom) + script.lane, height * zoom, script.yaw)
     pose = travel if action in CADENCE else STANDING[action][0]
     joints = pose(script.phase, performer.style)
-    figure = Figure(joints, view, _look(person, scenario, seed), scene.light)
-    shadow = [np.rint(8 * outline - 4).astype(np.int32) for outline in cast_shadow(joints, view, scene.slant)]
+    figure = Figure(joints, view, _look(person, scenario, seed), scene.light, scene.relief)
+    outlines = cast_shadow(joints, view, scene.slant)
+    if scene.wall:
+        outlines += cast_shadow(joints, view, (0.0, -1.0), scene.wall)
+    shadow = [np.rint(8 * outline - 4).astype(np.int32) for outline in outlines]
     noise = _stream(seed, _NOISE, person, scenario, *action.encode())
     grain = np.rint(noise.normal(0, scene.noise, (3 * HEIGHT, 3 * WIDTH))).astype(np.int16)
     offsets = noise.integers((0, 0), (2 * HEIGHT, 2 * WIDTH), (len(script.x), 2))
@@ -87,7 +90,7 @@ def shoot(person: int, action: str, scenario: int, seed: int) -> Iterator[Array]
         picture = scene.view(float(zoom[frame])).copy()
         picture = _with_shadow(picture, scene, [outline[frame] for outline in shadow])
         figure.paint(frame, picture)
-        picture = cv2.GaussianBlur(picture, (3, 3), scene.blur)
+        picture = cv2.LUT(cv2.GaussianBlur(picture, (3, 3), scene.blur), scene.exposure)
         yield cv2.add(picture, grain[row : row + HEIGHT, column : column + WIDTH], dtype=cv2.CV_8U)
 
 
