@@ -15,9 +15,11 @@ import numpy as np
 Array = np.ndarray
 
 WIDTH, HEIGHT = 160, 120
-_CENTRE = np.array([80.0, 100.0])  # the camera zooms about this point
+GROUND = 100.0  # row of the ground about which the camera zooms
+_CENTRE = np.array([80.0, GROUND])
+_TILE = 480  # pixels of a side of a texture, at least as many as of the painting
 _GREY = np.arange(256) / 255
-_LEFT, _TOP, _RIGHT, _BOTTOM = -20, -25, 180, 125  # what the painting covers: zoom factors of 0.8 and more
+_LEFT, _TOP, _RIGHT, _BOTTOM = -40, -50, 200, 130  # what the painting covers: zoom factors of 0.67 and more
 _X, _Y = (grid.astype(np.float32) for grid in np.meshgrid(np.arange(_LEFT, _RIGHT, 0.5), np.arange(_TOP, _BOTTOM, 0.5)))
 
 
@@ -26,10 +28,8 @@ class Scene:
     """A place, its light and the camera's traits.
 
     Attributes:
-        painting: (300, 400) uint8 view at twice the picture's resolution, with a margin.
-        ground: row where figures stand.
+        painting: (360, 480) uint8 view at twice the picture's resolution, with a margin.
         light: unit vector (x, y) in the picture towards the light.
-        horizon: row of the horizon, often above the image.
         slant: (x, y) shadow of a point one unit above the ground.
         wall: (x, y) place of the shadow on the wall beside the figure, in body heights; None outdoors.
         shade: share of the light that the shadow takes away.
@@ -41,8 +41,6 @@ class Scene:
     """
 
     painting: Array
-    ground: float
-    horizon: float
     light: tuple[float, float]
     slant: tuple[float, float]
     wall: tuple[float, float] | None
@@ -66,27 +64,24 @@ class Scene:
         matrix = np.array([[zoom / 2, 0, shift[0]], [0, zoom / 2, shift[1]]])
         return cv2.warpAffine(self.painting, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)
 
-    def ground_at(self, zoom: Array) -> Array:
-        """Return the row where figures stand at each zoom factor (N,)."""
-        return _CENTRE[1] + zoom * (self.ground - _CENTRE[1])
+    @staticmethod
+    def zoomed(x: Array, row: Array, zoom: Array) -> tuple[Array, Array]:
+        """Where the camera sees places (N,) of the scene at each zoom factor (N,)."""
+        return _CENTRE[0] + zoom * (x - _CENTRE[0]), _CENTRE[1] + zoom * (row - _CENTRE[1])
 
 
-def random_scene(scenario: int, rng: np.random.Generator) -> Scene:
-    """Paint a place for scenario 1 (outdoors), 2 (with zoom), 3 (with other clothes) or 4 (a room)."""
+def random_scene(scenario: int, horizon: float, rng: np.random.Generator) -> Scene:
+    """Paint a place for scenario 1 (outdoors), 2 (with zoom), 3 (with other clothes) or 4 (a room).
+
+    Where the horizon (a row) is far above the image, the camera looks down and sees nothing but the ground.
+    """
     indoors = scenario == 4
     side = float(rng.choice([-1.0, 1.0]))
-    if indoors:
-        painting, horizon = _room(rng), -60.0
-    else:
-        # The camera looks down, or the view goes as far as to what stands at the end of the ground.
-        horizon = rng.uniform(-160, -30) if rng.random() < 0.6 else rng.uniform(44, 58)
-        painting = (_lawn, _lot, _wall)[rng.choice(3, p=[0.5, 0.3, 0.2])](rng, horizon)
+    painting = _room(rng) if indoors else (_lawn, _lot, _wall)[rng.choice(3, p=[0.5, 0.3, 0.2])](rng, horizon)
     painting = cv2.GaussianBlur(np.clip(painting * _uneven_light(rng), 4, 250).astype(np.uint8), (0, 0), 0.9)
     slant, shade, softness, high = _lamps(rng, side) if indoors else _sun(rng, side)
     return Scene(
         painting=painting,
-        ground=rng.uniform(100, 110),
-        horizon=horizon,
         light=(side * float(np.sqrt(1 - high**2)), -high),
         slant=slant,
         wall=(-side * rng.uniform(0.08, 0.5), rng.uniform(-0.12, 0.08)) if indoors else None,
@@ -214,11 +209,11 @@ def _band(rng: np.random.Generator, bumps: int) -> Array:
 
 
 def _texture(rng: np.random.Generator, roughness: float) -> Array:
-    """Fractal noise (400, 400) of unit variance; the rougher, the more of it is in fine grains."""
-    total = np.zeros((400, 400), np.float32)
-    for octave, cells in enumerate((8, 20, 50, 130, 400)):
+    """Fractal noise (_TILE, _TILE) of unit variance; the rougher, the more of it is in fine grains."""
+    total = np.zeros((_TILE, _TILE), np.float32)
+    for octave, cells in enumerate((8, 20, 50, 130, _TILE)):
         grain = rng.normal(size=(cells, cells)).astype(np.float32)
-        total += roughness**octave * cv2.resize(grain, (400, 400), interpolation=cv2.INTER_CUBIC)
+        total += roughness**octave * cv2.resize(grain, (_TILE, _TILE), interpolation=cv2.INTER_CUBIC)
     return (total - total.mean()) / total.std()
 
 
@@ -229,5 +224,5 @@ def _ground(rng: np.random.Generator, horizon: float, fineness: float, roughness
     u = 1000 + (_X - 80) / below * 100 * fineness
     v = 6000 / below * fineness
     tile = _texture(rng, roughness)
-    across, away = (np.abs((w + 399) % 798 - 399).astype(np.float32) for w in (u, v))  # repeats without seams
+    across, away = (np.abs((w + _TILE - 1) % (2 * _TILE - 2) - _TILE + 1).astype(np.float32) for w in (u, v))  # repeats without seams
     return cv2.remap(tile, across, away, cv2.INTER_LINEAR) * np.clip(below / 25, 0, 1)

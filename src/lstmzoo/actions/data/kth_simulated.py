@@ -21,6 +21,7 @@ from lstmzoo.synthetic.folder import is_ours
 class SimulatedKTH(KTH):
     """A KTH of moving figures: real AVI files in the real layout, made when they are not there yet."""
 
+    closed = True
     prepare = None  # type: ignore[assignment]  # there is nothing to download
 
     @staticmethod
