@@ -162,7 +162,7 @@ def test_annotated_video_and_table(tmp_path: Path, suffix: str) -> None:
     predictions = classify_video(model, path, stride=4)
     with open(table, newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["frame", "time_s", "label", "p_dark", "p_middle", "p_bright"]
+    assert list(rows[0]) == ["frame", "time_s", "label", "presence", "p_dark", "p_middle", "p_bright"]
     assert [int(row["frame"]) for row in rows] == [p.frame for p in predictions]
     for row, p in zip(rows, predictions, strict=True):
         assert row["label"] == p.label

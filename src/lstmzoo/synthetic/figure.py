@@ -62,9 +62,7 @@ class Figure:
         relief: how strongly light and shade model the body, 0 to 1.
     """
 
-    def __init__(
-        self, joints: Joints, view: View, look: Look, light: tuple[float, float], relief: float = 1.0
-    ) -> None:
+    def __init__(self, joints: Joints, view: View, look: Look, light: tuple[float, float], relief: float = 1.0) -> None:
         body = [(part, *_discs(part, view)) for part in parts(joints, look)]
         self._size, self._corner = _cut_out(view, [(centres, radii) for _, centres, radii, _ in body])
         self._canvas = np.zeros((self._size[0] * _FINE, self._size[1] * _FINE, 2), np.uint8)

@@ -1,7 +1,8 @@
 """Places in front of a still camera: a lawn, a gravel lot, a house wall and a room, each in its own light.
 
 Outdoors the camera often looks down, so that nothing but the ground is seen. The sun casts long hard shadows, short
-ones or hardly any; lamps cast soft ones on the floor and on the wall. A place is painted once, twice as fine and a little larger than the picture, so that the camera can zoom.
+ones or hardly any; lamps cast soft ones on the floor and on the wall. A place is painted once, twice as fine and a
+little larger than the image, so that the camera can zoom.
 """
 
 from __future__ import annotations
@@ -224,5 +225,7 @@ def _ground(rng: np.random.Generator, horizon: float, fineness: float, roughness
     u = 1000 + (_X - 80) / below * 100 * fineness
     v = 6000 / below * fineness
     tile = _texture(rng, roughness)
-    across, away = (np.abs((w + _TILE - 1) % (2 * _TILE - 2) - _TILE + 1).astype(np.float32) for w in (u, v))  # repeats without seams
+    across, away = (
+        np.abs((w + _TILE - 1) % (2 * _TILE - 2) - _TILE + 1).astype(np.float32) for w in (u, v)
+    )  # repeats without seams
     return cv2.remap(tile, across, away, cv2.INTER_LINEAR) * np.clip(below / 25, 0, 1)

@@ -165,7 +165,8 @@ def _visible(camera: _Camera, angle: float, focus: float, middle: float, zoom: f
     along = np.arange(-500.0, 500.0)
     along = along[along * np.sin(angle) < 0.5 * focus]  # no nearer than this
     x, row, height = camera.see(along, angle, focus, middle)
-    seen = (np.abs(x - WIDTH / 2) < WIDTH / 2 / zoom + _BEYOND * height) & (row - height < GROUND + (HEIGHT - GROUND) / zoom)
+    across = np.abs(x - WIDTH / 2) < WIDTH / 2 / zoom + _BEYOND * height
+    seen = across & (row - height < GROUND + (HEIGHT - GROUND) / zoom)
     hidden = np.append(np.flatnonzero(~seen), [0, len(seen) - 1])
     centre = int(np.searchsorted(along, 0.0))
     return float(along[hidden[hidden <= centre].max()]), float(along[hidden[hidden > centre].min()])
