@@ -76,7 +76,16 @@ def test_light_changes_tones_and_not_their_order() -> None:
     assert spreads.min() < 0.8 * clip.std()
 
 
-@pytest.mark.parametrize("wrong", [{"shift": -0.1}, {"zoom": 1.0}, {"light": 1.5}])
+def test_noise_is_of_every_strength_up_to_the_given_one() -> None:
+    clip = np.full((8, 32, 32, 1), 128, np.uint8)
+    found = views(Augment(flip=False, shift=0, zoom=0, noise=8.0), clip)
+    strength = np.array([view.astype(float).std() for view in found])
+    assert strength.min() < 1
+    assert 7 < strength.max() < 8.5
+    assert not np.array_equal(found[0][0], found[0][1])  # it changes from frame to frame
+
+
+@pytest.mark.parametrize("wrong", [{"shift": -0.1}, {"zoom": 1.0}, {"light": 1.5}, {"noise": -2.0}])
 def test_shares_out_of_range(wrong: dict[str, float]) -> None:
-    with pytest.raises(LstmzooError, match=r"shift.*-0.1|zoom.*1.0|light.*1.5"):
+    with pytest.raises(LstmzooError, match=r"shift.*-0.1|zoom.*1.0|light.*1.5|noise.*-2.0"):
         Augment(**wrong)  # type: ignore[arg-type]

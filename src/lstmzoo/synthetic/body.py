@@ -58,7 +58,7 @@ def random_look(person: np.random.Generator, clothes: np.random.Generator, *, dr
     shoes = clothes.uniform(25, 90) if clothes.random() < 0.6 else clothes.uniform(150, 235)
     sleeves, shorts = bool(clothes.random() < 0.7), bool(clothes.random() < 0.12)
     stripe = (clothes.uniform(190, 230) if dark_top else clothes.uniform(40, 90)) * (clothes.random() < 0.2)
-    plain_coat = bool(clothes.random() < 0.15)
+    plain_coat = bool(clothes.random() < 0.25)
     if not dressed_up:
         return Look(
             skin, hair, top, bottom, shoes, sleeves or plain_coat, shorts and not plain_coat, long_hair, build,

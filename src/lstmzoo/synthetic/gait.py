@@ -35,7 +35,10 @@ class Style:
         reach: share of the arm's length used when waving, clapping and punching.
         arc: angles between which arms wave, in radians from straight down.
         clap: how wide hands are apart before a clap, and the height where they meet.
-        guard: how far a boxer crouches (0 to 1), and the height of his punches.
+        crouch: how far a boxer crouches, 0 to 1; most stand upright.
+        guard: how far in front of the body and how high his hands wait.
+        punch: height of his punches.
+        twist: how far his shoulders turn with them, in radians.
         dwell: how long boxing arms stay out, 0 to 1.
     """
 
@@ -51,7 +54,10 @@ class Style:
     reach: float
     arc: tuple[float, float]
     clap: tuple[float, float]
+    crouch: float
     guard: tuple[float, float]
+    punch: float
+    twist: float
     dwell: float
 
 
@@ -70,7 +76,10 @@ def random_style(rng: np.random.Generator) -> Style:
         reach=rng.uniform(0.82, 0.98),
         arc=(rng.uniform(0.25, 1.3), rng.uniform(2.4, 3.1)),
         clap=(rng.uniform(0.14, 0.36), rng.uniform(0.64, 0.82)),
-        guard=(rng.uniform(0.0, 1.0), rng.uniform(0.77, 0.88)),
+        crouch=rng.uniform(0.0, 1.0) ** 2,
+        guard=(rng.uniform(0.08, 0.2), rng.uniform(0.66, 0.86)),
+        punch=rng.uniform(0.76, 0.90),
+        twist=rng.uniform(0.15, 0.7),
         dwell=rng.uniform(0.0, 1.0),
     )
 
@@ -124,17 +133,18 @@ def clap(phase: Array, style: Style) -> Joints:
 
 def box(phase: Array, style: Style) -> Joints:
     """Box the air with alternating punches from a guard in front of the chin, upright or crouching, one foot ahead."""
-    crouch, height = style.guard
-    turn = 0.35 * np.sin(2 * np.pi * phase)
-    bob = -0.008 - 0.03 * crouch + 0.006 * np.cos(4 * np.pi * phase)
-    joints = _trunk(style, np.full_like(phase, 0.6 * style.lean * crouch + 0.01), bob, twist=turn)
+    turn = style.twist * np.sin(2 * np.pi * phase)
+    bob = -0.008 - 0.03 * style.crouch + 0.006 * np.cos(4 * np.pi * phase)
+    joints = _trunk(style, np.full_like(phase, 0.6 * style.lean * style.crouch + 0.01), bob, twist=turn)
     joints = {name: point + (0.015 * np.sin(2 * np.pi * phase))[:, None] * (1, 0, 0) for name, point in joints.items()}
     for side, sign, ahead in (("left", 1.0, 0.11), ("right", -1.0, -0.12)):
-        ankle = np.broadcast_to((ahead * (0.15 + 0.85 * crouch), ANKLE, sign * (style.hips + 0.02)), (len(phase), 3))
+        ankle = np.broadcast_to(
+            (ahead * (0.15 + 0.85 * style.crouch), ANKLE, sign * (style.hips + 0.02)), (len(phase), 3)
+        )
         _leg(joints, side, ankle, np.zeros_like(phase))
         punch = np.clip(-sign * np.sin(2 * np.pi * phase), 0, None) ** (1.0 - 0.6 * style.dwell)
-        guard = np.array([0.17, height - 0.01, sign * 0.065])
-        target = np.array([0.42 * style.reach, height, sign * 0.03])
+        guard = np.array([*style.guard, sign * 0.065])
+        target = np.array([0.42 * style.reach, style.punch, sign * 0.03])
         _arm(joints, side, guard + punch[:, None] * (target - guard), pole=(-0.1, -1.0, 0.35 * sign))
     return joints
 

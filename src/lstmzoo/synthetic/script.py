@@ -22,7 +22,7 @@ Array = np.ndarray
 
 SPEED = {"walking": 0.0345, "jogging": 0.0555, "running": 0.0770}  # median, in body heights per frame
 CADENCE = {"walking": 25.5, "jogging": 18.8, "running": 15.8}  # median, in frames per gait cycle
-PERIOD = {"boxing": (15.0, 36.0), "handclapping": (10.0, 24.0), "handwaving": (22.0, 48.0)}  # frames per cycle
+PERIOD = {"boxing": (14.0, 40.0), "handclapping": (10.0, 24.0), "handwaving": (22.0, 48.0)}  # frames per cycle
 RANGES = 4
 _SHORTEST = 46  # frames of a range on the spot
 _BEYOND = 0.3  # so many body heights outside, a figure is out of sight
@@ -82,7 +82,7 @@ def write_script(person: int, action: str, scenario: int, seed: int) -> Script:
     if action in SPEED:
         speed = SPEED[action] * performer.pace * _spread(stage, 0.05) * _spread(own, 0.07)
         cadence = CADENCE[action] * performer.cadence * _spread(stage, 0.03) * _spread(own, 0.05)
-        oblique = scenario == 2 and stage.random() < 0.6
+        oblique = scenario == 2 and stage.random() < 0.7
         zoom = _Zoom(scenario == 2 and not oblique, stream(seed, _CAMERA, person, scenario))
         return _crossings(speed, cadence, _Camera(height, row, horizon), zoom, oblique, stage)
     zoom = _Zoom(scenario == 2, stream(seed, _CAMERA, person, scenario))
@@ -128,7 +128,7 @@ def _crossings(
 
     A range is one crossing with a share of the time before and after it, the same share at every speed.
     """
-    course = stage.choice([-1, 1]) * stage.uniform(0.2, 0.95) if oblique else stage.normal(0, 0.08)
+    course = stage.choice([-1, 1]) * stage.uniform(0.2, 0.95) if oblique else stage.normal(0, 0.13)
     focus = stage.uniform(260, 500)
     rightwards = bool(stage.random() < 0.5)
     legs: list[tuple[Array, ...]] = []
@@ -179,7 +179,7 @@ def _on_the_spot(action: str, height: float, horizon: float, zoom: _Zoom, stage:
     cycles = np.ceil(_SHORTEST / periods)
     lengths = np.rint(cycles * periods).astype(int)
     facing = float(stage.choice([0.0, np.pi])) if action == "boxing" else np.pi / 2
-    turn = stage.uniform(-0.15, 0.6) if action == "boxing" else stage.uniform(-0.3, 0.3)
+    turn = stage.uniform(-0.25, 0.7) if action == "boxing" else stage.uniform(-0.3, 0.3)
     last = np.cumsum(lengths)
     frames = int(last[-1])
     done = np.concatenate([np.arange(n) / n for n in lengths])
