@@ -35,16 +35,20 @@ def shoot(person: int, action: str, scenario: int, seed: int) -> Iterator[Array]
     grain = np.rint(noise.normal(0, scene.noise, (3 * HEIGHT, 3 * WIDTH))).astype(np.int16)
     offsets = noise.integers((0, 0), (2 * HEIGHT, 2 * WIDTH), (len(script.x), 2))
     # Cameras adapt to the light, slowly.
-    drift = noise.uniform(0, 0.05) * np.sin(
-        2 * np.pi * (np.arange(len(offsets)) / noise.uniform(40, 200) + noise.random())
-    )
+    share = np.arange(len(offsets)) / noise.uniform(40, 200)
+    drift = 1 + noise.uniform(0, 0.05) * np.sin(2 * np.pi * (share + noise.random()))  # cameras adapt to the light
     for frame, (row, column) in enumerate(offsets):
         picture = scene.view(float(zoom[frame])).copy()
         picture = _with_shadow(picture, scene, [outline[frame] for outline in shadow])
         figure.paint(frame, picture)
-        picture = cv2.LUT(cv2.GaussianBlur(picture, (3, 3), scene.blur), scene.exposure)
-        picture = cv2.convertScaleAbs(picture, alpha=1 + drift[frame])
+        picture = _exposed(picture, scene, drift[frame])
         yield cv2.add(picture, grain[row : row + HEIGHT, column : column + WIDTH], dtype=cv2.CV_8U)
+
+
+def _exposed(picture: Array, scene: Scene, gain: float = 1.0) -> Array:
+    """What lens and camera make of the light."""
+    picture = cv2.LUT(cv2.GaussianBlur(picture, (3, 3), scene.blur), scene.exposure)
+    return cv2.convertScaleAbs(picture, alpha=gain)
 
 
 def _with_shadow(picture: Array, scene: Scene, outlines: list[Array]) -> Array:
