@@ -183,7 +183,7 @@ def test_annotated_video_and_table(tmp_path: Path, suffix: str) -> None:
     assert frames.shape == (33, overlay.height, overlay.width, 3)
     assert cv2.VideoCapture(str(picture)).get(cv2.CAP_PROP_FPS) == pytest.approx(25.0)
     original = decode(path)
-    height, width = overlay.picture
+    height, width = overlay.image
     assert width >= 320
     for k in (0, 16, 32):  # the frame itself is shown whole, enlarged
         shown = cv2.resize(frames[k][:height, :width], (80, 60), interpolation=cv2.INTER_AREA)
