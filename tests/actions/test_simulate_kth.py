@@ -163,8 +163,8 @@ def test_a_second_call_completes_and_extends(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_call_leaves_only_whole_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stops_in_second(person: int, action: str, scenario: int, seed: int) -> Iterator[np.ndarray]:
-        for number, picture in enumerate(film.shoot(person, action, scenario, seed)):
+    def stops_in_second(person: int, action: str, scenario: int, *settings: int) -> Iterator[np.ndarray]:
+        for number, picture in enumerate(film.shoot(person, action, scenario, *settings)):
             if scenario == 2 and number == 20:
                 raise KeyboardInterrupt
             yield picture

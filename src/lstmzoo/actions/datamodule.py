@@ -115,7 +115,7 @@ class VideoDataModule(BaseDataModule):
     @property
     def sequence_length(self) -> int:
         """Frames of a clip."""
-        return int(self.train_dataset.sampler.clip_len)
+        return int(self.train_dataset.frames_per_clip)
 
     @property
     def fps(self) -> float | None:

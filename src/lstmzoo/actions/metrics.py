@@ -8,7 +8,7 @@ many clips it has.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -32,6 +32,7 @@ class Report:
     num_videos: int  # how many videos were counted
     confusion: np.ndarray  # (K, K) counts of sequences; rows are the truth, columns what was predicted
     per_class: dict[str, float | None]  # accuracy (recall) of each class; None where no sequence has that class
+    subsets: dict[str, float]  # accuracy over the sequences of some classes only, by the data set's names for them
     per_scenario: dict[str, float]  # accuracy in each scenario, by its name; empty where there are no scenarios
     scenario_counts: dict[str, int]  # how many sequences each scenario has
 
@@ -111,6 +112,7 @@ def report(
     videos: Sequence[Hashable],
     scenarios: Sequence[str],
     classes: Sequence[str],
+    subsets: Mapping[str, Sequence[str]] | None = None,
 ) -> Report:
     """Sum up the predictions on a set of clips.
 
@@ -121,6 +123,7 @@ def report(
         videos: N keys: the video each clip was cut from.
         scenarios: N scenario names, e.g. ``"d1"``; ``""`` where there are none.
         classes: the K class names.
+        subsets: names for some of the classes together.
 
     Raises:
         LstmzooError: there is nothing to evaluate, or a sequence or video has two labels.
@@ -159,6 +162,11 @@ def report(
         per_class={
             name: float(row[k] / row.sum()) if row.sum() else None
             for k, (name, row) in enumerate(zip(classes, confusion, strict=True))
+        },
+        subsets={
+            name: float(correct[among].mean())
+            for name, some in (subsets or {}).items()
+            if (among := np.isin(sequence_truth, [k for k, one in enumerate(classes) if one in some])).any()
         },
         per_scenario={name: float(correct[scenario == name].mean()) for name in names},
         scenario_counts={name: int((scenario == name).sum()) for name in names},

@@ -73,6 +73,8 @@ class RecognitionResults:
         summary.add_row(
             "sequences, frames shuffled", f"{self.shuffled.sequence_accuracy:.1%}", f"{report.num_sequences} sequences"
         )
+        for name, accuracy in report.subsets.items():
+            summary.add_row(f"sequences, {name} only", f"{accuracy:.1%}", "")
         for name, accuracy in report.per_scenario.items() if details else ():
             summary.add_row(f"scenario {name}", f"{accuracy:.1%}", f"{report.scenario_counts[name]} sequences")
         console.print(summary)

@@ -187,6 +187,7 @@ class RecognitionTask(BaseTask):
                 videos=[str(segment.path) for segment in sequences],  # two folders may hold videos of one name
                 scenarios=[segment.scenario for segment in sequences],
                 classes=self.classes,
+                subsets=self.trainer.datamodule.test_dataset.subsets,  # type: ignore[attr-defined]
             )
 
         return report

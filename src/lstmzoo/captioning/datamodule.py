@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ from lstmzoo.captioning.data.dataset import Captions
 from lstmzoo.captioning.data.layouts import check_layout
 from lstmzoo.captioning.data.listing import EmptySplit
 from lstmzoo.captioning.data.vocabulary import Vocabulary
-from lstmzoo.errors import LstmzooError
+from lstmzoo.errors import DataWarning, LstmzooError
 from lstmzoo.registry import datasets
 from lstmzoo.settings import settings_of
 from lstmzoo.training.data_module import BaseDataModule
@@ -206,9 +207,19 @@ class CaptionDataModule(BaseDataModule):
         """Read what is trained on: what is wrong with it shows now, not after features were computed."""
         if self.vocabulary is None:
             self.vocabulary = Vocabulary.build(self._read("train").sentences(), self.min_count)
-        self._read("train")
+        self._warn_of_cuts(self._read("train").sentences())
         with suppress(EmptySplit):
             self._read("val")
+
+    def _warn_of_cuts(self, sentences: list[tuple[str, ...]]) -> None:
+        cut = sum(len(words) > self.max_words for words in sentences)
+        if 2 * cut > len(sentences):
+            warnings.warn(
+                f"data.max_words={self.max_words} cuts {cut} of {len(sentences)} captions, the longest of "
+                f"{max(map(len, sentences))} words: their ends are not learnt",
+                DataWarning,
+                stacklevel=2,
+            )
 
     def _read_test(self) -> None:
         try:

@@ -60,6 +60,9 @@ class CaptionResults:
     # share of the best sentences that are true and well worded; of simulated images only, where every true sentence is
     # known
     exact: float | None = None
+    # share of the true sentences whose last word was found, given all before it; of simulated images whose captions
+    # agree in their first and last words only
+    agreement: float | None = None
     ensemble: Sequence[str] = ()  # checkpoints whose probabilities were averaged; empty for a single one
 
     @property
@@ -85,6 +88,7 @@ class CaptionResults:
             "unended": self.unended,
             "words": self.words,
             **({} if self.exact is None else {"exact_match": self.exact}),
+            **({} if self.agreement is None else {"agreement": self.agreement}),
             "images": len(self.captions),
             "tokenizer": self.scores.tokenizer,
             "remark": self.scores.remark,
@@ -125,6 +129,8 @@ class CaptionResults:
         }
         if self.exact is not None:
             more["true and well worded"] = f"{self.exact:.1%}"
+        if self.agreement is not None:
+            more["last words that agree with the first"] = f"{self.agreement:.1%}"
         show_scores(self.scores, f"{title}: {len(self.captions)} images", more)
         for one in self.captions[:EXAMPLES] if details else ():
             wide_console().print(f"{one.image_id}: {one.sentences[0]}", soft_wrap=True)

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lstmzoo.captioning.data.captions_simulator import exact_match
+from lstmzoo.captioning.agreement import agreement
+from lstmzoo.captioning.data.captions_simulator import agreement_of, exact_match
 from lstmzoo.captioning.data.images import read_images
 from lstmzoo.captioning.data.layouts import is_simulated
 from lstmzoo.captioning.data.vocabulary import Vocabulary
@@ -26,6 +27,7 @@ from lstmzoo.captioning.setup import load_captioner, open_data, vocabulary_of
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models.outputs import check_scores
 from lstmzoo.registry import register_task
+from lstmzoo.synthetic.agreement import SPEAKERS
 from lstmzoo.training.base import BaseTask
 from lstmzoo.training.interface import Config
 from lstmzoo.training.optimization import encoder_groups, step_seed
@@ -115,6 +117,7 @@ class CaptioningTask(BaseTask):
         Ensemble([self.model, *self.others])  # vocabularies that differ show now, not after the data were read
         self.reward: Reward | None = None
         self._found: list[tuple[int, list[Sentence]]] = []
+        self._agreed: list[tuple[int, list[bool]]] = []
         self._loss: list[Tensor] = []  # of each batch, times its words, and their number
         self.model.encoder.requires_grad_(encoder_lr is not None)
 
@@ -245,12 +248,17 @@ class CaptioningTask(BaseTask):
     def on_test_start(self) -> None:
         others = [model.to(self.device) for model in self.others]
         self.tested = [Ensemble([self.model, *others]) if others else self.model]
+        self._agreeing = agreement_of(self.trainer.datamodule.root) > 0  # type: ignore[attr-defined]
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         (tested,) = self.tested
         features: Any = self._features(self.model, batch)
         if self.others:
             features = tested.encode(self._images(batch), {tested.keys[0]: features})
+        elif self._agreeing and {*SPEAKERS} <= {*self.words.words}:
+            agreed, whole = agreement(self.model, features, batch["words"], batch["lengths"])
+            both = zip(agreed.view(len(features), -1), whole.view(len(features), -1), strict=True)
+            self._agreed += zip(batch["index"].tolist(), [a[w].tolist() for a, w in both], strict=True)
         self._caption(tested, features, batch)
 
     def _images(self, batch: dict[str, Any]) -> Callable[[int], Tensor]:
@@ -264,11 +272,14 @@ class CaptioningTask(BaseTask):
         captions = self._collect(dataset)
         best = {Path(one.path).name: one.sentences[0] for one in captions}
         checkpoint = getattr(self.model, "checkpoint", None)
+        agreed = [one for _, some in dict(self.of_all_processes(self._agreed)).items() for one in some]
+        self._agreed = []
         self.results = CaptionResults(
             measure(captions),
             captions,
             decoding=asdict(self.decoding),
             exact=exact_match(dataset.root, best) if is_simulated(dataset.root) else None,
+            agreement=sum(agreed) / len(agreed) if agreed else None,
             ensemble=[*filter(None, [checkpoint]), *self.ensemble] if self.ensemble else (),
         )
 

@@ -12,6 +12,7 @@ STUDIES = {
     "memory": "how far back cells remember, with equal parameters and steps",
     "truncation": "what truncated back-propagation through time cuts off",
     "rules": "the four rules of the memory cell, in one figure",
+    "tasks": "what memory is worth in the three tasks, and what is left of it when it is disturbed",
 }
 
 STUDY = """\
@@ -24,6 +25,7 @@ usage: lstmzoo study NAME [option=value ...]
 Examples
   lstmzoo study memory quick=true                      in about a minute
   lstmzoo study memory task=recall,temporal_order cells=rnn_tanh,gru,lstm distances=10,100,1000
+  lstmzoo study tasks task=recognition
 """
 
 COMPARE = """\

@@ -1,1 +1,1 @@
-"""Studies: many small networks trained alike, and what comes out as one table and one figure."""
+"""Studies: many networks trained alike, and what comes out as one table and one figure."""

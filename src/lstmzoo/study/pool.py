@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from lstmzoo.errors import LstmzooError
+from lstmzoo.synthetic.worker import start_worker
 
 Job = TypeVar("Job")
 
@@ -38,12 +38,12 @@ def run_all(work: Callable[[Job], Any], jobs: Sequence[Job], workers: int) -> It
         except BaseException:  # Ctrl-C, or the reader has left: what runs is not worth waiting for
             pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
-                process.terminate()
+                process.kill()  # whatever it writes is there as a whole or not at all
             raise
 
 
 def _begin() -> None:
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process says when to stop
+    start_worker()
     torch.set_num_threads(1)

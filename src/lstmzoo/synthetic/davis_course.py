@@ -8,7 +8,7 @@ occluded by the same rules.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,9 @@ Array = np.ndarray
 
 MARKED_FRAMES = 5
 """Frames, from the first, in which the objects carry their badges."""
+
+CURTAIN = MARKED_FRAMES + 3
+"""The frame in which the curtain closes, where there is one."""
 
 CROWDS = ((1, 2), (2, 1), (2, 2), (3, 1))
 """(kinds, distractors of each) that occur."""
@@ -71,7 +74,9 @@ class Course:
     camera: Array
 
 
-def write_course(size: tuple[int, int], frames: int, rng: np.random.Generator, *, occluded: bool) -> Course:
+def write_course(
+    size: tuple[int, int], frames: int, rng: np.random.Generator, *, occluded: bool, curtain: int = 0
+) -> Course:
     """Draw a course.
 
     Args:
@@ -79,6 +84,7 @@ def write_course(size: tuple[int, int], frames: int, rng: np.random.Generator, *
         frames: T.
         rng: source of the randomness.
         occluded: bars pass in front of the shapes.
+        curtain: frames for which one curtain, instead of the bars, occludes everything; meanwhile the shapes rest.
 
     Returns:
         The course.
@@ -91,7 +97,7 @@ def write_course(size: tuple[int, int], frames: int, rng: np.random.Generator, *
     for one in range(kinds):
         number[rng.choice(np.flatnonzero(kind == one))] = one + 1
     axis, backwards = int(rng.integers(2)), bool(rng.integers(2))
-    return Course(
+    course = Course(
         size=size,
         kind=kind,
         number=number,
@@ -100,6 +106,23 @@ def write_course(size: tuple[int, int], frames: int, rng: np.random.Generator, *
         radius=unit * rng.uniform(*_RADIUS, kinds)[kind],
         bars=tuple(_bars(size, axis, backwards, frames, rng)) if occluded else (),
         camera=unit * _pan(frames, rng),
+    )
+    return _curtained(course, curtain) if curtain else course
+
+
+def _curtained(course: Course, frames: int) -> Course:
+    """Hide everything for so many frames, in which nothing moves: what was where, only memory can tell."""
+    total, width = len(course.centre), float(course.size[1])
+    closed = np.arange(CURTAIN, CURTAIN + frames)
+    time = np.insert(np.arange(total - frames), CURTAIN, np.full(frames, CURTAIN - 1))  # (T,) of the undisturbed course
+    position = np.full(total, -width)
+    position[closed] = width / 2
+    return replace(
+        course,
+        centre=course.centre[time],
+        angle=course.angle[time],
+        camera=course.camera[time],
+        bars=(Bar(axis=1, centre=position, width=width),),
     )
 
 

@@ -19,8 +19,8 @@ _POSES = {"boxing": box, "handclapping": clap, "handwaving": wave}  # all others
 _BODY, _CLOTHES, _SCENE, _NOISE = 0, 1, 2, 5  # independent random streams; `script` has others
 
 
-def shoot(person: int, action: str, scenario: int, seed: int) -> Iterator[Array]:
-    """Yield the pictures (120, 160) uint8 of the video that :func:`write_script` plans."""
+def shoot(person: int, action: str, scenario: int, seed: int, gap: int = 0) -> Iterator[Array]:
+    """Yield the images (120, 160) uint8 of the video that :func:`write_script` plans, then `gap` of the empty scene."""
     script, performer = write_script(person, action, scenario, seed), find_person(person, seed)
     scene = random_scene(scenario, script.horizon, stream(seed, _SCENE, person, scenario))
     zoom = script.zoom
@@ -34,7 +34,6 @@ def shoot(person: int, action: str, scenario: int, seed: int) -> Iterator[Array]
     noise = stream(seed, _NOISE, person, scenario, *action.encode())
     grain = np.rint(noise.normal(0, scene.noise, (3 * HEIGHT, 3 * WIDTH))).astype(np.int16)
     offsets = noise.integers((0, 0), (2 * HEIGHT, 2 * WIDTH), (len(script.x), 2))
-    # Cameras adapt to the light, slowly.
     share = np.arange(len(offsets)) / noise.uniform(40, 200)
     drift = 1 + noise.uniform(0, 0.05) * np.sin(2 * np.pi * (share + noise.random()))  # cameras adapt to the light
     for frame, (row, column) in enumerate(offsets):
@@ -43,6 +42,9 @@ def shoot(person: int, action: str, scenario: int, seed: int) -> Iterator[Array]
         figure.paint(frame, picture)
         picture = _exposed(picture, scene, drift[frame])
         yield cv2.add(picture, grain[row : row + HEIGHT, column : column + WIDTH], dtype=cv2.CV_8U)
+    empty = _exposed(scene.view(1.0), scene)  # whatever the action was
+    for row, column in noise.integers((0, 0), (2 * HEIGHT, 2 * WIDTH), (gap, 2)):
+        yield cv2.add(empty, grain[row : row + HEIGHT, column : column + WIDTH], dtype=cv2.CV_8U)
 
 
 def _exposed(picture: Array, scene: Scene, gain: float = 1.0) -> Array:

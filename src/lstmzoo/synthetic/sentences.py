@@ -51,14 +51,15 @@ def true_sentences(drawing: Drawing) -> list[str]:
 
 
 def _phrase(shapes: Shapes) -> str:
-    return f"{NUMBERS[shapes.number]} {shapes.size} {shapes.colour} {_noun(shapes)}"
+    return f"{NUMBERS[shapes.number]} {shapes.size} {shapes.colour} {noun(shapes)}"
 
 
 def _phrase_behind(shapes: Shapes) -> str:
-    return f"{NUMBERS[shapes.number]} {_noun(shapes)}, {shapes.size} and {shapes.colour}"
+    return f"{NUMBERS[shapes.number]} {noun(shapes)}, {shapes.size} and {shapes.colour}"
 
 
-def _noun(shapes: Shapes) -> str:
+def noun(shapes: Shapes) -> str:
+    """Name shapes, in the plural where there are several."""
     if shapes.number == 1:
         return shapes.shape
     return shapes.shape + ("es" if shapes.shape.endswith("s") else "s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -79,6 +79,9 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
 
     closed: ClassVar[bool] = False
     """Whether every sequence ends as it begins, so that a training clip may run on from its end to its beginning."""
+
+    subsets: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """Classes over which the accuracy is also given together, by a name for them."""
 
     classes: Sequence[str]
     """Class names, in the order of the labels; a subclass has set them when `find_videos` returns."""
@@ -168,16 +171,31 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
         number, clip = divmod(item, self.sampler.num_clips)
         segment = self.segments[number]
         rng = np.random.default_rng([self.seed, epoch, item])
-        length = len(segment)
-        speed = self._speed(segment)
-        offsets = (
-            self.sampler.random(length, rng, speed) if self.train else self.sampler.even(length, speed)[clip]
-        )  # (T,)
-        frames = self.cache.frames(segment.path)[segment.first + offsets]  # (T, H, W, C)
+        frames = self.cache.frames(segment.path)[self.positions(segment, clip, rng)]  # (T, H, W, C)
         if self.train and self.augment is not None:
             frames = self.augment(frames, rng)
         clip_frames = np.ascontiguousarray(frames.transpose(0, 3, 1, 2))  # (T, C, H, W)
         return {"video": torch.from_numpy(clip_frames), "label": segment.label, "index": item, "segment": number}
+
+    @property
+    def frames_per_clip(self) -> int:
+        """T, frames of an item."""
+        return self.sampler.clip_len
+
+    def positions(self, segment: Segment, clip: int, rng: np.random.Generator) -> np.ndarray:
+        """Which frames of its video make up a clip.
+
+        Args:
+            segment: the sequence.
+            clip: which of its evenly spaced clips; in training, the place is random.
+            rng: source of the randomness.
+
+        Returns:
+            (T,) numbers of frames, from 0.
+        """
+        length, speed = len(segment), self._speed(segment)
+        offsets = self.sampler.random(length, rng, speed) if self.train else self.sampler.even(length, speed)[clip]
+        return segment.first + offsets
 
     def _speed(self, segment: Segment) -> float:
         """Frame rate of a segment as a multiple of `fps`; 1 where it is not known."""

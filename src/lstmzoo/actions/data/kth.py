@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lstmzoo.actions.data.clip_dataset import ClipDataset
 from lstmzoo.actions.data.kth_check import KTHReport, check
@@ -54,6 +54,7 @@ class KTH(ClipDataset):
     """
 
     classes: Sequence[str] = list(ACTIONS)
+    subsets: ClassVar = {"gaits": ("walking", "jogging", "running")}
 
     def __init__(
         self,
@@ -144,6 +145,7 @@ class KTH(ClipDataset):
         scenarios: int = 4,
         actions: Sequence[str] = ACTIONS,
         seed: int = 0,
+        gap: int = 0,
         workers: int | None = None,
     ) -> None:
         """Write a KTH of moving figures: real AVI files in the real layout.
@@ -154,11 +156,12 @@ class KTH(ClipDataset):
             scenarios: number of scenarios, 1 to 4: outdoors, with zoom, with other clothes, indoors.
             actions: which of the six actions, e.g. walking,running.
             seed: every seed gives other persons, places and courses.
+            gap: frames of the empty scene at the end of every video, after its last sequence.
             workers: number of processes; null: one per processor.
         """
         from lstmzoo.actions.data.kth_simulator import simulate_kth
 
-        simulate_kth(root, persons=persons, scenarios=scenarios, actions=actions, seed=seed, workers=workers)
+        simulate_kth(root, persons=persons, scenarios=scenarios, actions=actions, seed=seed, gap=gap, workers=workers)
 
     @staticmethod
     def prepare(root: str | Path, *, source: str | None = None) -> None:

@@ -73,6 +73,7 @@ def simulate_kth(
     actions: Sequence[str] = ACTIONS,
     scenarios: int = SCENARIOS,
     seed: int = 0,
+    gap: int = 0,
     workers: int | None = None,
     progress: bool = True,
 ) -> Path:
@@ -88,6 +89,7 @@ def simulate_kth(
         actions: which of the six actions.
         scenarios: number of scenarios, 1 to 4: outdoors, with zoom, with other clothes, indoors.
         seed: every seed gives other persons, places and courses.
+        gap: frames of the empty scene at the end of every video, after its last range.
         workers: number of processes; by default one per processor, fewer for few videos.
         progress: whether to show a progress bar.
 
@@ -103,12 +105,14 @@ def simulate_kth(
     """
     videos = _requested(persons, actions, scenarios)
     check_whole("seed", seed, 0)
+    check_whole("gap", gap, 0)
     if workers is not None:
         check_whole("workers", workers, 1)
     root = Path(root)
-    claim(root, MARKER, {"maker": _MAKER, "version": _VERSION, "seed": seed}, "KTH")
+    mine = {"maker": _MAKER, "version": _VERSION, "seed": seed, **({"gap": gap} if gap else {})}
+    claim(root, MARKER, mine, "KTH")
     with FileLock(root / _LOCK):
-        missing = _missing(videos, root, seed, progress)
+        missing = _missing(videos, root, seed, gap, progress)
         for folder in {video.path(root).parent for video in missing}:
             folder.mkdir(exist_ok=True)
         partial = root / _PARTIAL
@@ -116,7 +120,7 @@ def simulate_kth(
         partial.mkdir()
         try:
             with progress_bar("Simulating KTH", len(missing), "videos", show=progress and bool(missing)) as advance:
-                for _ in _film_all(missing, root, seed, workers):
+                for _ in _film_all(missing, root, seed, gap, workers):
                     advance(1)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -143,30 +147,30 @@ def _requested(persons: int, actions: Sequence[str], scenarios: int) -> list[Vid
     ]
 
 
-def _missing(videos: list[Video], root: Path, seed: int, progress: bool) -> list[Video]:
+def _missing(videos: list[Video], root: Path, seed: int, gap: int, progress: bool) -> list[Video]:
     """List the videos that are not there as a whole; earlier versions left files behind that a full disk cut short."""
     there = [video for video in videos if video.path(root).exists()]
     frames, _ = count_all([video.path(root) for video in there], progress=progress)
-    whole = {video for video in there if frames.get(video.path(root)) == _frames(video, seed)}
+    whole = {video for video in there if frames.get(video.path(root)) == _frames(video, seed, gap)}
     return [video for video in videos if video not in whole]
 
 
-def _frames(video: Video, seed: int) -> int:
-    return len(write_script(*video, seed).x)
+def _frames(video: Video, seed: int, gap: int) -> int:
+    return len(write_script(*video, seed).x) + gap
 
 
-def _film_all(videos: list[Video], root: Path, seed: int, workers: int | None) -> Iterator[Video]:
+def _film_all(videos: list[Video], root: Path, seed: int, gap: int, workers: int | None) -> Iterator[Video]:
     """Film the videos, here or in several processes; yields each when it is finished."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = min(workers or cores, -(-len(videos) // _VIDEOS_PER_START))
     if workers <= 1:
         for video in videos:
-            yield _film(video, root, seed)
+            yield _film(video, root, seed, gap)
         return
     # Fresh processes: a forked one may inherit locks of threads that torch or OpenCV had running.
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=start_worker)
     try:
-        for future in as_completed([pool.submit(_film, video, root, seed) for video in videos]):
+        for future in as_completed([pool.submit(_film, video, root, seed, gap) for video in videos]):
             yield future.result()
     except BrokenProcessPool as error:
         raise LstmzooError(
@@ -176,31 +180,31 @@ def _film_all(videos: list[Video], root: Path, seed: int, workers: int | None) -
         pool.shutdown(cancel_futures=True)
 
 
-def _film(video: Video, root: Path, seed: int) -> Video:
+def _film(video: Video, root: Path, seed: int, gap: int) -> Video:
     """Film one video beside the set and move it in when it is complete."""
     temporary = root / _PARTIAL / f"{video.key}.avi"
     codec = cv2.VideoWriter.fourcc(*"XVID")
     writer = cv2.VideoWriter(str(temporary), codec, FRAME_RATE, (WIDTH, HEIGHT), False)
     if not writer.isOpened():
         raise LstmzooError(f"cannot write {temporary}: this OpenCV has no XVID (MPEG-4) encoder, or the disk is full")
-    for image in shoot(*video, seed):
+    for image in shoot(*video, seed, gap):
         writer.write(image)
     writer.release()
-    _check_whole(temporary, video, root, seed)
+    _check_whole(temporary, video.path(root), _frames(video, seed, gap))
     publish(temporary, video.path(root))
     return video
 
 
-def _check_whole(temporary: Path, video: Video, root: Path, seed: int) -> None:
+def _check_whole(temporary: Path, path: Path, frames: int) -> None:
     """Count the frames again: OpenCV reports nothing when a disk is full."""
     try:
         found = count_frames(temporary)
     except DataError:
         found = 0
-    if found != _frames(video, seed):
+    if found != frames:
         raise LstmzooError(
-            f"cannot write {video.path(root)}: {found} of {_frames(video, seed)} frames could be stored; the disk is "
-            "probably full: make room there, or choose another place"
+            f"cannot write {path}: {found} of {frames} frames could be stored; the disk is probably full: make room "
+            "there, or choose another place"
         )
 
 

@@ -21,7 +21,7 @@ class SimulatedCaptions(Captions):
     prepare = None  # type: ignore[assignment]  # there is nothing to download
 
     @staticmethod
-    def can_simulate(root: Path, images: int, simulation_seed: int) -> bool:
+    def can_simulate(root: Path, images: int, simulation_seed: int, agreement: int) -> bool:
         """Whether a folder holds a simulated set, or may become one.
 
         Raises:
@@ -31,30 +31,33 @@ class SimulatedCaptions(Captions):
             return False
         check_whole("data.images", images, LEAST)
         check_whole("data.simulation_seed", simulation_seed, 0)
+        check_whole("data.agreement", agreement, 0)
         return True
 
     @staticmethod
-    def simulate_missing(root: Path, images: int = IMAGES, simulation_seed: int = 0) -> None:
+    def simulate_missing(root: Path, images: int = IMAGES, simulation_seed: int = 0, agreement: int = 0) -> None:
         """Make or complete a simulated set; a finished one, or a folder with anything else, is left as it is.
 
         Args:
             root: its folder.
             images: to paint where there are none; a set that is there is taken as it is.
             simulation_seed: every seed gives other images and captions.
+            agreement: captions whose last word agrees with their first, with so many words counted between;
+                data.max_words has to leave room for them. 0: descriptions.
 
         Raises:
             LstmzooError, DataError: as `simulate_captions` does.
         """
         if not is_ours(root, MARKER):
             return
-        asked, found = {"images": images, "seed": simulation_seed}, contents(root)
+        asked, found = {"images": images, "seed": simulation_seed, "agreement": agreement}, contents(root)
         if found is None:
-            SimulatedCaptions.can_simulate(root, images, simulation_seed)
+            SimulatedCaptions.can_simulate(root, images, simulation_seed, agreement)
             print(f"There is no data in {root} yet: simulating {images} images with captions")
-            simulate_captions(root, images=images, seed=simulation_seed)
+            simulate_captions(root, images=images, seed=simulation_seed, agreement=agreement)
             return
         if found != asked:
             has, wanted = (", ".join(f"{key}={value}" for key, value in some.items()) for some in (found, asked))
             print(f"{root} holds a simulated set with {has} and is taken as it is, not with {wanted}")
         if sum(1 for _ in root.glob("images/*.jpg")) < found["images"]:
-            simulate_captions(root, images=found["images"], seed=found["seed"])
+            simulate_captions(root, images=found["images"], seed=found["seed"], agreement=found["agreement"])

@@ -17,8 +17,9 @@ from lstmzoo.captioning.data.records import entry, read_json
 from lstmzoo.captioning.data.text import tokenize
 from lstmzoo.io.atomic import write_atomically
 from lstmzoo.io.progress import progress_bar
+from lstmzoo.synthetic.agreement import SPEAKERS, spoken, true_spoken
 from lstmzoo.synthetic.checks import check_whole
-from lstmzoo.synthetic.folder import claim
+from lstmzoo.synthetic.folder import claim, read_marker
 from lstmzoo.synthetic.sentences import WORDINGS, sentence, true_sentences
 from lstmzoo.synthetic.shapes import Drawing, Shapes, paint, random_drawing
 
@@ -33,7 +34,7 @@ _LOCK = ".simulate.lock"
 
 
 def simulate_captions(
-    root: str | os.PathLike[str], *, images: int = IMAGES, seed: int = 0, progress: bool = True
+    root: str | os.PathLike[str], *, images: int = IMAGES, seed: int = 0, agreement: int = 0, progress: bool = True
 ) -> Path:
     """Write images of coloured shapes, 128×128 JPEG, and ``dataset_simulated.json`` with five captions of each.
 
@@ -44,6 +45,8 @@ def simulate_captions(
         root: folder of the data set; made if it is not there. A folder with anything else in it is refused.
         images: number of images, 10 or more.
         seed: every seed gives other images and captions.
+        agreement: captions whose last word agrees with their first, with so many words counted between, see
+            `lstmzoo.synthetic.agreement`. 0: descriptions.
         progress: show a progress bar.
 
     Returns:
@@ -55,8 +58,10 @@ def simulate_captions(
     """
     check_whole("images", images, LEAST)
     check_whole("seed", seed, 0)
+    check_whole("agreement", agreement, 0)
     root = Path(root)
-    claim(root, MARKER, {"maker": _MAKER, "version": _VERSION, "seed": seed}, "set of captions")
+    mine = {"maker": _MAKER, "version": _VERSION, "seed": seed}
+    claim(root, MARKER, mine | ({"agreement": agreement} if agreement else {}), "set of captions")
     folder = root / "images"
     with FileLock(root / _LOCK):
         folder.mkdir(exist_ok=True)
@@ -64,7 +69,7 @@ def simulate_captions(
         entries = []
         with progress_bar("Painting images", total, "images", show=progress) as advance:
             for number in range(total):
-                entries.append(_make(folder, number, seed))
+                entries.append(_make(folder, number, seed, agreement))
                 advance(1)
         content = json.dumps({"images": entries, "dataset": "simulated"})
         write_atomically(root / CAPTIONS_FILE, content.encode())
@@ -78,13 +83,21 @@ def contents(root: str | os.PathLike[str]) -> dict[str, int] | None:
         root: its folder.
 
     Returns:
-        ``{"images": ..., "seed": ...}``; None where there is no such set, or one whose first making was interrupted.
+        ``{"images": ..., "seed": ..., "agreement": ...}``; None where there is no such set, or one whose first making
+        was interrupted.
     """
     root = Path(root)
     if not (root / MARKER).is_file() or not (root / CAPTIONS_FILE).is_file():
         return None
     images = entry(read_json(root / CAPTIONS_FILE), "images", str(root / CAPTIONS_FILE), list)
-    return {"images": len(images), "seed": entry(read_json(root / MARKER), "seed", str(root / MARKER))}
+    seed = entry(read_json(root / MARKER), "seed", str(root / MARKER))
+    return {"images": len(images), "seed": seed, "agreement": agreement_of(root)}
+
+
+def agreement_of(root: str | os.PathLike[str]) -> int:
+    """The words between which the captions of a simulated set agree; 0 where they don't, or in any other folder."""
+    found = read_marker(Path(root) / MARKER).get("agreement", 0) if (Path(root) / MARKER).is_file() else 0
+    return found if type(found) is int else 0
 
 
 def true_captions(root: str | os.PathLike[str]) -> dict[str, set[str]]:
@@ -97,8 +110,13 @@ def true_captions(root: str | os.PathLike[str]) -> dict[str, set[str]]:
         For each file name the true sentences, lower case and without punctuation, as models write them.
     """
     images: list[dict[str, Any]] = json.loads((Path(root) / CAPTIONS_FILE).read_text())["images"]
+    distance = agreement_of(root)
+
+    def sentences(drawing: Drawing) -> list[str]:
+        return true_spoken(drawing, distance) if distance else true_sentences(drawing)
+
     return {
-        entry["filename"]: {" ".join(tokenize(text)) for text in true_sentences(_from_json(entry["picture"]))}
+        entry["filename"]: {" ".join(tokenize(text)) for text in sentences(_from_json(entry["picture"]))}
         for entry in images
     }
 
@@ -117,12 +135,17 @@ def exact_match(root: str | os.PathLike[str], said: Mapping[str, str]) -> float:
     return sum(sentence in true[name] for name, sentence in said.items()) / len(said)
 
 
-def _make(folder: Path, number: int, seed: int) -> dict[str, Any]:
+def _make(folder: Path, number: int, seed: int, agreement: int) -> dict[str, Any]:
     """Paint an image, unless it is there, and make its entry; both depend on (seed, number) only."""
     rng = np.random.default_rng([seed, number])
     drawing = random_drawing(rng)
     turns = rng.random(WORDINGS) < 0.5
-    sentences = [sentence(drawing, wording, bool(turned)) for wording, turned in enumerate(turns)]
+    if agreement:
+        speakers = np.random.default_rng([seed, number, agreement]).choice(SPEAKERS, WORDINGS)  # apart from the image
+        seen = [drawing.second if turned else drawing.first for turned in turns]
+        sentences = [spoken(shapes, str(one), agreement) for shapes, one in zip(seen, speakers, strict=True)]
+    else:
+        sentences = [sentence(drawing, wording, bool(turned)) for wording, turned in enumerate(turns)]
     path = folder / f"simulated_{number:06d}.jpg"
     if not path.exists():
         colours = cv2.cvtColor(paint(drawing, rng), cv2.COLOR_RGB2BGR)

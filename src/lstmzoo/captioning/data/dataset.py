@@ -177,17 +177,19 @@ class Captions(Dataset[dict[str, Any]]):
         return check(root, layout, image_dir=image_dir, split_dir=split_dir)
 
     @classmethod
-    def simulate(cls, root: Path, *, images: int = 2000, seed: int = 0) -> None:
+    def simulate(cls, root: Path, *, images: int = 2000, seed: int = 0, agreement: int = 0) -> None:
         """Paint images of coloured shapes with captions: JPEG files, and a JSON file like Karpathy's.
 
         Args:
             root: folder of the data set; new or empty, or one that an earlier call left incomplete.
             images: number of images, 10 or more.
             seed: every seed gives other images and captions.
+            agreement: captions whose last word agrees with their first, with so many words counted between; 0:
+                descriptions.
         """
         from lstmzoo.captioning.data.captions_simulator import simulate_captions
 
-        simulate_captions(root, images=images, seed=seed)
+        simulate_captions(root, images=images, seed=seed, agreement=agreement)
 
     @classmethod
     def prepare(

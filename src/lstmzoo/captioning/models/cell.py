@@ -55,6 +55,22 @@ class StepCell(nn.Module):
         output, last = self.rnn(x.unsqueeze(0), tuple(s.unsqueeze(0) for s in states))
         return output[0], self.unstacked(last)
 
+    def read(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Read whole sequences, by whichever engine is fastest.
+
+        Args:
+            x: (T, R, I).
+            lengths: (R,) steps of each.
+
+        Returns:
+            h (T, R, H).
+        """
+        engine, self.rnn.engine = self.rnn.engine, "auto"
+        try:
+            return self.rnn(x, lengths=lengths)[0]  # type: ignore[no-any-return]
+        finally:
+            self.rnn.engine = engine
+
     @staticmethod
     def unstacked(last: Tensor | States) -> States:
         """What `Recurrent` returns as its last state, without the dimension of layers."""

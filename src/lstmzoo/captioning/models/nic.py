@@ -48,5 +48,4 @@ class NIC(RecurrentCaptioner):
         first = self.encode_image(self.project(features.to(self.embedding.weight.dtype)))
         first = first.repeat_interleave(len(tokens) // len(features), dim=0)
         x = torch.cat([first.unsqueeze(1), self._embed(tokens)], dim=1)  # (R, T + 1, E)
-        h, _ = self.core.rnn(x.transpose(0, 1), lengths=lengths + 1)
-        return h[1:].transpose(0, 1), None
+        return self.core.read(x.transpose(0, 1), lengths + 1)[1:].transpose(0, 1), None

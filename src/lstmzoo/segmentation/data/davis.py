@@ -55,6 +55,7 @@ class DAVIS(MaskFolder):
         frames: int = FRAMES,
         size: tuple[int, int] = SIZE,
         seed: int = 0,
+        occlusion: int = 0,
     ) -> None:
         """Write sequences of objects among identical distractors, with masks; only the first frames tell them apart.
 
@@ -63,9 +64,10 @@ class DAVIS(MaskFolder):
             train: sequences to train on.
             val: sequences to validate on.
             test: sequences to test on.
-            frames: frames per sequence, 10 or more.
+            frames: frames per sequence, 10 or more and those of the occlusion.
             size: height and width in pixels, each 48 or more.
             seed: every seed gives other sequences.
+            occlusion: frames for which one curtain occludes everything in every sequence; 0: passing bars.
 
         Raises:
             LstmzooError: an option out of its range.
@@ -73,7 +75,7 @@ class DAVIS(MaskFolder):
         """
         from lstmzoo.segmentation.data.simulator import simulate_davis
 
-        simulate_davis(Path(root), train, val, test, frames, size, seed)
+        simulate_davis(Path(root), train, val, test, frames, size, seed, occlusion)
 
 
 @register_dataset(
@@ -105,6 +107,7 @@ class SimulatedDAVIS(DAVIS):
         simulated_frames: int = FRAMES,
         simulated_size: tuple[int, int] = SIZE,
         simulation_seed: int = 0,
+        occlusion: int = 0,
         *,
         dry_run: bool = False,
     ) -> None:
@@ -115,9 +118,11 @@ class SimulatedDAVIS(DAVIS):
             train_sequences: sequences to simulate for training.
             val_sequences: sequences to simulate for validation.
             test_sequences: sequences to simulate for the test.
-            simulated_frames: frames per simulated sequence, 10 or more.
+            simulated_frames: frames per simulated sequence, 10 or more and those of the occlusion.
             simulated_size: height and width of simulated frames in pixels, each 48 or more.
             simulation_seed: every seed gives other sequences.
+            occlusion: frames for which one curtain occludes everything in every sequence, while nothing moves; 0:
+                passing bars.
             dry_run: only check that it can be done.
 
         Raises:
@@ -135,6 +140,7 @@ class SimulatedDAVIS(DAVIS):
             "data.simulated_frames": simulated_frames,
             "data.simulated_size": simulated_size,
             "data.simulation_seed": simulation_seed,
+            "data.occlusion": occlusion,
         }
         check_numbers(options)
         simulated = (root / SIMULATED_MARKER).is_file()
@@ -148,9 +154,9 @@ class SimulatedDAVIS(DAVIS):
 
 def _check_same(root: Path, options: dict[str, Any]) -> None:
     """Refuse a simulated set of other sequences than those asked for, and say how to train on it all the same."""
-    found = read_marker(root / SIMULATED_MARKER)
+    found = {"occlusion": 0, **read_marker(root / SIMULATED_MARKER)}
     wanted = {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
-    names = dict(zip(("train", "val", "test", "frames", "size", "seed"), wanted, strict=True))
+    names = dict(zip(("train", "val", "test", "frames", "size", "seed", "occlusion"), wanted, strict=True))
     differing = {key: found[name] for name, key in names.items() if name in found and found[name] != wanted[key]}
     if differing:
         there = ", ".join(f"{key}={value}" for key, value in differing.items())

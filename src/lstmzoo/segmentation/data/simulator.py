@@ -34,7 +34,16 @@ _HALF, _GONE = 0.5, 0.05  # shares of an object that are visible
 
 
 def simulate_davis(
-    root: Path, train: int, val: int, test: int, frames: int, size: Sequence[int], seed: int, *, progress: bool = True
+    root: Path,
+    train: int,
+    val: int,
+    test: int,
+    frames: int,
+    size: Sequence[int],
+    seed: int,
+    occlusion: int = 0,
+    *,
+    progress: bool = True,
 ) -> None:
     """Write sequences with masks: JPEG frames, palette PNGs, the lists of 2016 and of 2017, and occlusions.json.
 
@@ -51,18 +60,22 @@ def simulate_davis(
         train: sequences in the list ``train``; `val` and `test` likewise.
         val: see `train`.
         test: see `train`.
-        frames: frames of each sequence, 10 or more.
+        frames: frames of each sequence, 10 or more and those of the occlusion.
         size: (height, width) in pixels, 48 or more; 480p is only the name of the folder.
         seed: every seed gives other sequences.
+        occlusion: frames for which, in every sequence, one curtain instead of the bars occludes everything, starting
+            with frame 8; meanwhile nothing moves. 0: bars.
         progress: show a progress bar.
 
     Raises:
         LstmzooError: an option out of its range.
         DataError: the folder holds something other than a simulated set of the same seed, frames and size.
     """
-    check_numbers({"train": train, "val": val, "test": test, "frames": frames, "size": size, "seed": seed})
+    numbers = {"train": train, "val": val, "test": test, "frames": frames, "size": size, "seed": seed}
+    check_numbers(numbers | {"occlusion": occlusion})
     counts = dict(zip(SPLITS, (train, val, test), strict=True))
     mine = {"maker": _MAKER, "version": _VERSION, "seed": seed, "frames": frames, "size": list(size)}
+    mine |= {"occlusion": occlusion} if occlusion else {}
     claim(root, MARKER, mine, "DAVIS")
     if not _missing(root, counts) and not _new_lists(root):
         return  # it may be read-only
@@ -73,13 +86,8 @@ def simulate_davis(
                 "Simulating DAVIS", len(missing), "sequences", show=progress and bool(missing)
             ) as advance:
                 for split, name in missing:
-                    _make(
-                        root,
-                        name,
-                        frames,
-                        (size[0], size[1]),
-                        [seed, SPLITS.index(split), int(name.rpartition("-")[2])],
-                    )
+                    stream = [seed, SPLITS.index(split), int(name.rpartition("-")[2])]
+                    _make(root, name, frames, (size[0], size[1]), stream, occlusion)
                     advance(1)
         finally:
             shutil.rmtree(root / _PARTIAL, ignore_errors=True)
@@ -91,14 +99,15 @@ def check_numbers(options: Mapping[str, Any]) -> None:
     """Refuse options of `simulate_davis` that are out of their range.
 
     Args:
-        options: the six of them by the names that they were given under, in the order of `simulate_davis`.
+        options: the seven of them by the names that they were given under, in the order of `simulate_davis`.
 
     Raises:
         LstmzooError: one of them is; the message names it and its range.
     """
-    *counts, frames, size, seed = options
-    for name in (*counts, frames, seed):
-        check_whole(name, options[name], _LEAST_FRAMES if name == frames else 0)
+    *counts, frames, size, seed, occlusion = options
+    for name in (*counts, seed, occlusion):
+        check_whole(name, options[name], 0)
+    check_whole(frames, options[frames], _LEAST_FRAMES + options[occlusion])
     if not any(options[name] for name in counts):
         raise LstmzooError(f"{', '.join(f'{name}=0' for name in counts)}: at least one sequence is needed")
     sides = options[size]
@@ -117,10 +126,10 @@ def _frames_of(root: Path, name: str) -> Path:
     return root / "JPEGImages" / _RESOLUTION / name
 
 
-def _make(root: Path, name: str, frames: int, size: tuple[int, int], seed: Sequence[int]) -> None:
+def _make(root: Path, name: str, frames: int, size: tuple[int, int], seed: Sequence[int], occlusion: int) -> None:
     """Make a sequence beside the set, and move it in when it is complete."""
     rng = np.random.default_rng(seed)
-    course = write_course(size, frames, rng, occluded=seed[-1] % 4 != 3)
+    course = write_course(size, frames, rng, occluded=seed[-1] % 4 != 3, curtain=occlusion)
     images, masks = root / _PARTIAL / "frames", root / _PARTIAL / "masks"
     shutil.rmtree(root / _PARTIAL, ignore_errors=True)  # left by a run that was killed
     images.mkdir(parents=True)
