@@ -36,6 +36,7 @@ class SimulatedKTH(KTH):
         DataError: the videos have fewer frames of the empty scene.
     """
 
+    closed = True
     prepare = None  # type: ignore[assignment]  # there is nothing to download
 
     def __init__(self, root: str | Path, split: str = "train", *, gap: int = 0, **settings: Any) -> None:
