@@ -162,7 +162,7 @@ def test_annotated_video_and_table(tmp_path: Path, suffix: str) -> None:
     predictions = classify_video(model, path, stride=4)
     with open(table, newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["frame", "time_s", "label", "p_dark", "p_middle", "p_bright"]
+    assert list(rows[0]) == ["frame", "time_s", "label", "presence", "p_dark", "p_middle", "p_bright"]
     assert [int(row["frame"]) for row in rows] == [p.frame for p in predictions]
     for row, p in zip(rows, predictions, strict=True):
         assert row["label"] == p.label
@@ -183,7 +183,7 @@ def test_annotated_video_and_table(tmp_path: Path, suffix: str) -> None:
     assert frames.shape == (33, overlay.height, overlay.width, 3)
     assert cv2.VideoCapture(str(picture)).get(cv2.CAP_PROP_FPS) == pytest.approx(25.0)
     original = decode(path)
-    height, width = overlay.picture
+    height, width = overlay.image
     assert width >= 320
     for k in (0, 16, 32):  # the frame itself is shown whole, enlarged
         shown = cv2.resize(frames[k][:height, :width], (80, 60), interpolation=cv2.INTER_AREA)

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from lstmzoo.actions.data import kth_simulator as simulator
 from lstmzoo.actions.data.kth_check import check
 from lstmzoo.actions.data.kth_files import ACTIONS, parse_sequences
+from lstmzoo.actions.data.kth_simulated import SimulatedKTH
 from lstmzoo.actions.data.kth_simulator import simulate_kth
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.clips import ClipSampler
@@ -268,47 +269,71 @@ def test_other_folders_are_refused(small: Path, tmp_path: Path) -> None:
 # -- Gaits: one frame tells nothing, time tells all -----------------------------------------------------------------
 
 
-def walks(action: str, person: int, scenario: int, seed: int = 3) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Columns and phases of the four ranges of a script."""
+PUBLISHED = {"walking": (62, 101), "jogging": (42, 64), "running": (26, 47)}  # frames of a sequence: least, median
+
+
+def crossings(action: str, person: int, scenario: int, seed: int = 3) -> list[dict[str, np.ndarray]]:
+    """What a script says of its four ranges, by the names of its fields."""
     script = film.write_script(person, action, scenario, seed)
-    return [(script.x[first - 1 : last], script.phase[first - 1 : last]) for first, last in script.ranges]
+    fields = ("phase", "x", "row", "height", "yaw", "zoom")
+    return [{name: getattr(script, name)[first - 1 : last] for name in fields} for first, last in script.ranges]
 
 
 @pytest.mark.parametrize("scenario", [1, 2])
-def test_gaits_show_the_same_poses_at_the_same_places(scenario: int) -> None:
-    """Phase and place are the same functions of the share of the way done, at every cadence."""
+def test_gaits_go_the_same_ways(scenario: int) -> None:
+    """Place, size, heading and zoom are the same functions of the share of a range, at every speed."""
     for person in range(1, 26):
-        walking, *others = (film.write_script(person, action, scenario, seed=3) for action in GAITS)
-        for script in others:
-            inside = (script.progress > walking.progress.min()) & (script.progress < walking.progress.max())
-            expected = np.interp(script.progress, walking.progress, walking.phase)
-            np.testing.assert_allclose(script.phase[inside], expected[inside], atol=1e-6)
-            x = np.interp(script.progress, walking.progress, walking.x)
-            assert np.abs(script.x - x)[inside].max() < 2  # they turn between two frames
+        ways = [crossings(action, person, scenario) for action in GAITS]
+        for crossing in zip(*ways, strict=True):
+            shares = [(np.arange(len(way["x"])) + 0.5) / len(way["x"]) for way in crossing]
+            for name, room in (("x", 8.0), ("row", 4.0), ("height", 4.0), ("yaw", 1e-9), ("zoom", 0.05)):
+                one, *others = (
+                    np.interp(np.linspace(0.05, 0.95), s, w[name]) for s, w in zip(shares, crossing, strict=True)
+                )
+                for other in others:  # up to the way of two frames
+                    np.testing.assert_allclose(other, one, atol=room, err_msg=name)
 
 
-def test_whichever_frames_are_looked_at_every_place_is_as_likely_at_every_cadence() -> None:
-    """Clips of 16 frames, 2 apart, at random places: short ranges are looped, the ends of long ones are seen less."""
-    rng, sampler = np.random.default_rng(0), ClipSampler(16, 2)
-    places = {}
+def test_whichever_frames_are_looked_at_places_and_poses_are_as_likely_at_every_speed() -> None:
+    """Clips of 16 frames, 2 apart, at random places; short ranges are looped, and all may run over the end."""
+    rng, sampler = np.random.default_rng(0), ClipSampler(16, 2, closed=SimulatedKTH.closed)
+    places, poses = {}, {}
     for action in GAITS:
-        columns = []
+        columns, phases = [], []
         for seed, person, scenario in product(range(4), range(1, 26), (1, 2, 3, 4)):
-            for x, _ in walks(action, person, scenario, seed):
-                share = (x + 20) / 200  # a little beyond both edges
-                columns.append(share[sampler.random(len(x), rng)])
+            for way in crossings(action, person, scenario, seed):
+                clip = sampler.random(len(way["x"]), rng)
+                columns.append((way["x"][clip] + 20) / 200)  # a little beyond both edges
+                phases.append(way["phase"][clip] % 1)
         places[action] = np.histogram(np.concatenate(columns), bins=10, range=(0, 1))[0] / np.size(columns)
-    for one, other in combinations(places.values(), 2):
-        np.testing.assert_allclose(one, other, atol=0.008)  # tenths of the way
+        poses[action] = np.histogram(np.concatenate(phases), bins=10, range=(0, 1))[0] / np.size(phases)
+    for shares in (places, poses):
+        for one, other in combinations(shares.values(), 2):
+            np.testing.assert_allclose(one, other, atol=0.008)  # tenths of the way, and of the cycle
 
 
-def test_they_turn_out_of_sight() -> None:
-    for action, person in product(GAITS, range(1, 26)):
-        script = film.write_script(person, action, 1, seed=3)
-        way = np.sign(np.diff(script.x))
-        turns = np.flatnonzero(way[1:] != way[:-1]) + 1
-        assert 2 <= len(turns) <= 4
-        assert ((script.x[turns] < -8) | (script.x[turns] > 168)).all()
+def test_sequences_cover_the_presence() -> None:
+    """People come in and leave inside a sequence; between two sequences nobody is in sight."""
+    for action, person, scenario in product(GAITS, range(1, 26), (1, 2, 3, 4)):
+        script = film.write_script(person, action, scenario, seed=3)
+        across = np.abs(script.x - 80) * script.zoom - 0.1 * script.height * script.zoom > 80
+        hidden = across | ((script.row - script.height - 100) * script.zoom + 100 > 119)
+        inside = np.zeros(len(script.x), bool)
+        for first, last in script.ranges:
+            inside[first - 1 : last] = True
+            assert hidden[first - 1]
+            assert hidden[last - 1]
+            assert 0.5 < 1 - hidden[first - 1 : last].mean() < 0.97
+        assert hidden[~inside].all()
+
+
+def test_sequences_on_the_spot_end_as_they_begin() -> None:
+    for action, person, scenario in product(STANDING, (1, 2), (1, 2)):
+        for way in crossings(action, person, scenario):
+            step = np.diff(way["phase"])
+            cycles = way["phase"][-1] + step[-1] - way["phase"][0]
+            assert cycles == pytest.approx(round(cycles))
+            assert len(way["phase"]) >= 42
 
 
 def test_decoded_gaits_have_the_same_frame_statistics(small: Path) -> None:
@@ -320,33 +345,34 @@ def test_decoded_gaits_have_the_same_frame_statistics(small: Path) -> None:
         assert np.ptp(grain) < 0.02 * grain.mean()  # compression and noise look alike
         # The mean pictures agree wherever figures pass, up to the chance of a few dozen frames.
         blurred = [cv2.GaussianBlur(frames[action].mean(axis=0), (0, 0), 4) for action in GAITS]
-        assert max(np.abs(one - other).max() for one, other in combinations(blurred, 2)) < 4
+        assert max(np.abs(one - other).max() for one, other in combinations(blurred, 2)) < 8
 
 
-def test_cadences_and_speeds_do_not_overlap() -> None:
-    cycle, speed = {}, {}
+def test_lengths_are_those_of_the_published_sequences() -> None:
+    lengths, cycle = {}, {}
     for action in GAITS:
-        found = [one for person in range(1, 26) for d in (1, 2, 3, 4) for one in walks(action, person, d)]
-        cycle[action] = [1 / np.diff(phase).mean() for _, phase in found]
-        speed[action] = [np.median(np.abs(np.diff(x))) for x, _ in found]
+        product_of = product(range(1, 26), (1, 2, 3, 4), range(3))
+        found = [way for person, scenario, seed in product_of for way in crossings(action, person, scenario, seed)]
+        lengths[action] = np.array([len(way["x"]) for way in found])
+        cycle[action] = np.array([1 / np.diff(way["phase"]).mean() for way in found])
+        least, median = PUBLISHED[action]
+        assert np.median(lengths[action]) == pytest.approx(median, rel=0.1)
+        assert lengths[action].min() == pytest.approx(least, rel=0.25)
     for slower, faster in pairwise(GAITS):
-        assert min(cycle[slower]) > 1.25 * max(cycle[faster])
-        assert max(speed[slower]) < min(speed[faster])
+        assert np.median(cycle[slower]) > 1.1 * np.median(cycle[faster])
+        assert lengths[slower].min() < np.percentile(lengths[faster], 95)  # they overlap
 
 
 @pytest.mark.slow
-def test_the_decoded_figure_moves_at_the_speed_of_its_gait(small: Path) -> None:
-    for person in (1, 2):
-        measured = []
-        for action in GAITS:
-            empty = np.median(decode(video(small, person, action)), axis=0)
-            figure = np.abs(decode(video(small, person, action)).astype(np.float32) - empty) > 30
-            columns = (figure * np.arange(160)).sum(axis=(1, 2)) / figure.sum(axis=(1, 2)).clip(1)
-            inside = (columns > 35) & (columns < 125)  # wholly in the picture
-            steps = np.abs(np.diff(columns))[inside[1:] & inside[:-1]]
-            measured.append((action, np.median(steps)))
-        for slower, faster in pairwise(GAITS):
-            assert max(v for a, v in measured if a == slower) < min(v for a, v in measured if a == faster)
+def test_the_decoded_figure_moves_as_the_script_says(small: Path) -> None:
+    for person, action in product((1, 2), GAITS):
+        frames, script = decode(video(small, person, action)), film.write_script(person, action, 1, seed=0)
+        change = np.abs(frames.astype(np.float32) - np.median(frames, axis=0))
+        figure = np.stack([cv2.blur(one, (3, 3)) for one in change])
+        figure = figure > 0.3 * figure.max()
+        columns = (figure * np.arange(160)).sum(axis=(1, 2)) / figure.sum(axis=(1, 2)).clip(1)
+        inside = (script.x > 35) & (script.x < 125)  # wholly in the image
+        assert np.corrcoef(script.x[inside], columns[inside])[0, 1] > 0.95
 
 
 # -- Poses ------------------------------------------------------------------------------------------------------
@@ -366,7 +392,7 @@ def test_bones_keep_their_length_and_poses_repeat(seed: int, pose: Any) -> None:
         np.testing.assert_allclose(upper, gait.UPPER_ARM, rtol=0.02)
     for name, point in joints.items():
         assert np.isfinite(point).all()
-        np.testing.assert_allclose(point[0], point[-1], atol=1e-9, err_msg=name)
+        np.testing.assert_allclose(point[0], point[-1], atol=1e-6, err_msg=name)
         assert point[:, 1].min() > -0.01, name  # nothing sinks into the ground
 
 

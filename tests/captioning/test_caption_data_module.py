@@ -54,7 +54,7 @@ def test_a_finished_simulated_set_is_left_as_it_is(tmp_path: Path, capsys: pytes
         data.prepare_data()
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     shown = capsys.readouterr().out
-    assert shown.count("with images=10, seed=3 and is taken as it is, not with images=12, seed=0") == 1
+    assert all(shown.count(value) == 1 for value in ("images=10, seed=3", "images=12, seed=0"))
     (root / "images" / "simulated_000004.jpg").unlink()
     module(root, dataset=SimulatedCaptions, simulate={"images": 10, "simulation_seed": 3}).prepare_data()
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
@@ -67,11 +67,11 @@ def test_a_missing_or_interrupted_simulated_set_is_made(tmp_path: Path) -> None:
         with pytest.raises(LstmzooError, match=r"^data\.\w+=None"):
             module(root, dataset=SimulatedCaptions, simulate=wrong).prepare_data()
     module(root, dataset=SimulatedCaptions, simulate={"images": 10, "simulation_seed": 0}).prepare_data()
-    assert contents(root) == {"images": 10, "seed": 0}
+    assert contents(root) == {"images": 10, "seed": 0, "agreement": 0}
     (root / CAPTIONS_FILE).unlink()
     assert contents(root) is None
     module(root, dataset=SimulatedCaptions, simulate={"images": 12, "simulation_seed": 0}).prepare_data()
-    assert contents(root) == {"images": 12, "seed": 0}
+    assert contents(root) == {"images": 12, "seed": 0, "agreement": 0}
 
 
 def test_what_is_wrong_shows_before_features_are_computed(tmp_path: Path) -> None:

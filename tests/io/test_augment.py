@@ -64,7 +64,28 @@ def test_the_edge_is_repeated_where_nothing_is_known() -> None:
     assert all((view == 90).all() for view in views(Augment(shift=0.3), grey, 20))
 
 
-@pytest.mark.parametrize("wrong", [{"shift": -0.1}, {"zoom": 1.0}])
+def test_light_changes_tones_and_not_their_order() -> None:
+    clip = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, axis=0)
+    found = views(Augment(flip=False, shift=0, zoom=0, light=0.4), clip)
+    for view in found:
+        assert all(np.array_equal(view[0], frame) for frame in view)
+        assert (np.diff(view[0].astype(int).ravel()) >= 0).all()
+    means = np.array([view.mean() for view in found])
+    spreads = np.array([view.std() for view in found])
+    assert means.min() < 90 < 165 < means.max()
+    assert spreads.min() < 0.8 * clip.std()
+
+
+def test_noise_is_of_every_strength_up_to_the_given_one() -> None:
+    clip = np.full((8, 32, 32, 1), 128, np.uint8)
+    found = views(Augment(flip=False, shift=0, zoom=0, noise=8.0), clip)
+    strength = np.array([view.astype(float).std() for view in found])
+    assert strength.min() < 1
+    assert 7 < strength.max() < 8.5
+    assert not np.array_equal(found[0][0], found[0][1])  # it changes from frame to frame
+
+
+@pytest.mark.parametrize("wrong", [{"shift": -0.1}, {"zoom": 1.0}, {"light": 1.5}, {"noise": -2.0}])
 def test_shares_out_of_range(wrong: dict[str, float]) -> None:
-    with pytest.raises(LstmzooError, match=r"shift.*-0.1|zoom.*1.0"):
+    with pytest.raises(LstmzooError, match=r"shift.*-0.1|zoom.*1.0|light.*1.5|noise.*-2.0"):
         Augment(**wrong)  # type: ignore[arg-type]

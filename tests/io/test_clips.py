@@ -156,3 +156,13 @@ def test_iteration_ends(root: Path) -> None:
     with pytest.raises(IndexError):
         data[3]
     assert sum(1 for _ in iter(data)) == 3  # type: ignore[call-overload]
+
+
+def test_in_closed_segments_every_frame_is_as_likely() -> None:
+    rng, seen = np.random.default_rng(0), np.zeros(50)
+    for _ in range(4000):
+        offsets = ClipSampler(8, 3, closed=True).random(50, rng)
+        assert (np.diff(offsets) % 50 == 3).all()
+        seen[offsets] += 1
+    np.testing.assert_allclose(seen / seen.mean(), 1, atol=0.15)
+    np.testing.assert_array_equal(ClipSampler(8, 3, 2, closed=True).even(50), ClipSampler(8, 3, 2).even(50))

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lstmzoo.actions.sliding_window import classify_stream
+from lstmzoo.actions.presence import LEAST_PRESENCE, NOBODY
+from lstmzoo.actions.sliding_window import Prediction, classify_stream
 from lstmzoo.io.atomic import csv_file
 from lstmzoo.io.stream import Stream
 from lstmzoo.viz.film import video_file
@@ -21,9 +22,9 @@ class Outcome:
     """A summary of the labels of one video."""
 
     name: str  # what the video is called in the summary
-    label: str  # the class with the highest mean probability over the video
-    confidence: float  # that mean probability, in 0..1
-    # share of the time at which each class was the most probable one; only classes that ever were
+    label: str  # the class with the highest mean probability over the time in which somebody is there, or "nobody"
+    confidence: float  # that mean probability, in 0..1; of "nobody", the mean absence
+    # share of the time with each label; only labels that ever were
     shares: dict[str, float]
     frames: int  # how many frames were read
     seconds: float  # the length of the video
@@ -40,6 +41,7 @@ def annotate(
     annotated: Path | None,
     *,
     stride: int = 4,
+    least_presence: float = LEAST_PRESENCE,
     advance: Callable[[int], None] = lambda frames: None,
 ) -> Outcome:
     """Classify a stream; write the labels over time as CSV, and the annotated video.
@@ -50,9 +52,10 @@ def annotate(
         model: from ``lstmzoo.load``.
         stream: an opened video file or camera.
         name: what the video is called in the summary.
-        table: the CSV to write: frame (from 0), time_s, label, and the probability of every class.
+        table: the CSV to write: frame (from 0), time_s, label, presence, and the probability of every class.
         annotated: the video to write (.mp4 or .avi), or None for none.
         stride: frames from one prediction to the next.
+        least_presence: where somebody is seen in a smaller share of a clip's frames, the label is "nobody".
         advance: called with 1 after every frame, for a progress bar.
 
     Raises:
@@ -62,42 +65,55 @@ def annotate(
     started, number, time_s = time.perf_counter(), -1, 0.0
     interrupt: KeyboardInterrupt | None = None
     until = before = 0.0  # where what was seen ends, and where the newest prediction's stretch began
-    probabilities: np.ndarray | None = None
-    mean, share = np.zeros(len(model.classes)), np.zeros(len(model.classes))
+    newest: Prediction | None = None
+    labels = [*model.classes, NOBODY]
+    mean, share, absence = np.zeros(len(model.classes)), np.zeros(len(labels)), 0.0
     overlay: Overlay | None = None
     with ExitStack() as stack:
-        header = ["frame", "time_s", "label", *(f"p_{label}" for label in model.classes)]
+        header = ["frame", "time_s", "label", "presence", *(f"p_{label}" for label in model.classes)]
         write_row = stack.enter_context(csv_file(table, header))
         film = stack.enter_context(video_file(annotated, stream.film_rate)) if annotated else None
+        predictions = classify_stream(model, stream, stride=stride, least_presence=least_presence)
         try:
-            for number, ((image, time_s), prediction) in enumerate(classify_stream(model, stream, stride=stride)):
+            for number, ((image, time_s), prediction) in enumerate(predictions):
                 if prediction is not None:
-                    probabilities = prediction.probabilities
-                    write_row(
-                        [number, f"{prediction.time_s:.3f}", prediction.label, *map("{:.4f}".format, probabilities)]
-                    )
+                    newest = prediction
+                    numbers = map("{:.4f}".format, (prediction.presence, *prediction.probabilities))
+                    write_row([number, f"{prediction.time_s:.3f}", prediction.label, *numbers])
                     # A prediction stands for the time since the one before.
                     until = time_s + 1 / stream.rate
-                    mean += (until - before) * probabilities
-                    share[probabilities.argmax()] += until - before
-                    before = until
+                    span, before = until - before, until
+                    label = prediction.label
+                    share[-1 if label == NOBODY else prediction.probabilities.argmax()] += span
+                    absence += span * (1 - prediction.presence)
+                    if label != NOBODY:
+                        mean += span * prediction.probabilities
                 if film is not None:
                     overlay = overlay or Overlay(model.classes, image.shape[:2], stream.rate, stream.total)
-                    film.write(overlay.draw(image, number, probabilities, time_s), time_s)
+                    film.write(overlay.draw(image, number, *_shown(newest), time_s=time_s), time_s)
                 advance(1)
         except KeyboardInterrupt as error:
             if not until:
                 raise
             interrupt = error
-    mean, share = mean / until, share / until
-    best, frames = int(mean.argmax()), number + 1
+    frames, best = number + 1, int(mean.argmax())
+    there = until - share[-1]  # seconds in which somebody was
+    mean, share = mean / max(there, 1e-9), share / until
     return Outcome(
         name=name,
-        label=model.classes[best],
-        confidence=float(mean[best]),
-        shares={model.classes[k]: float(share[k]) for k in np.argsort(-share, kind="stable") if share[k]},
+        label=model.classes[best] if there > 0 else NOBODY,
+        confidence=float(mean[best]) if there > 0 else absence / until,
+        shares={labels[k]: float(share[k]) for k in np.argsort(-share, kind="stable") if share[k]},
         frames=frames,
         seconds=time_s + 1 / stream.rate,
         speed=frames / (time.perf_counter() - started),
         ended_by=interrupt,
     )
+
+
+def _shown(newest: Prediction | None) -> tuple[np.ndarray | None, str, str]:
+    """What the film says of a prediction: the probabilities, a label in place of a class, and a note."""
+    if newest is None:
+        return None, "", ""
+    nobody = newest.label == NOBODY
+    return (None if nobody else newest.probabilities), NOBODY * nobody, f"presence {newest.presence:.0%}"

@@ -25,6 +25,8 @@ class VideoDataModule(BaseDataModule):
         flip: training: mirror half of the clips, left to right.
         shift: training: largest shift of a clip, as a share of the frame.
         zoom: training: strongest zoom in or out, as a share of the size.
+        light: training: strongest change of contrast, brightness and gamma, as a share.
+        noise: training: standard deviation of the strongest noise that is added, in grey values.
         batch_size: clips per batch and process.
         num_workers: processes that load clips; one hides loading behind training; 0: the training process itself.
         test_split: what is tested on: test, val or train (evenly spaced clips in each).
@@ -54,6 +56,8 @@ class VideoDataModule(BaseDataModule):
         flip: bool = True,
         shift: float = 0.08,
         zoom: float = 0.15,
+        light: float = 0.0,
+        noise: float = 0.0,
         batch_size: int = 32,
         num_workers: int = 1,
         test_split: str = "test",
@@ -74,7 +78,7 @@ class VideoDataModule(BaseDataModule):
         self._simulation = {key: value for key, value in settings.items() if key in known}
         self._simulates = simulate and simulator is not None
         self._arguments = {key: value for key, value in settings.items() if key in own or key not in known}
-        self._arguments |= {"grey": grey, "augment": Augment(flip, shift, zoom)}
+        self._arguments |= {"grey": grey, "augment": Augment(flip, shift, zoom, light, noise)}
         ClipSampler(**{key: value for key, value in settings.items() if key in ("clip_len", "frame_interval")})
 
     def prepare_data(self) -> None:

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, NamedTuple
 from rich.table import Table
 
 from lstmzoo.actions.annotate import Outcome, annotate
+from lstmzoo.actions.presence import LEAST_PRESENCE
 from lstmzoo.errors import DataError, LstmzooError, Terminated
 from lstmzoo.io.atomic import csv_file
 from lstmzoo.io.progress import progress_bar
@@ -32,6 +33,8 @@ class ActionPredictor(Predictor[VideoInput, Outcome]):
         stride: frames from one prediction to the next.
         max_frames: stop each video, or the camera, after so many frames; null: all (Ctrl-C ends a camera; what was
             seen is kept).
+        least_presence: where something moves against the scene in a smaller share of a clip's frames, the label is
+            "nobody"; 0: never.
         video: format of the annotated video: mp4, avi or none.
 
     Raises:
@@ -41,12 +44,20 @@ class ActionPredictor(Predictor[VideoInput, Outcome]):
     noun: ClassVar[str] = "videos"
 
     def __init__(
-        self, *, stride: int = 4, max_frames: int | None = None, video: Literal["mp4", "avi", "none"] = "mp4"
+        self,
+        *,
+        stride: int = 4,
+        max_frames: int | None = None,
+        least_presence: float = LEAST_PRESENCE,
+        video: Literal["mp4", "avi", "none"] = "mp4",
     ) -> None:
         for key, value in (("stride", stride), ("max_frames", max_frames)):
             if value is not None and (type(value) is not int or value < 1):
                 raise LstmzooError(f"{key} must be a whole number of at least 1, not {value}")
+        if not 0 <= least_presence <= 1:
+            raise LstmzooError(f"least_presence is a share of the frames, 0 to 1, not {least_presence}")
         self.stride, self.max_frames, self.video = stride, max_frames, video
+        self.least_presence = least_presence
         self._summarise = False
 
     def find(self, wanted: str, output: Path) -> Sequence[VideoInput]:
@@ -73,7 +84,10 @@ class ActionPredictor(Predictor[VideoInput, Outcome]):
             Stream(item.source, max_frames=self.max_frames) as stream,
             progress_bar(item.name, stream.total, "frames", show=alone) as advance,
         ):
-            outcome = annotate(self.model, stream, item.name, table, annotated, stride=self.stride, advance=advance)
+            outcome = annotate(
+                self.model, stream, item.name, table, annotated,
+                stride=self.stride, least_presence=self.least_presence, advance=advance,
+            )  # fmt: skip
         if isinstance(item.source, int) and not isinstance(outcome.ended_by, Terminated):
             return replace(outcome, ended_by=None)  # Ctrl-C is how a camera usually ends
         return outcome

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from lstmzoo.actions.presence import LEAST_PRESENCE, NOBODY, presence
 from lstmzoo.errors import CheckpointError, DataWarning, LstmzooError
 from lstmzoo.io import video
 from lstmzoo.io.clips import ClipSampler
@@ -25,8 +26,9 @@ class Prediction(NamedTuple):
 
     frame: int  # number of the newest frame it had seen, from 0
     time_s: float  # the time of that frame in seconds, from the first
-    label: str  # the most probable class
+    label: str  # the most probable class, or that nobody is there
     probabilities: np.ndarray  # (K,) of all classes
+    presence: float  # share of the clip's frames in which somebody is seen, in 0..1
 
 
 class SlidingWindow:
@@ -68,13 +70,19 @@ class SlidingWindow:
         Raises:
             DataError: they are not finite.
         """
-        offsets = self.sampler.even(len(self.frames))[0]
-        clip = np.stack([self.frames[offset] for offset in offsets])  # (T, H, W, C)
+        clip = self._clip(self.sampler.even(len(self.frames))[0])
         device = next(self.model.parameters()).device
         batch = torch.from_numpy(clip).permute(0, 3, 1, 2)[None].to(device)  # (1, T, C, H, W)
         probabilities = self.model(batch).float().softmax(dim=-1)[0].cpu()
         check_finite(probabilities, self.model, self.name)
         return probabilities.numpy()
+
+    def presence(self) -> float:
+        """Return the share of the newest clip's frames in which somebody is seen, in 0..1."""
+        return presence(self._clip(np.unique(self.sampler.even(len(self.frames))[0])))
+
+    def _clip(self, offsets: np.ndarray) -> np.ndarray:
+        return np.stack([self.frames[offset] for offset in offsets])  # (T, H, W, C)
 
 
 def source_rate(model: Any, stream: Stream) -> float | None:
@@ -101,7 +109,9 @@ def source_rate(model: Any, stream: Stream) -> float | None:
     return stream.rate
 
 
-def classify_stream(model: Any, stream: Stream, *, stride: int = 4) -> Iterator[tuple[TimedFrame, Prediction | None]]:
+def classify_stream(
+    model: Any, stream: Stream, *, stride: int = 4, least_presence: float = LEAST_PRESENCE
+) -> Iterator[tuple[TimedFrame, Prediction | None]]:
     """Read a stream frame by frame and classify every ``stride`` frames, at constant memory.
 
     A prediction comes with the frames stride - 1, 2 stride - 1, … and with the last frame, so that every stretch of
@@ -111,6 +121,7 @@ def classify_stream(model: Any, stream: Stream, *, stride: int = 4) -> Iterator[
         model: from ``lstmzoo.load``.
         stream: an opened video file or camera.
         stride: frames from one prediction to the next.
+        least_presence: where somebody is seen in a smaller share of a clip's frames, the label is "nobody".
 
     Yields:
         Every frame, (H, W, 3) uint8 BGR with its time, and the prediction made at it or None.
@@ -127,8 +138,9 @@ def classify_stream(model: Any, stream: Stream, *, stride: int = 4) -> Iterator[
         prediction = None
         if last or number % stride == stride - 1:
             probabilities = window.classify()
-            label = model.classes[int(probabilities.argmax())]
-            prediction = Prediction(number, frame.time_s, label, probabilities)
+            there = window.presence()
+            label = model.classes[int(probabilities.argmax())] if there >= least_presence else NOBODY
+            prediction = Prediction(number, frame.time_s, label, probabilities, there)
         yield frame, prediction
 
 

@@ -19,13 +19,15 @@ class ClipSampler:
     of twice as many frames per second, so that neighbouring frames of a clip are equally far apart in time in all
     videos.
 
-    Where the clip fits, s is chosen so that nothing wraps round. A segment too short for one clip is looped, never
+    Where the clip fits, s is chosen so that nothing wraps round, unless segments are closed: then a random clip begins
+    anywhere, so that every frame of a segment is as likely. A segment too short for one clip is looped, never
     dropped: dropping would remove more of the fast actions than of the slow ones.
     """
 
     clip_len: int  # frames per clip
     frame_interval: int = 1  # distance of neighbouring frames of a clip, in frames of a video at speed 1
     num_clips: int = 1  # clips that `even` spreads over a segment
+    closed: bool = False  # segments end as they begin: a random clip may run on from the end to the beginning
 
     def __post_init__(self) -> None:
         for name in ("clip_len", "frame_interval", "num_clips"):
@@ -50,7 +52,7 @@ class ClipSampler:
             Offsets inside the segment, int64 (clip_len,).
         """
         steps = self._steps(speed)
-        starts = length - steps[-1] if length > steps[-1] else length
+        starts = length - steps[-1] if length > steps[-1] and not self.closed else length
         return _looped(steps + int(rng.integers(starts)), length)
 
     def even(self, length: int, speed: float = 1.0) -> np.ndarray:

@@ -50,16 +50,20 @@ def random_look(person: np.random.Generator, clothes: np.random.Generator, *, dr
         clothes: random stream of the clothes.
         dressed_up: whether to add a coat, a bag or a hat, in any combination of at least one.
     """
-    skin, hair = person.uniform(125, 195), person.uniform(18, 95)
-    long_hair, build = bool(person.random() < 0.3), person.uniform(0.9, 1.14)
-    dark_top = clothes.random() < 0.6
-    top = clothes.uniform(30, 85) if dark_top else clothes.uniform(185, 235)
-    bottom = clothes.uniform(25, 75) if clothes.random() < 0.75 or not dark_top else clothes.uniform(150, 200)
-    shoes = clothes.uniform(25, 70) if clothes.random() < 0.6 else clothes.uniform(190, 235)
-    sleeves, shorts = bool(clothes.random() < 0.6), bool(clothes.random() < 0.15)
-    stripe = (clothes.uniform(190, 230) if dark_top else clothes.uniform(40, 90)) * (clothes.random() < 0.25)
+    skin, hair = person.uniform(100, 200), person.uniform(18, 95)
+    long_hair, build = bool(person.random() < 0.3), person.uniform(0.85, 1.3)
+    dark_top = clothes.random() < 0.7
+    top = clothes.uniform(22, 95) if dark_top else clothes.uniform(120, 235)
+    bottom = clothes.uniform(20, 90) if clothes.random() < 0.75 or not dark_top else clothes.uniform(110, 200)
+    shoes = clothes.uniform(25, 90) if clothes.random() < 0.6 else clothes.uniform(150, 235)
+    sleeves, shorts = bool(clothes.random() < 0.7), bool(clothes.random() < 0.12)
+    stripe = (clothes.uniform(190, 230) if dark_top else clothes.uniform(40, 90)) * (clothes.random() < 0.2)
+    plain_coat = bool(clothes.random() < 0.25)
     if not dressed_up:
-        return Look(skin, hair, top, bottom, shoes, sleeves, shorts, long_hair, build, stripe)
+        return Look(
+            skin, hair, top, bottom, shoes, sleeves or plain_coat, shorts and not plain_coat, long_hair, build,
+            0.0 if plain_coat else stripe, plain_coat,
+        )  # fmt: skip
     extras = int(clothes.integers(1, 8))  # one bit each, at least one of them set
     coat, bagged, hatted = bool(extras & 1), bool(extras & 2), bool(extras & 4)
     bag = str(clothes.choice(["backpack", "shoulder"])) if bagged else ""

@@ -20,7 +20,7 @@ Array = np.ndarray
 _FINE = 3  # the figure is drawn this many times larger than the picture
 _SHIFT = 4  # fractional bits of the polygon corners
 _TILT = 0.10  # how much lower a nearer point appears: the camera looks down a little
-_LEVELS = ((1.0, 0.0, 0.68), (0.78, 0.12, 0.92), (0.42, 0.32, 1.10))  # size, offset towards the light, tone
+_LEVELS = ((1.0, 0.0, -0.32), (0.78, 0.12, -0.08), (0.42, 0.32, 0.10))  # size, offset towards the light, tone
 _ARC = np.linspace(-1.0, 1.0, 8)
 _CIRCLE = np.linspace(0.0, 2 * np.pi, 12, endpoint=False)
 _SMALL = 0.03  # discs below this radius are too small for the middle level of shading
@@ -58,10 +58,11 @@ class Figure:
         joints: pose of every frame, as from :mod:`lstmzoo.synthetic.gait`.
         view: place, size and heading in every frame.
         look: body and clothes.
-        light: unit vector (x, y) in the picture towards the light.
+        light: unit vector (x, y) in the image towards the light.
+        relief: how strongly light and shade model the body, 0 to 1.
     """
 
-    def __init__(self, joints: Joints, view: View, look: Look, light: tuple[float, float]) -> None:
+    def __init__(self, joints: Joints, view: View, look: Look, light: tuple[float, float], relief: float = 1.0) -> None:
         body = [(part, *_discs(part, view)) for part in parts(joints, look)]
         self._size, self._corner = _cut_out(view, [(centres, radii) for _, centres, radii, _ in body])
         self._canvas = np.zeros((self._size[0] * _FINE, self._size[1] * _FINE, 2), np.uint8)
@@ -71,12 +72,13 @@ class Figure:
         for part, centres, radii, depth in body:
             tone = part.tone * (1 + np.clip(2.0 * depth, -0.2, 0))  # the far side of the body is darker
             levels = self._fills.setdefault(part.group, [[] for _ in _LEVELS])
-            for level, (scale, offset, gain) in enumerate(_LEVELS):
+            for level, (scale, offset, change) in enumerate(_LEVELS):
+                gain = 1 + relief * change
                 if level == 1 and max(part.radii) < _SMALL:
                     continue
                 shifted = centres + offset * radii[..., None] * np.asarray(light)
                 corners = self._fixed_point(_hull_points(shifted, scale * radii))
-                tones = np.clip(gain * tone + 30 * (gain - 0.85), 4, 250).tolist()
+                tones = np.clip(gain * tone + 30 * (gain - 1), 4, 250).tolist()
                 levels[level].append((list(corners), tones, len(part.radii) > 2))
             depths.setdefault(part.group, []).append(depth)
         self._order = _paint_order({group: np.mean(values, axis=0) for group, values in depths.items()})
@@ -106,13 +108,17 @@ class Figure:
         return np.rint(fine * (1 << _SHIFT)).astype(np.int32)
 
 
-def cast_shadow(joints: Joints, view: View, slant: tuple[float, float]) -> list[Array]:
-    """Outline the body's shadow on the ground.
+def cast_shadow(
+    joints: Joints, view: View, slant: tuple[float, float], shift: tuple[float, float] = (0.0, 0.0)
+) -> list[Array]:
+    """Outline the body's shadow on the ground, or on a wall behind it.
 
     Args:
         joints: pose of every frame.
         view: place, size and heading in every frame.
-        slant: (x, y) displacement of the shadow of a point one unit above the ground, in the picture.
+        slant: (x, y) displacement of the shadow of a point one unit above the ground, in the image; (0, -1) is
+            upright, as on a wall.
+        shift: (x, y) displacement of the whole shadow, in body heights.
 
     Returns:
         One array (N, P, 2) per part of the body, in pixels.
@@ -127,7 +133,7 @@ def cast_shadow(joints: Joints, view: View, slant: tuple[float, float]) -> list[
         ends = []
         for point in (joints[start], joints[end]):
             flat, _ = view.project(point * (1, 0, 1))
-            ends.append(flat + (point[:, 1] * view.height)[:, None] * np.asarray(slant))
+            ends.append(flat + view.height[:, None] * (point[:, 1:2] * np.asarray(slant) + np.asarray(shift)))
         centres = np.stack(ends, axis=1)
         corners = _hull_points(centres, np.repeat((radius * view.height)[:, None], 2, axis=1))
         middle = centres.mean(axis=1, keepdims=True)

@@ -29,9 +29,17 @@ class Style:
         elbow: mean elbow flexion, in radians.
         swing: amplitude of the arm swing, in radians.
         bob: amplitude of the vertical movement of the pelvis.
+        sink: how much lower the pelvis is than with straight legs.
         shoulders: half the width between the shoulders.
         hips: half the width between the hips.
         reach: share of the arm's length used when waving, clapping and punching.
+        arc: angles between which arms wave, in radians from straight down.
+        clap: how wide hands are apart before a clap, and the height where they meet.
+        crouch: how far a boxer crouches, 0 to 1; most stand upright.
+        guard: how far in front of the body and how high his hands wait.
+        punch: height of his punches.
+        twist: how far his shoulders turn with them, in radians.
+        dwell: how long boxing arms stay out, 0 to 1.
     """
 
     stride: float
@@ -40,23 +48,39 @@ class Style:
     elbow: float
     swing: float
     bob: float
+    sink: float
     shoulders: float
     hips: float
     reach: float
+    arc: tuple[float, float]
+    clap: tuple[float, float]
+    crouch: float
+    guard: tuple[float, float]
+    punch: float
+    twist: float
+    dwell: float
 
 
 def random_style(rng: np.random.Generator) -> Style:
     """Draw a person's way of moving."""
     return Style(
-        stride=rng.uniform(0.82, 0.88),
-        lift=rng.uniform(0.10, 0.17),
-        lean=rng.uniform(0.05, 0.16),
-        elbow=rng.uniform(0.7, 1.5),
-        swing=rng.uniform(0.45, 0.75),
-        bob=rng.uniform(0.008, 0.016),
-        shoulders=rng.uniform(0.098, 0.122),
-        hips=rng.uniform(0.048, 0.060),
-        reach=rng.uniform(0.90, 0.98),
+        stride=rng.uniform(0.72, 0.90),
+        lift=rng.uniform(0.05, 0.22),
+        lean=rng.uniform(0.0, 0.16),
+        elbow=rng.uniform(0.15, 1.7),
+        swing=rng.uniform(0.2, 0.75),
+        bob=rng.uniform(0.006, 0.02),
+        sink=rng.uniform(0.014, 0.035),
+        shoulders=rng.uniform(0.095, 0.125),
+        hips=rng.uniform(0.045, 0.062),
+        reach=rng.uniform(0.82, 0.98),
+        arc=(rng.uniform(0.25, 1.3), rng.uniform(2.4, 3.1)),
+        clap=(rng.uniform(0.14, 0.36), rng.uniform(0.64, 0.82)),
+        crouch=rng.uniform(0.0, 1.0) ** 2,
+        guard=(rng.uniform(0.08, 0.2), rng.uniform(0.66, 0.86)),
+        punch=rng.uniform(0.76, 0.90),
+        twist=rng.uniform(0.15, 0.7),
+        dwell=rng.uniform(0.0, 1.0),
     )
 
 
@@ -66,7 +90,7 @@ def travel(phase: Array, style: Style) -> Joints:
     A foot is on the ground for half the cycle; there it moves back as fast as the body moves forward, so that
     it does not slide when the body travels ``style.stride`` per cycle.
     """
-    bob = -0.03 - style.bob * np.cos(4 * np.pi * phase)
+    bob = -style.sink - style.bob * np.cos(4 * np.pi * phase)
     joints = _trunk(style, np.full_like(phase, style.lean), bob, twist=0.18 * np.sin(2 * np.pi * phase))
     for side, sign, shift in (("left", 1.0, 0.0), ("right", -1.0, 0.5)):
         _leg(joints, side, *_foot_path((phase + shift) % 1.0, style, sign))
@@ -79,7 +103,8 @@ def travel(phase: Array, style: Style) -> Joints:
 def wave(phase: Array, style: Style) -> Joints:
     """Wave both arms in an arc from beside the body to overhead and back."""
     joints = _standing(phase, style)
-    raise_angle = np.radians(92.0) - np.radians(66.0) * np.cos(2 * np.pi * phase)
+    low, high = style.arc
+    raise_angle = 0.5 * (low + high) - 0.5 * (high - low) * np.cos(2 * np.pi * phase)
     length = style.reach * (UPPER_ARM + FOREARM)
     for side, sign in (("left", 1.0), ("right", -1.0)):
         hand = joints[f"{side}_shoulder"] + length * np.stack(
@@ -92,13 +117,13 @@ def wave(phase: Array, style: Style) -> Joints:
 def clap(phase: Array, style: Style) -> Joints:
     """Clap the hands in front of the chest."""
     joints = _standing(phase, style)
-    apart = 0.5 - 0.5 * np.cos(2 * np.pi * phase)
+    apart, (width, height) = 0.5 - 0.5 * np.cos(2 * np.pi * phase), style.clap
     for side, sign in (("left", 1.0), ("right", -1.0)):
         hand = np.stack(
             [
                 0.30 * style.reach - 0.10 * apart,
-                0.72 - 0.02 * apart,
-                sign * (0.012 + 0.31 * style.reach * apart),
+                height - 0.02 * apart,
+                sign * (0.012 + width * style.reach * apart),
             ],
             axis=-1,
         )
@@ -107,17 +132,19 @@ def clap(phase: Array, style: Style) -> Joints:
 
 
 def box(phase: Array, style: Style) -> Joints:
-    """Box the air with alternating punches from a guard in front of the chin, one foot ahead."""
-    turn = 0.35 * np.sin(2 * np.pi * phase)
-    bob = -0.03 + 0.006 * np.cos(4 * np.pi * phase)
-    joints = _trunk(style, np.full_like(phase, 0.5 * style.lean + 0.02), bob, twist=turn)
+    """Box the air with alternating punches from a guard in front of the chin, upright or crouching, one foot ahead."""
+    turn = style.twist * np.sin(2 * np.pi * phase)
+    bob = -0.008 - 0.03 * style.crouch + 0.006 * np.cos(4 * np.pi * phase)
+    joints = _trunk(style, np.full_like(phase, 0.6 * style.lean * style.crouch + 0.01), bob, twist=turn)
     joints = {name: point + (0.015 * np.sin(2 * np.pi * phase))[:, None] * (1, 0, 0) for name, point in joints.items()}
     for side, sign, ahead in (("left", 1.0, 0.11), ("right", -1.0, -0.12)):
-        ankle = np.broadcast_to((ahead, ANKLE, sign * (style.hips + 0.02)), (len(phase), 3))
+        ankle = np.broadcast_to(
+            (ahead * (0.15 + 0.85 * style.crouch), ANKLE, sign * (style.hips + 0.02)), (len(phase), 3)
+        )
         _leg(joints, side, ankle, np.zeros_like(phase))
-        punch = np.clip(-sign * np.sin(2 * np.pi * phase), 0, None) ** 0.8
-        guard = np.array([0.17, 0.815, sign * 0.065])
-        target = np.array([0.42 * style.reach, 0.825, sign * 0.03])
+        punch = np.clip(-sign * np.sin(2 * np.pi * phase), 0, None) ** (1.0 - 0.6 * style.dwell)
+        guard = np.array([*style.guard, sign * 0.065])
+        target = np.array([0.42 * style.reach, style.punch, sign * 0.03])
         _arm(joints, side, guard + punch[:, None] * (target - guard), pole=(-0.1, -1.0, 0.35 * sign))
     return joints
 

@@ -54,7 +54,14 @@ class Overlay:
         return self.width, self.height
 
     def draw(
-        self, image: np.ndarray, frame: int, probabilities: np.ndarray | None, time_s: float | None = None
+        self,
+        image: np.ndarray,
+        frame: int,
+        probabilities: np.ndarray | None,
+        label: str = "",
+        note: str = "",
+        *,
+        time_s: float | None = None,
     ) -> np.ndarray:
         """Annotate the next frame; frames are to come in order.
 
@@ -62,6 +69,8 @@ class Overlay:
             image: the frame as OpenCV reads it, (H, W, 3) uint8 BGR.
             frame: its number, from 0.
             probabilities: (K,) the newest class probabilities, or None while there are none.
+            label: what is said where there are no probabilities.
+            note: a short remark, beside the time.
             time_s: its time in seconds; None for frame / rate.
 
         Returns:
@@ -74,17 +83,18 @@ class Overlay:
         canvas[top : top + height, :width] = cv2.resize(
             image, (width, height), interpolation=cv2.INTER_CUBIC if enlarged else cv2.INTER_AREA
         )
-        self._draw_panel(canvas, frame / self.rate if time_s is None else time_s, probabilities)
+        clock = _clock(frame / self.rate if time_s is None else time_s)
+        self._draw_panel(canvas, probabilities, label or "...", f"{clock}   {note}".rstrip())
         self._draw_line(canvas, frame, probabilities)
         return canvas
 
-    def _draw_panel(self, canvas: np.ndarray, time_s: float, probabilities: np.ndarray | None) -> None:
+    def _draw_panel(self, canvas: np.ndarray, probabilities: np.ndarray | None, label: str, remark: str) -> None:
         margin = self._px(MARGIN)
         left, right = self.image[1] + margin, self.width - margin
         best = None if probabilities is None else int(np.argmax(probabilities))
-        title = "..." if best is None else self.classes[best]
+        title = label if best is None else self.classes[best]
         self._text(canvas, title, left, self._px(42), 0.82, TEXT, right - left, bold=True)
-        self._text(canvas, _clock(time_s), left, self._px(66), 0.46, FAINT, right - left)
+        self._text(canvas, remark, left, self._px(66), 0.46, FAINT, right - left)
 
         order = np.arange(len(self.classes))
         if len(order) > MAX_BARS and probabilities is not None:

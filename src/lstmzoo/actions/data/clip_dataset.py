@@ -77,6 +77,9 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
     )
     """Arguments that do not come from a configuration or a command."""
 
+    closed: ClassVar[bool] = False
+    """Whether every sequence ends as it begins, so that a training clip may run on from its end to its beginning."""
+
     subsets: ClassVar[Mapping[str, Sequence[str]]] = {}
     """Classes over which the accuracy is also given together, by a name for them."""
 
@@ -102,7 +105,7 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
         decode: bool = True,
     ) -> None:
         self.root, self.split = Path(root), split
-        self.sampler = ClipSampler(clip_len, frame_interval, num_clips)
+        self.sampler = ClipSampler(clip_len, frame_interval, num_clips, self.closed)
         self.train = split == "train" if train is None else train
         self.seed, self.augment = seed, augment
         if split not in UNIONS:

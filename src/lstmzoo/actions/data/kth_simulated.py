@@ -37,6 +37,7 @@ class SimulatedKTH(KTH):
     """
 
     licence = "MIT"
+    closed = True
     prepare = None  # type: ignore[assignment]  # there is nothing to download
 
     def __init__(self, root: str | Path, split: str = "train", *, gap: int = 0, **settings: Any) -> None:

@@ -30,7 +30,7 @@ from lstmzoo.synthetic.worker import start_worker
 
 PERSONS, SCENARIOS = 25, 4
 FRAME_RATE = 25.0
-_MAKER, _VERSION = "lstmzoo.data.simulate.kth", 1  # a mark in files, whatever this module is called
+_MAKER, _VERSION = "lstmzoo.data.simulate.kth", 2  # a mark in files, whatever this module is called
 _PARTIAL, _LOCK = ".partial", ".simulate.lock"
 _VIDEOS_PER_START = 8  # a worker takes about as long to start as it takes to film this many videos
 _HEADER = """

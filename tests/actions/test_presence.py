@@ -1,0 +1,131 @@
+"""Nobody there: scenes without a figure, and simulated and real films of which it is known when somebody is seen."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from lstmzoo.actions.annotate import annotate
+from lstmzoo.actions.data.kth_files import parse_sequences
+from lstmzoo.actions.presence import LEAST_PRESENCE, NOBODY, presence
+from lstmzoo.io.stream import Stream
+from lstmzoo.io.video import read_frames
+from lstmzoo.synthetic import film
+from lstmzoo.synthetic.scene import WIDTH
+from lstmzoo.synthetic.script import write_script
+
+
+def small(frames: list[np.ndarray] | np.ndarray) -> np.ndarray:
+    """(T, 64, 64, 1), as a model sees them."""
+    return np.stack([cv2.resize(frame, (64, 64), interpolation=cv2.INTER_AREA)[..., None] for frame in frames])
+
+
+def noise(shape: tuple[int, ...], deviation: float = 2.0) -> np.ndarray:
+    return np.random.default_rng(0).normal(128, deviation, shape)
+
+
+def test_a_scene_without_anybody() -> None:
+    scene = np.random.default_rng(1).uniform(0, 255, (1, 64, 64, 1))
+    for deviation in (0.0, 1.0, 4.0):
+        clip = scene + noise((16, 64, 64, 1), deviation) - 128
+        assert presence(clip.clip(0, 255).astype(np.uint8)) == 0
+    clip = noise((16, 64, 64, 1)) + np.linspace(-20, 20, 16)[:, None, None, None]  # the sun comes out
+    assert presence(clip.astype(np.uint8)) == 0
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_score_is_the_share_of_frames_with_somebody(channels: int) -> None:
+    for occupied in range(9):  # fewer than half: the median is the scene
+        clip = noise((20, 64, 64, channels)).astype(np.uint8)
+        for k in range(occupied):
+            clip[3 + k, 20:40, 5 + 5 * k : 15 + 5 * k] = 20
+        assert presence(clip) == pytest.approx(occupied / 20)
+
+
+def test_a_single_frame_says_nothing() -> None:
+    assert presence(np.zeros((1, 64, 64, 1), np.uint8)) == 1
+
+
+def test_a_camera_that_moves_shows_every_frame_occupied() -> None:
+    scene = cv2.GaussianBlur(np.random.default_rng(1).uniform(0, 255, (64, 200)), (0, 0), 2) * 4 - 384
+    clip = np.stack([scene[:, 5 * k : 5 * k + 64] for k in range(16)])[..., None].clip(0, 255).astype(np.uint8)
+    assert presence(clip) == 1
+
+
+def test_simulated_films() -> None:
+    """On the spot somebody is always there; between two crossings nobody is."""
+    right = total = 0
+    for person, action in [(1, "boxing"), (2, "handwaving"), (3, "handclapping"), (4, "walking"), (5, "running")]:
+        script = write_script(person, action, 1, 0)
+        seen = np.abs(script.x - WIDTH / 2) < WIDTH / 2
+        frames = small(list(film.shoot(person, action, 1, 0)))
+        for first in range(0, len(frames) - 31, 8):
+            clip = slice(first, first + 31, 2)
+            if seen[clip].mean() in (0, 1):
+                total += 1
+                right += (presence(frames[clip]) >= LEAST_PRESENCE) == bool(seen[first])
+    assert right >= 0.97 * total > 20
+
+
+def test_real_films(real_data: Path) -> None:
+    """In the annotated sequences of KTH somebody is seen; far from all of them, nobody."""
+    videos = sorted((real_data / "kth" / "videos").glob("*.avi"))
+    if not videos:
+        pytest.skip(f"no videos in {real_data / 'kth' / 'videos'}")
+    wrong: dict[str, int] = {}
+    for path in videos:
+        frames = read_frames(path, size=(64, 64))
+        inside = np.zeros(len(frames), bool)
+        for first, last in parse_sequences(videos[0].parent / "00sequences.txt")[path.stem.removesuffix("_uncomp")]:
+            inside[first - 1 : last] = True
+        for first in range(0, len(frames) - 31, 8):
+            share, there = inside[first : first + 31].mean(), presence(frames[first : first + 31 : 2])
+            wrong[path.stem] = wrong.get(path.stem, 0) + ((share == 1) & (there < LEAST_PRESENCE))
+            if "person14" not in path.stem:  # his shadow is seen long before him
+                wrong[path.stem] += (share == 0) & (there >= LEAST_PRESENCE)
+    assert max(wrong.values()) <= 1
+
+
+class Sure(torch.nn.Module):
+    """Sees boxing everywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logits = torch.nn.Parameter(torch.tensor([9.0, 0.0]))
+        self.classes = ["boxing", "walking"]
+        self.transform = {"size": [64, 64], "grey": True, "clip_len": 8, "frame_interval": 1, "fps": 25.0}
+
+    def forward(self, clip: torch.Tensor) -> torch.Tensor:
+        return self.logits.expand(len(clip), 2)
+
+
+@pytest.mark.parametrize(("least", "nobody"), [(LEAST_PRESENCE, {False: 0.5, True: 1.0}), (0.0, {})])
+def test_predictions_say_so(tmp_path: Path, least: float, nobody: dict[bool, float]) -> None:
+    """A film whose first half is empty, and one that is empty to its end."""
+    for empty in (False, True):
+        path = tmp_path / "film.avi"
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (64, 64))
+        for k in range(64):
+            image = noise((64, 64, 3), 3.0).astype(np.uint8)
+            if k >= 32 and not empty:
+                image[20:40, 3 * (k - 32) % 60 :][:, :12] = 0
+            writer.write(image)
+        writer.release()
+        with Stream(path) as stream:
+            table = tmp_path / "film.csv"
+            outcome = annotate(Sure(), stream, "film", table, tmp_path / "film.mp4", least_presence=least)
+        with table.open() as file:
+            rows = list(csv.DictReader(file))
+        assert {row["label"] for row in rows} == {*[NOBODY] * bool(nobody), *["boxing"] * (not empty or not nobody)}
+        for row in rows:
+            assert 0 <= float(row["presence"]) <= 1
+            assert (row["label"] == NOBODY) == (float(row["presence"]) < least)
+        assert outcome.shares.get(NOBODY, 0.0) == pytest.approx(nobody.get(empty, 0.0), abs=0.1)
+        assert outcome.label == (NOBODY if nobody and empty else "boxing")
+        assert outcome.confidence > 0.9
+        assert sum(outcome.shares.values()) == pytest.approx(1)
