@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from lstmzoo.captioning.data.captions_simulator import agreement_of
 from lstmzoo.captioning.models.base import EOS, State
 from lstmzoo.synthetic.agreement import SPEAKERS
 
@@ -37,6 +40,18 @@ def agreement(
         logits = _with_resets(model, features, words, lengths - 3, reset_every)
     speakers = torch.tensor([model.words.index(one) for one in SPEAKERS], device=words.device)
     return speakers[logits[:, speakers].argmax(-1)] == words[rows, lengths - 2], words[rows, lengths - 1] == EOS
+
+
+def asks_agreement(root: Path, words: Sequence[str]) -> bool:
+    """Return whether the captions of a folder agree in their ends, and all that may stand there is in a vocabulary."""
+    return agreement_of(root) > 0 and {*SPEAKERS} <= {*words}
+
+
+def agreement_by_image(model: Any, features: Tensor, batch: Mapping[str, Any]) -> list[tuple[int, list[bool]]]:
+    """Return the number of each image of a batch, and for its whole sentences whether their last word was found."""
+    agreed, whole = agreement(model, features, batch["words"], batch["lengths"])
+    both = zip(agreed.view(len(features), -1), whole.view(len(features), -1), strict=True)
+    return [(number, a[w].tolist()) for number, (a, w) in zip(batch["index"].tolist(), both, strict=True)]
 
 
 def _with_resets(model: Any, features: Tensor, words: Tensor, asked: Tensor, every: int) -> Tensor:

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lstmzoo.captioning.agreement import agreement
-from lstmzoo.captioning.data.captions_simulator import agreement_of, exact_match
+from lstmzoo.captioning.agreement import agreement_by_image, asks_agreement
+from lstmzoo.captioning.data.captions_simulator import exact_match
 from lstmzoo.captioning.data.images import read_images
 from lstmzoo.captioning.data.layouts import is_simulated
 from lstmzoo.captioning.data.vocabulary import Vocabulary
@@ -27,7 +27,6 @@ from lstmzoo.captioning.setup import load_captioner, open_data, vocabulary_of
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models.outputs import check_scores
 from lstmzoo.registry import register_task
-from lstmzoo.synthetic.agreement import SPEAKERS
 from lstmzoo.training.base import BaseTask
 from lstmzoo.training.interface import Config
 from lstmzoo.training.optimization import encoder_groups, step_seed
@@ -240,26 +239,23 @@ class CaptioningTask(BaseTask):
         if not self._found:
             return
         captions = self._collect(self.trainer.datamodule.val_dataset.captions)  # type: ignore[attr-defined]
-        scores = measure(captions, tokenizer="python")  # Java is for the test: it starts slowly
         (total, words), self._loss = torch.stack(self._loss).sum(0), []
         self.log("val/loss", total / words, sync_dist=True)
-        for name, value in scores.items():
+        for name, value in measure(captions, tokenizer="python").items():  # Java is for the test: it starts slowly
             self.log(f"val/{name}", value, sync_dist=True)
 
     def on_test_start(self) -> None:
         others = [model.to(self.device) for model in self.others]
         self.tested = [Ensemble([self.model, *others]) if others else self.model]
-        self._agreeing = agreement_of(self.trainer.datamodule.root) > 0  # type: ignore[attr-defined]
+        self._agreeing = asks_agreement(self.trainer.datamodule.root, self.words.words)  # type: ignore[attr-defined]
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         (tested,) = self.tested
         features: Any = self._features(self.model, batch)
         if self.others:
             features = tested.encode(self._images(batch), {tested.keys[0]: features})
-        elif self._agreeing and {*SPEAKERS} <= {*self.words.words}:
-            agreed, whole = agreement(self.model, features, batch["words"], batch["lengths"])
-            both = zip(agreed.view(len(features), -1), whole.view(len(features), -1), strict=True)
-            self._agreed += zip(batch["index"].tolist(), [a[w].tolist() for a, w in both], strict=True)
+        elif self._agreeing:
+            self._agreed += agreement_by_image(self.model, features, batch)
         self._caption(tested, features, batch)
 
     def _images(self, batch: dict[str, Any]) -> Callable[[int], Tensor]:
