@@ -16,9 +16,10 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.nn import list_cells
 from lstmzoo.study import done, memory, trial
 from lstmzoo.study.bootstrap import interval
+from lstmzoo.study.done import alone
 from lstmzoo.study.look import LONGEST_HALF_LIFE, forgetting, gradient_by_distance
 from lstmzoo.study.memory_report import longest_solved
-from lstmzoo.study.trial import Trial, build, count_parameters, hidden_size_for, open_problem
+from lstmzoo.study.trial import Trial, _sequences, build, count_parameters, hidden_size_for, open_problem
 
 TINY = Trial("recall", "lstm", distance=3, seed=0, lr=0.01, steps=4, parameters=300)
 
@@ -104,7 +105,7 @@ def test_a_window_changes_the_gradient_only(task, window):
     answers = trial._answers(model, x, window)
     torch.testing.assert_close(answers, model(x))
     answers[:, -1].sum().backward()
-    last = (data.num_steps - 1) // window * window  # where the last window begins
+    last = max(0, data.num_steps - window)  # where the last window begins
     assert x.grad[:, :last].abs().sum() == 0
     assert x.grad[:, last:].abs().sum() > 0
 
@@ -217,3 +218,25 @@ def test_a_damaged_folder_is_named(tmp_path, capsys):
 def test_an_unknown_study_is_named(capsys):
     assert main(["study", "memmory"]) == 2
     assert "memory" in capsys.readouterr().err
+
+
+def test_a_study_leaves_another_ones_folder_alone(tmp_path, capsys):
+    words = ["cells=rnn_tanh", "distances=2", "seeds=1", "steps=2", "parameters=300", "jobs=1", f"output={tmp_path}"]
+    assert main(["study", "truncation", "windows=2", *words]) == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    for other in (["memory", "lrs=0.01", *words], ["tasks", "quick=true", f"output={tmp_path}"]):
+        assert main(["study", *other]) == 2
+        assert str(tmp_path) in capsys.readouterr().err
+    with alone(tmp_path):
+        assert main(["study", "truncation", "windows=4", *words]) == 2
+        assert str(tmp_path) in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_digits_are_measured_on_images_that_were_not_trained_on():
+    pytest.importorskip("sklearn")
+    trial = Trial("digits", "lstm", 5, 0, 0.01, 1, hidden_size=4)
+    for split, purpose in (("val", "validation"), ("test", "test")):
+        x, _ = _sequences(trial, purpose, split, 200)
+        own = open_problem("digits", 5, split=split).pixels
+        assert torch.cdist(x[:, :64, 0], own).min(dim=1).values.max() == 0

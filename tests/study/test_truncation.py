@@ -3,8 +3,10 @@
 import json
 
 import pytest
+import torch
 
 from lstmzoo.cli import main
+from lstmzoo.study.trial import _answers, build, open_problem
 from lstmzoo.study.truncation import draw, markdown
 
 
@@ -45,3 +47,15 @@ def test_a_wrong_word_is_one_line(words, named, tmp_path, monkeypatch, capsys):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert named in error
+
+
+@pytest.mark.parametrize(("steps", "window"), [(7, 4), (22, 8), (22, 16), (22, 21), (22, 22), (22, 64), (5, 1)])
+def test_the_last_window_of_steps_has_a_gradient_and_the_answers_are_those_of_all_steps(steps, window):
+    data = open_problem("recall", steps - 2)
+    model = build(data, "lstm", 8)
+    x, _ = data.draw(4, torch.Generator().manual_seed(0))
+    x.requires_grad_()
+    answers = _answers(model, x, window)
+    answers.sum().backward()
+    assert (x.grad.abs().sum((0, 2)) > 0).tolist() == [step >= steps - window for step in range(steps)]
+    torch.testing.assert_close(answers, model(x))

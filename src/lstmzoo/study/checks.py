@@ -47,7 +47,10 @@ def check_problems(tasks: Sequence[str], distances: Sequence[int]) -> None:
         if task not in known:
             raise LstmzooError(f"lstmzoo study: {unknown_choice('task', task, known)}")
         for distance in distances:
-            open_problem(task, distance)
+            try:
+                open_problem(task, distance)
+            except LstmzooError as error:
+                raise LstmzooError(f"lstmzoo study: distances={distance}, task={task}: {error}") from error
 
 
 def check_cells(cells: Sequence[str], tasks: Sequence[str], size: Mapping[str, Any]) -> None:

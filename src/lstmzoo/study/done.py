@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.atomic import make_folder, write_atomically
@@ -15,12 +18,27 @@ from lstmzoo.study.trial import Trial, run
 TRIALS, SETTINGS = "trials.json", "settings.json"
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other studies out of a folder while this one runs and writes.
+
+    Raises:
+        LstmzooError: another one is at work there, or the folder cannot be written.
+    """
+    make_folder(folder)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise LstmzooError(f"another study is at work in {folder}: wait for it, or choose another output") from error
+
+
 class Done:
     """The trials that have ended.
 
     Args:
         folder: of the study.
-        settings: what all trials have in common.
+        settings: the name of the study, and what all its trials have in common.
 
     Raises:
         LstmzooError: the folder cannot be written, or holds a study with other settings, or a damaged one.

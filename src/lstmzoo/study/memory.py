@@ -12,7 +12,7 @@ from lstmzoo.io.progress import progress_bar
 from lstmzoo.nn import list_cells
 from lstmzoo.settings import settings_of
 from lstmzoo.study.checks import check_cells, check_lists, check_numbers, check_problems, check_rates
-from lstmzoo.study.done import Done
+from lstmzoo.study.done import Done, alone
 from lstmzoo.study.memory_report import markdown, write
 from lstmzoo.study.trial import Trial
 
@@ -25,6 +25,7 @@ QUICK: dict[str, Any] = {
     "seeds": 3,
     "steps": 300,
     "lrs": (0.01,),
+    "output": Path("runs/study_memory_quick"),
 }
 """What `quick` takes where nothing else is said."""
 
@@ -78,7 +79,6 @@ def study_memory(
     check_rates(lrs)
     check_problems(task, distances)
     check_cells(cells, task, shared)
-    done = Done(output, shared)
     longest_first = sorted(distances, reverse=True)
     points = [(one, cell, distance) for distance in longest_first for one in task for cell in cells]
 
@@ -86,7 +86,9 @@ def study_memory(
         return [Trial(*point, seed, lr, **shared) for seed in chosen for lr in rates]
 
     tuning = [trial for point in points for trial in trials(point, TUNING_SEEDS, lrs)] if len(lrs) > 1 else []
-    with progress_bar("Studying", len(tuning) + seeds * len(points), "networks") as advance:
+    count = len(tuning) + seeds * len(points)
+    with alone(output), progress_bar("Studying", count, "networks") as advance:
+        done = Done(output, {"study": "memory", **shared})
         workers = jobs or os.cpu_count() or 1
         done.complete(tuning, workers, advance)
         counted = []
@@ -114,12 +116,12 @@ def study(argv: Sequence[str]) -> None:
     options = parse_options(argv, settings, "lstmzoo study memory")
     if options.get("quick"):
         options = QUICK | options
+    output = options.get("output", settings["output"].default)
     try:
         found = study_memory(**options)
     except KeyboardInterrupt:
         print("What is done is kept; the same command goes on with it.")
         raise
-    output = options.get("output", settings["output"].default)
     files = write(found, output)
     print(markdown(found))
     print(f"Written to {output}: {', '.join(files)}")

@@ -44,7 +44,7 @@ def draw_accuracy(found: Found, path: Path) -> Path:
                 if named:
                     axes.fill_between(beside, bands[:, 0], bands[:, 1], color=colour, alpha=0.15, linewidth=0)
             axes.axhline(0, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-            axes.set(xscale="log", ylim=(-0.12, 1.06), xlabel="distance D, steps")
+            axes.set(xscale="log" if min(distances) > 0 else "symlog", ylim=(-0.12, 1.06), xlabel="distance D, steps")
             axes.set_title(f"{task.replace('_', ' ')}: how far back is remembered", loc="left", fontweight="bold")
             _distance_ticks(axes, sorted({one["distance"] for one in found if one["task"] == task}))
             axes.grid(color=GRID, linewidth=0.7)

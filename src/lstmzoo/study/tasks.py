@@ -14,13 +14,14 @@ import torch
 from lstmzoo.config.compose import compose
 from lstmzoo.config.options import described_options, parse_options
 from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.io.atomic import make_folder, write_json
+from lstmzoo.io.atomic import write_json
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.models.checks import find_cell
 from lstmzoo.nn import list_cells
 from lstmzoo.runs import build
 from lstmzoo.settings import settings_of
 from lstmzoo.study.checks import check_lists, check_numbers, check_rates
+from lstmzoo.study.done import SETTINGS, alone
 from lstmzoo.study.pool import run_all
 from lstmzoo.study.task_measures import conditions
 from lstmzoo.study.task_plans import BASELINE, MEAN, MODELS, PLANS
@@ -29,8 +30,6 @@ from lstmzoo.study.task_runs import Job, Outcome, count_parameters, prepare_data
 
 TUNING_SEED = 1000
 """Of the runs that choose a learning rate; no seed that counts."""
-
-SETTINGS = "settings.json"
 
 
 def study_tasks(
@@ -70,7 +69,12 @@ def study_tasks(
     asked = _Asked(budget, distance, None if lrs is None else tuple(lrs), quick, reset_every, output)
     chosen = [*PLANS] if task == "all" else [task]
     _check(chosen, models, seeds, asked, jobs)
-    make_folder(output)
+    with alone(output):
+        return _run(chosen, models, seeds, asked, jobs)
+
+
+def _run(chosen: Sequence[str], models: Sequence[str], seeds: int, asked: _Asked, jobs: int | None) -> list[Studied]:
+    """Choose the learning rates, then train and measure what counts."""
     _claim(chosen, asked)
     for one in chosen:
         asked.labels[one] = prepare_data(asked.without_size(one, BASELINE))
@@ -82,7 +86,7 @@ def study_tasks(
         for lr in asked.lrs(one)
         if len(asked.lrs(one)) > 1
     ]
-    repeats = 1 if quick else seeds
+    repeats = 1 if asked.quick else seeds
     with progress_bar("Studying", len(tuning) + repeats * len(pairs), "runs") as advance:
 
         def outcomes_of(work: Sequence[Job]) -> list[Outcome]:
@@ -126,12 +130,14 @@ def study(argv: Sequence[str]) -> None:
     """Run the study that the words after ``lstmzoo study tasks`` ask for; write and print what it found."""
     settings = settings_of(study_tasks)
     options = parse_options(argv, settings, "lstmzoo study tasks")
+    if options.get("quick"):
+        options.setdefault("output", Path("runs/study_tasks_quick"))
+    output = options.get("output", settings["output"].default)
     try:
         studied = study_tasks(**options)
     except KeyboardInterrupt:
         print("What is done is kept; the same command goes on with it.")
         raise
-    output = options.get("output", settings["output"].default)
     files = write(studied, output)
     print(markdown(studied))
     print(f"Written to {output}: {', '.join(files)}")
@@ -262,6 +268,9 @@ def _claim(tasks: Sequence[str], asked: _Asked) -> None:
             found = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
             raise LstmzooError(f"{path} is broken; give another folder with output=FOLDER") from None
+        if found.get("study") != "tasks":
+            raise LstmzooError(f"{asked.output} holds another study; give another folder with output=FOLDER")
+    found["study"] = "tasks"
     for task in tasks:
         mine = {"distance": asked.distance_of(task), "budget": asked.steps(task), "lrs": [*asked.lrs(task)]}
         mine |= {"quick": asked.quick}

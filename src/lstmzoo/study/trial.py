@@ -91,9 +91,9 @@ def cell_options(name: str) -> tuple[str, dict[str, Any]]:
     return cell, parse_options(words, settings, f"the cell {name}")
 
 
-def open_problem(task: str, distance: int, seed: int = 0) -> SequenceDataset:
+def open_problem(task: str, distance: int, seed: int = 0, split: str = "train") -> SequenceDataset:
     """Open a data set with a distance."""
-    return datasets.get(task).target("train", distance=distance, seed=seed)  # type: ignore[no-any-return]
+    return datasets.get(task).target(split, distance=distance, seed=seed)  # type: ignore[no-any-return]
 
 
 def build(data: SequenceDataset, cell: str, hidden_size: int) -> nn.Module:
@@ -143,7 +143,7 @@ def train(trial: Trial) -> Fit:
     fit = Fit(model, data, 0, gradient_by_distance(model, data))
     optimizer = torch.optim.Adam(model.parameters(), trial.lr)
     generator = _generator(trial, "training")
-    validation = data.draw(VALIDATION, _generator(trial, "validation"))
+    validation = _sequences(trial, "validation", "val", VALIDATION)
     right = 0.0
     for step in range(trial.steps):
         x, target = data.draw(trial.batch_size, generator)
@@ -173,7 +173,7 @@ def run(trial: Trial) -> dict[str, Any]:
     """
     started = time.perf_counter()
     fit = train(trial)
-    found, mse = accuracy(fit.model, fit.data, *fit.data.draw(TEST, _generator(trial, "test")))
+    found, mse = accuracy(fit.model, fit.data, *_sequences(trial, "test", "test", TEST))
     return {
         "task": trial.task,
         "cell": trial.cell,
@@ -214,13 +214,19 @@ def _answers(model: Any, x: Tensor, window: int | None) -> Tensor:
     if window is None:
         return model(x)  # type: ignore[no-any-return]
     state, left, parts = None, x.shape[1], []
-    for part in x.split(window, dim=1):
+    borders = range(left % window or window, left, window)  # windows end with the sequence: the last one is whole
+    for part in x.tensor_split([*borders], dim=1):
         answered = min(part.shape[1], max(0, model.target_steps - left + part.shape[1]))
         with torch.set_grad_enabled(answered > 0):
             answers, state = model.forward_steps(part, model.detach_state(state), answered)
         left -= part.shape[1]
         parts.append(answers)
     return torch.cat(parts, dim=1)
+
+
+def _sequences(trial: Trial, purpose: str, split: str, number: int) -> tuple[Tensor, Tensor]:
+    """Sequences to measure with; of a data set with so many images only, from those of the split."""
+    return open_problem(trial.task, trial.distance, trial.seed, split).draw(number, _generator(trial, purpose))
 
 
 def _generator(trial: Trial, purpose: str) -> Generator:

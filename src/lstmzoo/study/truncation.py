@@ -15,7 +15,7 @@ from lstmzoo.io.atomic import csv_file, write_atomically
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.settings import settings_of
 from lstmzoo.study.checks import check_cells, check_lists, check_numbers, check_problems, check_rates
-from lstmzoo.study.done import Done
+from lstmzoo.study.done import Done, alone
 from lstmzoo.study.trial import Trial
 from lstmzoo.viz.style import INK, bare, drawing, figure, save
 
@@ -60,12 +60,11 @@ def study_truncation(
     """
     shared: dict[str, Any] = {"steps": steps, "batch_size": batch_size, "parameters": parameters}
     check_numbers(seeds=seeds, jobs=jobs, **shared)
-    check_numbers(**{f"windows={window}": window for window in windows})
     check_lists(cells=cells, distances=distances, windows=windows)
+    check_numbers(windows=min(windows))
     check_rates([lr])
     check_problems([task], distances)
     check_cells(cells, [task], {**shared, "hidden_size": None})
-    done = Done(output, shared)
     trials = [
         Trial(task, cell, distance, seed, lr, window=window, **shared)
         for distance in sorted(distances, reverse=True)
@@ -73,7 +72,8 @@ def study_truncation(
         for window in windows
         for seed in range(seeds)
     ]
-    with progress_bar("Studying", len(trials), "networks") as advance:
+    with alone(output), progress_bar("Studying", len(trials), "networks") as advance:
+        done = Done(output, {"study": "truncation", **shared})
         done.complete(trials, jobs or os.cpu_count() or 1, advance)
     order = list(cells)
     found = [done.result(trial) for trial in trials]
@@ -95,6 +95,13 @@ def study(argv: Sequence[str]) -> None:
     options = parse_options(argv, settings, "lstmzoo study truncation")
     output = options.get("output", settings["output"].default)
     found = study_truncation(**options)
+    files = write(found, output)
+    print(markdown(found))
+    print(f"Written to {output}: {', '.join(files)}")
+
+
+def write(found: Sequence[Mapping[str, Any]], output: Path) -> list[str]:
+    """Write the results of a study; return the names of the files."""
     rows = [{key: one[key] for key in COLUMNS} for one in found]
     write_atomically(output / "study.json", "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
     with csv_file(output / "study.csv", COLUMNS) as write_row:
@@ -102,8 +109,7 @@ def study(argv: Sequence[str]) -> None:
             write_row(row.values())
     write_atomically(output / "study.md", markdown(found))
     draw(found, output / "study.png")
-    print(markdown(found))
-    print(f"Written to {output}: study.json, study.csv, study.md, study.png")
+    return ["study.json", "study.csv", "study.md", "study.png"]
 
 
 def markdown(found: Sequence[Mapping[str, Any]]) -> str:
