@@ -67,6 +67,12 @@ def test_a_model_and_a_data_set_of_ones_own(folder: Path, capsys: pytest.Capture
     parts = ["model=my_parts:ActionPeak", "data=my_parts:Takes", "data.root=takes", "data.clip_len=4"]
     assert main(["train", *parts, "trainer=debug", "output=run", "model.feature_size=8"]) == 0
     assert json.loads((folder / "run/metrics.json").read_text())["test"]["num_videos"] == 4
+    own_data = [word for word in parts if word.startswith("data")]
+    assert main(["train", *own_data, "trainer=debug", "output=builtin", "model.feature_size=8"]) == 0
+    takes = registry.datasets.entries.pop("takes")
+    assert main(["eval", "ckpt_path=builtin"]) == 2
+    assert "LSTMZOO_IMPORT" in capsys.readouterr().err
+    registry.datasets.entries["takes"] = takes
     assert main(["train", *parts, "model.feature=3"]) == 2
     assert "model.feature_size" in capsys.readouterr().err
 

@@ -243,7 +243,7 @@ def _as_seen(
 def _name(stored: Any, group: str, known: Collection[str], origin: str) -> str:
     name = stored.get("name") if isinstance(stored, dict) else stored
     if not isinstance(name, str) or name not in known:
-        own = "" if group == "data" else "; if it is your own, set LSTMZOO_IMPORT to the module that registers it"
+        own = "; if it is your own, set LSTMZOO_IMPORT to the module that registers it"
         raise CheckpointError(f"{origin}: {unknown_choice(group, printable(str(name))[:80], known)}{own}")
     return name
 

@@ -210,7 +210,7 @@ def accuracy(model: nn.Module, data: SequenceDataset, x: Tensor, target: Tensor)
 
 
 def _answers(model: Any, x: Tensor, window: int | None) -> Tensor:
-    """The answers at the last steps, of which those within the last window lead back to x."""
+    """The answers at the last steps; each leads back to x within its own window."""
     if window is None:
         return model(x)  # type: ignore[no-any-return]
     state, left, parts = None, x.shape[1], []
