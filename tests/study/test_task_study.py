@@ -174,6 +174,7 @@ def test_files_say_the_same(tmp_path):
         (["budget=0"], ["budget=0"]),
         (["distance=-1"], ["distance=-1"]),
         (["distance=x"], ["distance=x"]),
+        (["distance=1000000"], ["distance=1000000", "1000"]),
         (["reset_every=0"], ["reset_every=0"]),
         (["lrs=nan"], ["nan"]),
         (["jobs=0"], ["jobs=0"]),

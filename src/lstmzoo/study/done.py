@@ -20,7 +20,7 @@ TRIALS, SETTINGS = "trials.json", "settings.json"
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Keep other studies out of a folder while this one runs and writes.
+    """Keep other studies out of a folder while this one trains.
 
     Raises:
         LstmzooError: another one is at work there, or the folder cannot be written.

@@ -31,6 +31,9 @@ from lstmzoo.study.task_runs import Job, Outcome, count_parameters, prepare_data
 TUNING_SEED = 1000
 """Of the runs that choose a learning rate; no seed that counts."""
 
+LONGEST = 1000
+"""The largest distance: every clip or sentence has as many steps, and more."""
+
 
 def study_tasks(
     task: str = "all",
@@ -250,6 +253,8 @@ def _check(tasks: Sequence[str], models: Sequence[str], seeds: int, asked: _Aske
     check_rates(asked.lrs(tasks[0]))
     every = asked.conditions[2].reset_every
     check_numbers(seeds=seeds, budget=asked.budget, distance=asked.distance, reset_every=every, jobs=jobs)
+    if asked.distance is not None and asked.distance > LONGEST:
+        raise LstmzooError(f"lstmzoo study tasks: distance={asked.distance} must be at most {LONGEST}")
     if tuple(models) == (MEAN,) and any(MEAN not in PLANS[task].without_memory for task in tasks):
         raise LstmzooError(f"lstmzoo study tasks: models={MEAN} alone is for task=recognition")
     for model in models:

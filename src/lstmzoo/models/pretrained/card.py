@@ -32,7 +32,7 @@ def model_card(config: dict[str, Any], name: str, is_shipped: bool = False) -> s
         *_scores(card, about["type"]),
         f"## Input and output\n\n{_input(metadata)}\n",
         f"## Licence\n\nTraining data: {card.get('licence') or 'not stated'}.\n",
-        f"## Failures\n\n{card.get('failures') or 'None are known; that is no promise.'}\n",
+        f"## Failures\n\n{card.get('failures') or 'Not examined.'}\n",
         *_recipe(metadata["config"]),
     ]
     return "\n".join(parts)
