@@ -53,6 +53,16 @@ def test_models_of_a_task_have_as_many_parameters(tmp_path):
 
 
 @pytest.mark.parametrize("task", PLANS)
+def test_a_model_takes_options(task, tmp_path):
+    study = asked(tmp_path)
+    plain, special = (compose("train", study.without_size(task, model)) for model in ("lstm", "lstm@forget_bias=1.0"))
+    assert special.model.forget_bias == 1.0 != plain.model.forget_bias
+    assert dict(special.model, forget_bias=None) == dict(plain.model, forget_bias=None)
+    study._sizes[task, "lstm@forget_bias=1.0"] = 8
+    assert study.job(task, "lstm@forget_bias=1.0", 0, 0.1).cell == "lstm"
+
+
+@pytest.mark.parametrize("task", PLANS)
 def test_models_of_a_task_differ_in_their_memory_only(task, tmp_path):
     study, size = asked(tmp_path), {"model.hidden_size"}
     configs = {model: compose("train", study.without_size(task, model)) for model in ("lstm", "gru", BASELINE)}
@@ -170,6 +180,9 @@ def test_files_say_the_same(tmp_path):
         (["models=lstm,lstm"], ["lstm,lstm"]),
         (["task=captioning", f"models={MEAN}"], [MEAN, "recognition"]),
         (["models=my_module:MyCell"], ["my_module"]),
+        (["models=lstm@forget_bais=1"], ["forget_bais", "forget_bias"]),
+        (["models=lstm@forget_bias=much"], ["forget_bias", "much"]),
+        ([f"models={MEAN}@forget_bias=1"], [MEAN, "lstm"]),
         (["seeds=0"], ["seeds=0"]),
         (["budget=0"], ["budget=0"]),
         (["distance=-1"], ["distance=-1"]),
@@ -187,7 +200,7 @@ def test_a_wrong_word_is_one_line(words, named, tmp_path, monkeypatch, capsys):
     Path("there").write_text("a file")
     assert main(["study", "tasks", *words]) == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1
+    assert error.count("\n") == 1 + ("\nValid in" in error)
     assert all(name in error for name in named)
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
 

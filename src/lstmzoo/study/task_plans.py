@@ -44,7 +44,9 @@ class Plan:
 
     def overrides(self, task: str, model: str, distance: int, quick: bool, folder: Path) -> list[str]:
         """What ``lstmzoo train`` is given for a model, but for its size, its seed and how long it trains."""
-        chosen = self.without_memory.get(model, (*self.recurrent, f"model.cell={model}"))
+        cell, *options = model.split("@")
+        of_cell = (*self.recurrent, f"model.cell={cell}", *(f"model.{option}" for option in options))
+        chosen = self.without_memory.get(model, of_cell)
         root = folder / f"{task}_{distance}{'_quick' if quick else ''}"
         data = [*self.data(distance, quick), f"data.root={root}", "data.num_workers=0"]
         return [f"task={task}", *chosen, *data, *self.settings]

@@ -51,7 +51,8 @@ def study_tasks(
 
     Args:
         task: recognition, captioning, segmentation, or all.
-        models: memory-free, mean (over time; recognition only), and any of ``lstmzoo list cells``.
+        models: memory-free, mean (over time; recognition only), and any of ``lstmzoo list cells``; options of the model
+            behind an @, e.g. ``lstm@forget_bias=1.0``.
         seeds: runs of each model that count.
         budget: optimiser steps of each run; null: those of the task.
         distance: D: frames of the empty scene at the end of a clip, frames of the occlusion, or words between the last
@@ -197,7 +198,7 @@ class _Asked:
         return Job(
             task,
             model,
-            None if baseline else model,
+            None if baseline else model.partition("@")[0],
             seed,
             lr,
             (*self.overrides(task, model), f"seed={seed}", f"task.lr={lr}"),
@@ -258,10 +259,13 @@ def _check(tasks: Sequence[str], models: Sequence[str], seeds: int, asked: _Aske
     if tuple(models) == (MEAN,) and any(MEAN not in PLANS[task].without_memory for task in tasks):
         raise LstmzooError(f"lstmzoo study tasks: models={MEAN} alone is for task=recognition")
     for model in models:
-        if ":" in model:
-            find_cell(model)
-        elif model not in (known := [BASELINE, MEAN, *list_cells()]):
+        cell, *options = model.split("@")
+        if ":" in cell:
+            find_cell(cell)
+        elif cell not in (known := [BASELINE, MEAN, *list_cells()]) or (options and cell in (BASELINE, MEAN)):
             raise LstmzooError(f"lstmzoo study tasks: {unknown_choice('model', model, known)}")
+        for task in tasks if options else ():
+            compose("train", asked.without_size(task, model))  # it knows the options, and complains of others
 
 
 def _claim(tasks: Sequence[str], asked: _Asked) -> None:
