@@ -1,7 +1,5 @@
 """One call of a recurrent module, described for the engines: they see this, never the module."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """PackedSequence, lengths and masks: ways to say that the sequences of a batch differ in length."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence

@@ -5,8 +5,6 @@ Each is a module with one function, ``prepare``, of a `lstmzoo.nn.call.Call`, wh
 `ENGINES`; where it is faster than an engine before it, but not for all calls, a line in `FASTER` says for which.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """torch's own kernels (oneDNN, cuDNN, MPS, ...), where the cell is exactly one of torch's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

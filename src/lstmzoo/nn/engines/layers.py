@@ -1,7 +1,5 @@
 """Layers and directions, for engines that run one layer in one direction at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """All steps at once, for cells that say how: the recurrence becomes a scan, with no Python between the steps."""
 
-from __future__ import annotations
-
 import math
 from functools import partial
 from typing import Any

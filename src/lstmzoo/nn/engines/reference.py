@@ -1,7 +1,5 @@
 """The reference engine: the loop over time as one would write it down. Clear, slow, always right."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 from typing import Any

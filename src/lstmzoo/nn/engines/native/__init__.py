@@ -6,8 +6,6 @@ cached (`build`, `kernel`), and run (`sequence`). Where there is no compiler, or
 does not know, the engine declines and another takes over.
 """
 
-from __future__ import annotations
-
 import math
 from functools import partial
 

@@ -1,7 +1,5 @@
 """What is computed for all steps at once, before the loop: W x, and what can be added to it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

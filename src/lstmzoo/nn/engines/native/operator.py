@@ -5,8 +5,6 @@ that a model compiles as one graph, in the same time for any number of steps, an
 What is to be run is looked up under a name, the plan, which is made while the compiler traces.
 """
 
-from __future__ import annotations
-
 import hashlib
 import weakref
 from functools import partial

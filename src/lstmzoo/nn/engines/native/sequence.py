@@ -1,7 +1,5 @@
 """A layer run by its kernel: memory, the call into C, gradients."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 
