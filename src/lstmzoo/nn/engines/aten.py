@@ -34,7 +34,8 @@ def prepare(call: Call) -> Runner | str:
         return "a probe looks at gates, and its kernels show none"
     if step.resets or call.return_states or call.checkpoint_steps is not None:
         return "its kernels run all steps at once, and give the last state only"
-    if options.inside_steps or options.weight_drop or (options.variational and call.dropout) or call.residual:
+    inside_steps = options.recurrent_dropout or options.weight_drop or options.zoneout
+    if inside_steps or (options.variational and call.dropout) or call.residual:
         return "its kernels know dropout between layers only, and no residual connections"
     return run
 
