@@ -21,6 +21,7 @@ from lstmzoo.captioning.metrics import scores as metrics
 from lstmzoo.captioning.metrics.java import has_java
 from lstmzoo.captioning.metrics.ptb import tokenize_java, tokenize_python
 from lstmzoo.captioning.metrics.scores import METRICS, evaluate, load_results, match_ids
+from lstmzoo.captioning.metrics.several import score_several
 from lstmzoo.errors import DataError, LstmzooError
 
 needs_java = pytest.mark.skipif(
@@ -389,3 +390,20 @@ def test_results_nested_without_end(tmp_path: Path):
     path.write_bytes(b'[{"image_id": 1, "caption": "caf\xe9"}]')
     with pytest.raises(DataError, match=r"captions\.json.*JSON"):
         load_results(path)
+
+
+def test_several_captions_of_an_image() -> None:
+    references = {1: ["a dog runs .", "the brown dog is running"], 2: ["two cats", "cats on a mat"], 3: ["a red car"]}
+    same, other = {image: [texts[0]] * 2 for image, texts in references.items()}, {
+        1: ["a dog runs", "the brown cat sleeps"],
+        2: ["a house", "two cats"],
+        3: ["a car", "a red car"],
+    }  # fmt: skip
+    alike, apart = score_several(references, same), score_several(references, other)
+    assert alike["div-1"] == pytest.approx(0.5)
+    assert alike["div-2"] == pytest.approx((2 / 6 + 1 / 4 + 2 / 6) / 3)
+    assert apart["div-1"] == pytest.approx((7 / 7 + 4 / 4 + 3 / 5) / 3)
+    assert apart["div-2"] == pytest.approx((5 / 7 + 2 / 4 + 3 / 5) / 3)
+    best = {1: "a dog runs", 2: "two cats", 3: "a red car"}  # the official code says the same of the best ones alone
+    official = evaluate(references, best, tokenizer="python")["CIDEr-D"]
+    assert alike["best CIDEr-D"] == pytest.approx(apart["best CIDEr-D"]) == pytest.approx(official)

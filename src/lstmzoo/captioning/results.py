@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from lstmzoo.captioning.data.layouts import read_captions
 from lstmzoo.captioning.data.listing import listed_records
 from lstmzoo.captioning.data.text import plain
 from lstmzoo.captioning.metrics.scores import Scores, evaluate, load_results, match_ids
+from lstmzoo.captioning.metrics.several import score_several
 from lstmzoo.io.atomic import replacing, write_json
 from lstmzoo.io.stamp import stamp
 from lstmzoo.io.terminal import wide_console
@@ -78,10 +80,19 @@ class CaptionResults:
         """Mean number of words of the best sentences."""
         return _mean(len(caption.sentences[0].split()) for caption in self.captions)
 
+    @cached_property
+    def several(self) -> dict[str, float]:
+        """What `score_several` says of the sentences; empty where there is one for each image."""
+        if all(len(one.sentences) == 1 for one in self.captions):
+            return {}
+        references = {one.image_id: one.references for one in self.captions}
+        return score_several(references, {one.image_id: one.sentences for one in self.captions})
+
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers, ready for JSON."""
         return {
             **self.scores.with_gaps(),
+            **self.several,
             "bad_endings": self.bad_endings,
             "unended": self.unended,
             "words": self.words,
@@ -125,6 +136,7 @@ class CaptionResults:
             "incomplete sentences": f"{self.bad_endings:.1%}",
             "sentences without an end": f"{self.unended:.1%}",
         }
+        more |= {f"{name}, all sentences": f"{100 * value:.1f}" for name, value in self.several.items()}
         if self.exact is not None:
             more["true and well worded"] = f"{self.exact:.1%}"
         if self.agreement is not None:

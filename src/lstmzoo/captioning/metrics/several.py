@@ -1,0 +1,32 @@
+"""What several captions of an image are worth: how much they differ, and how good the best of them is."""
+
+from collections.abc import Hashable, Mapping, Sequence
+
+from lstmzoo.captioning.metrics.cider import CiderD
+from lstmzoo.captioning.metrics.ptb import tokenize_python
+
+
+def score_several(
+    references: Mapping[Hashable, Sequence[str]], captions: Mapping[Hashable, Sequence[str]]
+) -> dict[str, float]:
+    """Score all captions of each image.
+
+    Args:
+        references: what people wrote of each image.
+        captions: the captions of each of these images, one or more.
+
+    Returns:
+        ``div-n``, the number of different n-grams of an image's captions by that of their words, n = 1 and 2 (Li et al.
+        2016, "A diversity-promoting objective function", section 5.2; Vijayakumar et al. 2018, section 5), and
+        ``best CIDEr-D``, of the caption that the references like best; means over images.
+    """
+    known = {image: [text.split() for text in tokenize_python(list(texts))] for image, texts in references.items()}
+    cider = CiderD(known)
+    rows = []
+    for image, texts in captions.items():
+        said = [text.split() for text in tokenize_python(list(texts))]
+        words = max(sum(map(len, said)), 1)
+        pairs = {pair for one in said for pair in zip(one, one[1:], strict=False)}
+        rows.append((len({*sum(said, [])}) / words, len(pairs) / words, max(cider(image, one) for one in said)))
+    means = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+    return dict(zip(("div-1", "div-2", "best CIDEr-D"), means, strict=True))
