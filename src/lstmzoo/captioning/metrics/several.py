@@ -1,6 +1,7 @@
 """What several captions of an image are worth: how much they differ, and how good the best of them is."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import pairwise
 
 from lstmzoo.captioning.metrics.cider import CiderD
 from lstmzoo.captioning.metrics.ptb import tokenize_python
@@ -25,8 +26,9 @@ def score_several(
     rows = []
     for image, texts in captions.items():
         said = [text.split() for text in tokenize_python(list(texts))]
-        words = max(sum(map(len, said)), 1)
-        pairs = {pair for one in said for pair in zip(one, one[1:], strict=False)}
-        rows.append((len({*sum(said, [])}) / words, len(pairs) / words, max(cider(image, one) for one in said)))
+        words = [word for one in said for word in one]
+        pairs = {pair for one in said for pair in pairwise(one)}
+        best = max(cider(image, one) for one in said)
+        rows.append((len({*words}) / max(len(words), 1), len(pairs) / max(len(words), 1), best))
     means = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
     return dict(zip(("div-1", "div-2", "best CIDEr-D"), means, strict=True))
