@@ -1,14 +1,15 @@
 """What several captions of an image are worth: how much they differ, and how good the best of them is."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from lstmzoo.captioning.metrics.cider import CiderD
 from lstmzoo.captioning.metrics.ptb import tokenize_python
+from lstmzoo.captioning.metrics.scores import ImageId
 
 
 def score_several(
-    references: Mapping[Hashable, Sequence[str]], captions: Mapping[Hashable, Sequence[str]]
+    references: Mapping[ImageId, Sequence[str]], captions: Mapping[ImageId, Sequence[str]]
 ) -> dict[str, float]:
     """Score all captions of each image.
 
