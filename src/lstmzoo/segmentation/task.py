@@ -148,7 +148,7 @@ class SegmentationTask(BaseTask):
 
     @classmethod
     def from_config(cls, config: Config, labels: Any) -> "SegmentationTask":
-        """Build the task with a new model, and try it on one frame; labels are the classes of pixels, if there are any."""
+        """Build the task with a new model, and try it on one frame; labels are the classes of pixels, if any."""
         if config["task"]["encoder_lr"] is None and config["model"].get("encoder") == "small":
             raise LstmzooError(
                 "the encoder 'small' starts from scratch, so it has to be trained: give task.encoder_lr, e.g. 1e-3, or "

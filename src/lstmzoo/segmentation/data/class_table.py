@@ -150,8 +150,8 @@ def check_label_kind(path: str | os.PathLike[str], mode: str, kind: str | None, 
         raise DataError(f"the label image {path} is a {kind} file, whose compression changes classes; write PNGs")
     if mode in COLOUR_MODES and not table.colours:
         raise DataError(
-            f"the label image {path} holds colours, and {table.path} has none; write `R G B name` in its lines, or save "
-            "the numbers of the classes as a PNG with a palette or of grey values"
+            f"the label image {path} holds colours, and {table.path} has none; write `R G B name` in its lines, or "
+            "save the numbers of the classes as a PNG with a palette or of grey values"
         )
     if mode not in COLOUR_MODES | NUMBERED_MODES:
         raise DataError(f"the label image {path} is of the kind {mode}; write PNGs of numbers, or of RGB colours")
@@ -172,7 +172,7 @@ def _table(path: Path, lines: list[tuple[str, re.Match[str] | None]]) -> ClassTa
             code = 65536 * red + 256 * green + blue
             if max(red, green, blue) > 255 or colours.get(code, numbers[number]) != numbers[number]:
                 raise DataError(
-                    f"{path}: {red} {green} {blue} of {name!r} is no colour of 0 to 255, or belongs to another class, too"
+                    f"{path}: {red} {green} {blue} of {name!r} is no colour of 0 to 255, or is another class's, too"
                 )
             colours[code] = int(numbers[number])
     if len(names) < 2:

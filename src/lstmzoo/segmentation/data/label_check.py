@@ -36,7 +36,7 @@ class LabelReport(Report):
 
     @property
     def complete(self) -> bool:
-        """Whether all files can be used, there is something to train on, and nothing of a published split is missing."""
+        """Whether all files can be used, some to train on, and nothing of a published split is missing."""
         short = any(self.labels.get(split, 0) < number for split, number in self.published.items())
         return not self.problems and not short and self.labels.get("train", 0) > 0
 

@@ -63,8 +63,8 @@ class LabelFolder(Dataset[dict[str, Any]]):
             check_label_files(video, self.table)
         if not any(path for video in self.sequences for path in video.masks):
             raise DataError(
-                f"{self.root} has no label images for {split}: they are {split}annot/<frame>.png, named as the frames in "
-                f"{split} are"
+                f"{self.root} has no label images for {split}: they are {split}annot/<frame>.png, named as the "
+                f"frames in {split} are"
             )
 
     def __len__(self) -> int:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +44,8 @@ def find_videos_of(root: Path, split: str) -> list[MaskedVideo]:
     there = find_splits(root)
     if not there:
         raise DataError(
-            f"{root} has no folder {', '.join(SPLITS)} with frames (label images are in {LABEL_FOLDERS[0].format(SPLITS[0])} "
-            "and so on); name the folder of the data set with data.root, see data/README.md"
+            f"{root} has no folder {', '.join(SPLITS)} with frames (label images are in trainannot and so on); name "
+            "the folder of the data set with data.root, see data/README.md"
         )
     wanted = there if split == "all" else split.split("+")
     for one in wanted:
@@ -90,7 +91,7 @@ def _videos(root: Path, split: str) -> list[MaskedVideo]:
     labels = {stem.removesuffix(LABEL_ENDING): path for stem, path in find_frames(folder).items()}
     if alone := [path for stem, path in labels.items() if stem not in frames]:
         raise DataError(
-            f"{listed(alone, 3)}: a label image without its frame in {root / split}; fetch the frame, or delete the image"
+            f"{listed(alone, 3)}: a label image without its frame in {root / split}; fetch the frame, or delete it"
         )
     found: dict[str, list[tuple[int, str]]] = {}
     for stem in frames:
@@ -114,4 +115,4 @@ def _pieces(numbered: list[tuple[int, str]]) -> list[list[tuple[int, str]]]:
         return [numbered]
     cuts = np.flatnonzero(steps > MOST_STEPS * max(float(np.median(steps)), 1.0)) + 1
     edges = [0, *cuts.tolist(), len(numbered)]
-    return [numbered[first:last] for first, last in zip(edges[:-1], edges[1:], strict=True)]
+    return [numbered[first:last] for first, last in pairwise(edges)]

@@ -1,4 +1,4 @@
-"""Segmentation of the foreground, or into classes: a recurrent network over the frames, and a baseline without memory."""
+"""Segmentation of the foreground, or into classes: a recurrent network, and a baseline without memory."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class LegendFrames:
         """
         shares = np.bincount(labels.ravel(), minlength=len(self.classes)) / labels.size
         image, labels = enlarged(image, labels)
-        height, width = labels.shape
+        height = len(labels)
         scale = min(height / 360, height / (LINE * (len(self.classes) + 1)))  # all lines fit
         panel = np.full((height, max(round(PANEL * height / 360), 120), 3), BACKGROUND, np.uint8)
         order = np.argsort(-shares[: len(self.classes)], kind="stable")
