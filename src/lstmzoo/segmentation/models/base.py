@@ -47,10 +47,12 @@ class Segmenter(PretrainedMixin, nn.Module, ABC):
         num_classes: int = 0,
     ) -> None:
         super().__init__()
-        if num_classes < 0 or num_classes == 1 or (num_classes and self.guided):
+        if num_classes < 0 or num_classes == 1:
+            raise LstmzooError(f"num_classes={num_classes}: it is 2 or more, or 0 for the foreground")
+        if num_classes and self.guided:
             raise LstmzooError(
-                f"num_classes={num_classes}: it is 2 or more, or 0 for the foreground, and 0 of models that are given "
-                "the masks of objects"
+                f"{type(self).__name__} marks objects and gives no class to every pixel (num_classes={num_classes}); "
+                "choose model=segment_recurrent or model=segment_framewise"
             )
         self.num_classes = num_classes
         self.encoder = create_pyramid(encoder, pretrained_encoder)
