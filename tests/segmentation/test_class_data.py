@@ -241,7 +241,7 @@ def test_class_frequencies_are_those_of_images_that_show_the_class(tmp_path: Pat
 )
 def test_options_out_of_their_range_are_named(options: dict[str, object], said: str) -> None:
     with pytest.raises(LstmzooError, match=said):
-        LabelClips(SimpleNamespace(sequences=[]), **options)  # type: ignore[arg-type]
+        LabelClips(SimpleNamespace(sequences=[], table=None), **options)  # type: ignore[arg-type]
 
 
 def test_the_real_set_has_the_published_frames(real_data: Path) -> None:

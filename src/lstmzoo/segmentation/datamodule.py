@@ -65,7 +65,7 @@ class SegmentationDataModule(BaseDataModule):
         self.lists = {"train": train_list, "val": val_list, "test": test_list}
         self.semi_supervised = semi_supervised
         self.classes: list[str] = []
-        (self.make_clips,) = getattr(dataset, "PARTS", self.PARTS)
+        self.make_clips: Any = getattr(dataset, "PARTS", self.PARTS)[0]
         self.files, self.clips, self.simulation = (
             _settings_for(one, settings) for one in (dataset, self.make_clips, simulator)
         )
@@ -79,7 +79,7 @@ class SegmentationDataModule(BaseDataModule):
             self.simulator(self.root, **self.simulation)
 
     def check(self, *, test: bool) -> None:
-        self.make_clips(SimpleNamespace(sequences=[], binary=False), seed=self.seed, **self.clips)
+        self.make_clips(SimpleNamespace(sequences=[], binary=False, table=None), seed=self.seed, **self.clips)
         if self.simulator is not None and is_ours(self.root, SIMULATED_MARKER):
             self.simulator(self.root, **self.simulation, dry_run=True)
             return

@@ -177,6 +177,10 @@ class SegmentationTask(BaseTask):
 
         return SegmentationInspector
 
+    @classmethod
+    def headline_of(cls, classes: list[str]) -> str:
+        return PixelClasses.headline if classes else cls.headline
+
     score = staticmethod(score_folder)
 
     # --- training ------------------------------------------------------------------------------------------------

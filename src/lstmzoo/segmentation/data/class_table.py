@@ -48,20 +48,19 @@ class ClassTable:
         Raises:
             DataError: a number or colour that the table does not have.
         """
-        if pixels.ndim == 2:
-            codes, known = pixels.astype(np.int64), self.numbers
+        is_colour = pixels.ndim == 3
+        if is_colour:
+            codes = pixels.astype(np.int64) @ np.array([65536, 256, 1])
+            values, inverse = np.unique(codes, return_inverse=True)
+            classes = np.array([self.colours.get(value, _UNKNOWN) for value in values.tolist()])[inverse]
         else:
-            codes, known = pixels.astype(np.int64) @ np.array([65536, 256, 1]), None
-        values, inverse = np.unique(codes, return_inverse=True)
-        if known is None:
-            classes = np.array([self.colours.get(value, _UNKNOWN) for value in values.tolist()])
-        else:
-            inside = (values >= 0) & (values < len(known))
-            classes = np.where(inside, known[values.clip(0, len(known) - 1)], _UNKNOWN)
-        if (classes == _UNKNOWN).any():
-            value = int(values[classes == _UNKNOWN][0])
-            raise DataError(self._unknown(value, int((codes == value).sum()), known is None, path))
-        return classes.astype(np.uint8)[inverse].reshape(codes.shape)
+            codes = pixels.astype(np.int64)
+            classes = np.where((codes >= 0) & (codes <= VOID), self.numbers[codes & VOID], _UNKNOWN)
+        classes = classes.reshape(codes.shape)
+        if (wrong := classes == _UNKNOWN).any():
+            value = int(codes[wrong][0])
+            raise DataError(self._unknown(value, int((codes == value).sum()), is_colour, path))
+        return classes.astype(np.uint8)
 
     def _unknown(self, value: int, pixels: int, is_colour: bool, path: str | os.PathLike[str]) -> str:
         if is_colour:

@@ -84,7 +84,7 @@ def check(root: Path, table: Path | None, published: Mapping[str, int] | None = 
     frames, labels = dict.fromkeys(videos, 0), dict.fromkeys(videos, 0)
     problems = []
     with ThreadPoolExecutor(os.cpu_count()) as pool, progress_bar("Decoding frames", len(files), "frames") as advance:
-        counted = pool.map(lambda file: _count(*file[1:], classes), files)
+        counted = pool.map(lambda file: _count(file[1], file[2], classes), files)
         for (split, _, label), found in zip(files, counted, strict=True):
             advance(1)
             if isinstance(found, str):

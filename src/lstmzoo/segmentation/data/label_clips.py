@@ -78,7 +78,7 @@ class LabelClips(Dataset[dict[str, Any]]):
         for name, sides in {"size": size, "crop": crop or size}.items():
             if len(sides) != 2 or min(sides) < 1:
                 raise LstmzooError(f"{name}={tuple(sides)}: it is (height, width) in pixels")
-        self.sequences, self.table = list(source.sequences), getattr(source, "table", None)
+        self.sequences, self.table = list(source.sequences), source.table
         self.size = tuple(int(side) for side in crop or size)
         self.clip_len, self.max_skip, self.scale = clip_len, max_skip, (float(scale[0]), float(scale[1]))
         self.reverse, self.flip, self.jitter, self.seed = reverse, flip, jitter, seed

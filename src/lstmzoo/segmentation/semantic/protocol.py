@@ -32,7 +32,7 @@ class PixelClasses:
         LstmzooError: the model does not give K classes.
     """
 
-    monitor = ("val/mIoU", "max")
+    monitor, headline = ("val/mIoU", "max"), "mIoU"
     score = staticmethod(score_classes)
 
     def __init__(self, model: Any, classes: list[str], weighted: bool) -> None:
