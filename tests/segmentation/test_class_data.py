@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from lstmzoo.segmentation.data.class_table import read_table
 from lstmzoo.segmentation.data.label_clips import LabelClips
 from lstmzoo.segmentation.data.label_folder import CamVid, LabelFolder
 from lstmzoo.segmentation.data.label_layout import name_of_sequence
+from lstmzoo.segmentation.data.label_simulated import SimulatedShapes
+from lstmzoo.synthetic.moving_shapes import KINDS, NOISE, moving_shapes
 
 
 @pytest.fixture
@@ -256,3 +259,38 @@ def test_the_real_set_has_the_published_frames(real_data: Path) -> None:
     with Image.open(root / "valannot" / "0016E5_07959.png") as image:
         numbers = np.asarray(image)
     assert (np.where(numbers == 11, 255, numbers) == val[0]["masks"][0].numpy()).all()
+
+
+# The simulated set
+
+
+def test_the_simulated_set_is_the_same_every_time_and_completed_after_an_interruption(tmp_path: Path) -> None:
+    numbers: dict[str, Any] = {"train": 2, "val": 1, "test": 1, "frames": 3, "size": (48, 64)}
+    SimulatedShapes.simulate(tmp_path / "one", **numbers)
+    SimulatedShapes.simulate(tmp_path / "two", **numbers)
+    files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*g"))
+    assert len(files) == 2 * 4 * 3
+    (tmp_path / "two" / "classes.txt").unlink()  # as if it had been stopped
+    (tmp_path / "two" / files[3]).unlink()
+    SimulatedShapes.simulate(tmp_path / "two", **numbers)
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    assert SimulatedShapes.check(tmp_path / "one").complete
+    data = SimulatedShapes(tmp_path / "one", "train")
+    assert data.classes == ["Ground", "Disc", "Square", "Triangle", "Cross"]
+    assert [len(video.frames) for video in data.sequences] == [3, 3]
+    with pytest.raises(DataError, match=str(tmp_path / "one")):
+        SimulatedShapes.simulate(tmp_path / "one", **{**numbers, "frames": 4})
+    with pytest.raises(LstmzooError, match="frames=0"):
+        SimulatedShapes.simulate(tmp_path / "three", **{**numbers, "frames": 0})
+    assert not (tmp_path / "three").exists()
+
+
+def test_frames_show_shapes_under_noise() -> None:
+    frames = list(moving_shapes((64, 96), 6, np.random.default_rng(3)))
+    for image, shown in frames:
+        assert image.shape == (64, 96, 3)
+        assert shown.max() <= len(KINDS)
+        assert 0.02 < (shown > 0).mean() < 0.7
+    noise = np.diff(np.stack([one.image[:4, :4].astype(float) for one in frames]), axis=0).std() / 2**0.5
+    assert 0.7 * NOISE < noise < 1.05 * NOISE

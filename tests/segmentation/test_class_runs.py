@@ -163,3 +163,13 @@ def test_frames_of_sequences_that_share_names_are_predicted_apart(run: Path, tmp
     save(root / "trainannot" / "a_000001.png", np.zeros(SIZE, np.uint8))
     assert main(["predict", f"ckpt_path={run}", f"input={root}", f"output={tmp_path / 'out'}", "video=none"]) == 0
     assert {path.name for path in (tmp_path / "out" / "masks").iterdir()} == {"train_a", "test_a"}
+
+
+def test_a_first_try_needs_no_download(tmp_path: Path) -> None:
+    numbers = ["data.train_sequences=1", "data.val_sequences=1", "data.test_sequences=1", "data.simulated_frames=4"]
+    settings = ["data.simulated_size=[48,64]", "data.size=[48,64]", "data.clip_len=4", "model.decoder_channels=8"]
+    settings += ["data.num_workers=0", "trainer.accelerator=cpu", "trainer.max_epochs=1", f"output={tmp_path / 'run'}"]
+    command = ["train", "experiment=segment_classes", f"data.root={tmp_path / 'data'}", "callbacks.progress=none"]
+    assert main([*command, *numbers, *settings]) == 0
+    assert "Cross" in tiny_runs.numbers(tmp_path / "run" / "eval_test")["classes"]
+    assert main([*command, *numbers, *settings, "data.simulated_frames=5", f"output={tmp_path / 'other'}"]) == 2

@@ -79,7 +79,8 @@ class LabelClips(Dataset[dict[str, Any]]):
             if len(sides) != 2 or min(sides) < 1:
                 raise LstmzooError(f"{name}={tuple(sides)}: it is (height, width) in pixels")
         self.sequences, self.table = list(source.sequences), source.table
-        self.size = tuple(int(side) for side in crop or size)
+        height, width = crop or size
+        self.size = (int(height), int(width))
         self.clip_len, self.max_skip, self.scale = clip_len, max_skip, (float(scale[0]), float(scale[1]))
         self.reverse, self.flip, self.jitter, self.seed = reverse, flip, jitter, seed
         self.labelled = [
