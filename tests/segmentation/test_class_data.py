@@ -117,6 +117,10 @@ def break_it(root: Path, how: str) -> list[str]:
     if how == "no split":
         (root / "train").rename(root / "training")
         return ["train", "val"]
+    if how == "no frames":
+        for path in (root / "train").iterdir():
+            path.unlink()
+        return [str(root / "train"), ".png"]
     if how == "no labels":
         for path in (root / "trainannot").iterdir():
             path.unlink()
@@ -137,6 +141,7 @@ def break_it(root: Path, how: str) -> list[str]:
         "no frame",
         "colours without a table",
         "no split",
+        "no frames",
         "no labels",
         "cut short",
     ],

@@ -15,6 +15,7 @@ from tiny_streets import CLASSES, SIZE, save, write_streets
 import lstmzoo
 import tiny_runs
 from lstmzoo.cli import main
+from lstmzoo.models.pretrained.folder import CONFIG
 from lstmzoo.segmentation.semantic.overlays import LegendFrames, class_palette
 
 TINY = [
@@ -63,8 +64,15 @@ def test_eval_shows_every_class(run: Path, tmp_path: Path, capsys: pytest.Captur
     said = capsys.readouterr().out
     assert all(name in said for name in (*CLASSES, "mean", "temporal consistency"))
     assert tiny_runs.numbers(tmp_path) == tiny_runs.numbers(run / "eval_test")
-    model = lstmzoo.load(run)
-    assert model.classes == list(CLASSES)
+    assert lstmzoo.load(run).classes == list(CLASSES)
+
+
+def test_exported_weights_keep_the_classes_and_are_known_by_their_mean_iou(run: Path, tmp_path: Path) -> None:
+    assert main(["export", f"ckpt_path={run}", f"output={tmp_path / 'streets'}", "licence=MIT"]) == 0
+    assert lstmzoo.load(tmp_path / "streets").classes == list(CLASSES)
+    card = json.loads((tmp_path / "streets" / CONFIG).read_text())["card"]
+    assert card["headline"] == "mIoU"
+    assert "mIoU" in card["metrics"][0]["values"]
 
 
 def test_predict_writes_label_images_shares_and_a_legend(

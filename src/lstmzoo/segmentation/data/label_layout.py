@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lstmzoo.errors import DataError, unknown_choice
-from lstmzoo.io.images import read_header
+from lstmzoo.io.images import IMAGE_SUFFIXES, read_header
 from lstmzoo.io.wording import listed
 from lstmzoo.segmentation.data.class_table import ClassTable, check_label_kind
 from lstmzoo.segmentation.data.layout import MaskedVideo, find_frames
@@ -86,6 +86,8 @@ def name_of_sequence(stem: str) -> tuple[str, int]:
 
 def _videos(root: Path, split: str) -> list[MaskedVideo]:
     frames = find_frames(root / split)
+    if not frames:
+        raise DataError(f"{root / split} holds no frames ({', '.join(IMAGE_SUFFIXES)}); they lie there side by side")
     folders = [root / name.format(split) for name in LABEL_FOLDERS]
     folder = next((one for one in folders if one.is_dir()), folders[0])
     labels = {stem.removesuffix(LABEL_ENDING): path for stem, path in find_frames(folder).items()}

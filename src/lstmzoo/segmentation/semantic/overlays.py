@@ -11,17 +11,21 @@ from lstmzoo.segmentation.overlays import enlarged, frames_sheet
 from lstmzoo.segmentation.semantic.scoring import ClassifiedFrame
 
 OPACITY = 0.6
+DARK = 128  # colours whose channels are all below this are hard to see over a frame
+LEAST = 0.7  # of the legend's size; where more classes do not fit, the commonest are shown
 PANEL, LINE, SWATCH = 190, 24, 14  # of the legend, in pixels at a frame height of 360
 BACKGROUND, TEXT = (28, 24, 22), (245, 242, 240)  # BGR
 
 
 def class_palette() -> np.ndarray:
-    """Return the colours of classes: those of PASCAL VOC without its black, which is void.
+    """Return the colours of classes: those of PASCAL VOC, the bright ones first; its black is void.
 
     Returns:
         uint8 (256, 3) RGB.
     """
-    return np.concatenate([davis_palette()[1:], np.zeros((1, 3), np.uint8)])
+    colours = davis_palette()[1:]
+    order = np.argsort(colours.max(1) < DARK, kind="stable")
+    return np.concatenate([colours[order], np.zeros((1, 3), np.uint8)])
 
 
 def overlay_classes(frame: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -59,7 +63,7 @@ class LegendFrames:
         shares = np.bincount(labels.ravel(), minlength=len(self.classes)) / labels.size
         image, labels = enlarged(image, labels)
         height = len(labels)
-        scale = min(height / 360, height / (LINE * (len(self.classes) + 1)))  # all lines fit
+        scale = max(min(height / 360, height / (LINE * (len(self.classes) + 1))), LEAST * height / 360)
         panel = np.full((height, max(round(PANEL * height / 360), 120), 3), BACKGROUND, np.uint8)
         order = np.argsort(-shares[: len(self.classes)], kind="stable")
         for row, k in enumerate(sorted(order[: int(height / (LINE * scale))].tolist())):
