@@ -9,7 +9,7 @@ import numpy as np
 KINDS = ("Disc", "Square", "Triangle", "Cross")
 """Kinds of shapes; 0 is the ground, and they follow in this order."""
 
-NOISE = 60.0
+NOISE = 40.0
 """Standard deviation of the noise of every pixel and frame, in grey values."""
 
 MOST_SHAPES = 5
