@@ -42,8 +42,8 @@ class PredictOptions:
     Args:
         ckpt_path: a checkpoint, RUN/checkpoints/best.ckpt, a run folder, or a name of `lstmzoo list weights`.
         input: a file, or a folder that is searched with all its subfolders. Videos: also a folder of frames, a data set
-            in the layout of DAVIS (segmentation), or the index of a camera, 0 (recognition). Images: also a .txt file
-            with a path per line.
+            in the layout of DAVIS or CamVid (segmentation), or the index of a camera, 0 (recognition). Images: also a
+            .txt file with a path per line.
         output: folder of the results.
         device: auto, cpu, cuda, cuda:1, mps, ...
     """

@@ -41,7 +41,7 @@ def export_weights(
         "task": task,
         "licence": licence or stated,
         "pipeline_tag": getattr(model, "pipeline_tag", ""),
-        "headline": tasks.get(task).target.headline,
+        "headline": tasks.get(task).target.headline_of(metadata["classes"]),
         "metrics": _metrics(path, data, output.name),
         "failures": _failures(failures, output),
     }

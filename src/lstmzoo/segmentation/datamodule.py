@@ -25,9 +25,9 @@ class SegmentationDataModule(BaseDataModule):
     Args:
         dataset: the class of the data set.
         root: its folder.
-        train_list: list in ImageSets with the sequences trained on; all: every sequence.
-        val_list: list with the sequences validated on.
-        test_list: list with the sequences tested on.
+        train_list: list in ImageSets with the sequences trained on, or folder of a split; all: every sequence.
+        val_list: list or folder with the sequences validated on.
+        test_list: list or folder with the sequences tested on.
         batch_size: clips per batch and process; whole videos are always taken one at a time.
         num_workers: processes that load; one hides loading behind training, 0: the training process itself.
         semi_supervised: the first mask that shows an object is given, so that no earlier one can be scored.
@@ -64,8 +64,10 @@ class SegmentationDataModule(BaseDataModule):
         self.dataset, self.root = dataset, Path(root)
         self.lists = {"train": train_list, "val": val_list, "test": test_list}
         self.semi_supervised = semi_supervised
+        self.classes: list[str] = []
+        self.make_clips: Any = getattr(dataset, "PARTS", self.PARTS)[0]
         self.files, self.clips, self.simulation = (
-            _settings_for(one, settings) for one in (dataset, SegmentationClips, simulator)
+            _settings_for(one, settings) for one in (dataset, self.make_clips, simulator)
         )
         if unknown := settings.keys() - {*self.files, *self.clips, *self.simulation}:
             raise TypeError(f"unknown settings: {', '.join(sorted(unknown))}")
@@ -77,7 +79,7 @@ class SegmentationDataModule(BaseDataModule):
             self.simulator(self.root, **self.simulation)
 
     def check(self, *, test: bool) -> None:
-        SegmentationClips(SimpleNamespace(sequences=[], binary=False), seed=self.seed, **self.clips)
+        self.make_clips(SimpleNamespace(sequences=[], binary=False, table=None), seed=self.seed, **self.clips)
         if self.simulator is not None and is_ours(self.root, SIMULATED_MARKER):
             self.simulator(self.root, **self.simulation, dry_run=True)
             return
@@ -88,15 +90,18 @@ class SegmentationDataModule(BaseDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Open the data sets of a stage."""
         if stage == "fit" and self.train_dataset is None:
-            self.train_dataset = SegmentationClips(self._open("train"), seed=self.seed, **self.clips)
+            opened = self._open("train")
+            self.train_dataset = self.make_clips(opened, seed=self.seed, **self.clips)
+            self.classes = list(getattr(opened, "classes", []))
             self.val_dataset = self._open_scored("val")
         if stage == "test" and self.test_dataset is None:
             self.test_dataset = self._open_scored(self.test_split)
+            self.classes = list(getattr(self.test_dataset, "classes", []))
 
     @property
     def labels(self) -> list[str]:
-        """No classes: objects are numbered, and every video has its own."""
-        return []
+        """The classes of pixels; none where objects are numbered, and every video has its own."""
+        return self.classes
 
     @property
     def sizes(self) -> str:
@@ -118,7 +123,7 @@ class SegmentationDataModule(BaseDataModule):
     def _open_scored(self, split: str) -> MaskFolder:
         """Open what results are compared with."""
         dataset = self._open(split)
-        for video in dataset.sequences:
+        for video in dataset.sequences if not hasattr(dataset, "classes") else ():
             masks = [mask for mask in video.masks if mask is not None]
             masks = _from_first_object(masks) if self.semi_supervised else masks
             if len(masks) < LEAST_MASKS:

@@ -12,6 +12,7 @@ from lstmzoo.io.terminal import print_plain
 from lstmzoo.models.recurrent_layers import described
 from lstmzoo.segmentation.memory_maps import map_rows
 from lstmzoo.segmentation.memory_plots import memory_sheet, memory_video
+from lstmzoo.segmentation.models import has_classes
 from lstmzoo.segmentation.recording import Recording, choose_layer, record
 from lstmzoo.segmentation.retention import (
     Retention,
@@ -51,6 +52,11 @@ class SegmentationInspector(Inspector):
 
     def draw(self, model: Any, wanted: Path, output: Path) -> Sequence[Path]:
         check_model(model, self.first_mask is not None)
+        if has_classes(model):
+            raise LstmzooError(
+                f"inspect shows what is kept of one object, and {model.model_name!r} has {len(model.classes)} classes "
+                "instead; `lstmzoo eval` writes their confusion matrix and the worst frames, `lstmzoo predict` a video"
+            )
         video = open_video(wanted, self.max_frames)
         first = None if self.first_mask is None else read_first_mask(self.first_mask, video)
         layer, truth = choose_layer(model, self.layer), find_truth(video)

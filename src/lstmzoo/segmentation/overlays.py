@@ -1,6 +1,6 @@
 """Masks painted over the frames they belong to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -38,15 +38,21 @@ def overlay_masks(frame: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return blend
 
 
-def video_frame(image: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Paint a frame for a video: BGR as a codec wants it, with even sides and not too small to be seen."""
+def enlarged(image: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Enlarge a frame (H, W, 3) and its mask (H, W) by a whole number if they are too small to be seen."""
     height, width = ids.shape
     zoom = max(1, -(-MIN_WIDTH // width))
-    if zoom > 1:
-        image, ids = (
-            cv2.resize(one, (width * zoom, height * zoom), interpolation=way)
-            for one, way in ((image, cv2.INTER_CUBIC), (ids, cv2.INTER_NEAREST))
-        )
+    if zoom == 1:
+        return image, ids
+    size = (width * zoom, height * zoom)
+    return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), cv2.resize(
+        ids, size, interpolation=cv2.INTER_NEAREST
+    )
+
+
+def video_frame(image: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Paint a frame for a video: BGR as a codec wants it, with even sides and not too small to be seen."""
+    image, ids = enlarged(image, ids)
     painted = cv2.cvtColor(overlay_masks(image, ids), cv2.COLOR_RGB2BGR)
     height, width = ids.shape
     return cv2.copyMakeBorder(painted, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
@@ -58,6 +64,8 @@ def frames_sheet(
     path: str | Path,
     *,
     title: str = "",
+    paint: Callable[[np.ndarray, np.ndarray], np.ndarray] = overlay_masks,
+    legend: Mapping[str, Sequence[int]] | None = None,
 ) -> Path:
     """Draw frames twice, with their true and with their predicted masks.
 
@@ -66,12 +74,17 @@ def frames_sheet(
         captions: a line about each.
         path: the image to write.
         title: the heading.
+        paint: paints a mask over an image.
+        legend: what colours (RGB in 0..255) mean, at the bottom.
     """
     columns = min(PAIRS, len(frames))
     rows = -(-len(frames) // columns)
     tallest = max(frame.shape[0] / frame.shape[1] for frame, _, _ in frames) * WIDTH
     pair, step = 2 * (WIDTH + GAP) + 2 * GAP, tallest + LINE + GAP
     width, height = columns * pair, rows * step + 0.4
+    per_line = max(1, int(width / 1.3))
+    bottom = 0.22 * -(-len(legend or ()) // per_line)  # inches
+    height += bottom
     with drawing():
         made = figure(width, height)
         made.set_layout_engine("none")
@@ -84,6 +97,11 @@ def frames_sheet(
             for place, ids in enumerate(masks):
                 box = (left + place * (WIDTH + GAP), top - LINE - tall, WIDTH, tall)
                 axes = made.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
-                axes.imshow(overlay_masks(frame, ids), aspect="auto")
+                axes.imshow(paint(frame, ids), aspect="auto")
                 axes.axis("off")
+        for number, (name, colour) in enumerate((legend or {}).items()):
+            row, column = divmod(number, per_line)
+            x, y = (GAP + 1.3 * column) / width, (bottom - 0.22 * row - 0.1) / height
+            made.text(x, y, "■", color=[value / 255 for value in colour], va="center", fontsize=12)
+            made.text(x + 0.16 / width, y, name, va="center", fontsize=9)
         return save(made, path)

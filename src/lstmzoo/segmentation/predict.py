@@ -17,9 +17,11 @@ from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.resources import peak_bytes, peak_gpu_bytes
 from lstmzoo.io.terminal import PlainConsole
 from lstmzoo.segmentation.data.masks import write_mask
-from lstmzoo.segmentation.models import label_map
+from lstmzoo.segmentation.models import has_classes, label_map
 from lstmzoo.segmentation.overlays import video_frame
-from lstmzoo.segmentation.segment import check_model, objects_of, segment_with
+from lstmzoo.segmentation.segment import check_model, numbers_of, segment_with
+from lstmzoo.segmentation.semantic.overlays import LegendFrames, class_palette
+from lstmzoo.segmentation.semantic.predictions import shares_table, write_shares
 from lstmzoo.segmentation.video_sources import Frame, VideoSource, find_videos, read_first_mask
 from lstmzoo.training.predictor import Predictor
 from lstmzoo.viz.film import video_file
@@ -32,7 +34,7 @@ class SegmentedVideo:
     name: str  # what its results are called after
     source: str  # the file or folder
     size: tuple[int, int]  # (height, width) of frames and masks, in pixels
-    objects: list[int]  # numbers of the objects that were looked for
+    objects: list[int]  # numbers of the objects that were looked for, or of all classes
     frames: list[str]  # names of the frames; their masks are called so, too
     areas: dict[int, list[int]]  # number of an object → pixels of it, frame by frame
     seconds: float  # that all of it took: reading, the network and writing
@@ -49,6 +51,10 @@ class SegmentedVideo:
         """Frames per second of the network alone."""
         return len(self.frames) / self.network_seconds
 
+    def shares(self) -> np.ndarray:
+        """The share of the pixels that each object or class takes, (T, K)."""
+        return np.array([self.areas[number] for number in self.objects]).T / (self.size[0] * self.size[1])
+
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers, ready for JSON."""
         numbers = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "ended_by"}
@@ -58,14 +64,14 @@ class SegmentedVideo:
 
 
 class SegmentationPredictor(Predictor[VideoSource, SegmentedVideo]):
-    """Marks objects in every frame of videos.
+    """Marks objects, or the class of every pixel, in every frame of videos.
 
-    Writes masks/NAME/*.png, NAME_overlay.mp4 and predictions.json. The input is a video file, a folder of frames, a
-    folder of these, or a data set in the layout of DAVIS.
+    Writes masks/NAME/*.png, NAME_overlay.mp4 and predictions.json; with classes also NAME_classes.csv. The input is a
+    video file, a folder of frames, a folder of these, or a data set in the layout of DAVIS or CamVid.
 
     Args:
         first_mask: PNG for the first frame, values number the objects; or a folder of them, e.g. Annotations/480p.
-        split: of a data set: the list whose sequences are segmented, e.g. val; null: all.
+        split: of a data set: the list or folder whose sequences are segmented, e.g. val; null: all.
         resolution: of a data set: that of its files.
         flip: average with the prediction for the mirrored video.
         submission: also pack the masks as submission.zip, in the form of DAVIS.
@@ -106,13 +112,19 @@ class SegmentationPredictor(Predictor[VideoSource, SegmentedVideo]):
         overlay = None if self.video == "none" else output / f"{item.name}_overlay.{self.video}"
         masks = output / "masks" / item.name
         with progress_bar(item.name, item.total, "frames", show=alone) as advance:
-            return segment_to_files(self.model, item, masks, overlay, first_mask=first, flip=self.flip, advance=advance)
+            found = segment_to_files(
+                self.model, item, masks, overlay, first_mask=first, flip=self.flip, advance=advance
+            )
+        if has_classes(self.model):
+            write_shares(output / f"{item.name}_classes.csv", self.model.classes, found.frames, found.shares())
+        return found
 
     def finish(self, outcomes: Sequence[SegmentedVideo], failures: Mapping[str, str], output: Path) -> Sequence[str]:
         device = next(self.model.parameters()).device
         peak, gpu = peak_bytes(), peak_gpu_bytes(device)
         if outcomes:
-            PlainConsole().print(segmented_table(outcomes))
+            classes = self.model.classes if has_classes(self.model) else None
+            PlainConsole().print(shares_table(classes, outcomes) if classes else segmented_table(outcomes))
         if peak is not None:
             also = "" if gpu is None else f", on the GPU {gpu / 1e6:,.0f} MB"
             print(f"Peak memory: {peak / 1e6:,.0f} MB{also}")
@@ -125,6 +137,7 @@ class SegmentationPredictor(Predictor[VideoSource, SegmentedVideo]):
             {
                 "model": self.model.model_name,
                 "checkpoint": self.model.checkpoint,
+                "classes": list(self.model.classes),
                 "first_mask": None if self.first_mask is None else str(self.first_mask),
                 "flip": self.flip,
                 "device": str(device),
@@ -155,8 +168,8 @@ def segment_to_files(
     Args:
         model: a segmentation model from ``lstmzoo.load``.
         source: the video.
-        masks: the folder of masks to write, PNGs with the palette of DAVIS at the size of the frames; it appears, and
-            replaces an earlier one, when all are there.
+        masks: the folder of masks to write, PNGs with a palette (that of DAVIS, or that of classes) at the size of the
+            frames; it appears, and replaces an earlier one, when all are there.
         overlay: the video to write (.mp4 or .avi), or None for none.
         first_mask: see `segment_frames`.
         flip: see `segment_frames`.
@@ -168,8 +181,11 @@ def segment_to_files(
         LstmzooError: the model cannot do it, or the folder cannot be written.
         KeyboardInterrupt: an interrupt before the first mask; nothing is written then.
     """
-    ids = objects_of(first_mask)
-    areas: dict[int, list[int]] = {number: [] for number in ids}
+    ids = numbers_of(model, first_mask)
+    legend = LegendFrames(model.classes) if has_classes(model) else None
+    palette = None if legend is None else class_palette()
+    counted = ids if legend is None else [0, *ids]
+    areas: dict[int, list[int]] = {number: [] for number in counted}
     names: list[str] = []
     size: tuple[int, int] = (0, 0)
     frames, writing, started = _TimedFrames(source, advance), 0.0, time.perf_counter()
@@ -181,11 +197,12 @@ def segment_to_files(
             for frame, probabilities in segment_with(model, frames, first_mask, flip=flip, name=source.name):
                 predicted = label_map(probabilities, ids).cpu().numpy()
                 begun = time.perf_counter()
-                write_mask(folder / f"{frame.name}.png", predicted)
+                write_mask(folder / f"{frame.name}.png", predicted, palette)
                 if video is not None:
-                    video.write(video_frame(frame.image, predicted), frame.time_s)
+                    paint = video_frame if legend is None else legend.draw
+                    video.write(paint(frame.image, predicted), frame.time_s)
                 counts = np.bincount(predicted.ravel(), minlength=256)
-                for number in ids:
+                for number in counted:
                     areas[number].append(int(counts[number]))
                 names.append(frame.name)
                 size = predicted.shape
@@ -198,7 +215,7 @@ def segment_to_files(
             raise DataError(f"there is no frame in {source.path}")
     seconds = time.perf_counter() - started
     network = max(seconds - writing - frames.seconds, 1e-9)
-    return SegmentedVideo(source.name, str(source.path), size, ids, names, areas, seconds, network, interrupt)
+    return SegmentedVideo(source.name, str(source.path), size, counted, names, areas, seconds, network, interrupt)
 
 
 def write_submission(path: Path, folders: Mapping[str, Path]) -> Path:

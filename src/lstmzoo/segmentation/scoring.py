@@ -121,6 +121,10 @@ def score_folder(
     """
     if protocol not in PROTOCOLS:
         raise LstmzooError(unknown_choice("protocol", protocol, PROTOCOLS))
+    if "resolution" not in data:
+        raise LstmzooError(
+            f"results={results}: masks of objects are scored, and data={data['name']} has classes instead"
+        )
     folder = output or results
     root, chosen = Path(data["root"]), split or default_split(Path(data["root"]))
     with making_folder(folder):  # shows before the work is done whether its outcome can be written

@@ -9,7 +9,7 @@ import torch
 
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.models.outputs import check_finite
-from lstmzoo.segmentation.models import label_map, object_ids, segment_video
+from lstmzoo.segmentation.models import has_classes, label_map, object_ids, segment_video
 
 
 def segment_frames(
@@ -27,14 +27,15 @@ def segment_frames(
         flip: average with what the model says about the mirrored video.
 
     Yields:
-        For every frame, uint8 (H, W): 0 background, else the number of the object; the foreground has number 1.
+        For every frame, uint8 (H, W): 0 background, else the number of the object; the foreground has number 1. Of a
+        model with classes, the number of the class, counted from 0.
 
     Raises:
         LstmzooError: it is not a segmentation model, takes no first mask, or needs one.
         DataError: the first mask has another size than the first frame, or the model's outputs are not finite.
         ValueError: the first mask holds no object.
     """
-    ids = objects_of(first_mask)
+    ids = numbers_of(model, first_mask)
     for _, probabilities in segment_with(model, ((frame, frame) for frame in frames), first_mask, flip=flip):
         yield label_map(probabilities, ids).cpu().numpy()
 
@@ -50,7 +51,7 @@ def segment_with(
     """Segment frames that something goes along with, given as pairs; see `segment_frames`.
 
     Yields:
-        What went along with the frame, and probabilities (K + 1, H, W), the background first.
+        What went along with the frame, and probabilities (K + 1, H, W), the background first; or (K, H, W) of classes.
     """
     check_model(model, first_mask is not None)
     waiting: deque[Any] = deque()
@@ -77,6 +78,11 @@ def objects_of(first_mask: np.ndarray | None) -> list[int]:
     return [1] if first_mask is None else object_ids(to_tensor(first_mask))
 
 
+def numbers_of(model: Any, first_mask: np.ndarray | None) -> list[int]:
+    """Return the numbers in a model's masks but for 0, as `label_map` wants them: of its objects, or of its classes."""
+    return list(range(1, model.num_classes)) if has_classes(model) else objects_of(first_mask)
+
+
 def check_model(model: Any, first_mask: bool) -> None:
     """Make sure that a model can do what is asked for.
 
@@ -88,8 +94,8 @@ def check_model(model: Any, first_mask: bool) -> None:
         raise LstmzooError(f"{name!r} is not a segmentation model")
     if first_mask and not model.guided:
         raise LstmzooError(
-            f"{name!r} finds the foreground by itself and takes no first mask; leave first_mask out, or use a "
-            "checkpoint of segment_guided"
+            f"{name!r} finds {'classes' if has_classes(model) else 'the foreground'} by itself and takes no first "
+            "mask; leave first_mask out, or use a checkpoint of segment_guided"
         )
     settings = getattr(model, "metadata", {}).get("config", {}).get("task", {})
     if not first_mask and settings.get("protocol") == "semi-supervised":

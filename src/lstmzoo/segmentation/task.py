@@ -1,4 +1,4 @@
-"""Segmentation of video: the foreground, or the objects whose masks are given in the first frame."""
+"""Segmentation of video: the foreground, the objects whose masks are given in the first frame, or classes of pixels."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
@@ -8,14 +8,16 @@ from torch import Tensor
 
 from lstmzoo.errors import CheckpointError, LstmzooError, unknown_choice
 from lstmzoo.registry import datasets, register_task
+from lstmzoo.segmentation.data.masks import VOID
 from lstmzoo.segmentation.data.simulator import read_occlusions
 from lstmzoo.segmentation.datamodule import SegmentationDataModule
 from lstmzoo.segmentation.losses import build_loss
 from lstmzoo.segmentation.metrics import PROTOCOLS, DavisScores
 from lstmzoo.segmentation.models import Segmenter
 from lstmzoo.segmentation.models.guided import TeacherMasks
-from lstmzoo.segmentation.results import SegmentationResults, VideoScore, occlusion_scores
+from lstmzoo.segmentation.results import SegmentationResults, occlusion_scores
 from lstmzoo.segmentation.scoring import score_folder, score_video
+from lstmzoo.segmentation.semantic.protocol import DUMMY_CLASSES, SEMANTIC, PixelClasses, check_protocol
 from lstmzoo.segmentation.targets import FULL_FORCING, Targets, TeacherForcing, draw_targets
 from lstmzoo.training.base import BaseTask
 from lstmzoo.training.interface import Config
@@ -28,16 +30,18 @@ LEAST_FRAME = 33
 
 @register_task("segmentation")
 class SegmentationTask(BaseTask):
-    """Segmentation of video: the foreground, or the objects of a first mask.
+    """Segmentation of video: the foreground, the objects of a first mask, or a class for every pixel.
 
-    Training minimises a loss on the masks of clips; J and F are measured on whole videos, frame by frame with carried
-    state.
+    Training minimises a loss on the masks of clips; J and F, or the IoU of classes, are measured on whole videos, frame
+    by frame with carried state.
 
     Args:
         model: registered name of a segmentation model.
         model_args: its arguments.
-        protocol: unsupervised: find the foreground; semi-supervised: follow the objects of the first mask.
-        loss: bce, dice, soft_iou, lovasz, or a sum of them, e.g. bce+dice.
+        protocol: unsupervised: find the foreground; semi-supervised: follow the objects of the first mask; semantic: a
+            class for every pixel, by cross-entropy.
+        loss: bce, dice, soft_iou, lovasz, or a sum of them, e.g. bce+dice; not of classes.
+        class_weights: semantic: median_frequency makes up for rare classes; null: every pixel is worth the same.
         teacher_forcing: guided models: true previous masks in training.
         max_objects: semi-supervised: most objects of a training clip, drawn where there are more.
         lr: peak learning rate.
@@ -55,7 +59,7 @@ class SegmentationTask(BaseTask):
 
     monitor = ("val/J&F", "max")
     headline = "J&F-Mean"
-    shown: ClassVar = {"train/J": ".1%", "val/J&F": ".1%"}
+    shown: ClassVar = {"train/J": ".1%", "train/accuracy": ".1%", "val/J&F": ".1%", "val/mIoU": ".1%"}
     data_module: ClassVar = SegmentationDataModule
     model_class: ClassVar[type] = Segmenter
     default_model, default_data = "segment_recurrent", "davis_simulated"
@@ -67,8 +71,9 @@ class SegmentationTask(BaseTask):
         model: str,
         model_args: dict[str, Any],
         *,
-        protocol: Literal["unsupervised", "semi-supervised"] = "unsupervised",
+        protocol: Literal["unsupervised", "semi-supervised", "semantic"] = "unsupervised",
         loss: str = "bce+soft_iou",
+        class_weights: Literal["median_frequency"] | None = None,
         teacher_forcing: TeacherForcing = FULL_FORCING,
         max_objects: int = 3,
         lr: float = 2e-3,
@@ -89,9 +94,15 @@ class SegmentationTask(BaseTask):
             gradient_clip_val=gradient_clip_val,
             **settings,
         )
-        if protocol not in PROTOCOLS:
-            raise LstmzooError(unknown_choice("task.protocol", protocol, PROTOCOLS))
+        if protocol not in (*PROTOCOLS, SEMANTIC):
+            raise LstmzooError(unknown_choice("task.protocol", protocol, (*PROTOCOLS, SEMANTIC)))
+        if class_weights not in (None, "median_frequency"):
+            raise LstmzooError(unknown_choice("task.class_weights", class_weights, ("median_frequency", "null")))
         self.semi_supervised = protocol == "semi-supervised"
+        self.pixels: PixelClasses | None = None
+        if protocol == SEMANTIC:
+            self.pixels = PixelClasses(self.model, self.classes, class_weights is not None)
+            self.monitor = self.pixels.monitor
         self._check_model()
         if not 0 <= teacher_forcing.start <= 1 or teacher_forcing.epochs <= 0 or max_objects < 1:
             raise LstmzooError(
@@ -106,7 +117,7 @@ class SegmentationTask(BaseTask):
         self.encoder_lr = encoder_lr
         self.val_full_size, self.flip_test = val_full_size, flip_test
         self._targets: Targets | None = None
-        self._scores: list[VideoScore] = []
+        self._scores: list[Any] = []
         self.model.encoder.requires_grad_(encoder_lr is not None)
         self.model.encoder.train()  # once more: a frozen one also keeps its statistics
 
@@ -122,19 +133,22 @@ class SegmentationTask(BaseTask):
     def open_data(
         cls, config: Config, *, split: str = "test", simulate: bool = False, model: Any | None = None
     ) -> SegmentationDataModule:
-        data = dict(config["data"])
+        data, protocol = dict(config["data"]), config["task"]["protocol"]
+        name = data.pop("name")
+        dataset = datasets.get(name).target
+        check_protocol(name, dataset, protocol)
         return SegmentationDataModule(
-            datasets.get(data.pop("name")).target,
+            dataset,
             **data,
             seed=config["seed"],
             test_split=split,
-            semi_supervised=config["task"]["protocol"] == "semi-supervised",
+            semi_supervised=protocol == "semi-supervised",
             simulate=simulate,
         )
 
     @classmethod
     def from_config(cls, config: Config, labels: Any) -> "SegmentationTask":
-        """Build the task with a new model, and try it on one frame; there are no labels."""
+        """Build the task with a new model, and try it on one frame; labels are the classes of pixels, if any."""
         if config["task"]["encoder_lr"] is None and config["model"].get("encoder") == "small":
             raise LstmzooError(
                 "the encoder 'small' starts from scratch, so it has to be trained: give task.encoder_lr, e.g. 1e-3, or "
@@ -142,7 +156,12 @@ class SegmentationTask(BaseTask):
             )
         transform = {"size": [int(side) for side in config["data"]["size"]]}
         forcing = TeacherForcing(**config["task"]["teacher_forcing"])
-        task: SegmentationTask = cls.build(config, classes=labels, transform=transform, teacher_forcing=forcing)
+        if config["task"]["protocol"] == SEMANTIC:
+            labels = labels or DUMMY_CLASSES
+        numbers = {"num_classes": len(labels)} if labels else {}
+        task: SegmentationTask = cls.build(
+            config, numbers, classes=labels, transform=transform, teacher_forcing=forcing
+        )
         task.try_frames(channels=3)
         return task
 
@@ -157,6 +176,10 @@ class SegmentationTask(BaseTask):
         from lstmzoo.segmentation.inspect import SegmentationInspector
 
         return SegmentationInspector
+
+    @classmethod
+    def headline_of(cls, classes: list[str]) -> str:
+        return PixelClasses.headline if classes else cls.headline
 
     score = staticmethod(score_folder)
 
@@ -198,7 +221,15 @@ class SegmentationTask(BaseTask):
             logits, state = self.model.step(frame, state)
             torch.testing.assert_close(logits, whole[:, t], rtol=1e-3, atol=1e-4)
 
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        if self.pixels is not None:
+            self.pixels.begin(self.trainer.datamodule.train_dataset, self.device)  # type: ignore[attr-defined]
+
     def window_loss(self, batch: dict[str, Any], frames: slice, state: State) -> tuple[Tensor, State]:
+        if self.pixels is not None:
+            logits, state = self.model(batch["video"][:, frames], state=state)
+            return self._class_loss(self.pixels, logits, batch["masks"][:, frames]), state
         begins = not frames.start
         if begins or self._targets is None:
             self._targets = self._draw(batch["masks"])
@@ -211,6 +242,10 @@ class SegmentationTask(BaseTask):
         logits, objects, valid = (x.flatten(0, 2) for x in (logits, objects, valid.unsqueeze(2).expand_as(objects)))
         self._record_jaccard(logits > 0, objects > 0.5, valid)
         return self.mask_loss(logits, objects, valid), state
+
+    def _class_loss(self, pixels: PixelClasses, logits: Tensor, labels: Tensor) -> Tensor:
+        self.record("accuracy", (logits.argmax(2) == labels).sum(), int((labels != VOID).sum()))
+        return pixels.loss(logits, labels)
 
     def _draw(self, ids: Tensor) -> Targets:
         """The targets of a batch of clips with the numbers of their objects, uint8 (B, T, H, W)."""
@@ -232,6 +267,9 @@ class SegmentationTask(BaseTask):
         self._measure(item, full_size=self.val_full_size, flip=False, examples=False)
 
     def on_validation_epoch_end(self) -> None:
+        if self.pixels is not None:
+            self.log_dict(self.pixels.summary(self._collect()), sync_dist=True)
+            return
         scores = DavisScores([found.scores for found in self._collect()])
         if scores.objects():
             summary = scores.summary()
@@ -243,6 +281,9 @@ class SegmentationTask(BaseTask):
 
     def on_test_epoch_end(self) -> None:
         found = self._collect()
+        if self.pixels is not None:
+            self.results = self.pixels.results(found)
+            return
         scores = DavisScores([one.scores for one in found])
         dataset = self.trainer.datamodule.test_dataset  # type: ignore[attr-defined]
         occlusions = occlusion_scores(scores, read_occlusions(dataset.root))
@@ -254,19 +295,16 @@ class SegmentationTask(BaseTask):
 
     def _measure(self, item: dict[str, Any], *, full_size: bool, flip: bool, examples: bool) -> None:
         """Segment a whole video and score it; one with too few masks from the first object on is skipped."""
-        score = score_video(
-            self.model,
-            item,
-            tuple(self.transform["size"]),
-            semi_supervised=self.semi_supervised,
-            full_size=full_size,
-            flip=flip,
-            examples=examples,
-            check=self.testing,  # in training, the loss tells
-        )
+        size = tuple(self.transform["size"])
+        options = {"full_size": full_size, "flip": flip, "examples": examples}
+        options["check"] = self.testing  # in training, the loss tells
+        if self.pixels is not None:
+            self._scores.append(self.pixels.score(self.model, item, size, **options))
+            return
+        score = score_video(self.model, item, size, semi_supervised=self.semi_supervised, **options)
         self._scores += [] if score is None else [score]
 
-    def _collect(self) -> list[VideoScore]:
+    def _collect(self) -> list[Any]:
         """Gather what all processes found, each video once, in their order."""
         found, self._scores = {one.index: one for one in self.of_all_processes(self._scores)}, []
         return [found[index] for index in sorted(found)]

@@ -11,10 +11,13 @@ from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.images import IMAGE_SUFFIXES, list_images, natural_key, read_rgb
 from lstmzoo.io.stream import Stream
 from lstmzoo.io.video import VIDEO_SUFFIXES, convert, is_video, local_path, warn_of_others
+from lstmzoo.segmentation.data.class_table import find_table
 from lstmzoo.segmentation.data.davis import DAVIS
+from lstmzoo.segmentation.data.label_layout import find_splits, find_videos_of
 from lstmzoo.segmentation.data.layout import find_frames
 from lstmzoo.segmentation.data.masks import read_mask
 
+LABEL_RATE = 4.0  # frames per second of a data set in CamVid's layout: usually, a second lies between two of them
 FOLDER_RATE = 24.0  # frames per second of a folder of frames, which does not say; that of DAVIS
 
 
@@ -99,8 +102,13 @@ def find_videos(
     if (path / "JPEGImages").is_dir():
         sequences = DAVIS(path, split or "all", resolution=resolution).sequences
         return [_of_files(one.name, one.frames[0].parent, one.frames, max_frames) for one in sequences]
+    if find_splits(path) and (find_table(path) is not None or split is not None):
+        sequences = find_videos_of(path, split or "all")
+        return [_of_files(one.name, one.frames[0].parent, one.frames, max_frames, LABEL_RATE) for one in sequences]
     if split is not None:
-        raise LstmzooError(f"split={split} is for a data set in the layout of DAVIS, which {path} is not; leave it out")
+        raise LstmzooError(
+            f"split={split} is for a data set in the layout of DAVIS or CamVid, which {path} is not; leave it out"
+        )
     if not path.is_dir() or _holds_frames(path):
         return [open_video(path, max_frames)]
     parts = [part for part in sorted(path.iterdir(), key=natural_key) if part.name[0] != "."]
@@ -154,9 +162,11 @@ def _holds_frames(folder: Path) -> bool:
     return not any(map(is_video, folder.iterdir()))
 
 
-def _of_files(name: str, path: Path, files: tuple[Path, ...], max_frames: int | None) -> VideoSource:
+def _of_files(
+    name: str, path: Path, files: tuple[Path, ...], max_frames: int | None, rate: float = FOLDER_RATE
+) -> VideoSource:
     if max_frames is not None and max_frames < 1:
         raise LstmzooError(f"max_frames must be at least 1, not {max_frames}")
     if not files:
         raise DataError(f"there are no frames in {path}; looked for files ending in {', '.join(IMAGE_SUFFIXES)}")
-    return VideoSource(name, path, files, FOLDER_RATE, min(len(files), max_frames or len(files)), max_frames)
+    return VideoSource(name, path, files, rate, min(len(files), max_frames or len(files)), max_frames)

@@ -35,7 +35,7 @@ class BaseDataModule(LightningDataModule, ABC):
     """Arguments of the data module and the data set that do not come from the configuration's group ``data``."""
 
     PARTS: ClassVar[tuple[Callable[..., Any], ...]] = ()
-    """What it makes of the data set, e.g. clips; their arguments are keys of ``data=``, too."""
+    """What it makes of the data set, e.g. clips; their arguments are keys of ``data=``. A data set may name others."""
 
     collate: Callable[[list[Any]], Any] | None = None
     """Makes a batch of items; None for torch's own way."""

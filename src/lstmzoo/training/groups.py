@@ -20,7 +20,8 @@ def settings_of_task(entry: Entry) -> dict[str, Setting]:
 def settings_of_dataset(entry: Entry) -> dict[str, Setting]:
     """The arguments of a data set, of its task's data module, and of its simulator where it has one."""
     module = tasks.get(entry.task).target.data_module
-    declared = [entry.target, module, *module.PARTS, getattr(entry.target, "simulate_missing", None)]
+    parts = getattr(entry.target, "PARTS", module.PARTS)
+    declared = [entry.target, module, *parts, getattr(entry.target, "simulate_missing", None)]
     found: dict[str, Setting] = {}
     for one in filter(None, declared):
         found |= {name: setting for name, setting in settings_of(one, module.NOT_SETTINGS).items() if name not in found}

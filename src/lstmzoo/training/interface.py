@@ -75,6 +75,11 @@ class TaskInterface(ABC):
     """What the last test found."""
 
     @classmethod
+    def headline_of(cls, classes: list[str]) -> str:
+        """Name the number that stands for a model with these classes; by default, always `headline`."""
+        return cls.headline
+
+    @classmethod
     @abstractmethod
     def open_data(
         cls, config: Config, *, split: str = "test", simulate: bool = False, model: Any | None = None

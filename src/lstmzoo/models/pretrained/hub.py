@@ -131,7 +131,7 @@ def metadata_of(model: Any) -> dict[str, Any]:
         raise LstmzooError(f"{type(model).__name__} is no model of create_model or load; register it: @register_model")
     known = getattr(model, "metadata", {"data": {}, "config": {}})
     classes, transform = getattr(model, "classes", None), getattr(model, "transform", {})
-    needs = [key for key in ("num_classes", "vocab_size") if key in model.model_args]
+    needs = [key for key in ("num_classes", "vocab_size") if model.model_args.get(key)]
     if classes is None and needs and not hasattr(model, "metadata"):
         raise LstmzooError(
             f"{model.model_name} was not trained and does not say what its outputs mean: set model.classes to a list "

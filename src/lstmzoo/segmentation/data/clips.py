@@ -141,7 +141,7 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         frames, direction = len(sequence.frames), -1 if backwards and not early else 1
         offsets = direction * self._offsets(frames, rng)  # (T,)
         for first in _first_frames(frames, offsets[-1], None if early else rng):
-            positions = _to_and_fro(first + offsets, frames)
+            positions = to_and_fro(first + offsets, frames)
             mask = sequence.masks[positions[0]]
             if mask is None:
                 continue
@@ -191,7 +191,7 @@ def _first_frames(frames: int, way: int, rng: np.random.Generator | None) -> np.
     return np.concatenate([order[fits], order[~fits]])
 
 
-def _to_and_fro(positions: np.ndarray, frames: int) -> np.ndarray:
+def to_and_fro(positions: np.ndarray, frames: int) -> np.ndarray:
     """Turn back at the last frame, and at the first."""
     period = max(2 * (frames - 1), 1)
     turned = positions % period

@@ -111,12 +111,13 @@ def check_kind(path: str | os.PathLike[str], mode: str, kind: str | None) -> Non
         )
 
 
-def write_mask(path: str | os.PathLike[str], ids: np.ndarray) -> None:
+def write_mask(path: str | os.PathLike[str], ids: np.ndarray, palette: np.ndarray | None = None) -> None:
     """Write a mask as DAVIS does: a PNG with the palette of `davis_palette`. The file appears when it is complete.
 
     Args:
         path: where; its folder is made if need be.
         ids: (H, W), whole numbers or bool: 0 background, 1 … 254 objects, 255 void.
+        palette: other colours, uint8 (256, 3) RGB.
 
     Raises:
         LstmzooError: not a mask, or numbers beyond 0 … 255.
@@ -127,7 +128,7 @@ def write_mask(path: str | os.PathLike[str], ids: np.ndarray) -> None:
     if ids.min() < 0 or ids.max() > VOID:
         raise LstmzooError(f"a mask holds numbers from 0 to 255, not from {ids.min()} to {ids.max()} ({path})")
     image = Image.fromarray(ids.astype(np.uint8))
-    image.putpalette(davis_palette().tobytes())
+    image.putpalette((davis_palette() if palette is None else palette).tobytes())
     encoded = io.BytesIO()
     image.save(encoded, "PNG")
     path = Path(path)

@@ -4,13 +4,21 @@ from lstmzoo.segmentation.models.aggregate import soft_aggregate
 from lstmzoo.segmentation.models.base import Segmenter
 from lstmzoo.segmentation.models.core import Core
 from lstmzoo.segmentation.models.foreground import ForegroundSegmenter
-from lstmzoo.segmentation.models.stream import SegmentStream, label_map, object_ids, resize_frame, segment_video
+from lstmzoo.segmentation.models.stream import (
+    SegmentStream,
+    has_classes,
+    label_map,
+    object_ids,
+    resize_frame,
+    segment_video,
+)
 
 __all__ = [
     "Core",
     "ForegroundSegmenter",
     "SegmentStream",
     "Segmenter",
+    "has_classes",
     "label_map",
     "object_ids",
     "resize_frame",

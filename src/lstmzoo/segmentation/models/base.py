@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lstmzoo.errors import LstmzooError
 from lstmzoo.models.encoders import create_pyramid
 from lstmzoo.models.pretrained.hub import PretrainedMixin
 from lstmzoo.models.state import detach
@@ -29,6 +30,7 @@ class Segmenter(PretrainedMixin, nn.Module, ABC):
         encoder: small, efficientnet_lite0 or another network of timm, e.g. resnet18.
         pretrained_encoder: start the encoder from ImageNet weights (all but small).
         dropout: share of the channels of the encoder's maps that are dropped in training, others in every frame.
+        num_classes: K, the classes of a pixel; 0: one logit, that of the foreground or of an object.
     """
 
     pipeline_tag = "image-segmentation"
@@ -42,11 +44,20 @@ class Segmenter(PretrainedMixin, nn.Module, ABC):
         encoder: str = "small",
         pretrained_encoder: bool = False,
         dropout: float = 0.0,
+        num_classes: int = 0,
     ) -> None:
         super().__init__()
+        if num_classes < 0 or num_classes == 1:
+            raise LstmzooError(f"num_classes={num_classes}: it is 2 or more, or 0 for the foreground")
+        if num_classes and self.guided:
+            raise LstmzooError(
+                f"{type(self).__name__} marks objects and gives no class to every pixel (num_classes={num_classes}); "
+                "choose model=segment_recurrent or model=segment_framewise"
+            )
+        self.num_classes = num_classes
         self.encoder = create_pyramid(encoder, pretrained_encoder)
         strides, channels = self.encoder.strides, self.encoder.channels
-        self.decoder = Decoder(strides, channels, decoder_channels, levels, self.build_core, dropout)
+        self.decoder = Decoder(strides, channels, decoder_channels, levels, self.build_core, dropout, num_classes)
 
     @abstractmethod
     def build_core(self, channels: int) -> Core:
@@ -65,8 +76,8 @@ class Segmenter(PretrainedMixin, nn.Module, ABC):
             state: what the call for the frames before returned; None starts new videos.
 
         Returns:
-            Logits (B, T, K, H, W), a sigmoid for each of K objects (without masks K = 1, the foreground), and the
-            state for the frames after.
+            Logits (B, T, K, H, W), a sigmoid for each of K objects (without masks K = 1, the foreground) or a softmax
+            over K classes, and the state for the frames after.
 
         Raises:
             ValueError: wrong shapes, numbers far out of their range (looked for on the CPU only), a state of other

@@ -38,6 +38,7 @@ class Decoder(nn.Module):
         levels: strides at which there is a core.
         build_core: makes the core of a level from D.
         dropout: share of the channels of the encoder's maps that are dropped in training, others in every frame.
+        num_classes: K, classes of a pixel; 0: one logit.
 
     Raises:
         LstmzooError: impossible sizes, or levels that the encoder does not have.
@@ -51,6 +52,7 @@ class Decoder(nn.Module):
         levels: Sequence[int],
         build_core: Callable[[int], Core],
         dropout: float = 0.0,
+        num_classes: int = 0,
     ) -> None:
         super().__init__()
         check_sizes(decoder_channels=decoder_channels)
@@ -67,8 +69,9 @@ class Decoder(nn.Module):
             for _ in channels
         )
         self.cores = nn.ModuleDict({str(stride): build_core(width) for stride in strides if stride in levels})
-        self.head = nn.Conv2d(width, 1, 1)
-        nn.init.constant_(cast(Tensor, self.head.bias), math.log(PRIOR / (1 - PRIOR)))
+        self.head = nn.Conv2d(width, num_classes or 1, 1)
+        if not num_classes:
+            nn.init.constant_(cast(Tensor, self.head.bias), math.log(PRIOR / (1 - PRIOR)))
         for own in (self.lateral, self.merge, self.head):  # faster on the CPU; cores know best what suits them
             own.to(memory_format=torch.channels_last)
 
@@ -85,7 +88,7 @@ class Decoder(nn.Module):
             state: what the call for the frames before returned; None where there are none.
 
         Returns:
-            Logits (N, T, h, w) at stride 4, and the state of every core.
+            Logits (N, T, h, w), or (N, T, K, h, w) of classes, at stride 4, and the state of every core.
 
         Raises:
             ValueError: a state that is none of this network, or of maps of other sizes.
@@ -105,4 +108,5 @@ class Decoder(nn.Module):
                 y = run.flatten(0, 1)
             above = y
         assert above is not None
-        return self.head(above).unflatten(0, time).squeeze(2), states
+        logits = self.head(above).unflatten(0, time)
+        return logits if logits.shape[2] > 1 else logits.squeeze(2), states

@@ -1,4 +1,4 @@
-"""Segmentation of the foreground: a recurrent network over the frames, and a baseline without memory."""
+"""Segmentation of the foreground, or into classes: a recurrent network, and a baseline without memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class ForegroundSegmenter(Segmenter):
                 "or train with model.bidirectional=false to segment frame by frame"
             )
         logits, state = self.decoder(self._laterals(video), state)
-        return self._full_size(logits.unsqueeze(2), video.shape[-2:]), state
+        logits = logits if self.num_classes else logits.unsqueeze(2)
+        return self._full_size(logits, video.shape[-2:]), state
 
     def step(self, frame: Tensor, state: State | None = None, masks: Tensor | None = None) -> tuple[Tensor, State]:
         if not self.streams:

@@ -13,7 +13,7 @@ VOID = 255  # no object: what is not annotated
 
 
 class SegmentStream:
-    """Frames of one video in, label maps out, with the state kept in between; the memory needed is constant.
+    """Frames of one video in, probabilities out, with the state kept in between; the memory needed is constant.
 
     Args:
         model: a segmentation model in evaluation mode.
@@ -50,12 +50,13 @@ class SegmentStream:
             frame: uint8 (3, H, W), of any size.
 
         Returns:
-            Probabilities (K + 1, H, W) of the background and of the objects, in the order of ``ids``, at that size.
+            Probabilities (K + 1, H, W) of the background and of the objects, in the order of ``ids``, at that size; or
+            (K, H, W) of classes.
         """
         x = self._mirrored(resize_frame(frame.to(self._device()), self.size))
         masks, self._masks = self._masks, None
         logits, self.state = self.model.step(x, self.state, masks)  # (1 or 2, K, h, w)
-        return finish(logits, frame.shape[-2:])
+        return finish(logits, frame.shape[-2:], has_classes(self.model))
 
     def _mirrored(self, x: Tensor) -> Tensor:
         return torch.stack([x, x.flip(-1)]) if self.flip else x.unsqueeze(0)
@@ -83,7 +84,7 @@ def segment_video(
         flip: see `SegmentStream`.
 
     Yields:
-        For every frame, probabilities (K + 1, H, W).
+        For every frame, probabilities (K + 1, H, W), or (K, H, W) of classes.
     """
     if model.streams:
         yield from map(SegmentStream(model, size, first_mask, flip), frames)
@@ -98,12 +99,21 @@ def segment_video(
         video = torch.stack([resize_frame(frame.to(device), size) for frame in whole])  # (T, 3, h, w)
         logits, _ = model(torch.stack([video, video.flip(-1)]) if flip else video.unsqueeze(0))
         for frame, one in zip(whole, logits.unbind(1), strict=True):
-            yield finish(one, frame.shape[-2:])
+            yield finish(one, frame.shape[-2:], has_classes(model))
 
 
-def finish(logits: Tensor, size: torch.Size) -> Tensor:
-    """Turn logits (1, K, h, w), or (2, K, h, w) with those of the mirrored frame, into probabilities (K + 1, H, W)."""
-    probabilities = soft_aggregate(logits.float())  # (1 or 2, K + 1, h, w)
+def has_classes(model: Any) -> bool:
+    """Tell whether a model gives every pixel a class, rather than marking objects."""
+    return bool(getattr(model, "num_classes", 0))
+
+
+def finish(logits: Tensor, size: torch.Size, classes: bool = False) -> Tensor:
+    """Turn logits (1, K, h, w), or (2, K, h, w) with those of the mirrored frame, into probabilities.
+
+    They are (K + 1, H, W) of the background and K objects, or (K, H, W) of classes.
+    """
+    wide = logits.float()
+    probabilities = wide.softmax(1) if classes else soft_aggregate(wide)  # (1 or 2, K + 1, h, w)
     if len(probabilities) == 2:
         probabilities = (probabilities[:1] + probabilities[1:].flip(-1)) / 2
     return F.interpolate(probabilities, tuple(size), mode="bilinear", align_corners=False)[0]

@@ -1,0 +1,1 @@
+"""A class for every pixel of a video: what the protocol ``semantic`` learns, measures and shows."""
