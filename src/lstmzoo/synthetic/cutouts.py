@@ -47,7 +47,7 @@ def cut_out(photograph: Array, rng: np.random.Generator) -> Cutout:
 def _square(photograph: Array, rng: np.random.Generator) -> Array:
     """A square of a photograph, a third to all of its height."""
     height, width = photograph.shape[:2]
-    side = max(int(min(height, width) * rng.uniform(0.35, 1.0)), 8)
+    side = max(int(min(height, width) * rng.uniform(0.35, 1.0)), 1)
     top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
     return cv2.resize(photograph[top : top + side, left : left + side], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 

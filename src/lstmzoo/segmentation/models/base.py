@@ -95,12 +95,16 @@ class Segmenter(PretrainedMixin, nn.Module, ABC):
         """Reset the cores' memory in a state; masks and prototypes of objects stay, where the model is given masks."""
         return None
 
+    def _maps(self, video: Tensor) -> list[Tensor]:
+        """The encoder's maps of every frame, (B, T, C_s, h, w), the finest first."""
+        if self.training:  # batch normalisation sees all frames at once
+            return self.encoder(video)  # type: ignore[no-any-return]
+        parts = [self.encoder(chunk) for chunk in video.split(FRAMES_AT_ONCE, dim=1)]
+        return [torch.cat(pieces, dim=1) for pieces in zip(*parts, strict=True)]
+
     def _laterals(self, video: Tensor) -> list[Tensor]:
         """The encoder's maps at the decoder's width, (B, T, D, h, w), the finest first."""
-        if self.training:  # batch normalisation sees all frames at once
-            return self.decoder.laterals(self.encoder(video))
-        parts = [self.decoder.laterals(self.encoder(chunk)) for chunk in video.split(FRAMES_AT_ONCE, dim=1)]
-        return [torch.cat(pieces, dim=1) for pieces in zip(*parts, strict=True)]
+        return self.decoder.laterals(self._maps(video))
 
     def _full_size(self, logits: Tensor, size: torch.Size) -> Tensor:
         """Logits (..., h, w) at the decoder's finest stride → (..., H, W)."""

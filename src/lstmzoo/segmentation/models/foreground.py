@@ -19,13 +19,7 @@ class ForegroundSegmenter(Segmenter):
     """A model that is given frames and nothing else; a subclass says in `build_core` what its cores are."""
 
     def forward(self, video: Tensor, masks: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
-        if masks is not None:
-            raise ValueError(f"{type(self).__name__} takes no masks of objects; segment_guided does")
-        if state is not None and not self.streams:
-            raise ValueError(
-                "a bidirectional network needs the whole video at once and continues from no state: call model(video), "
-                "or train with model.bidirectional=false to segment frame by frame"
-            )
+        self._check(masks, state)
         logits, state = self.decoder(self._laterals(video), state)
         return self._full_size(logits.unsqueeze(2), video.shape[-2:]), state
 
@@ -36,6 +30,15 @@ class ForegroundSegmenter(Segmenter):
                 "call model(video) with the whole video, or train with model.bidirectional=false"
             )
         return super().step(frame, state, masks)
+
+    def _check(self, masks: Tensor | None, state: State | None) -> None:
+        if masks is not None:
+            raise ValueError(f"{type(self).__name__} takes no masks of objects; segment_guided does")
+        if state is not None and not self.streams:
+            raise ValueError(
+                "a bidirectional network needs the whole video at once and continues from no state: call model(video), "
+                "or train with model.bidirectional=false to segment frame by frame"
+            )
 
 
 @register_model("segment_recurrent")
