@@ -161,7 +161,7 @@ class _Collage:
             broad = rng.uniform(0.03, 0.14) * width
             corners = [(left, 0), (left + broad, 0), (left + slant + broad, height), (left + slant, height)]
             alpha = np.zeros((height, width), np.uint8)
-            cv2.fillPoly(alpha, [np.int32(corners)], 255, cv2.LINE_AA)
+            cv2.fillPoly(alpha, [np.array(corners, np.int32)], 255, cv2.LINE_AA)
             layer[..., 3] = np.maximum(layer[..., 3], alpha)
         return layer
 
