@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 import lstmzoo
 from lstmzoo.segmentation.models import SegmentStream, label_map, segment_video, soft_aggregate
+from lstmzoo.segmentation.scoring import score_video
 
 SIZE = (32, 48)
 
@@ -55,6 +57,48 @@ def test_flipping_a_video_with_the_flip_option_flips_the_answer(bidirectional: b
         assert one.shape == (2, 45, 61)
         torch.testing.assert_close(other.flip(-1), one, atol=1e-5, rtol=0)
     assert not torch.allclose(plain[-1], whole[-1], atol=1e-4)
+
+
+def test_a_reset_forgets_what_was_before_but_not_the_objects() -> None:
+    torch.manual_seed(0)
+    plain = lstmzoo.create_model("segment_recurrent", decoder_channels=8).eval()
+    parts = [one for part in frames().split(2) for one in segment_video(plain, part, SIZE)]
+    for one, other in zip(segment_video(plain, frames(), SIZE, reset_every=2), parts, strict=True):
+        torch.testing.assert_close(one, other)
+    guided = lstmzoo.create_model("segment_guided", cell="lstm", decoder_channels=8).eval()
+    kept, reset = (list(segment_video(guided, frames(), SIZE, first_mask(), reset_every=n)) for n in (None, 2))
+    assert torch.equal(kept[1], reset[1])
+    assert reset[2].shape == kept[2].shape
+    assert not torch.equal(kept[2], reset[2])
+
+
+@pytest.mark.parametrize("semi_supervised", [False, True])
+def test_shuffled_frames_are_scored_with_their_own_masks(semi_supervised: bool) -> None:
+    truth = torch.stack([F.pad(torch.ones(8, 8, dtype=torch.uint8), (3 * t, 53 - 3 * t, 20, 17)) for t in range(8)])
+    video = 200 * truth.unsqueeze(1).expand(-1, 3, -1, -1)
+    item = {"video": video, "masks": truth, "annotated": torch.ones(8, dtype=torch.bool), "official": True}
+    item |= {"name": "one", "index": 3}
+    seen: list[int] = []
+
+    class Bright:
+        """Marks what is bright, and notes where that is."""
+
+        streams = True
+
+        def parameters(self):
+            return iter([torch.zeros(1)])
+
+        def step(self, frame, state, masks):
+            seen.append(round(float(frame[0, 0].max(0).values.argmax()) / 3))
+            return 20 * (frame[:, :1] - 0.2), state
+
+    for shuffle in (False, True):
+        seen.clear()
+        score = score_video(Bright(), item, (45, 61), semi_supervised=semi_supervised, full_size=True, shuffle=shuffle)
+        assert np.mean(score.scores.j) == 1
+        assert sorted(seen) == [*range(8)]
+        assert (seen == [*range(8)]) != shuffle
+        assert not semi_supervised or seen[0] == 0
 
 
 def test_a_stream_goes_on_from_where_another_ended() -> None:

@@ -81,7 +81,7 @@ class _Collage:
         height, width = size
         self.aspect = width / height
         still, hectic = rng.random(2) < (0.25, 0.3)
-        pan = 0.0 if still else rng.exponential(0.035 if hectic else 0.015)
+        pan = 0.0 if still else rng.exponential(0.04 if hectic else 0.015)
         self.camera = self._path(np.zeros(2), pan, zoom=0.0 if still else 0.15, turn=0.0 if still else 0.06)
         textures = [matter.texture(rng) for _ in range(2)]
         self.objects = [self._object(textures, pan) for _ in range(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15]))]
@@ -123,8 +123,8 @@ class _Collage:
         rng = self.rng
         radius = float(np.exp(rng.uniform(*np.log(_RADIUS))))
         start = rng.uniform(-0.38, 0.38, 2) * (self.aspect, 1)
-        slow = rng.exponential(0.012) if pan > 0.01 else 0.008 + rng.exponential(0.02)
-        path = self._path(start, slow, zoom=0.12, turn=0.12)
+        speed = (0.004 if pan > 0.01 else 0.01) + rng.exponential(0.02)
+        path = self._path(start, speed, zoom=0.12, turn=0.12)
         if rng.random() < 0.7:  # it turns back at the edges more often than not
             path = replace(path, place=_reflected(path.place, 0.6 * np.array([self.aspect, 1])))
         source = textures[rng.integers(2)]
@@ -142,7 +142,7 @@ class _Collage:
         """A photograph larger than the frame, with pieces glued on, some of which are copies of the objects."""
         rng = self.rng
         canvas = _cover(photograph, self._canvas_size(), rng)
-        for _ in range(rng.integers(0, 5)):
+        for _ in range(rng.integers(3, 13)):  # a third of them is in view
             parts = self.objects[rng.integers(len(self.objects))][1]
             cutout = parts[0].cutout if rng.random() < 0.4 else cut_out(textures[rng.integers(2)], rng)
             radius = np.exp(rng.uniform(*np.log(_RADIUS))) * self.size[0]

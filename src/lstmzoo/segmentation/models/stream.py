@@ -71,7 +71,12 @@ class SegmentStream:
 
 
 def segment_video(
-    model: Any, frames: Iterable[Tensor], size: tuple[int, int], first_mask: Tensor | None = None, flip: bool = False
+    model: Any,
+    frames: Iterable[Tensor],
+    size: tuple[int, int],
+    first_mask: Tensor | None = None,
+    flip: bool = False,
+    reset_every: int | None = None,
 ) -> Iterator[Tensor]:
     """Segment a video with any segmentation model.
 
@@ -81,12 +86,17 @@ def segment_video(
         size: see `SegmentStream`.
         first_mask: see `SegmentStream`.
         flip: see `SegmentStream`.
+        reset_every: frames after which the memory is reset, to see what it is worth; None: never.
 
     Yields:
         For every frame, probabilities (K + 1, H, W).
     """
     if model.streams:
-        yield from map(SegmentStream(model, size, first_mask, flip), frames)
+        stream = SegmentStream(model, size, first_mask, flip)
+        for t, frame in enumerate(frames):
+            if reset_every and t and t % reset_every == 0:
+                stream.state = model.reset_memory(stream.state)
+            yield stream(frame)
         return
     if first_mask is not None:
         raise ValueError("this network takes no first mask; segment_guided does")
