@@ -25,6 +25,8 @@ VARIANTS: list[dict[str, Any]] = [
     {"name": "segment_recurrent", "cell": "peephole_lstm", "levels": [16, 8, 4]},
     {"name": "segment_guided"},
     {"name": "segment_guided", "cell": "lstm"},
+    {"name": "segment_matching"},
+    {"name": "segment_matching", "cell": None, "top_k": 3, "radius": 1},
 ]
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(map(str, v.values())))
 guided = pytest.mark.parametrize("cell", [None, "gru"])

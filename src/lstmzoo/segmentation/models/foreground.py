@@ -26,7 +26,7 @@ class ForegroundSegmenter(Segmenter):
                 "a bidirectional network needs the whole video at once and continues from no state: call model(video), "
                 "or train with model.bidirectional=false to segment frame by frame"
             )
-        logits, state = self.decoder(self._laterals(video), state)
+        logits, state = self.decoder(self._maps(video), state)
         return self._full_size(logits.unsqueeze(2), video.shape[-2:]), state
 
     def step(self, frame: Tensor, state: State | None = None, masks: Tensor | None = None) -> tuple[Tensor, State]:
