@@ -114,7 +114,7 @@ def noise(seed: int = 0) -> Tensor:
 
 def square() -> Tensor:
     mask = torch.zeros(1, 1, 64, 96)
-    mask[..., 16:40, 24:56] = 1  # whole cells of stride 8
+    mask[..., 16:48, 32:64] = 1  # whole cells of stride 16
     return mask
 
 

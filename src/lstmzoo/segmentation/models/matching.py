@@ -17,6 +17,7 @@ from lstmzoo.segmentation.models.base import State
 from lstmzoo.segmentation.models.guided import SegmentGuided, fit, pad_objects
 
 STRIDE, COARSE = 8, 16  # of the maps that keys are made of; pixels of the first are matched
+FINE = 0.5  # share of the finer map in the keys' length at the start, against 1: the coarser one tells objects better
 TEMPERATURE = 0.05  # at the start
 SURE = 0.99  # a mask that is read counts as no more certain than that
 CERTAIN = math.log(SURE / (1 - SURE))
@@ -60,8 +61,8 @@ class SegmentMatching(SegmentGuided):
     def __init__(
         self,
         cell: str | None = "lstm",
-        key_channels: int = 64,
-        top_k: int = 32,
+        key_channels: int = 128,
+        top_k: int = 16,
         radius: int = 6,
         references: int = 4,
         **settings: Any,
@@ -85,6 +86,7 @@ class SegmentMatching(SegmentGuided):
 
     def _project(self, maps: list[Tensor]) -> list[Tensor]:
         fine, coarse = (F.normalize(maps[level].flatten(0, 1), dim=1) for level in self.levels)
+        fine = FINE * fine
         coarse = F.interpolate(coarse, fine.shape[-2:], mode="bilinear", align_corners=False)
         keys = _wide(self.key(torch.cat([fine, coarse], dim=1)))
         return [*super()._project(maps), F.normalize(keys, dim=1).unflatten(0, maps[0].shape[:2])]
@@ -98,8 +100,8 @@ class SegmentMatching(SegmentGuided):
             last = before["keys"], _masks_at(keys, before), _known(before)
             references = [*before["references"]]
             if before["given"] is not None:  # now that all masks of that frame are known
-                keys_there, masks, known = last
-                references.append((keys_there, masks, known & before["given"].any(1, keepdim=True)))
+                there, masks, known = _halve(last)
+                references.append((there, masks, known & before["given"].any(1, keepdim=True)))
             if len(references) > self.references:
                 del references[1]
         shown = None if given is None else given.flatten(2).any(2)  # (B, K)
@@ -120,7 +122,7 @@ class SegmentMatching(SegmentGuided):
         """What the pixels of a frame find in earlier ones, (B, K, 8, h, w)."""
         references: list[Memory] = list(state["references"])
         if state["given"] is not None:  # the frame itself
-            references.append((keys, _masks_at(keys, state), state["given"]))
+            references.append(_halve((keys, _masks_at(keys, state), state["given"])))
         objects = state["previous"].shape[1]
         nothing = keys.new_zeros(len(keys), objects, 3, keys.shape[2] * keys.shape[3])
         with torch.autocast(keys.device.type, enabled=False):
@@ -138,7 +140,7 @@ class SegmentMatching(SegmentGuided):
         for memory in references:
             there, masks, shown = _pad(memory, objects)
             weights = log_weights(similarity(keys, there), self.temperature.exp())
-            found.append((*read(weights, masks, self.top_k), largest(weights, masks)))
+            found.append((*read(weights, masks, -(-self.top_k // 2)), largest(weights, masks)))
             known.append(shown)
         value, sides = merge(found, known)
         return _scaled(value, sides) * torch.stack(known).any(0)[..., None, None]
@@ -146,12 +148,13 @@ class SegmentMatching(SegmentGuided):
     def _in_last(self, keys: Tensor, last: Memory, objects: int) -> Tensor:
         """What they find in the frame before, in a window and in all of it, (B, K, 5, N)."""
         there, masks, known = _pad(last, objects)
-        alike, temperature = similarity(keys, there), self.temperature.exp()
+        temperature = self.temperature.exp()
         near = window(keys.shape[2:], self.radius, keys.device)
-        weights = log_weights(alike, temperature, near)
+        weights = log_weights(similarity(keys, there), temperature, near)
         value, _ = read(weights, masks, self.top_k, near)
         around = _scaled(value, largest(weights, masks, near))
-        everywhere = _scaled(None, largest(log_weights(alike, temperature), masks))
+        there, masks, known = _pad(_halve(last), objects)
+        everywhere = _scaled(None, largest(log_weights(similarity(keys, there), temperature), masks))
         return torch.cat([around, everywhere], dim=2) * known[..., None, None]
 
 
@@ -159,6 +162,12 @@ def _scaled(value: Tensor | None, sides: Tensor) -> Tensor:
     """Masks (B, K, N) that were read, and the logarithms (2, B, K, N), as clues of about 1, (B, K, 2 or 3, N)."""
     clues = [] if value is None else [torch.logit(value, eps=1 - SURE) / CERTAIN]
     return torch.stack([*clues, *(sides / 10)], dim=2)
+
+
+def _halve(memory: Memory) -> Memory:
+    """A frame's keys and masks at half their resolution: a quarter of the pixels to compare with."""
+    keys, masks, known = memory
+    return F.normalize(F.avg_pool2d(keys, 2), dim=1), F.avg_pool2d(masks, 2), known
 
 
 def _pad(memory: Memory, objects: int) -> Memory:
