@@ -128,3 +128,30 @@ def test_what_cannot_be_streamed_is_named() -> None:
         SegmentStream(
             lstmzoo.create_model("segment_guided", decoder_channels=8), SIZE, torch.zeros(45, 61, dtype=torch.uint8)
         )
+
+
+def test_masks_of_further_frames_add_objects_and_correct_others() -> None:
+    torch.manual_seed(0)
+    model = lstmzoo.create_model("segment_matching", decoder_channels=8).eval()
+    first, later = first_mask(), first_mask().flip(0)
+    first[first == 7] = 0  # comes with frame 2
+    stream = SegmentStream(model, SIZE, first, masks={2: later})
+    found = torch.stack([stream(frame) for frame in frames()])
+    assert stream.ids == [3, 7]
+    before, after = (scaled(torch.stack([mask == 3, mask == 7]).float()[None]) for mask in (first, later))
+    video = scaled(frames() / 255)[None]
+    with torch.no_grad():
+        start, state = model(video[:, :2], before)
+        end, _ = model(video[:, 2:], after, state)
+    expected = F.interpolate(soft_aggregate(torch.cat([start, end], dim=1)[0]), (45, 61), mode="bilinear")
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    assert (found[:2, 2] < 1e-3).all()
+
+
+def test_before_the_first_mask_there_is_nothing() -> None:
+    torch.manual_seed(0)
+    model = lstmzoo.create_model("segment_matching", decoder_channels=8).eval()
+    found = list(segment_video(model, frames(), SIZE, masks={2: first_mask()}))
+    assert all(one.shape == (3, 45, 61) for one in found)
+    assert all(bool((one[0] > 0.99).all()) for one in found[:2])
+    assert int(label_map(found[2], [3, 7])[12, 12]) == 3

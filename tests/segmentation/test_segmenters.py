@@ -27,6 +27,8 @@ VARIANTS: list[dict[str, Any]] = [
     {"name": "segment_motion", "cell": "gru"},
     {"name": "segment_guided"},
     {"name": "segment_guided", "cell": "lstm"},
+    {"name": "segment_matching"},
+    {"name": "segment_matching", "cell": None, "top_k": 3, "radius": 1},
 ]
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(map(str, v.values())))
 guided = pytest.mark.parametrize("cell", [None, "gru"])

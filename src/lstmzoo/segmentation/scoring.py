@@ -80,7 +80,7 @@ def score_video(
         later[:] = later[torch.randperm(len(later), generator=torch.Generator().manual_seed(int(item["index"])))]
     frames = (video[t] if full_size else resize_frame(video[t], size) for t in order)
     predictions = []
-    for probabilities in segment_video(model, frames, size, first_mask, flip, reset_every):
+    for probabilities in segment_video(model, frames, size, first_mask, flip, reset_every=reset_every):
         if check:
             check_finite(probabilities, model, item["name"])
         predictions.append(label_map(probabilities, ids).cpu().numpy())

@@ -175,7 +175,8 @@ class SegmentationTask(BaseTask):
         name = self.model.model_name
         if self.semi_supervised and not self.model.guided:
             raise LstmzooError(
-                f"{name!r} takes no first mask; for task.protocol=semi-supervised choose model=segment_guided"
+                f"{name!r} takes no first mask; for task.protocol=semi-supervised choose model=segment_guided or "
+                "model=segment_matching"
             )
         if self.semi_supervised and self.tbptt_window == 1:
             raise LstmzooError(

@@ -20,7 +20,7 @@ class ForegroundSegmenter(Segmenter):
 
     def forward(self, video: Tensor, masks: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
         self._check(masks, state)
-        logits, state = self.decoder(self._laterals(video), state)
+        logits, state = self.decoder(self._maps(video), state)
         return self._full_size(logits.unsqueeze(2), video.shape[-2:]), state
 
     def step(self, frame: Tensor, state: State | None = None, masks: Tensor | None = None) -> tuple[Tensor, State]:

@@ -47,15 +47,19 @@ class SegmentMotion(SegmentRecurrent):
 
     def forward(self, video: Tensor, masks: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
         self._check(masks, state)
-        maps = self._maps(video)
+        both = self._maps(video)
+        laterals, maps = both[: len(self.motion)], both[len(self.motion) :]
         memory, last = _taken_apart(state, maps)
-        pairs = zip(self.decoder.laterals(maps), self.motion, maps, last, strict=True)
+        pairs = zip(laterals, self.motion, maps, last, strict=True)
         clues = [x + _of_frames(layers, correlation(now, before)) for x, layers, now, before in pairs]
         logits, memory = self.decoder(clues, memory)
         return self._full_size(logits.unsqueeze(2), video.shape[-2:]), {
             "memory": memory,
             "last": [x[:, -1:] for x in maps],
         }
+
+    def _project(self, maps: list[Tensor]) -> list[Tensor]:
+        return [*super()._project(maps), *maps]
 
     def reset_memory(self, state: State | None) -> State | None:
         return state and {**state, "memory": None}
