@@ -103,5 +103,6 @@ def test_a_checkpoint_of_a_part_that_is_not_imported(folder: Path, capsys: pytes
         for name in [name for name, entry in one.entries.items() if entry.target.__module__ == "my_parts"]:
             del one.entries[name]
     capsys.readouterr()
-    assert main(["eval", "ckpt_path=waves"]) == 2
-    assert "LSTMZOO_IMPORT" in capsys.readouterr().err
+    for command in (["eval", "ckpt_path=waves"], ["train", "resume=waves"]):
+        assert main(command) == 2
+        assert "LSTMZOO_IMPORT" in capsys.readouterr().err

@@ -54,9 +54,7 @@ class Registry:
         """
         taken = self.entries.get(entry.name)
         if taken is not None:
-            raise LstmzooError(
-                f"a {self.kind} named {entry.name!r} is already registered ({taken.target.__qualname__})"
-            )
+            raise LstmzooError(f"{self.kind} {entry.name!r} is already registered ({taken.target.__qualname__})")
         self.entries[entry.name] = entry
 
     def names(self, pattern: str = "*") -> list[str]:
@@ -92,7 +90,7 @@ class Registry:
         for registry in (self, models, datasets, tasks):
             known = [entry for entry in registry.entries.values() if entry.target is target]
             if known and registry is not self:
-                raise LstmzooError(f"{self.kind}={place}: that is a {registry.kind}, as in {registry.kind}={place}")
+                raise LstmzooError(f"{self.kind}={place}: {attribute} is registered for {registry.kind}={place}")
             if known:
                 return known[0]
         self.add(Entry(place, target, getattr(target, "task", "")))

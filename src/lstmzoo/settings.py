@@ -4,8 +4,6 @@ The declaration is the constructor itself. Its annotations are the types, its de
 of its docstring say what each one means; nothing of it is written down a second time.
 """
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import dataclasses

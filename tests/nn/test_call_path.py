@@ -11,6 +11,7 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import lstmzoo.nn as zoo
+from lstmzoo.nn import engines
 from lstmzoo.nn.engines.native import kernel
 
 pytestmark = pytest.mark.slow
@@ -36,23 +37,38 @@ def functions_passed(call: Callable[[], object]) -> list[str]:
     return list(found)
 
 
-CALLS: dict[str, tuple[str, dict, int]] = {  # cell, what is given beside x, functions at most
-    "native": ("peephole_lstm", {}, 25),
-    "lengths": ("peephole_lstm", {"lengths": [5, 4, 2]}, 28),
-    "packed": ("peephole_lstm", {}, 29),
-    "torch's": ("lstm", {}, 16),
+LENGTHS = {"lengths": [5, 4, 2]}
+CALLS: dict[str, tuple[str, dict, int, bool, int]] = {  # cell, given beside x, layers, trained, functions at most
+    "inference": ("peephole_lstm", {}, 1, False, 22),
+    "training": ("peephole_lstm", {}, 1, True, 23),
+    "two layers": ("peephole_lstm", {}, 2, True, 23),
+    "lengths": ("peephole_lstm", LENGTHS, 1, True, 25),
+    "packed": ("peephole_lstm", {}, 1, True, 26),
+    "torch's": ("lstm", {}, 1, False, 14),
+    "torch's or ours": ("lstm", LENGTHS, 1, True, 28),
 }
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_warm_call_passes_few_functions(name):
-    cell, given, most = CALLS[name]
-    module, x = zoo.Recurrent(cell, 8, 16), torch.randn(5, 3, 8)
+    cell, given, layers, trained, most = CALLS[name]
+    module, x = zoo.Recurrent(cell, 8, 16, layers), torch.randn(5, 3, 8)
     x = pack_padded_sequence(x, [5, 4, 2]) if name == "packed" else x
     call = module.describe(x, **given)
     found = kernel.find(call.step, True, False, torch.float32)
     if cell == "peephole_lstm" and isinstance(found, str):
         pytest.skip("no C compiler")
-    module(x, **given)
-    passed = functions_passed(lambda: module(x, **given))
+    with torch.set_grad_enabled(trained):
+        module(x, **given)
+        passed = functions_passed(lambda: module(x, **given))
     assert 5 < len(passed) <= most, passed
+
+
+def test_a_kernel_is_looked_up_once_in_a_call(monkeypatch):
+    module, x, found = zoo.LSTM(8, 16, 3, bidirectional=True, engine="native"), torch.randn(5, 3, 8), []
+    if isinstance(engines.ENGINES["native"].prepare(module.describe(x)), str):
+        pytest.skip("no C compiler")
+    find = kernel.find
+    monkeypatch.setattr(kernel, "find", lambda *described: found.append(find(*described)) or found[-1])
+    module(x)
+    assert len(found) == 1

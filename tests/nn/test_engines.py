@@ -31,9 +31,9 @@ def test_an_engine_declines_with_its_reason_or_gives_the_references_numbers(name
     x = sequences(module)
     given = pack_padded_sequence(x, [5, 2, 4], enforce_sorted=False) if form == "packed" else x
     call = module.describe(given, **FORMS[form])
-    reason = engines.ENGINES[name].supports(call)
-    if reason is not None:
-        with pytest.raises(ValueError, match=f"{name!r}.*{re.escape(reason)}.*auto"):
+    prepared = engines.ENGINES[name].prepare(call)
+    if isinstance(prepared, str):
+        with pytest.raises(ValueError, match=f"{name!r}.*{re.escape(prepared)}.*auto"):
             engines.run(call, name)
         return
     found, expected = (engines.run(call, engine) for engine in (name, "reference"))
@@ -43,22 +43,12 @@ def test_an_engine_declines_with_its_reason_or_gives_the_references_numbers(name
     torch.testing.assert_close(found.states, expected.states, **close_to(torch.float64))
 
 
-def test_a_call_that_is_supported_runs_without_being_asked_first():
-    module = network("peephole_lstm")
-    call = module.describe(sequences(module))
-    if engines.ENGINES["native"].supports(call) is not None:
-        pytest.skip("no C compiler")
-    fresh = module.describe(sequences(module))
-    found, expected = (engines.ENGINES[name].run(fresh) for name in ("native", "reference"))
-    torch.testing.assert_close(found.output, expected.output, **close_to(torch.float64))
-
-
 @pytest.mark.parametrize(("faster", "supported", "runs"), [(1, 1, "quick"), (1, 0, "aten"), (0, 1, "aten")])
 def test_auto_takes_the_first_that_can_unless_another_is_faster(monkeypatch, faster, supported, runs):
     ran = []
 
     def engine(name, reason):
-        return SimpleNamespace(supports=lambda call: reason, run=lambda call: ran.append(name))
+        return SimpleNamespace(prepare=lambda call: reason or (lambda call: ran.append(name)))
 
     listed = {"unable": engine("unable", "it can't"), "aten": engine("aten", None), "last": engine("last", None)}
     listed["quick"] = engine("quick", None if supported else "it can't")

@@ -1,7 +1,5 @@
 """Clips for training, validation and test, from any data set of videos."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, ClassVar
 

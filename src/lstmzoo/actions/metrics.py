@@ -6,8 +6,6 @@ are the mean over its clips; those of a video are the mean over its sequences, e
 many clips it has.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar

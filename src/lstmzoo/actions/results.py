@@ -1,7 +1,5 @@
 """What a test of action recognition found: numbers, files, tables on the terminal."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

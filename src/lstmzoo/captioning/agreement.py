@@ -1,7 +1,5 @@
 """Whether a captioner knows, at the end of a sentence, how it began; see `lstmzoo.synthetic.agreement`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

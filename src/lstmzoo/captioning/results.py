@@ -1,7 +1,5 @@
 """What a test of a captioner finds: numbers, a table and files; and the scores of captions of any method."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence

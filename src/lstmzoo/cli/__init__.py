@@ -1,7 +1,5 @@
 """The command line: ``lstmzoo <command> [key=value ...]``."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """``lstmzoo bench``: how fast things are, as ratios inside one run."""
 
-from __future__ import annotations
-
 import json
 import platform
 from collections.abc import Callable, Iterable, Sequence

@@ -1,7 +1,5 @@
 """``lstmzoo list`` and ``lstmzoo check``: what is registered, and whether it is as the commands need it."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Callable, Sequence

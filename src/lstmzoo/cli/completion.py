@@ -4,8 +4,6 @@ The script holds all words itself (commands, groups and their choices, keys, cel
 starts no Python; print it again after an update, or after adding choices of your own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from lstmzoo.errors import LstmzooError, unknown_choice

@@ -1,7 +1,5 @@
 """``lstmzoo data``: make, fetch and check data sets."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import sys

@@ -1,7 +1,5 @@
 """``lstmzoo export``: a trained model in a form that others can use."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

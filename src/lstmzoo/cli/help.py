@@ -1,7 +1,5 @@
 """The help texts, written from what registers itself and from the files in ``configs/``."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """``lstmzoo study`` and ``lstmzoo compare``: networks beside each other, in one table and one figure."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Sequence
 from pathlib import Path

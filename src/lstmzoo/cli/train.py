@@ -1,7 +1,5 @@
 """``lstmzoo train``: one run, a sweep, or a run that is resumed."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Iterator, Sequence

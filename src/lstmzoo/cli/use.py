@@ -1,7 +1,5 @@
 """``lstmzoo eval``, ``predict`` and ``inspect``: open a checkpoint, find its task, let the task do it."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext

@@ -123,7 +123,8 @@ def load(
     if name not in list_models():
         raise CheckpointError(
             f"{path} holds a model {name!r}, which is not registered; registered: {', '.join(list_models())}. "
-            "For a model of your own, import the module that registers it before loading"
+            "For a model of your own, import the module that registers it before loading; on the command line, name it "
+            "in LSTMZOO_IMPORT"
         )
     weights = {
         key.removeprefix(PREFIX): weight for key, weight in checkpoint["state_dict"].items() if key.startswith(PREFIX)

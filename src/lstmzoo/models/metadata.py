@@ -90,7 +90,7 @@ def check_finite(value: Any, origin: str) -> None:
 
 
 def check_modules(value: Any, origin: str) -> None:
-    """A cell of your own is named by its module; a file must not decide which module of the machine is run.
+    """A cell or model of your own is named by its module; a file must not decide which module of the machine is run.
 
     Args:
         value: what a model is built from, text like ``my_module:MyCell`` anywhere in it.
@@ -104,7 +104,7 @@ def check_modules(value: Any, origin: str) -> None:
         module = place.partition(":")[0]
         if module not in trusted:
             raise CheckpointError(
-                f"{origin} uses the cell {place!r}, and loading it would run the module {module!r}. If you trust it, "
+                f"{origin} uses {place!r}, and loading it would run the module {module!r}. If you trust it, "
                 f"import it first; on the command line, set LSTMZOO_IMPORT={module}"
             )
 

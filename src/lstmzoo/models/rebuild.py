@@ -1,7 +1,5 @@
 """A model from its name, arguments and weights, if they fit; found out before anything large is made."""
 
-from __future__ import annotations
-
 import threading
 import warnings
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The recurrent layers of a model, whatever else it consists of."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,8 +1,6 @@
 """One call of a recurrent module, described for the engines: they see this, never the module."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -78,3 +76,7 @@ class Call(NamedTuple):
     return_states: bool
     keep_states: bool
     tensors: tuple[Tensor, ...]
+
+
+Runner = Callable[[Call], Result]
+"""What an engine has ready to run a call."""

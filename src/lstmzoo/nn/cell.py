@@ -1,7 +1,5 @@
 """What a recurrent cell is: its gates, its state, and one step of a few lines."""
 
-from __future__ import annotations
-
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple

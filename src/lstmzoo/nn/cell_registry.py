@@ -1,7 +1,5 @@
 """Cells by name."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Callable
 from fnmatch import fnmatchcase

@@ -1,7 +1,5 @@
 """The convolutional form of every cell: W, R and the other maps are convolutions, the equations the same."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """What a cell says of itself, checked: its class when it is made, its object when a network is built of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """A call of a recurrent module, checked and described for the engines."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

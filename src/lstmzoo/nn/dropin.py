@@ -1,7 +1,5 @@
 """LSTM, GRU and RNN in place of torch.nn's: same arguments, parameter names, state_dict, errors and results."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """What a gate does with its pre-activation: soft (σ), hard (piecewise linear) or binary (exactly 0 or 1)."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 

@@ -4,8 +4,6 @@ torch's cells have two bias vectors, b_ih and b_hh, that add up: a gate's bias i
 second, so that the sum is what was asked for.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Literal, TypeVar

@@ -1,7 +1,5 @@
 """Checks of arguments and inputs, in the wording of torch.nn, so that foreign code and tests find what they expect."""
 
-from __future__ import annotations
-
 import numbers
 import warnings
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The parameters of a recurrent module: their shapes, how they are drawn, and what engines get of them."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -3,8 +3,6 @@
 Nothing is divided by products of a, so gates near 0 and long sequences are safe.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -5,8 +5,6 @@ Chunks of L steps cost O(T L) within and O(T/L) memories between them, where one
 Source: Beck et al. 2024, "xLSTM" (2405.04517), appendix A (parallel form), here cut into chunks.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,15 +1,8 @@
 """PackedSequence, lengths and masks: ways to say that the sequences of a batch differ in length."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
-
-
-def unpack(x: PackedSequence) -> tuple[Tensor, Tensor]:
-    """Return padded sequences (T, B, ...) in the caller's order, and their lengths (B,)."""
-    return pad_packed_sequence(x)
+from torch.nn.utils.rnn import PackedSequence
 
 
 def mask_of(lengths: Tensor, x: Tensor) -> Tensor:

@@ -1,7 +1,5 @@
 """A whole module in a file, in plain values: ``torch.load`` needs to be told of its class alone, as of torch.nn's."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from lstmzoo.nn.cell_registry import name_of, registered

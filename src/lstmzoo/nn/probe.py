@@ -1,7 +1,5 @@
 """Look into a running cell: record its gates and states, or hold a gate at a value."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The driver: layers, directions, packing, lengths, regularisation and state, for any cell."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

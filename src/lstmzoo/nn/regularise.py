@@ -47,11 +47,6 @@ class Regularisation:
         kept = tuple((name, rate) for name, rate in rates.items() if rate > 0)
         return cls(variational, float(recurrent_dropout), float(weight_drop), kept)
 
-    @property
-    def inside_steps(self) -> bool:
-        """Whether steps differ from the cell's own equations."""
-        return bool(self.recurrent_dropout or self.zoneout)
-
     def between_layers(self, x: Tensor, rate: float) -> Tensor:
         """Dropout of (T, B, ...): each element by itself, or, if variational, the same ones in all steps."""
         if not self.variational:

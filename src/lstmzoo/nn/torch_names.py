@@ -1,7 +1,5 @@
 """What foreign code expects to find on a recurrent module because torch.nn's have it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """The learned maps of one layer and direction, and the pre-activations they give."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial

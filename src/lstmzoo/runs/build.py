@@ -1,7 +1,5 @@
 """From a configuration to a task and a trainer."""
 
-from __future__ import annotations
-
 import inspect
 import logging
 import math

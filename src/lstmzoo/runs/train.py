@@ -1,7 +1,5 @@
 """A training run: from a configuration to a run folder."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import sys

@@ -1,7 +1,5 @@
 """Answers in tables."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Batches of sequences for training, validation and test."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from lstmzoo.errors import LstmzooError

@@ -1,7 +1,5 @@
 """Sequences in files of other people: a CSV with a step per line."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

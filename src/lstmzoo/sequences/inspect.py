@@ -1,7 +1,5 @@
 """``lstmzoo inspect`` for sequences: gates and states over the steps."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace

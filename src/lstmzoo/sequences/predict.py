@@ -1,7 +1,5 @@
 """``lstmzoo predict`` for sequences in CSV files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple

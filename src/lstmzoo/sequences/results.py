@@ -1,7 +1,5 @@
 """What a test of the sequence task found: numbers, files, a table on the terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

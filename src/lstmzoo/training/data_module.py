@@ -1,7 +1,5 @@
 """What the data modules of all tasks share: loaders in an order that a resumed run takes up again."""
 
-from __future__ import annotations
-
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable

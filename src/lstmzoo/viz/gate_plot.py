@@ -1,7 +1,5 @@
 """Gate traces as a figure: what a recurrent cell kept, wrote and showed while the frames went by."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

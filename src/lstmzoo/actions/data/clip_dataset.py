@@ -1,7 +1,5 @@
 """The family of data sets of labelled videos: a subclass says which videos there are, and the rest is here."""
 
-from __future__ import annotations
-
 import warnings
 from abc import ABC, abstractmethod
 from collections import Counter

@@ -3,8 +3,6 @@
 Schuldt, Laptev, Caputo, "Recognizing human actions: a local SVM approach", ICPR 2004. For non-commercial use.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar

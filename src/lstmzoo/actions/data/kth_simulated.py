@@ -1,7 +1,5 @@
 """The simulated KTH as a data set: made where it is missing, then read like the real one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A KTH of moving figures: real video files and a ``00sequences.txt`` in the layout of the published set."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -3,8 +3,6 @@
 frames → FrameInput → encoder → recurrent layers → readout → class logits
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """Simulated captions as a data set, made where it is missing."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from lstmzoo.captioning.data.captions_simulator import IMAGES, LEAST, contents, simulate_captions

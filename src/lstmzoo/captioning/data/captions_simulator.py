@@ -1,7 +1,5 @@
 """A simulated data set: images of coloured shapes with captions, in the layout of Karpathy's files."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """One step of any recurrent cell, and its initial state from an image: what the word-by-word models are built on."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from lstmzoo.models.checks import find_cell

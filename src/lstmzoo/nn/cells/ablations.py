@@ -4,8 +4,6 @@ Source of all: Greff, Srivastava, Koutník, Steunebrink & Schmidhuber 2015, "LST
 Their z (block input) and y (output) are g and h here.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import sigmoid, tanh

@@ -1,7 +1,5 @@
 """The classic cells: the ones torch.nn has, in torch's conventions (gate order, two biases)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import relu, sigmoid, tanh

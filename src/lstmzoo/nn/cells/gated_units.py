@@ -3,8 +3,6 @@
 z = 1 keeps the old state in Cho's unit and takes the new content in the others: each docstring says which.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import sigmoid, tanh

@@ -1,7 +1,5 @@
 """Cells with a parallel form: their gates see the input only, so all steps can be computed at once."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

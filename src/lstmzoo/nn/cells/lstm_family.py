@@ -1,7 +1,5 @@
 """The LSTM and its relatives: the original of 1997, peepholes, coupled gates, one gate, a depth gate."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import Tensor, sigmoid, tanh

@@ -1,7 +1,5 @@
 """LSTMs that multiply input and state with each other before the gates see them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import sigmoid, tanh

@@ -1,7 +1,5 @@
 """Means over the units of a layer, and layer normalisation made of them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Cells that normalise inside the step."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import sigmoid, tanh

@@ -1,7 +1,5 @@
 """Cells whose recurrent matrix has a structure: diagonal (every unit sees itself only) or block-triangular."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

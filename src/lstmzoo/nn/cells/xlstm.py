@@ -1,7 +1,5 @@
 """Cells of xLSTM (Beck et al. 2024)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import exp, maximum, sigmoid, tanh, where

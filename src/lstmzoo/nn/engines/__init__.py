@@ -1,17 +1,15 @@
 """Engines: ways to run a stack of cells over a sequence. All give the same numbers; they differ in speed.
 
-Each is a module with two functions of a `lstmzoo.nn.call.Call`, which holds all they need; the `torch.nn.Module` that
-is called stays out of sight. Another engine is another module with these two, and a line in `ENGINES`; where it is
-faster than an engine before it, but not for all calls, a line in `FASTER` says for which.
+Each is a module with one function, ``prepare``, of a `lstmzoo.nn.call.Call`, which holds all it needs; the
+`torch.nn.Module` that is called stays out of sight. Another engine is another module with this function, and a line in
+`ENGINES`; where it is faster than an engine before it, but not for all calls, a line in `FASTER` says for which.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Protocol
 
 from lstmzoo.errors import unknown_choice
-from lstmzoo.nn.call import Call, Result
+from lstmzoo.nn.call import Call, Result, Runner
 from lstmzoo.nn.engines import aten, native, parallel, reference, scan
 from lstmzoo.nn.engines.native import operator
 
@@ -19,14 +17,11 @@ from lstmzoo.nn.engines.native import operator
 class Engine(Protocol):
     """A way to run a call."""
 
-    def supports(self, call: Call) -> str | None:
-        """Why it can't run this call, now; None: it can."""
-
-    def run(self, call: Call) -> Result:
-        """Run a call that it supports."""
+    def prepare(self, call: Call) -> Runner | str:
+        """Get ready to run this call, now; or say why that is not possible."""
 
 
-ENGINES: dict[str, Engine] = {  # in order of preference; "auto" takes the first that supports the call, unless ...
+ENGINES: dict[str, Engine] = {  # in order of preference; "auto" takes the first that can run the call, unless ...
     "aten": aten,
     "native": native,
     "operator": operator,
@@ -35,7 +30,7 @@ ENGINES: dict[str, Engine] = {  # in order of preference; "auto" takes the first
     "reference": reference,
 }
 
-FASTER: dict[str, dict[str, Callable[[Call], bool]]] = {  # ... one that supports it, too, is faster for this call
+FASTER: dict[str, dict[str, Callable[[Call], bool]]] = {  # ... one that can, too, is faster for this call
     "aten": {"native": native.beats_torch},
 }
 
@@ -51,21 +46,23 @@ def run(call: Call, name: str = "auto") -> Result:
 
     Args:
         call: the call.
-        name: of the engine, or ``"auto"``: the first of `ENGINES` that supports the call, or one that is `FASTER`.
+        name: of the engine, or ``"auto"``: the first of `ENGINES` that can run it, or one that is `FASTER`.
 
     Raises:
         ValueError: if the engine asked for can't run it.
     """
     if name != "auto":
-        reason = ENGINES[name].supports(call)
-        if reason is not None:
-            raise ValueError(f"engine {name!r} can't run this call of {call.step.cell!r}: {reason}; use engine='auto'")
-        return ENGINES[name].run(call)
+        runner = ENGINES[name].prepare(call)
+        if isinstance(runner, str):
+            raise ValueError(f"engine {name!r} can't run this call of {call.step.cell!r}: {runner}; use engine='auto'")
+        return runner(call)
     for first, engine in ENGINES.items():
-        if engine.supports(call) is not None:
+        runner = engine.prepare(call)
+        if isinstance(runner, str):
             continue
         for other, is_faster in FASTER.get(first, {}).items():
-            if is_faster(call) and ENGINES[other].supports(call) is None:
-                return ENGINES[other].run(call)
-        return engine.run(call)
-    raise AssertionError("the reference engine supports every call")
+            faster = ENGINES[other].prepare(call) if is_faster(call) else "it is not"
+            if not isinstance(faster, str):
+                return faster(call)
+        return runner(call)
+    raise AssertionError("the reference engine can run every call")

@@ -1,7 +1,5 @@
 """torch's own kernels (oneDNN, cuDNN, MPS, ...), where the cell is exactly one of torch's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +8,7 @@ from torch import _VF, Tensor
 from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from lstmzoo.nn.call import Call, Result, States
+from lstmzoo.nn.call import Call, Result, Runner, States
 
 _KERNELS: dict[str, Callable[..., Any]] = {
     "LSTM": _VF.lstm,
@@ -20,7 +18,7 @@ _KERNELS: dict[str, Callable[..., Any]] = {
 }
 
 
-def supports(call: Call) -> str | None:
+def prepare(call: Call) -> Runner | str:
     """Cells that are torch's own, with what torch's modules can do; see `lstmzoo.nn.engines`."""
     step, options = call.step, call.regularisation
     if step.cell.aten is None:
@@ -36,9 +34,10 @@ def supports(call: Call) -> str | None:
         return "a probe looks at gates, and its kernels show none"
     if step.resets or call.return_states or call.checkpoint_steps is not None:
         return "its kernels run all steps at once, and give the last state only"
-    if options.inside_steps or options.weight_drop or (options.variational and call.dropout) or call.residual:
+    inside_steps = options.recurrent_dropout or options.weight_drop or options.zoneout
+    if inside_steps or (options.variational and call.dropout) or call.residual:
         return "its kernels know dropout between layers only, and no residual connections"
-    return None
+    return run
 
 
 def run(call: Call) -> Result:

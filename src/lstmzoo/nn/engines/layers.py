@@ -1,7 +1,5 @@
 """Layers and directions, for engines that run one layer in one direction at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch
@@ -27,7 +25,7 @@ def run_layers(call: Call, run_layer: Callable[[Layer], LayerResult]) -> Result:
     real = reset = None
     if lengths is not None:
         real = mask_of(lengths, x)
-        x = _where_real(real, x)  # what comes after the end is not read: NaN there would be NaN in gradients, too
+        x = torch.where(real, x, 0)  # what comes after the end is not read: NaN there would be NaN in gradients, too
     if call.reset is not None:
         reset = call.reset.to(x.device).view(*call.reset.shape, *[1] * (x.dim() - 2))
     results: list[LayerResult] = []
@@ -45,7 +43,7 @@ def run_layers(call: Call, run_layer: Callable[[Layer], LayerResult]) -> Result:
         results.append(result)
         if direction == directions - 1:
             h = result.states[0] if directions == 1 else torch.cat([r.states[0] for r in results[-2:]], dim=2)
-            h = h if real is None else _where_real(real, h)
+            h = h if real is None else torch.where(real, h, 0)
             x = x + h if call.residual and level > 0 else h
     # the states of all layers and directions; a single one, the most frequent case, is not copied
     last = tuple(torch.stack(s) if len(s) > 1 else s[0][None] for s in zip(*(r.last for r in results), strict=True))
@@ -56,11 +54,6 @@ def run_layers(call: Call, run_layer: Callable[[Layer], LayerResult]) -> Result:
     if call.packed is not None and real is not None:
         return Result(pack_like(x, real, call.packed), last, states)
     return Result(x, last, states)
-
-
-def _where_real(real: Tensor, x: Tensor) -> Tensor:
-    """The same, 0 where a sequence is over."""
-    return torch.where(real, x, torch.zeros((), dtype=x.dtype, device=x.device))
 
 
 def _layer(

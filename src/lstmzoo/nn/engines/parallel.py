@@ -1,21 +1,20 @@
 """All steps at once, for cells that say how: the recurrence becomes a scan, with no Python between the steps."""
 
-from __future__ import annotations
-
 import math
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lstmzoo.nn.call import Call, Result
+from lstmzoo.nn.call import Call, Runner
 from lstmzoo.nn.cell import Cell
 from lstmzoo.nn.engines.layers import run_layers
 from lstmzoo.nn.gate_functions import binary
 from lstmzoo.nn.layer import Layer, LayerResult, Record
 
 
-def supports(call: Call) -> str | None:
+def prepare(call: Call) -> Runner | str:
     """Cells with a parallel form, in steps that are the cell's own equations; see `lstmzoo.nn.engines`."""
     step, cell = call.step, call.step.cell
     if cell.parallel is None:
@@ -28,12 +27,7 @@ def supports(call: Call) -> str | None:
         return "where a sequence is over, the gates that are clamped must keep its state"
     if call.keep_states and cell.state != ("h",):
         return "the states beside h are never all there"
-    return None
-
-
-def run(call: Call) -> Result:
-    """Run a call; see `lstmzoo.nn.engines`."""
-    return run_layers(call, _all_steps_at_once)
+    return partial(run_layers, run_layer=_all_steps_at_once)
 
 
 def _all_steps_at_once(layer: Layer) -> LayerResult:

@@ -1,25 +1,19 @@
 """The reference engine: the loop over time as one would write it down. Clear, slow, always right."""
 
-from __future__ import annotations
-
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 
-from lstmzoo.nn.call import Call, Result
+from lstmzoo.nn.call import Call, Runner
 from lstmzoo.nn.engines.layers import run_layers
 from lstmzoo.nn.layer import Layer, LayerResult, Record
 
 
-def supports(call: Call) -> str | None:
-    """Every cell, every input, every option."""
-    return None
-
-
-def run(call: Call) -> Result:
-    """Run a call; see `lstmzoo.nn.engines`."""
-    return run_layers(call, step_by_step)
+def prepare(call: Call) -> Runner:
+    """Every cell, every input, every option; see `lstmzoo.nn.engines`."""
+    return partial(run_layers, run_layer=step_by_step)
 
 
 def step_by_step(layer: Layer) -> LayerResult:

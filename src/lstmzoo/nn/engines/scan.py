@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch._higher_order_ops.scan import scan
 
-from lstmzoo.nn.call import Call, Result
+from lstmzoo.nn.call import Call, Runner
 from lstmzoo.nn.engines.layers import run_layers
 from lstmzoo.nn.layer import Layer, LayerResult
 
 
-def supports(call: Call) -> str | None:
+def prepare(call: Call) -> Runner | str:
     """Whatever is compiled or exported; see `lstmzoo.nn.engines`."""
     if not torch.compiler.is_compiling():
         return "it serves torch.compile and exports only"
@@ -26,12 +27,7 @@ def supports(call: Call) -> str | None:
         return "torch.func transforms the call"
     if call.step.cell.learned is not None:
         return "torch's operator must be handed all that a step reads, and modules of a cell's own can't be"
-    return "it records no gates" if call.step.recorded else None
-
-
-def run(call: Call) -> Result:
-    """Run a call; see `lstmzoo.nn.engines`."""
-    return run_layers(call, _as_one_node)
+    return "it records no gates" if call.step.recorded else partial(run_layers, run_layer=_as_one_node)
 
 
 def _as_one_node(layer: Layer) -> LayerResult:

@@ -1,7 +1,5 @@
 """The adding problem: two numbers among many are marked; what is their sum?"""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """The copying problem: say a list of symbols again."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Handwritten digits, pixel by pixel: real data."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Recall: which symbol came first?"""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

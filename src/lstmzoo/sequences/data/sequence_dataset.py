@@ -1,7 +1,5 @@
 """The family of data sets with a distance: a subclass draws sequences, and the rest is here."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar

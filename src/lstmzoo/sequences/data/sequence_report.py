@@ -1,7 +1,5 @@
 """What ``lstmzoo data check`` says of sequences: how long they are, what is in them, what chance is."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Temporal order: in which order did the two relevant symbols come?"""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

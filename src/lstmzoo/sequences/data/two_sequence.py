@@ -1,7 +1,5 @@
 """The two-sequence problem: signal and noise on the same input."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

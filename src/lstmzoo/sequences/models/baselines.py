@@ -4,8 +4,6 @@ x → Linear → ReLU → two-layer head                     sequence_framewise
 x → Linear → ReLU → mean over time → two-layer head    sequence_meanpool
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """A recurrent network over a sequence: x → recurrent layers → linear head."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from lstmzoo.models.checks import find_cell

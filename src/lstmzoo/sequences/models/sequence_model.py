@@ -1,7 +1,5 @@
 """What all models of sequences share: streaming, and a head that runs on the steps with an answer only."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import Any
 

@@ -6,13 +6,12 @@ cached (`build`, `kernel`), and run (`sequence`). Where there is no compiler, or
 does not know, the engine declines and another takes over.
 """
 
-from __future__ import annotations
-
 import math
+from functools import partial
 
 import torch
 
-from lstmzoo.nn.call import Call, Result
+from lstmzoo.nn.call import Call, Runner
 from lstmzoo.nn.engines.layers import run_layers
 from lstmzoo.nn.engines.native import kernel, sequence
 from lstmzoo.nn.engines.native.image_rows import batched_vectors
@@ -20,7 +19,7 @@ from lstmzoo.nn.engines.native.program import sums_by_dimension
 from lstmzoo.nn.engines.native.traceable import is_traced
 
 
-def supports(call: Call) -> str | None:
+def prepare(call: Call) -> Runner | str:
     """Steps that can be compiled, on the CPU, in float32 or float64; see `lstmzoo.nn.engines`."""
     if torch.compiler.is_compiling():
         return "torch.compile wants to see every operation"
@@ -35,12 +34,7 @@ def supports(call: Call) -> str | None:
         return found
     if images and sums_by_dimension(found.program):
         return "the step sums over a dimension by number; lstmzoo.nn.cells.normalise.unit_mean holds for images, too"
-    return None
-
-
-def run(call: Call) -> Result:
-    """Run a call; see `lstmzoo.nn.engines`."""
-    return run_layers(call, sequence.run_compiled)
+    return partial(run_layers, run_layer=partial(sequence.run_compiled, found))
 
 
 def beats_torch(call: Call) -> bool:
@@ -56,24 +50,22 @@ def beats_torch(call: Call) -> bool:
         return False
     if is_lstm and not masked and call.state[0].shape[1] * call.weights[0].hidden_size < 1024:
         return False
-    if masked and _filled(call) < _filled_enough(call):
+    if masked and not _is_filled_enough(call):
         return False
     return not (is_lstm or masked) or any(t.requires_grad for t in call.tensors)
 
 
-def _filled(call: Call) -> float:
-    """Where sequences differ in length, the share of all steps that is not padding."""
-    if call.packed is not None:
-        return len(call.x) / (len(call.packed.batch_sizes) * call.state[0].shape[1])
-    assert call.lengths is not None
-    return int(call.lengths.sum()) / (call.x.shape[0] * call.x.shape[1])
+def _is_filled_enough(call: Call) -> bool:
+    """Where sequences differ in length, whether so few steps are padding that training is faster here than with torch.
 
-
-def _filled_enough(call: Call) -> float:
-    """The share of steps that are not padding from which on training is faster here than with torch's packed kernels.
-
-    Those skip the padding, but pay for every step: the less there is to compute in one, the more that counts. A fit to
-    measurements of LSTM, GRU and RNN from 0.2 to 130 million multiplications per step.
+    torch's packed kernels skip the padding, but pay for every step: the less there is to compute in one, the more that
+    counts. A fit to measurements of LSTM, GRU and RNN from 0.2 to 130 million multiplications per step.
     """
+    batch = call.state[0].shape[1]
+    if call.packed is not None:
+        filled = len(call.x) / (len(call.packed.batch_sizes) * batch)
+    else:
+        assert call.lengths is not None
+        filled = int(call.lengths.sum()) / (len(call.x) * batch)
     weights = sum(tensor.numel() for one in call.weights for tensor in one.named.values())
-    return 0.8 - 1000 / math.sqrt(call.state[0].shape[1] * weights / len(call.weights))
+    return filled >= 0.8 - 1000 / math.sqrt(batch * weights / len(call.weights))

@@ -1,7 +1,5 @@
 """The arrays of a pass: which tensor holds what, and the addresses that the C code gets."""
 
-from __future__ import annotations
-
 import ctypes
 import functools
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Compiles C code with the system's compiler, once per machine, and loads it."""
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import ctypes

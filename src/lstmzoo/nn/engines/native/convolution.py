@@ -1,7 +1,5 @@
 """Steps of convolutional cells: the stages in C, and torch's convolutions between them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The C code of a program: a loop over the units for every stage, and a loop over the steps around them."""
 
-from __future__ import annotations
-
 import functools
 
 from lstmzoo.nn.engines.native.passes import Array, Matrix, Pass, ProductCall

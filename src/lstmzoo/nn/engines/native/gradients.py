@@ -1,7 +1,5 @@
 """Gradients of the maps: over many steps in one product each."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,11 +1,10 @@
 """What is computed for all steps at once, before the loop: W x, and what can be added to it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from lstmzoo.nn.layer import Layer
 from lstmzoo.nn.weights import Weights
@@ -18,7 +17,7 @@ def hoisted(layer: Layer) -> Layer:
         return layer
     named = dict(weights.named)
     bias = input_bias(weights)
-    of_x = weights.product(named.pop("weight_ih"), bias, layer.streams["x"])
+    of_x = F.linear(layer.streams["x"], named.pop("weight_ih"), bias)
     if named.pop("bias_ih", None) is not bias:
         named.pop("bias_hh", None)
     return replace(layer, streams={**layer.streams, "x": of_x}, weights=replace(weights, named=named))

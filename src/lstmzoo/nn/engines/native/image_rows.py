@@ -5,8 +5,6 @@ sequences of C units, which is how channels-last images lie in memory, the layou
 in. Only where a step sums over the units of an image, an image is a row, of C · height · width units.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import torch

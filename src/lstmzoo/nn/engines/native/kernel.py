@@ -1,7 +1,5 @@
 """A step compiled: its program, the layout of its arrays, and the C functions."""
 
-from __future__ import annotations
-
 import ctypes
 import functools
 import hashlib

@@ -1,7 +1,5 @@
 """What the compiler knows: operations with C expressions and derivatives, and torch's functions in their terms."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple

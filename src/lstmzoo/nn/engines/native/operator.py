@@ -5,8 +5,6 @@ that a model compiles as one graph, in the same time for any number of steps, an
 What is to be run is looked up under a name, the plan, which is made while the compiler traces.
 """
 
-from __future__ import annotations
-
 import hashlib
 import weakref
 from functools import partial
@@ -15,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lstmzoo.nn.call import Call, Result
+from lstmzoo.nn.call import Call, Runner
 from lstmzoo.nn.cell import Cell
 from lstmzoo.nn.engines.layers import run_layers
 from lstmzoo.nn.engines.native import kernel, sequence
@@ -35,7 +33,7 @@ def cell_id(cell: Cell) -> int:
     return id(cell)
 
 
-def supports(call: Call) -> str | None:
+def prepare(call: Call) -> Runner | str:
     """What the native engine runs, while it is compiled; see `lstmzoo.nn.engines`."""
     step, weights = call.step, call.weights[0]
     if not torch.compiler.is_dynamo_compiling() or torch.compiler.is_exporting():
@@ -46,12 +44,7 @@ def supports(call: Call) -> str | None:
         return "it needs vectors on the CPU, all tensors of one type"
     if not _has_kernel(call.cell_id, _flags(step), "bias_ih" in weights.named, call.keep_states, _name_of(call.x)):
         return "the cell is not compiled to C"
-    return None
-
-
-def run(call: Call) -> Result:
-    """Run a call; see `lstmzoo.nn.engines`."""
-    return run_layers(call, partial(_as_operator, call.cell_id))
+    return partial(run_layers, run_layer=partial(_as_operator, call.cell_id))
 
 
 def _as_operator(number: int, layer: Layer) -> LayerResult:

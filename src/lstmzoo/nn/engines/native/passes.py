@@ -5,8 +5,6 @@ products, which need a whole batch. Where a sum over the units is needed, a stag
 over the units.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """From a step's equations to what is computed in a forward step and in a backward step, and what is kept in between."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple

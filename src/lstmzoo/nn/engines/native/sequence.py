@@ -1,7 +1,5 @@
 """A layer run by its kernel: memory, the call into C, gradients."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 
@@ -14,26 +12,17 @@ from lstmzoo.nn.engines.native.arrays import Memory, Place, Run, Tensors
 from lstmzoo.nn.engines.native.convolution import OnPiece
 from lstmzoo.nn.engines.native.gradients import add_matrix_gradients
 from lstmzoo.nn.engines.native.hoist import hoisted
-from lstmzoo.nn.engines.native.image_rows import batched_vectors, of_layer
-from lstmzoo.nn.engines.native.kernel import Kernel, find
+from lstmzoo.nn.engines.native.image_rows import of_layer
+from lstmzoo.nn.engines.native.kernel import Kernel
 from lstmzoo.nn.engines.native.traceable import batched_gradients
 from lstmzoo.nn.layer import Layer, LayerResult
 
 
-def run_compiled(layer: Layer) -> LayerResult:
-    """Run one layer in one direction by the kernel of its step.
-
-    Raises:
-        ValueError: if the step can't be compiled.
-    """
-    x, weights, first = layer.streams["x"], layer.weights, layer.state[0]
+def run_compiled(kernel: Kernel, layer: Layer) -> LayerResult:
+    """Run one layer in one direction by the kernel of its step."""
+    x, weights, states = layer.streams["x"], layer.weights, kernel.states
     if not x.numel():  # a batch of no sequences
         return reference.step_by_step(layer)
-    full = batched_vectors(weights) if x.dim() == 5 else ()
-    kernel = find(layer.step, "bias_ih" in weights.named, layer.keep_states, first.dtype, full)
-    if isinstance(kernel, str):
-        raise ValueError(kernel)
-    states = kernel.states
     layout = of_layer(layer, kernel.sums) if x.dim() == 5 else None
     layer = hoisted(layer) if layout is None else layout.layer(layer)
     inputs = layer.inputs

@@ -1,7 +1,5 @@
 """The C code of one stage: what is computed elementwise for every sequence, in loops over the units."""
 
-from __future__ import annotations
-
 from lstmzoo.nn.engines.native.operations import OPERATIONS
 from lstmzoo.nn.engines.native.passes import Array, Output, Pass, array_name
 from lstmzoo.nn.engines.native.symbol import Symbol

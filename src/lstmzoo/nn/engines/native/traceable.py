@@ -1,7 +1,5 @@
 """Whether torch follows a computation, which must then consist of its own operations."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad

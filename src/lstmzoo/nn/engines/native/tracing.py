@@ -1,7 +1,5 @@
 """A step run on symbols: its equations as a graph."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from typing import Any

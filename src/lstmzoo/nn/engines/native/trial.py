@@ -1,7 +1,5 @@
 """A step run once on small tensors, which have shapes that symbols don't: what the loop refuses is not compiled."""
 
-from __future__ import annotations
-
 import torch
 
 from lstmzoo.nn.engines.native.symbol import UntraceableError
