@@ -133,9 +133,9 @@ def test_what_jumps_farther_than_the_window_is_found_by_its_looks() -> None:
         clues = model._match(
             *_keys_and_state(model, torch.cat([noise(), moved], dim=1), square())
         )  # (1, 1, 8, 8, 12), at stride 8
-    inner = (slice(3, 4), slice(8, 10))  # cells whose whole surroundings moved along
-    assert (clues[0, 0, 0][inner] > 0.9).all()
-    assert (clues[0, 0, 3][inner] < 0.9).all()
+    everywhere, near = clues[0, 0, [0, 3], 3:5, 9:11]  # in the middle of where it is now
+    assert everywhere.mean() > 0.5
+    assert near.mean() < -0.9
 
 
 def _keys_and_state(model: Any, video: Tensor, masks: Tensor) -> tuple[Tensor, Any]:

@@ -377,7 +377,7 @@ def test_mistakes_are_one_message_and_leave_nothing(place: Path, tmp_path: Path,
     words = []
     for word in arguments.split():
         key, _, value = word.partition("=")
-        path = key in ("ckpt", "input", "first_mask")
+        path = key in ("ckpt", "input", "first_mask", "masks")
         words.append(f"{'ckpt_path' if key == 'ckpt' else key}={place / value if path else value}")
     assert main(["predict", *words, f"output={tmp_path / 'out'}", "device=cpu"]) == 2
     said = capsys.readouterr().err

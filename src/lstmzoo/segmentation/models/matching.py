@@ -18,7 +18,7 @@ from lstmzoo.segmentation.models.guided import SegmentGuided, fit, pad_objects
 
 STRIDE, COARSE = 8, 16  # of the maps that keys are made of; pixels of the first are matched
 FINE = 0.5  # share of the finer map in the keys' length at the start, against 1: the coarser one tells objects better
-TEMPERATURE = 0.05  # at the start
+TEMPERATURE = 0.02  # at the start
 SURE = 0.99  # a mask that is read counts as no more certain than that
 CERTAIN = math.log(SURE / (1 - SURE))
 
@@ -82,6 +82,7 @@ class SegmentMatching(SegmentGuided):
             self.vote.weight.zero_()
             self.vote.weight[0, [0, 3]] = CERTAIN / 2  # the mean of what the two readings say
             self.vote.bias.zero_()
+            self.decoder.head.weight *= 0.1  # the decoder has nothing to say yet
             self.decoder.head.bias.zero_()
 
     def _project(self, maps: list[Tensor]) -> list[Tensor]:
