@@ -217,12 +217,22 @@ def test_groups_avoid_each_others_words() -> None:
     assert one_group.words == decode(model, picture, Decoding(num_beams=4))[0][0].words
 
 
+def test_several_sentences_differ_from_their_first_words_on() -> None:
+    model, images = tiny_model("caption_soft_attention", vocab_size=12), features(5)
+    plain = decode(model, images, Decoding(num_beams=2))
+    several = decode(model, images, Decoding(num_beams=2, num_return_sequences=3, diversity_penalty=1e6))
+    for (best,), found in zip(plain, several, strict=True):
+        assert len({one.words[0] for one in found}) == len(found) == 3
+        assert best.words in [one.words for one in found]  # the first group is what a plain search finds
+        assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+
+
 def test_no_sentence_comes_twice() -> None:
     model, picture = tiny_model("caption_soft_attention", vocab_size=12), features(1)
     groups = Decoding(
         num_beams=8, num_beam_groups=2, diversity_penalty=0.0, num_return_sequences=3
     )  # both find the same four
-    four = decode(model, picture, Decoding(num_beams=4, num_return_sequences=4))[0]
+    four = decode(model, picture, Decoding(num_beams=4, num_beam_groups=1, num_return_sequences=4))[0]
     assert said([decode(model, picture, groups)[0]]) == said([four[:3]])
     drawing = Decoding("sample", num_return_sequences=30, max_length=2, temperature=0.5)
     drawn, different = (found(model, picture, drawing)[0] for found in (sample, decode))
@@ -284,7 +294,8 @@ def test_a_sentence_is_replayed_with_attention_and_gates(name: str) -> None:
         ({"method": "bean"}, "'beam'"),
         ({"num_beams": 0}, "num_beams.* 0"),
         ({"num_beams": 3, "num_beam_groups": 2}, "num_beams=3.*num_beam_groups=2"),
-        ({"num_return_sequences": 4}, "num_return_sequences=4.*num_beams=3"),
+        ({"num_return_sequences": 4, "num_beam_groups": 1}, "num_return_sequences=4.*num_beams=3"),
+        ({"num_beam_groups": 0}, "num_beam_groups.* 0"),
         ({"method": "greedy", "num_return_sequences": 2}, "method=beam"),
         ({"top_p": 0.0}, "top_p"),
         ({"no_repeat_ngram_size": -1}, "no_repeat_ngram_size.*-1"),

@@ -16,13 +16,10 @@ class CaptionOptions(Decoding):
 
     Args:
         ensemble: further checkpoints, whose probabilities are averaged with the model's.
-        **decoding: those of `Decoding`; a beam that is smaller than num_return_sequences is widened.
+        **decoding: those of `Decoding`.
     """
 
     def __init__(self, *, ensemble: Sequence[Path] = (), **decoding: Any) -> None:
-        if decoding.get("method", "beam") == "beam":
-            wanted = decoding.get("num_return_sequences", Decoding.num_return_sequences)
-            decoding["num_beams"] = max(decoding.get("num_beams", Decoding.num_beams), wanted)
         super().__init__(**decoding)
         self.ensemble = ensemble
 

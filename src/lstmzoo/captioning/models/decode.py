@@ -21,8 +21,9 @@ class Decoding:
     Args:
         method: beam; greedy, which is a beam of one; or sample.
         num_beams: sentences kept from word to word; 3 to 5 are best.
-        num_beam_groups: beam search in so many groups of equal size, each discouraged from the words that the groups
-            before it chose at the same step (diverse beam search, Vijayakumar et al. 2018).
+        num_beam_groups: beam search in so many groups that share the beams, each discouraged from the words that the
+            groups before it chose at the same step (diverse beam search, Vijayakumar et al. 2018); null: a group of
+            num_beams for every sentence asked for, so that they differ in more than a word.
         diversity_penalty: how strongly, in nats per use.
         num_return_sequences: sentences per image, all different: the best of the beam, or those among so many samples;
             fewer where there are no more.
@@ -42,7 +43,7 @@ class Decoding:
 
     method: str = "beam"
     num_beams: int = 3
-    num_beam_groups: int = 1
+    num_beam_groups: int | None = None
     diversity_penalty: float = 0.5
     num_return_sequences: int = 1
     max_length: int = 20
@@ -58,27 +59,38 @@ class Decoding:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise LstmzooError(unknown_choice("decoding method", self.method, METHODS))
-        for name in ("num_beams", "num_beam_groups", "num_return_sequences", "max_length"):
+        numbers = ("num_beams", "num_return_sequences", "max_length")
+        for name in numbers if self.num_beam_groups is None else (*numbers, "num_beam_groups"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise LstmzooError(f"{name} must be a whole number of at least 1, not {getattr(self, name)!r}")
         if type(self.no_repeat_ngram_size) is not int or self.no_repeat_ngram_size < 0:
             raise LstmzooError(
                 f"no_repeat_ngram_size must be a whole number of at least 0 (off), not {self.no_repeat_ngram_size!r}"
             )
-        if self.method == "beam" and self.num_beams % self.num_beam_groups:
-            raise LstmzooError(
-                f"num_beams={self.num_beams} must be divisible by num_beam_groups={self.num_beam_groups}"
-            )
-        if self.method == "beam" and self.num_return_sequences > self.num_beams:
-            raise LstmzooError(
-                f"num_return_sequences={self.num_return_sequences} must not be more than num_beams={self.num_beams}"
-            )
+        if self.method == "beam" and self.num_beam_groups is not None:
+            if self.num_beams % self.num_beam_groups:
+                raise LstmzooError(
+                    f"num_beams={self.num_beams} must be divisible by num_beam_groups={self.num_beam_groups}"
+                )
+            if self.num_return_sequences > self.num_beams:
+                raise LstmzooError(
+                    f"num_return_sequences={self.num_return_sequences} must not be more than num_beams={self.num_beams}"
+                )
         if self.method == "greedy" and self.num_return_sequences > 1:
             raise LstmzooError("greedy decoding gives one sentence; use method=beam or method=sample for several")
         if self.temperature <= 0 or not 0 < self.top_p <= 1 or self.top_k < 0 or self.length_penalty < 0:
             raise LstmzooError(
                 "temperature must be above 0, top_p in 0..1 (0 excluded), top_k and length_penalty 0 or more"
             )
+
+    @property
+    def beams(self) -> tuple[int, int]:
+        """Groups, and sentences of each that are kept from word to word."""
+        if self.method != "beam":
+            return 1, 1
+        if self.num_beam_groups is None:
+            return self.num_return_sequences, self.num_beams
+        return self.num_beam_groups, self.num_beams // self.num_beam_groups
 
 
 @dataclass(frozen=True)
@@ -129,8 +141,7 @@ def _beam(model: Any, state: Any, decoding: Decoding) -> list[list[Sentence]]:
 
     A sentence that has ended keeps its place and its score, and competes with those that go on.
     """
-    groups = decoding.num_beam_groups if decoding.method == "beam" else 1
-    width = decoding.num_beams // groups if decoding.method == "beam" else 1
+    groups, width = decoding.beams
     images = len(state.rows)
     rows = state.rows.repeat_interleave(groups)
     state = state.select(rows)  # rows: image by image, group by group
