@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -78,12 +78,12 @@ class SegmentMatching(SegmentGuided):
         nn.init.orthogonal_(self.key.weight.flatten(1))  # keeps angles, as far as there are enough channels
         self.temperature = nn.Parameter(torch.tensor(math.log(TEMPERATURE)))
         self.vote = nn.Conv2d(8, 1, 1)
+        for bias in (self.vote.bias, self.decoder.head.bias):
+            nn.init.zeros_(cast(Tensor, bias))
+        nn.init.zeros_(self.vote.weight)
         with torch.no_grad():
-            self.vote.weight.zero_()
             self.vote.weight[0, [0, 3]] = CERTAIN / 2  # the mean of what the two readings say
-            self.vote.bias.zero_()
             self.decoder.head.weight *= 0.1  # the decoder has nothing to say yet
-            self.decoder.head.bias.zero_()
 
     def _project(self, maps: list[Tensor]) -> list[Tensor]:
         fine, coarse = (F.normalize(maps[level].flatten(0, 1), dim=1) for level in self.levels)
@@ -150,7 +150,7 @@ class SegmentMatching(SegmentGuided):
         """What they find in the frame before, in a window and in all of it, (B, K, 5, N)."""
         there, masks, known = _pad(last, objects)
         temperature = self.temperature.exp()
-        near = window(keys.shape[2:], self.radius, keys.device)
+        near = window((keys.shape[2], keys.shape[3]), self.radius, keys.device)
         weights = log_weights(similarity(keys, there), temperature, near)
         value, _ = read(weights, masks, self.top_k, near)
         around = _scaled(value, largest(weights, masks, near))
