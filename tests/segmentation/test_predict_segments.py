@@ -194,6 +194,25 @@ def test_a_video_file_gives_what_its_frames_give(place: Path, tmp_path: Path) ->
     assert decode(tmp_path / "of_square.avi" / "square_overlay.avi")[1] == pytest.approx(12.5)
 
 
+@pytest.mark.parametrize("of_files", [True, False])
+def test_masks_of_any_frames_are_given_by_their_names(place: Path, tmp_path: Path, of_files: bool) -> None:
+    """Object 7 comes with frame 3; it is nowhere before, and its mask is the answer there."""
+    first, later = np.where(mask(0) == 3, 3, 0).astype(np.uint8), mask(3)
+    frames = place / ("square" if of_files else "square.avi")
+    if not of_files:
+        first, later = first[:-1, :-1], later[:-1, :-1]
+    for number, ids in ((0, first), (3, later)):
+        write_mask(tmp_path / "given" / f"{number:05d}.png", ids)
+    said = predict(
+        f"ckpt_path={place / 'guided.ckpt'}", f"input={frames}", f"masks={tmp_path / 'given'}", f"output={tmp_path}"
+    )
+    assert said["videos"][0]["objects"] == [3, 7]
+    assert said["videos"][0]["areas"]["7"][:3] == [0, 0, 0]
+    found = [pixels(tmp_path / "masks" / "square" / f"{number:05d}.png") for number in (0, 3)]
+    for answer, true in zip(found, (first, later), strict=True):
+        assert (answer != true)[:, :-1].mean() < 0.05
+
+
 def write_set(root: Path) -> Path:
     """Two sequences of a set in the layout of DAVIS 2017, and one that is in no list."""
     for name in ("cart", "bird", "other"):
@@ -326,6 +345,13 @@ MISTAKES = {
     "ckpt=guided.ckpt input=square first_mask=small.png": ["4×5", "61×45"],
     "ckpt=guided.ckpt input=square first_mask=blank.png": ["blank.png"],
     "ckpt=guided.ckpt input=several first_mask=first.png": ["first.png", "2 videos"],
+    "ckpt=recurrent input=square masks=square": ["segment_recurrent", "first_mask", "segment_guided"],
+    "ckpt=guided.ckpt input=square masks=square": ["00000.png", "RGB"],
+    "ckpt=guided.ckpt input=square masks=empty": ["empty", "00000.png"],
+    "ckpt=guided.ckpt input=square masks=small": ["4×5", "61×45", " 2 "],
+    "ckpt=guided.ckpt input=square masks=beyond": ["00006.png", "square"],
+    "ckpt=guided.ckpt input=square.avi masks=named": ["first.png", "square.avi"],
+    "ckpt=guided.ckpt input=several masks=small": ["small", "one", "2 videos"],
     "ckpt=recurrent input=square video=gif": ["video", "gif", "mp4", "avi", "none"],
     "ckpt=recurrent input=square max_frames=0": ["max_frames", "0"],
     "ckpt=recurrent input=square split=val": ["split=val"],
@@ -338,6 +364,9 @@ MISTAKES = {
 @pytest.mark.parametrize("arguments", MISTAKES)
 def test_mistakes_are_one_message_and_leave_nothing(place: Path, tmp_path: Path, arguments: str, capsys: Any) -> None:
     write_mask(place / "small.png", mask(0)[10:15, 10:14])
+    write_mask(place / "small" / "00002.png", mask(0)[10:15, 10:14])
+    write_mask(place / "beyond" / "00006.png", mask(0))
+    write_mask(place / "named" / "first.png", mask(0))
     write_mask(place / "blank.png", np.zeros((HEIGHT, WIDTH), np.uint8))
     (place / "first.png.txt").write_text("no video")
     (place / "empty").mkdir(exist_ok=True)
@@ -348,7 +377,7 @@ def test_mistakes_are_one_message_and_leave_nothing(place: Path, tmp_path: Path,
     words = []
     for word in arguments.split():
         key, _, value = word.partition("=")
-        path = key in ("ckpt", "input", "first_mask")
+        path = key in ("ckpt", "input", "first_mask", "masks")
         words.append(f"{'ckpt_path' if key == 'ckpt' else key}={place / value if path else value}")
     assert main(["predict", *words, f"output={tmp_path / 'out'}", "device=cpu"]) == 2
     said = capsys.readouterr().err

@@ -17,14 +17,18 @@ from lstmzoo.registry import models
 from lstmzoo.segmentation.models import soft_aggregate
 from lstmzoo.segmentation.models.core import RecurrentCore, join_grids, split_grids
 from lstmzoo.segmentation.models.guided import TeacherMasks
+from lstmzoo.segmentation.models.motion import correlation
 
 VARIANTS: list[dict[str, Any]] = [
     {"name": "segment_framewise"},
     {"name": "segment_recurrent", "cell": "lstm"},
     {"name": "segment_recurrent", "cell": "gru", "levels": [16], "dilations": [1, 2, 4]},
     {"name": "segment_recurrent", "cell": "peephole_lstm", "levels": [16, 8, 4]},
+    {"name": "segment_motion", "cell": "gru"},
     {"name": "segment_guided"},
     {"name": "segment_guided", "cell": "lstm"},
+    {"name": "segment_matching"},
+    {"name": "segment_matching", "cell": None, "top_k": 3, "radius": 1},
 ]
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(map(str, v.values())))
 guided = pytest.mark.parametrize("cell", [None, "gru"])
@@ -165,6 +169,46 @@ def test_a_bidirectional_network_sees_the_future_and_says_that_it_cannot_stream(
         model.step(video[:, 0])
     with pytest.raises(ValueError, match="bidirectional=false"):
         model(video, state=state)
+
+
+# Motion
+
+
+def test_correlation_is_the_cosine_with_every_cell_around() -> None:
+    torch.manual_seed(0)
+    maps, last, radius = torch.randn(2, 3, 4, 5, 6), torch.randn(2, 1, 4, 5, 6), 2
+    found = correlation(maps, last, radius)
+    assert found.shape == (2, 3, 25, 5, 6)
+    frames = torch.cat([last, maps], dim=1)
+    centred = frames - frames.mean((3, 4), keepdim=True)
+    for b, t, y, x, dy, dx in [(0, 0, 0, 0, -1, 0), (1, 2, 4, 5, -2, 1), (0, 1, 2, 3, 2, -2), (1, 0, 2, 2, 0, 0)]:
+        expected = torch.tensor(0.0)
+        if 0 <= y + dy < 5 and 0 <= x + dx < 6:
+            expected = F.cosine_similarity(centred[b, t + 1, :, y, x], centred[b, t, :, y + dy, x + dx], dim=0)
+        torch.testing.assert_close(found[b, t, (dy + radius) * 5 + dx + radius, y, x], expected)
+    assert not correlation(maps, None, radius)[:, 0].any()
+
+
+def test_what_has_moved_matches_best_where_it_was() -> None:
+    torch.manual_seed(0)
+    before = torch.randn(1, 1, 8, 12, 12)
+    now = before.roll((1, -2), dims=(3, 4))  # one down and two to the left
+    best = correlation(now, before, 3).argmax(2)[0, 0, 4:-4, 4:-4]
+    assert best.unique().tolist() == [(-1 + 3) * 7 + 2 + 3]
+
+
+def test_a_state_of_other_maps_is_refused() -> None:
+    model = make("segment_motion").eval()
+    with torch.no_grad():
+        _, state = model(clip())
+        for wrong in (clip(height=80), clip(batch=1)):
+            with pytest.raises(ValueError, match="state=None"):
+                model(wrong, state=state)
+        with pytest.raises(ValueError, match="state"):
+            model(clip(), state={"8": None})
+        fresh, kept = model.reset_memory(state), state["last"]
+        assert fresh["memory"] is None
+        assert all(torch.equal(a, b) for a, b in zip(fresh["last"], kept, strict=True))
 
 
 # The cores

@@ -22,7 +22,7 @@ from lstmzoo.segmentation.overlays import video_frame
 from lstmzoo.segmentation.segment import check_model, numbers_of, segment_with
 from lstmzoo.segmentation.semantic.overlays import LegendFrames, class_palette
 from lstmzoo.segmentation.semantic.predictions import shares_table, write_shares
-from lstmzoo.segmentation.video_sources import Frame, VideoSource, find_videos, read_first_mask
+from lstmzoo.segmentation.video_sources import Frame, VideoSource, find_videos, read_first_mask, read_masks
 from lstmzoo.training.predictor import Predictor
 from lstmzoo.viz.film import video_file
 
@@ -71,6 +71,7 @@ class SegmentationPredictor(Predictor[VideoSource, SegmentedVideo]):
 
     Args:
         first_mask: PNG for the first frame, values number the objects; or a folder of them, e.g. Annotations/480p.
+        masks: folder of PNGs for any frames, named as the frames are, also of objects that come later; all are given.
         split: of a data set: the list or folder whose sequences are segmented, e.g. val; null: all.
         resolution: of a data set: that of its files.
         flip: average with the prediction for the mirrored video.
@@ -84,6 +85,7 @@ class SegmentationPredictor(Predictor[VideoSource, SegmentedVideo]):
     def __init__(
         self,
         first_mask: Path | None = None,
+        masks: Path | None = None,
         split: str | None = None,
         resolution: str = "480p",
         flip: bool = False,
@@ -92,6 +94,7 @@ class SegmentationPredictor(Predictor[VideoSource, SegmentedVideo]):
         video: Literal["mp4", "avi", "none"] = "mp4",
     ) -> None:
         self.first_mask = None if first_mask is None else Path(first_mask).expanduser()
+        self.masks = None if masks is None else Path(masks).expanduser()
         self.split, self.resolution, self.max_frames = split, resolution, max_frames
         self.flip, self.submission, self.video = flip, submission, video
 
@@ -101,19 +104,22 @@ class SegmentationPredictor(Predictor[VideoSource, SegmentedVideo]):
             raise LstmzooError(f"output {output} is the input itself; choose another output")
         if self.first_mask is not None:
             _check_first_mask(self.first_mask, videos, output)
+        if self.masks is not None:
+            _check_masks(self.masks, videos, output)
         return videos
 
     def use(self, model: Any) -> None:
-        check_model(model, self.first_mask is not None)
+        check_model(model, self.first_mask is not None or self.masks is not None)
         self.model = model
 
     def predict(self, item: VideoSource, output: Path, *, alone: bool) -> SegmentedVideo:
         first = None if self.first_mask is None else read_first_mask(self.first_mask, item)
+        given = None if self.masks is None else read_masks(self.masks, item)
         overlay = None if self.video == "none" else output / f"{item.name}_overlay.{self.video}"
         masks = output / "masks" / item.name
         with progress_bar(item.name, item.total, "frames", show=alone) as advance:
             found = segment_to_files(
-                self.model, item, masks, overlay, first_mask=first, flip=self.flip, advance=advance
+                self.model, item, masks, overlay, first_mask=first, given=given, flip=self.flip, advance=advance
             )
         if has_classes(self.model):
             write_shares(output / f"{item.name}_classes.csv", self.model.classes, found.frames, found.shares())
@@ -139,6 +145,7 @@ class SegmentationPredictor(Predictor[VideoSource, SegmentedVideo]):
                 "checkpoint": self.model.checkpoint,
                 "classes": list(self.model.classes),
                 "first_mask": None if self.first_mask is None else str(self.first_mask),
+                "masks": None if self.masks is None else str(self.masks),
                 "flip": self.flip,
                 "device": str(device),
                 "network_size": list(self.model.transform["size"]),
@@ -158,6 +165,7 @@ def segment_to_files(
     overlay: Path | None,
     *,
     first_mask: np.ndarray | None = None,
+    given: Mapping[int, np.ndarray] | None = None,
     flip: bool = False,
     advance: Callable[[int], None] = lambda frames: None,
 ) -> SegmentedVideo:
@@ -172,6 +180,7 @@ def segment_to_files(
             frames; it appears, and replaces an earlier one, when all are there.
         overlay: the video to write (.mp4 or .avi), or None for none.
         first_mask: see `segment_frames`.
+        given: the masks of `segment_frames`.
         flip: see `segment_frames`.
         advance: called with 1 after every frame that was read, for a progress bar.
 
@@ -181,7 +190,7 @@ def segment_to_files(
         LstmzooError: the model cannot do it, or the folder cannot be written.
         KeyboardInterrupt: an interrupt before the first mask; nothing is written then.
     """
-    ids = numbers_of(model, first_mask)
+    ids = numbers_of(model, first_mask, given)
     legend = LegendFrames(model.classes) if has_classes(model) else None
     palette = None if legend is None else class_palette()
     counted = ids if legend is None else [0, *ids]
@@ -194,7 +203,9 @@ def segment_to_files(
         folder = stack.enter_context(replacing_folder(masks))
         video = stack.enter_context(video_file(overlay, source.rate)) if overlay else None
         try:
-            for frame, probabilities in segment_with(model, frames, first_mask, flip=flip, name=source.name):
+            for frame, probabilities in segment_with(
+                model, frames, first_mask, flip=flip, name=source.name, masks=given
+            ):
                 predicted = label_map(probabilities, ids).cpu().numpy()
                 begun = time.perf_counter()
                 write_mask(folder / f"{frame.name}.png", predicted, palette)
@@ -252,10 +263,25 @@ def _check_first_mask(first_mask: Path, videos: Sequence[VideoSource], output: P
             f"first_mask={first_mask} is one mask for {len(videos)} videos; give a folder that has a folder of masks "
             "for each, e.g. Annotations/480p"
         )
+    _refuse_overwriting("first_mask", first_mask, videos, output)
+
+
+def _check_masks(masks: Path, videos: Sequence[VideoSource], output: Path) -> None:
+    """Refuse masks of one video for several, and results that would replace them."""
+    missing = [video.name for video in videos if not (masks / video.name).is_dir()]
+    if len(videos) > 1 and missing:
+        raise LstmzooError(
+            f"masks={masks} has no folder {missing[0]}; for {len(videos)} videos, give a folder that has a folder of "
+            "masks for each"
+        )
+    _refuse_overwriting("masks", masks, videos, output)
+
+
+def _refuse_overwriting(option: str, given: Path, videos: Sequence[VideoSource], output: Path) -> None:
     for video in videos:
         target = (output / "masks" / video.name).resolve()
-        if target in (first_mask.resolve(), *first_mask.resolve().parents, (first_mask / video.name).resolve()):
-            raise LstmzooError(f"{target} holds first_mask and would be overwritten; choose another output")
+        if target in (given.resolve(), *given.resolve().parents, (given / video.name).resolve()):
+            raise LstmzooError(f"{target} holds {option} and would be overwritten; choose another output")
 
 
 def segmented_table(videos: Sequence[SegmentedVideo]) -> Table:

@@ -20,6 +20,7 @@ from lstmzoo.segmentation.data.lists import default_split
 from lstmzoo.segmentation.data.masks import VOID
 from lstmzoo.segmentation.metrics import PROTOCOLS, evaluate, score_sequence
 from lstmzoo.segmentation.models import label_map, object_ids, resize_frame, segment_video
+from lstmzoo.segmentation.models.stream import frame_order
 from lstmzoo.segmentation.results import VideoScore, find_example
 from lstmzoo.segmentation.tables import scores_table, write_official_tables
 
@@ -32,6 +33,8 @@ def score_video(
     semi_supervised: bool,
     full_size: bool,
     flip: bool = False,
+    reset_every: int | None = None,
+    shuffle: bool = False,
     examples: bool = False,
     check: bool = False,
 ) -> VideoScore | None:
@@ -44,6 +47,8 @@ def score_video(
         semi_supervised: give the first mask that shows an object, and follow its objects.
         full_size: score at the size of the files rather than at that of the model.
         flip: average with the prediction for the mirrored video.
+        reset_every: frames after which the memory is reset; None: never.
+        shuffle: show the frames in a random order, but for a first one whose mask is given.
         examples: keep the worst and the best frame.
         check: refuse outputs that are not finite.
 
@@ -62,20 +67,24 @@ def score_video(
         begin = int(shown.int().argmax())
         scorable = bool(shown.any()) and annotated[begin:].sum() >= LEAST_MASKS
         if not full_size and not (scorable and _same_objects(truth[begin], item["masks"][begin])):
-            options = {"semi_supervised": True, "flip": flip, "examples": examples, "check": check}
+            options: dict[str, Any] = {"semi_supervised": True, "flip": flip, "examples": examples, "check": check}
+            options |= {"reset_every": reset_every, "shuffle": shuffle}
             return score_video(model, item, size, full_size=True, **options)  # some are too small for the model's size
         if not scorable:
             return None
         first_mask = truth[begin]
     ids = [1] if first_mask is None else object_ids(first_mask)
-    frames = (frame if full_size else resize_frame(frame, size) for frame in video[begin:])
-    predictions = []
-    for probabilities in segment_video(model, frames, size, first_mask, flip):
+    order = frame_order(len(video), begin, int(item["index"]), shuffle=shuffle, keep_first=semi_supervised)
+    frames = (video[t] if full_size else resize_frame(video[t], size) for t in order)
+    predictions = {}
+    for t, probabilities in zip(
+        order, segment_video(model, frames, size, first_mask, flip, reset_every=reset_every), strict=True
+    ):
         if check:
             check_finite(probabilities, model, item["name"])
-        predictions.append(label_map(probabilities, ids).cpu().numpy())
+        predictions[t] = label_map(probabilities, ids).cpu().numpy()
     scored = [t for t in range(begin, len(video)) if annotated[t]]
-    predicted = np.stack(predictions)[[t - begin for t in scored]]
+    predicted = np.stack([predictions[t] for t in scored])
     true = truth[scored].cpu().numpy()
     if not semi_supervised:
         true = np.where(true == VOID, true, true > 0).astype(np.uint8)

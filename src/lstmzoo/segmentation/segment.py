@@ -1,7 +1,7 @@
 """Objects in the frames of a video, one frame after the other, at constant memory."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,12 @@ from lstmzoo.segmentation.models import has_classes, label_map, object_ids, segm
 
 
 def segment_frames(
-    model: Any, frames: Iterable[np.ndarray], first_mask: np.ndarray | None = None, *, flip: bool = False
+    model: Any,
+    frames: Iterable[np.ndarray],
+    first_mask: np.ndarray | None = None,
+    *,
+    flip: bool = False,
+    masks: Mapping[int, np.ndarray] | None = None,
 ) -> Iterator[np.ndarray]:
     """Segment a video of any length; each mask comes as soon as its frame was read.
 
@@ -25,6 +30,7 @@ def segment_frames(
         first_mask: uint8 (H, W), the numbers of the objects in the first frame: 0 is the background, 255 void. None
             finds the foreground.
         flip: average with what the model says about the mirrored video.
+        masks: those of further frames, by number, the first being 0; they may show other objects, too.
 
     Yields:
         For every frame, uint8 (H, W): 0 background, else the number of the object; the foreground has number 1. Of a
@@ -32,11 +38,12 @@ def segment_frames(
 
     Raises:
         LstmzooError: it is not a segmentation model, takes no first mask, or needs one.
-        DataError: the first mask has another size than the first frame, or the model's outputs are not finite.
+        DataError: a mask has another size than its frame, or the model's outputs are not finite.
         ValueError: the first mask holds no object.
     """
-    ids = numbers_of(model, first_mask)
-    for _, probabilities in segment_with(model, ((frame, frame) for frame in frames), first_mask, flip=flip):
+    ids = numbers_of(model, first_mask, masks)
+    pairs = ((frame, frame) for frame in frames)
+    for _, probabilities in segment_with(model, pairs, first_mask, flip=flip, masks=masks):
         yield label_map(probabilities, ids).cpu().numpy()
 
 
@@ -47,40 +54,50 @@ def segment_with(
     *,
     flip: bool = False,
     name: str = "",
+    masks: Mapping[int, np.ndarray] | None = None,
 ) -> Iterator[tuple[Any, torch.Tensor]]:
     """Segment frames that something goes along with, given as pairs; see `segment_frames`.
 
     Yields:
         What went along with the frame, and probabilities (K + 1, H, W), the background first; or (K, H, W) of classes.
     """
-    check_model(model, first_mask is not None)
+    given = _given(first_mask, masks)
+    check_model(model, bool(given))
     waiting: deque[Any] = deque()
-    mask = None if first_mask is None else to_tensor(first_mask)
 
     def tensors() -> Iterator[torch.Tensor]:
         for number, (thing, frame) in enumerate(frames):
-            if number == 0 and mask is not None and tuple(mask.shape) != frame.shape[:2]:
+            mask = given.get(number)
+            if mask is not None and tuple(mask.shape) != frame.shape[:2]:
+                which = f"mask of frame {number}" if number else "first mask"
                 raise DataError(
-                    f"the first mask is {mask.shape[1]}×{mask.shape[0]} pixels, the first frame "
+                    f"the {which} is {mask.shape[1]}×{mask.shape[0]} pixels, its frame "
                     f"{frame.shape[1]}×{frame.shape[0]}; give a mask of the frame's size"
                 )
             waiting.append(thing)
             yield to_tensor(frame).permute(2, 0, 1)  # (3, H, W)
 
     size = tuple(model.transform["size"])
-    for probabilities in segment_video(model, tensors(), size, mask, flip):
+    for probabilities in segment_video(model, tensors(), size, flip=flip, masks=given):
         check_finite(probabilities, model, name)
         yield waiting.popleft(), probabilities
 
 
-def objects_of(first_mask: np.ndarray | None) -> list[int]:
-    """Return the numbers of the objects that a model is to find, those of its first mask; [1] without one."""
-    return [1] if first_mask is None else object_ids(to_tensor(first_mask))
+def objects_of(first_mask: np.ndarray | None, masks: Mapping[int, np.ndarray] | None = None) -> list[int]:
+    """Return the numbers of the objects that a model should find, those of the given masks; [1] without any."""
+    given = _given(first_mask, masks)
+    return object_ids(given) if given else [1]
 
 
-def numbers_of(model: Any, first_mask: np.ndarray | None) -> list[int]:
+def _given(first_mask: np.ndarray | None, masks: Mapping[int, np.ndarray] | None) -> dict[int, torch.Tensor]:
+    """The given masks by the number of their frame."""
+    first = {} if first_mask is None else {0: to_tensor(first_mask)}
+    return first | {number: to_tensor(mask) for number, mask in (masks or {}).items()}
+
+
+def numbers_of(model: Any, first_mask: np.ndarray | None, masks: Mapping[int, np.ndarray] | None = None) -> list[int]:
     """Return the numbers in a model's masks but for 0, as `label_map` wants them: of its objects, or of its classes."""
-    return list(range(1, model.num_classes)) if has_classes(model) else objects_of(first_mask)
+    return list(range(1, model.num_classes)) if has_classes(model) else objects_of(first_mask, masks)
 
 
 def check_model(model: Any, first_mask: bool) -> None:

@@ -51,6 +51,8 @@ class SegmentationTask(BaseTask):
         gradient_clip_val: largest norm of the gradient; null: no clipping.
         val_full_size: validate at the size of the files; false: at that of the model, which is faster.
         flip_test: test: average with the prediction for the mirrored video.
+        reset_every: test: reset the memory after so many frames, to see what it is worth; null: never.
+        shuffle_test: test: show the frames in a random order, to see whether the order matters.
         **settings: those of `BaseTask`.
 
     Raises:
@@ -83,6 +85,8 @@ class SegmentationTask(BaseTask):
         gradient_clip_val: float | None = 1.0,
         val_full_size: bool = False,
         flip_test: bool = False,
+        reset_every: int | None = None,
+        shuffle_test: bool = False,
         **settings: Any,
     ) -> None:
         super().__init__(
@@ -115,7 +119,12 @@ class SegmentationTask(BaseTask):
         self.protocol, self.mask_loss = protocol, build_loss(loss)
         self.teacher_forcing, self.max_objects = teacher_forcing, max_objects
         self.encoder_lr = encoder_lr
-        self.val_full_size, self.flip_test = val_full_size, flip_test
+        if reset_every is not None and (reset_every < 1 or not self.model.streams):
+            raise LstmzooError(
+                f"task.reset_every={reset_every}: it is 1 or more frames, of a model that takes one at a time"
+            )
+        self.val_full_size = val_full_size
+        self.test_options = {"flip": flip_test, "reset_every": reset_every, "shuffle": shuffle_test}
         self._targets: Targets | None = None
         self._scores: list[Any] = []
         self.model.encoder.requires_grad_(encoder_lr is not None)
@@ -189,7 +198,8 @@ class SegmentationTask(BaseTask):
         name = self.model.model_name
         if self.semi_supervised and not self.model.guided:
             raise LstmzooError(
-                f"{name!r} takes no first mask; for task.protocol=semi-supervised choose model=segment_guided"
+                f"{name!r} takes no first mask; for task.protocol=semi-supervised choose model=segment_guided or "
+                "model=segment_matching"
             )
         if self.semi_supervised and self.tbptt_window == 1:
             raise LstmzooError(
@@ -264,7 +274,7 @@ class SegmentationTask(BaseTask):
     # --- validation and test -------------------------------------------------------------------------------------
 
     def validation_step(self, item: dict[str, Any], batch_idx: int) -> None:
-        self._measure(item, full_size=self.val_full_size, flip=False, examples=False)
+        self._measure(item, full_size=self.val_full_size)
 
     def on_validation_epoch_end(self) -> None:
         if self.pixels is not None:
@@ -277,7 +287,7 @@ class SegmentationTask(BaseTask):
                 self.log(f"val/{name}", summary[number], sync_dist=True)
 
     def test_step(self, item: dict[str, Any], batch_idx: int) -> None:
-        self._measure(item, full_size=True, flip=self.flip_test, examples=True)
+        self._measure(item, full_size=True, examples=True, **self.test_options)
 
     def on_test_epoch_end(self) -> None:
         found = self._collect()
@@ -293,11 +303,10 @@ class SegmentationTask(BaseTask):
             occlusions,
         )  # fmt: skip
 
-    def _measure(self, item: dict[str, Any], *, full_size: bool, flip: bool, examples: bool) -> None:
+    def _measure(self, item: dict[str, Any], *, full_size: bool, **options: Any) -> None:
         """Segment a whole video and score it; one with too few masks from the first object on is skipped."""
         size = tuple(self.transform["size"])
-        options = {"full_size": full_size, "flip": flip, "examples": examples}
-        options["check"] = self.testing  # in training, the loss tells
+        options |= {"full_size": full_size, "check": self.testing}  # in training, the loss tells
         if self.pixels is not None:
             self._scores.append(self.pixels.score(self.model, item, size, **options))
             return

@@ -15,7 +15,7 @@ from lstmzoo.segmentation.data.class_table import find_table
 from lstmzoo.segmentation.data.davis import DAVIS
 from lstmzoo.segmentation.data.label_layout import find_splits, find_videos_of
 from lstmzoo.segmentation.data.layout import find_frames
-from lstmzoo.segmentation.data.masks import read_mask
+from lstmzoo.segmentation.data.masks import read_mask, shows_object
 
 LABEL_RATE = 4.0  # frames per second of a data set in CamVid's layout: usually, a second lies between two of them
 FOLDER_RATE = 24.0  # frames per second of a folder of frames, which does not say; that of DAVIS
@@ -153,6 +153,36 @@ def read_first_mask(path: str | Path, video: VideoSource) -> np.ndarray:
     if not ((ids > 0) & (ids < 255)).any():
         raise DataError(f"the first mask {path} holds no object: every pixel is background (0) or void (255)")
     return ids
+
+
+def read_masks(folder: str | Path, video: VideoSource) -> dict[int, np.ndarray]:
+    """Read the masks of some frames of a video.
+
+    Args:
+        folder: a folder of PNGs named as their frames are, or one with such a folder for every video.
+        video: the video; the frames of a file are called 00000, 00001, ...
+
+    Returns:
+        By the number of the frame, uint8 (H, W): 0 background, 255 void.
+
+    Raises:
+        DataError: there are none, one cannot be read or belongs to no frame, or none shows an object.
+    """
+    folder = Path(folder)
+    folder = folder / video.name if (folder / video.name).is_dir() else folder
+    files = sorted(folder.glob("*.png"), key=natural_key)
+    if not files:
+        raise DataError(f"there are no masks in {folder}; give a folder of PNGs named as their frames, e.g. 00000.png")
+    numbers = {file.stem: number for number, file in enumerate(video.files)}
+    masks = {}
+    for file in files:
+        number = numbers.get(file.stem, -1) if video.files else int(file.stem) if file.stem.isdecimal() else -1
+        if number < 0:
+            raise DataError(f"{file} belongs to no frame of {video.path}; name masks as their frames, e.g. 00000.png")
+        masks[number] = read_mask(file)
+    if not any(map(shows_object, masks.values())):
+        raise DataError(f"the masks in {folder} hold no object: every pixel is background (0) or void (255)")
+    return masks
 
 
 def _holds_frames(folder: Path) -> bool:

@@ -1,6 +1,6 @@
 """What several captions of an image are worth: how much they differ, and how good the best of them is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import pairwise
 
 from lstmzoo.captioning.metrics.cider import CiderD
@@ -22,7 +22,9 @@ def score_several(
         2016, "A diversity-promoting objective function", section 5.2; Vijayakumar et al. 2018, section 5), and
         ``best CIDEr-D``, of the caption that the references like best; means over images.
     """
-    known = {image: [text.split() for text in tokenize_python(list(texts))] for image, texts in references.items()}
+    known: dict[Hashable, list[list[str]]] = {
+        image: [text.split() for text in tokenize_python(list(texts))] for image, texts in references.items()
+    }
     cider = CiderD(known)
     rows = []
     for image, texts in captions.items():

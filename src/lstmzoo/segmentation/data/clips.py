@@ -1,5 +1,6 @@
 """Short clips of sequences with masks, for training."""
 
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +11,9 @@ from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.images import read_header, read_rgb
 from lstmzoo.segmentation.data.layout import MaskedVideo
 from lstmzoo.segmentation.data.masks import VOID, read_ids, shows_object
+from lstmzoo.segmentation.data.photographs import Photographs
 from lstmzoo.segmentation.data.view import View, jitter_colours, random_view, whole
+from lstmzoo.synthetic.collage import photograph_clip
 
 _WINDOWS = 10  # drawn until an object of the first frame is seen; after that, the whole frame is
 
@@ -70,6 +73,9 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         scale: tuple[float, float] = (0.5, 1.0),
         jitter: float = 0.2,
         paste: float = 0.0,
+        backgrounds: Path | None = None,
+        textures: Path | None = None,
+        collages: float = 0.5,
         clips_per_sequence: int = 4,
         seed: int = 0,
     ) -> None:
@@ -77,7 +83,8 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         for name, number in numbers.items():
             if type(number) is not int or number < 1:
                 raise LstmzooError(f"{name}={number}: it is a whole number, 1 or more")
-        shares = {"reverse": reverse, "flip": flip, "from_start": from_start, "jitter": jitter, "paste": paste}
+        shares = {"reverse": reverse, "flip": flip, "from_start": from_start, "jitter": jitter}
+        shares |= {"paste": paste, "collages": collages}
         for name, share in shares.items():
             if not isinstance(share, int | float) or not 0 <= share <= 1:
                 raise LstmzooError(f"{name}={share}: it is a share, 0 to 1")
@@ -95,6 +102,7 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         self.size = (int(size[0]), int(size[1]))
         self.scale = (float(scale[0]), float(scale[1]))
         self.reverse, self.flip, self.from_start, self.jitter, self.paste = reverse, flip, from_start, jitter, paste
+        self.photographs, self.collages = Photographs.of(backgrounds, textures), collages
         self.clips_per_sequence, self.seed = clips_per_sequence, seed
 
     def __len__(self) -> int:
@@ -115,6 +123,11 @@ class SegmentationClips(Dataset[dict[str, Any]]):
             raise IndexError(f"item {item} of {len(self)}")
         number = item // self.clips_per_sequence
         rng = np.random.default_rng([self.seed, epoch, item])
+        if self.photographs is not None and rng.random() < self.collages:
+            video, masks = photograph_clip(self.photographs, self.size, self.clip_len, rng)
+            video = np.ascontiguousarray(video.transpose(0, 3, 1, 2))
+            masks = masks > 0 if self.binary else masks
+            return {"video": torch.from_numpy(video), "masks": torch.from_numpy(masks), "index": item}
         video, masks = self._load(self.sequences[number], rng)
         if len(self.sequences) > 1 and rng.random() < self.paste:
             other = (number + rng.integers(1, len(self.sequences))) % len(self.sequences)

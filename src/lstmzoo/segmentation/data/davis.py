@@ -58,8 +58,13 @@ class DAVIS(MaskFolder):
         size: tuple[int, int] = SIZE,
         seed: int = 0,
         occlusion: int = 0,
+        backgrounds: Path | None = None,
+        textures: Path | None = None,
     ) -> None:
         """Write sequences of objects among identical distractors, with masks; only the first frames tell them apart.
+
+        With photographs, pieces of some move before others, and nothing but their motion tells them from what is glued
+        to the background. To train on such videos, give ``data.backgrounds=FOLDER``: none is ever seen twice.
 
         Args:
             root: folder of the data set: a new or empty one, or one that was simulated with the same numbers.
@@ -70,14 +75,18 @@ class DAVIS(MaskFolder):
             size: height and width in pixels, each 48 or more.
             seed: every seed gives other sequences.
             occlusion: frames for which one curtain occludes everything in every sequence; 0: passing bars.
+            backgrounds: folder of photographs to make the sequences of, e.g. with size=240,427.
+            textures: folder of the photographs that the objects are cut out of; null: those of the backgrounds.
 
         Raises:
             LstmzooError: an option out of its range.
-            DataError: the folder holds anything else.
+            DataError: the folder holds anything else, or there are no photographs.
         """
+        from lstmzoo.segmentation.data.photographs import Photographs
         from lstmzoo.segmentation.data.simulator import simulate_davis
 
-        simulate_davis(Path(root), train, val, test, frames, size, seed, occlusion)
+        photographs = Photographs.of(backgrounds, textures)
+        simulate_davis(Path(root), train, val, test, frames, size, seed, occlusion, photographs)
 
 
 @register_dataset(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from lstmzoo.io.atomic import write_atomically
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.segmentation.data.layout import SIMULATED_MARKER as MARKER
 from lstmzoo.segmentation.data.masks import write_mask
+from lstmzoo.segmentation.data.photographs import Photographs
 from lstmzoo.synthetic.checks import check_whole
+from lstmzoo.synthetic.collage import photograph_clip
 from lstmzoo.synthetic.davis_course import MARKED_FRAMES, write_course
-from lstmzoo.synthetic.davis_paint import paint
+from lstmzoo.synthetic.davis_paint import Painting, paint
 from lstmzoo.synthetic.folder import claim
 
 SPLITS = ("train", "val", "test")
@@ -42,6 +45,7 @@ def simulate_davis(
     size: Sequence[int],
     seed: int,
     occlusion: int = 0,
+    photographs: Photographs | None = None,
     *,
     progress: bool = True,
 ) -> None:
@@ -65,6 +69,7 @@ def simulate_davis(
         seed: every seed gives other sequences.
         occlusion: frames for which, in every sequence, one curtain instead of the bars occludes everything, starting
             with frame 8; meanwhile nothing moves. 0: bars.
+        photographs: make the sequences of them instead, see `photograph_clip`; then occlusions are not noted.
         progress: show a progress bar.
 
     Raises:
@@ -76,6 +81,7 @@ def simulate_davis(
     counts = dict(zip(SPLITS, (train, val, test), strict=True))
     mine = {"maker": _MAKER, "version": _VERSION, "seed": seed, "frames": frames, "size": list(size)}
     mine |= {"occlusion": occlusion} if occlusion else {}
+    mine |= {"photographs": photographs.digest} if photographs else {}
     claim(root, MARKER, mine, "DAVIS")
     if not _missing(root, counts) and not _new_lists(root):
         return  # it may be read-only
@@ -87,7 +93,11 @@ def simulate_davis(
             ) as advance:
                 for split, name in missing:
                     stream = [seed, SPLITS.index(split), int(name.rpartition("-")[2])]
-                    _make(root, name, frames, (size[0], size[1]), stream, occlusion)
+                    rng, shape = np.random.default_rng(stream), (size[0], size[1])
+                    if photographs is None:
+                        _make(root, name, _painted(frames, shape, rng, stream[-1] % 4 != 3, occlusion))
+                    else:
+                        _make(root, name, zip(*photograph_clip(photographs, shape, frames, rng), repeat(None)))
                     advance(1)
         finally:
             shutil.rmtree(root / _PARTIAL, ignore_errors=True)
@@ -126,22 +136,28 @@ def _frames_of(root: Path, name: str) -> Path:
     return root / "JPEGImages" / _RESOLUTION / name
 
 
-def _make(root: Path, name: str, frames: int, size: tuple[int, int], seed: Sequence[int], occlusion: int) -> None:
+def _painted(
+    frames: int, size: tuple[int, int], rng: np.random.Generator, occluded: bool, curtain: int
+) -> Iterator[Painting]:
+    """The frames of a sequence of shapes."""
+    return paint(write_course(size, frames, rng, occluded=occluded, curtain=curtain), rng)
+
+
+def _make(root: Path, name: str, paintings: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray | None]]) -> None:
     """Make a sequence beside the set, and move it in when it is complete."""
-    rng = np.random.default_rng(seed)
-    course = write_course(size, frames, rng, occluded=seed[-1] % 4 != 3, curtain=occlusion)
     images, masks = root / _PARTIAL / "frames", root / _PARTIAL / "masks"
     shutil.rmtree(root / _PARTIAL, ignore_errors=True)  # left by a run that was killed
     images.mkdir(parents=True)
     visible = []
-    for t, painting in enumerate(paint(course, rng)):
-        colours = cv2.cvtColor(painting.frame, cv2.COLOR_RGB2BGR)
+    for t, (frame, ids, shares) in enumerate(paintings):
+        colours = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
         _, encoded = cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
         (images / f"{t:05d}.jpg").write_bytes(encoded.tobytes())
-        write_mask(masks / f"{t:05d}.png", painting.ids)
-        visible.append(painting.visible)
-    report = {**read_occlusions(root), name: _occlusions(np.stack(visible))}
-    write_atomically(root / OCCLUSIONS_FILE, json.dumps(report, indent=1, sort_keys=True).encode())
+        write_mask(masks / f"{t:05d}.png", ids)
+        visible += [] if shares is None else [shares]
+    if visible:
+        report = {**read_occlusions(root), name: _occlusions(np.stack(visible))}
+        write_atomically(root / OCCLUSIONS_FILE, json.dumps(report, indent=1, sort_keys=True).encode())
     for source, kind in ((masks, "Annotations"), (images, "JPEGImages")):  # the frames last: they mark it complete
         target = root / kind / _RESOLUTION / name
         target.parent.mkdir(parents=True, exist_ok=True)

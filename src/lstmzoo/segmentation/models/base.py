@@ -72,7 +72,8 @@ class Segmenter(PretrainedMixin, nn.Module, ABC):
 
         Args:
             video: (B, T, 3, H, W), uint8 in 0..255 or floating in 0..1, of any size.
-            masks: (B, K, H, W) in 0..1, the masks of K objects in the first of these frames; guided models only.
+            masks: (B, K, H, W) in 0..1, the masks of K objects in the first of these frames; guided models only. They
+                may be given with a state, too, also for objects that are new (see `SegmentGuided`).
             state: what the call for the frames before returned; None starts new videos.
 
         Returns:
@@ -106,12 +107,16 @@ class Segmenter(PretrainedMixin, nn.Module, ABC):
         """Reset the cores' memory in a state; masks and prototypes of objects stay, where the model is given masks."""
         return None
 
-    def _laterals(self, video: Tensor) -> list[Tensor]:
-        """The encoder's maps at the decoder's width, (B, T, D, h, w), the finest first."""
+    def _maps(self, video: Tensor) -> list[Tensor]:
+        """What the model makes of every frame by itself, (B, T, D, h, w), the finest of the decoder's maps first."""
         if self.training:  # batch normalisation sees all frames at once
-            return self.decoder.laterals(self.encoder(video))
-        parts = [self.decoder.laterals(self.encoder(chunk)) for chunk in video.split(FRAMES_AT_ONCE, dim=1)]
+            return self._project(self.encoder(video))
+        parts = [self._project(self.encoder(chunk)) for chunk in video.split(FRAMES_AT_ONCE, dim=1)]
         return [torch.cat(pieces, dim=1) for pieces in zip(*parts, strict=True)]
+
+    def _project(self, maps: list[Tensor]) -> list[Tensor]:
+        """The encoder's maps at the decoder's width; a subclass may add others."""
+        return self.decoder.laterals(maps)
 
     def _full_size(self, logits: Tensor, size: torch.Size) -> Tensor:
         """Logits (..., h, w) at the decoder's finest stride → (..., H, W)."""

@@ -39,6 +39,15 @@ class Core(nn.Module, ABC):
             ValueError: a state of another batch or of maps of another size.
         """
 
+    def start_objects(self, state: State, new: Tensor) -> State:
+        """Reset the rows of a state that belong to new objects, and add those that are missing.
+
+        Args:
+            state: of B · K₀ rows, the objects of every video behind one another, K₀ ≤ K.
+            new: (B, K) bool, the objects that begin; with those beyond K₀, a state of B · K rows is returned.
+        """
+        return None
+
 
 class RecurrentCore(Core):
     """x_t → x_t + P [h¹_t, h²_t, ...], where h^d is the output of a cell with convolutions of dilation d over x_1..x_t.
@@ -108,6 +117,18 @@ class RecurrentCore(Core):
             states.append(last)
         memory = self.project(torch.cat(outputs, dim=2).flatten(0, 1))
         return x + memory.unflatten(0, x.shape[:2]), tuple(states)
+
+    def start_objects(self, state: State, new: Tensor) -> State:
+        def started(x: Tensor, grids: int) -> Tensor:  # (directions, B K₀ d², C, h, w), zeros to begin with
+            batch, objects = new.shape
+            rows = x.unflatten(1, (batch, -1, grids))
+            rows = torch.cat([rows, rows.new_zeros(len(x), batch, objects - rows.shape[2], *rows.shape[3:])], dim=2)
+            return rows.masked_fill(new.view(1, batch, objects, *[1] * (rows.dim() - 3)), 0).flatten(1, 3)
+
+        return tuple(
+            started(one, d * d) if isinstance(one, Tensor) else tuple(started(x, d * d) for x in one)
+            for one, d in zip(state, self.dilations, strict=True)
+        )
 
 
 class FramewiseCore(Core):

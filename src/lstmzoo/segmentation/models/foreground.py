@@ -19,16 +19,13 @@ class ForegroundSegmenter(Segmenter):
     """A model that is given frames and nothing else; a subclass says in `build_core` what its cores are."""
 
     def forward(self, video: Tensor, masks: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:
-        if masks is not None:
-            raise ValueError(f"{type(self).__name__} takes no masks of objects; segment_guided does")
-        if state is not None and not self.streams:
-            raise ValueError(
-                "a bidirectional network needs the whole video at once and continues from no state: call model(video), "
-                "or train with model.bidirectional=false to segment frame by frame"
-            )
-        logits, state = self.decoder(self._laterals(video), state)
-        logits = logits if self.num_classes else logits.unsqueeze(2)
-        return self._full_size(logits, video.shape[-2:]), state
+        self._check(masks, state)
+        logits, state = self.decoder(self._maps(video), state)
+        return self._finish(logits, video), state
+
+    def _finish(self, logits: Tensor, video: Tensor) -> Tensor:
+        """Logits of the decoder at the size of the frames, (B, T, K, H, W)."""
+        return self._full_size(logits if self.num_classes else logits.unsqueeze(2), video.shape[-2:])
 
     def step(self, frame: Tensor, state: State | None = None, masks: Tensor | None = None) -> tuple[Tensor, State]:
         if not self.streams:
@@ -37,6 +34,15 @@ class ForegroundSegmenter(Segmenter):
                 "call model(video) with the whole video, or train with model.bidirectional=false"
             )
         return super().step(frame, state, masks)
+
+    def _check(self, masks: Tensor | None, state: State | None) -> None:
+        if masks is not None:
+            raise ValueError(f"{type(self).__name__} takes no masks of objects; segment_guided does")
+        if state is not None and not self.streams:
+            raise ValueError(
+                "a bidirectional network needs the whole video at once and continues from no state: call model(video), "
+                "or train with model.bidirectional=false to segment frame by frame"
+            )
 
 
 @register_model("segment_recurrent")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -38,9 +38,14 @@ class TeacherMasks(NamedTuple):
 class SegmentGuided(Segmenter):
     """The masks of the previous frame enter with the next one, for every object; with a cell, so does its memory.
 
-    With first masks it follows those objects: the masks are the answer for the first frame, the previous masks of the
-    second, and give prototypes of the objects; an object whose first mask is empty is never found. Without, it finds
-    the foreground, and the first previous mask is empty.
+    With masks it follows those objects: the masks are the answer for their frame, the previous masks of the next, and
+    the first mask of an object gives its prototypes. Without, it finds the foreground, and the first previous mask is
+    empty.
+
+    Masks may be given at any frame, for objects that are followed already and for new ones, which come after the old
+    ones: masks of K' ≥ K objects. A mask without a pixel is not given: an object that was given before goes on as it
+    would have, and one that never was is not found.
+
     The encoder sees every frame once; the decoder runs once per object, each with its own recurrence, and all objects
     compete for the pixels (`soft_aggregate`) before the next frame. Further inputs are added to the lateral map of
     every stride through a 3 × 3 convolution,
@@ -64,6 +69,8 @@ class SegmentGuided(Segmenter):
     """
 
     guided = True
+    CLUES: ClassVar = 4  # of every object, in each of the decoder's maps
+    STATE: ClassVar = frozenset({"memory", "previous", "prototypes", "missing"})
 
     def __init__(
         self,
@@ -77,7 +84,7 @@ class SegmentGuided(Segmenter):
         self.core = cell, dilations, kernel_size, forget_bias, chrono
         super().__init__(**settings)
         width = self.decoder.head.in_channels
-        self.guides = nn.ModuleList(nn.Conv2d(4, width, 3, padding=1) for _ in self.encoder.strides)
+        self.guides = nn.ModuleList(nn.Conv2d(self.CLUES, width, 3, padding=1) for _ in self.encoder.strides)
         self.guides.to(memory_format=torch.channels_last)
 
     def build_core(self, channels: int) -> Core:
@@ -97,31 +104,35 @@ class SegmentGuided(Segmenter):
 
         Args:
             video: (B, T, 3, H, W).
-            masks: (B, K, H, W), those of the first of these frames.
+            masks: (B, K, H, W), those of the first of these frames; of objects whose masks are empty, none is given.
+                With a state of K₀ objects, the first K₀ are these; one for the foreground starts with new objects.
             state: what the call for the frames before returned.
             teacher: previous masks that replace the model's own.
 
         Returns:
-            Logits (B, T, K, H, W), those of a frame whose masks were given being these masks, and the state.
+            Logits (B, T, K, H, W), those of given masks being these masks, and the state.
         """
+        if state is not None and (not isinstance(state, dict) or state.keys() != self.STATE):
+            raise ValueError(NO_STATE)
         _check(video, masks, state)
-        laterals = self._laterals(video)
-        _check_previous(state, laterals[0])
-        size = video.shape[-2:]
-        given = None if masks is None else self._reduce(masks.to(laterals[0].dtype))
+        maps = self._maps(video)
+        _check_previous(state, maps[0])
+        if masks is not None and state is not None and state["missing"] is None:  # of the foreground
+            state = None
         logits = []
         for t in range(video.shape[1]):
-            now = [x[:, t] for x in laterals]
-            state = self._start(now, given if t == 0 else None, state)
-            coarse, state = self._decode(now, state)
-            if t == 0 and masks is not None:
-                assert given is not None
-                state["previous"] = given
-                exact = masks.to(torch.promote_types(masks.dtype, torch.float32))  # 1 - eps is 1 in half precision
-                logits.append(torch.logit(exact, eps=1e-4).to(coarse.dtype))
-            else:
-                state["previous"] = soft_aggregate(coarse)[:, 1:]
-                logits.append(self._full_size(coarse, size))
+            now = [x[:, t] for x in maps]
+            given = None if masks is None or t else self._reduce(masks.to(now[0].dtype))
+            state = self._start(now, given, state)
+            coarse, state = self._decode(now, self._clues(now, state), state)
+            full = self._full_size(coarse, video.shape[-2:])
+            if given is not None:
+                assert masks is not None
+                coarse, full = _insert(coarse, given), _insert(full, masks)
+            state["previous"] = soft_aggregate(coarse)[:, 1:]
+            if given is not None:
+                state["previous"] = torch.where(_shown(given), given, state["previous"])
+            logits.append(full)
             if teacher is not None:
                 known = teacher.known[:, t, None, None, None]
                 true = self._reduce(teacher.masks[:, t].to(coarse.dtype))
@@ -135,28 +146,52 @@ class SegmentGuided(Segmenter):
     def _start(self, now: list[Tensor], given: Tensor | None, state: State | None) -> State:
         """The state before a frame, with the masks that are given for it."""
         if state is None:
-            empty = torch.zeros_like(now[0][:, :1])  # (B, 1, h, w)
-            state = {"memory": None, "previous": empty, "prototypes": None, "missing": None}
+            state = _new_state(now, given)
         if given is None:
             return state
-        if state["prototypes"] is None:
-            prototypes = [_prototypes(x, _fit(given, x)) for x in now]
-            state = {**state, "prototypes": prototypes, "missing": given.flatten(2).sum(2) == 0}  # (B, K)
-        return {**state, "previous": given}
+        objects = given.shape[1]
+        shown = _shown(given)  # (B, K, 1, 1)
+        missing = pad_objects(state["missing"], objects, True)  # (B, K)
+        new = missing & shown[..., 0, 0]
+        means = (_prototypes(x, fit(given, x)) for x in now)  # (B, K, 2, D)
+        return {
+            **state,
+            "memory": self._start_objects(state["memory"], new),
+            "previous": torch.where(shown, given, pad_objects(state["previous"], objects)),
+            "prototypes": [
+                torch.where(new[..., None, None], x, pad_objects(old, objects))
+                for x, old in zip(means, state["prototypes"], strict=True)
+            ],
+            "missing": missing & ~new,
+        }
 
-    def _decode(self, now: list[Tensor], state: State) -> tuple[Tensor, State]:
-        """Logits (B, K, h, w) of one frame, and the state after it but for the previous masks."""
+    def _start_objects(self, memory: State | None, new: Tensor) -> State | None:
+        """The cores' memory with that of new objects, (B, K) bool, reset; they may be more than it was for."""
+        if memory is None:
+            return None
+        cores = self.decoder.cores
+        return {stride: core.start_objects(memory[stride], new) for stride, core in cores.items()}  # type: ignore[operator]
+
+    def _clues(self, now: list[Tensor], state: State) -> list[Tensor]:
+        """What is known of every object beside the frame: for each of the decoder's maps (B, K, C, h, w)."""
         previous: Tensor = state["previous"]
-        objects = previous.shape[1]
         others = previous.sum(1, keepdim=True) - previous
-        maps = []
-        for level, (x, guide) in enumerate(zip(now, self.guides, strict=True)):
-            known = torch.stack([_fit(previous, x), _fit(others, x)], dim=2)  # (B, K, 2, h, w)
+        clues = []
+        for level in range(len(self.guides)):
+            x = now[level]
+            known = torch.stack([fit(previous, x), fit(others, x)], dim=2)  # (B, K, 2, h, w)
             alike = (
                 torch.zeros_like(known) if state["prototypes"] is None else _similarity(x, state["prototypes"][level])
             )
-            clues = torch.cat([known, alike], dim=2).flatten(0, 1)  # (B K, 4, h, w)
-            row = x.repeat_interleave(objects, dim=0) + guide(clues)
+            clues.append(torch.cat([known, alike], dim=2))
+        return clues
+
+    def _decode(self, now: list[Tensor], clues: list[Tensor], state: State) -> tuple[Tensor, State]:
+        """Logits (B, K, h, w) of one frame, and the state after it but for the previous masks."""
+        objects = clues[0].shape[1]
+        maps = []
+        for x, guide, clue in zip(now[: len(clues)], self.guides, clues, strict=True):
+            row = x.repeat_interleave(objects, dim=0) + guide(clue.flatten(0, 1))
             maps.append(row.unsqueeze(1))
         logits, memory = self.decoder(maps, state["memory"])  # (B K, 1, h, w)
         logits = logits[:, 0].unflatten(0, (-1, objects))
@@ -169,7 +204,38 @@ class SegmentGuided(Segmenter):
         return F.avg_pool2d(pad_to_multiple(masks, self.encoder.strides[-1]), self.encoder.strides[0])
 
 
-def _fit(masks: Tensor, x: Tensor) -> Tensor:
+def _new_state(now: list[Tensor], given: Tensor | None) -> State:
+    """Before the first frame: the foreground, or objects of which none was given yet."""
+    x = now[0]
+    if given is None:
+        return {"memory": None, "previous": torch.zeros_like(x[:, :1]), "prototypes": None, "missing": None}
+    none = x.new_zeros(*given.shape[:2])  # (B, K)
+    return {
+        "memory": None,
+        "previous": torch.zeros_like(given),
+        "prototypes": [none[..., None, None].expand(-1, -1, 2, x.shape[1]) for x in now],
+        "missing": torch.ones_like(none, dtype=torch.bool),
+    }
+
+
+def pad_objects(values: Tensor, objects: int, fill: float = 0) -> Tensor:
+    """Values of some objects (B, K, ...) and, for new ones behind them, a number."""
+    batch, known, *rest = values.shape
+    return torch.cat([values, values.new_full((batch, objects - known, *rest), fill)], dim=1)
+
+
+def _shown(masks: Tensor) -> Tensor:
+    """Which of the masks (B, K, H, W) have any pixel, (B, K, 1, 1)."""
+    return masks.flatten(2).any(2)[..., None, None]
+
+
+def _insert(logits: Tensor, masks: Tensor) -> Tensor:
+    """Logits (B, K, H, W) with those of given masks in their place."""
+    exact = masks.to(torch.promote_types(masks.dtype, torch.float32))  # 1 - eps is 1 in half precision
+    return torch.where(_shown(masks), torch.logit(exact, eps=1e-4).to(logits.dtype), logits)
+
+
+def fit(masks: Tensor, x: Tensor) -> Tensor:
     """Masks (B, K, H, W) at the size of a map (B, D, h, w)."""
     return F.interpolate(masks, x.shape[-2:], mode="area")
 
@@ -186,8 +252,6 @@ def _similarity(x: Tensor, prototypes: Tensor) -> Tensor:
 
 
 def _check(video: Tensor, masks: Tensor | None, state: State | None) -> None:
-    if state is not None and (not isinstance(state, dict) or "previous" not in state):
-        raise ValueError(NO_STATE)
     if masks is None:
         return
     if masks.dim() != 4 or masks.shape[0] != len(video) or masks.shape[-2:] != video.shape[-2:] or not masks.shape[1]:
@@ -195,10 +259,11 @@ def _check(video: Tensor, masks: Tensor | None, state: State | None) -> None:
             f"masks are (batch, objects, height, width) of the frames, one object at least: a video of shape "
             f"{tuple(video.shape)} does not go with masks of shape {tuple(masks.shape)}"
         )
-    if state is not None and state["previous"].shape[1] != masks.shape[1]:
+    known = 0 if state is None or state["missing"] is None else state["previous"].shape[1]
+    if masks.shape[1] < known:
         raise ValueError(
-            f"this video was started with {state['previous'].shape[1]} objects; masks of {masks.shape[1]} are given. "
-            "Start a new video with state=None"
+            f"this video has {known} objects; masks of {masks.shape[1]} are given. Give one for each, empty where "
+            "there is none, those of new objects behind them; or start a new video with state=None"
         )
     check_range("masks", masks)
 

@@ -1,6 +1,6 @@
 """One video through a segmentation model, frame by frame at its own size."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,26 +21,34 @@ class SegmentStream:
         first_mask: uint8 (H, W), the ids of the objects in the first frame: 0 is the background, 255 void. None finds
             the foreground.
         flip: average with what the model says about the mirrored video.
+        masks: those of further frames, by number, the first being 0. They may show objects that are not in the first
+            frame: these are found from the first frame on whose mask shows them.
 
     Attributes:
-        ids: the objects' ids, those of ``first_mask`` in ascending order, or [1].
+        ids: the objects' ids in ascending order, or [1].
         state: of the model; what a stream goes on from.
 
     Raises:
         ValueError: a first mask without objects or for a model that takes none, or a model that does not stream.
     """
 
-    def __init__(self, model: Any, size: tuple[int, int], first_mask: Tensor | None = None, flip: bool = False) -> None:
+    def __init__(
+        self,
+        model: Any,
+        size: tuple[int, int],
+        first_mask: Tensor | None = None,
+        flip: bool = False,
+        masks: Mapping[int, Tensor] | None = None,
+    ) -> None:
         if not model.streams:
             raise ValueError(
                 "a bidirectional network cannot go frame by frame; use segment_video, which reads the whole video first"
             )
         self.model, self.size, self.flip = model, (int(size[0]), int(size[1])), flip
-        self.ids, self._masks = [1], None
-        if first_mask is not None:
-            self.ids = object_ids(first_mask)
-            self._masks = self._resized_masks(first_mask)
+        self._masks = by_frame(first_mask, masks)
+        self.ids = object_ids(self._masks) if self._masks else [1]
         self.state: Any = None
+        self._frame = 0
 
     @torch.no_grad()
     def __call__(self, frame: Tensor) -> Tensor:
@@ -54,17 +62,23 @@ class SegmentStream:
             (K, H, W) of classes.
         """
         x = self._mirrored(resize_frame(frame.to(self._device()), self.size))
-        masks, self._masks = self._masks, None
+        masks = self._resized_masks(frame.shape[-2:])
+        self._frame += 1
         logits, self.state = self.model.step(x, self.state, masks)  # (1 or 2, K, h, w)
         return finish(logits, frame.shape[-2:], has_classes(self.model))
 
     def _mirrored(self, x: Tensor) -> Tensor:
         return torch.stack([x, x.flip(-1)]) if self.flip else x.unsqueeze(0)
 
-    def _resized_masks(self, first_mask: Tensor) -> Tensor:
-        """The mask of every object at the size the model sees, (1 or 2, K, h, w)."""
-        ids = torch.tensor(self.ids, device=first_mask.device)
-        masks = (first_mask == ids[:, None, None]).float()  # (K, H, W)
+    def _resized_masks(self, size: torch.Size) -> Tensor | None:
+        """The mask of every object at the size the model sees, (1 or 2, K, h, w); empty where none is given."""
+        mask = self._masks.get(self._frame)
+        if mask is None:
+            if self._frame or not self._masks:
+                return None
+            mask = torch.zeros(size, dtype=torch.uint8)  # the objects come later
+        ids = torch.tensor(self.ids, device=mask.device)
+        masks = (mask == ids[:, None, None]).float()  # (K, H, W)
         return self._mirrored(resize_frame(masks, self.size)).to(self._device())
 
     def _device(self) -> torch.device:
@@ -72,7 +86,13 @@ class SegmentStream:
 
 
 def segment_video(
-    model: Any, frames: Iterable[Tensor], size: tuple[int, int], first_mask: Tensor | None = None, flip: bool = False
+    model: Any,
+    frames: Iterable[Tensor],
+    size: tuple[int, int],
+    first_mask: Tensor | None = None,
+    flip: bool = False,
+    masks: Mapping[int, Tensor] | None = None,
+    reset_every: int | None = None,
 ) -> Iterator[Tensor]:
     """Segment a video with any segmentation model.
 
@@ -82,14 +102,20 @@ def segment_video(
         size: see `SegmentStream`.
         first_mask: see `SegmentStream`.
         flip: see `SegmentStream`.
+        masks: see `SegmentStream`.
+        reset_every: frames after which the memory is reset, to see what it is worth; None: never.
 
     Yields:
         For every frame, probabilities (K + 1, H, W), or (K, H, W) of classes.
     """
     if model.streams:
-        yield from map(SegmentStream(model, size, first_mask, flip), frames)
+        stream = SegmentStream(model, size, first_mask, flip, masks)
+        for t, frame in enumerate(frames):
+            if reset_every and t and t % reset_every == 0:
+                stream.state = model.reset_memory(stream.state)
+            yield stream(frame)
         return
-    if first_mask is not None:
+    if by_frame(first_mask, masks):
         raise ValueError("this network takes no first mask; segment_guided does")
     whole = list(frames)
     if not whole:
@@ -105,6 +131,23 @@ def segment_video(
 def has_classes(model: Any) -> bool:
     """Tell whether a model gives every pixel a class, rather than marking objects."""
     return bool(getattr(model, "num_classes", 0))
+
+
+def frame_order(frames: int, begin: int, seed: int, *, shuffle: bool, keep_first: bool) -> list[int]:
+    """The numbers of the frames from `begin` on in the order in which they are shown.
+
+    Args:
+        frames: of the video.
+        begin: number of the first one that is shown.
+        seed: of the random order.
+        shuffle: in a random order.
+        keep_first: but for the first one, whose mask is given.
+    """
+    order = torch.arange(begin, frames)
+    if shuffle:
+        later = order[int(keep_first) :]
+        later[:] = later[torch.randperm(len(later), generator=torch.Generator().manual_seed(seed))]
+    return order.tolist()
 
 
 def finish(logits: Tensor, size: torch.Size, classes: bool = False) -> Tensor:
@@ -133,16 +176,22 @@ def label_map(probabilities: Tensor, ids: Sequence[int]) -> Tensor:
     return names[probabilities.max(0).indices]  # over the first dimension argmax is ten times slower on the CPU
 
 
-def object_ids(mask: Tensor) -> list[int]:
-    """The ids in a mask, ascending, but for the background's and void.
+def by_frame(first_mask: Tensor | None, masks: Mapping[int, Tensor] | None) -> dict[int, Tensor]:
+    """The masks that are given, by the number of their frame."""
+    return ({} if first_mask is None else {0: first_mask}) | dict(masks or {})
+
+
+def object_ids(masks: Tensor | Mapping[int, Tensor]) -> list[int]:
+    """The ids in a mask, or in those of several frames, ascending, but for the background's and void.
 
     Raises:
         ValueError: there are none.
     """
-    ids = [one for one in mask.unique().tolist() if one not in (0, VOID)]
+    several = [masks] if isinstance(masks, Tensor) else masks.values()
+    ids = {one for mask in several for one in mask.unique().tolist()} - {0, VOID}
     if not ids:
         raise ValueError("the first mask holds no object: every pixel is background (0) or void (255)")
-    return ids
+    return sorted(ids)
 
 
 def resize_frame(image: Tensor, size: tuple[int, int]) -> Tensor:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from lstmzoo.models.outputs import check_finite
 from lstmzoo.segmentation.metrics.classes import ClassCounts, count_changes, count_confusion
 from lstmzoo.segmentation.models import label_map, resize_frame, segment_video
+from lstmzoo.segmentation.models.stream import frame_order
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ def score_classes(
     *,
     full_size: bool,
     flip: bool = False,
+    reset_every: int | None = None,
+    shuffle: bool = False,
     examples: bool = False,
     check: bool = False,
 ) -> ClassifiedVideo:
@@ -51,6 +54,8 @@ def score_classes(
         size: (H, W) of the frames that the model sees.
         full_size: score at the size of the files rather than at that of the model.
         flip: average with the prediction for the mirrored video.
+        reset_every: frames after which the memory is reset; None: never.
+        shuffle: show the frames in a random order.
         examples: keep the worst and the best frame.
         check: refuse outputs that are not finite.
 
@@ -63,13 +68,17 @@ def score_classes(
     classes, before = model.num_classes, None
     counts = ClassCounts(np.zeros((classes, classes), np.int64))
     worst = best = None
-    frames = (frame if full_size else resize_frame(frame, size) for frame in video)
-    for position, probabilities in enumerate(segment_video(model, frames, size, None, flip)):
+    order = frame_order(len(video), 0, int(item["index"]), shuffle=shuffle, keep_first=False)
+    frames = (video[t] if full_size else resize_frame(video[t], size) for t in order)
+    found_masks = {}
+    for position, probabilities in zip(
+        order, segment_video(model, frames, size, None, flip, reset_every=reset_every), strict=True
+    ):
         if check:
             check_finite(probabilities, model, item["name"])
-        if not item["annotated"][position]:
-            continue
-        predicted = label_map(probabilities, range(1, classes)).cpu().numpy()
+        if item["annotated"][position]:
+            found_masks[position] = label_map(probabilities, range(1, classes)).cpu().numpy()
+    for position, predicted in sorted(found_masks.items()):
         true = truth[position].cpu().numpy()
         found = ClassCounts(count_confusion(predicted, true, classes))
         changes = (0, 0) if before is None else count_changes(predicted, true, before)
