@@ -52,6 +52,10 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         jitter: strongest change of brightness, contrast and saturation, frame by frame.
         paste: share of the training clips into which objects of another sequence are pasted, so that only the first
             mask says which of them are meant.
+        backgrounds: folder of photographs of which training clips are made: pieces of some move before others, see
+            `photograph_clip`; null: there are no such clips.
+        textures: folder of the photographs that pieces are cut out of; null: that of the backgrounds.
+        collages: share of the training clips that are made of photographs, where there are some.
         clips_per_sequence: training clips of each sequence per epoch.
         seed: of all that is random.
 
