@@ -195,3 +195,16 @@ def test_options_that_cannot_be_are_explained(words: list[str], said: list[str])
 def test_options_are_read_by_their_types() -> None:
     found = parse_options(["where=~/x", "size=[1,2]", "rate=3"], settings_of(Derived), "my command")
     assert found == {"where": Path.home() / "x", "size": [1, 2], "rate": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (Path | None, "a path or null"),
+        (str | Path | None, "text or null"),
+        (Path, "a path"),
+        (int | None, "a whole number or null"),
+    ],
+)
+def test_every_choice_of_a_type_is_said(kind, words):
+    assert described(kind) == words

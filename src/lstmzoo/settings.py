@@ -171,7 +171,7 @@ def described(kind: Any) -> str:
     choices = typing.get_args(kind)
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
-        return _alternatives(described(choice) for choice in choices if choice is not Path)
+        return _alternatives(described(choice) for choice in choices if not (choice is Path and str in choices))
     if origin is typing.Literal:
         return _alternatives(map(str, choices))
     if kind is None or kind is types.NoneType:
