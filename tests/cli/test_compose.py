@@ -168,9 +168,13 @@ def test_stored_configurations_take_keys_but_no_groups() -> None:
     assert (changed.data.root, changed.trainer.max_epochs) == ("elsewhere", 7)
     assert override_stored(stored, ["+trainer.profiler=simple"], "resume=run").trainer.profiler == "simple"
     assert stored.data.root == "data/kth_simulated"
+    assert override_stored(stored, ["data.name=kth_simulated"], "resume=run") == stored
     for override, said in [
         ("model=action_meanpool", "model=action_meanpool.*resume=run"),
         ("experiment=kth_long", "experiment=kth_long.*resume=run"),
+        ("data.name=kth", "data.name=kth.*data=kth"),
+        ("model.name=action_meanpool", "model.name=action_meanpool.*action_rnn"),
+        ("task.name=captioning", "task.name=captioning.*recognition"),
         ("data.rot=x", r"data\.root"),
         ("trainer.max_epochs=many", "trainer.max_epochs.*many"),
         ("+data.more=1", "data.more=1.*key=value"),

@@ -31,7 +31,7 @@ def complete_choices(overrides: Sequence[str]) -> list[str]:
         return overrides
     target = tasks.get(task).target
     model = chosen.get("model", target.default_model)
-    goes_with = model not in models.names() or is_model_of(model, target)  # a file of one's own may be anything
+    goes_with = model not in models.names() or is_model_of(model, target)  # your own file may be anything
     added = {
         "task": task,
         "model": target.default_model,

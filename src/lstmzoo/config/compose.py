@@ -106,6 +106,13 @@ def override_stored(stored: DictConfig, overrides: Sequence[str], origin: str) -
                 f"'{override.input_line}' cannot be combined with {origin}: the choice of a group would replace what "
                 f"it was made with. Change single keys ('{key}.<key>=value') or start a new run"
             )
+        group, _, rest = key.partition(".")
+        if rest == "name" and group in groups() and override.value() != base[group].name:
+            remedy = f"choose it with {group}={override.value()}, where the command can" if group == "data" else ""
+            raise LstmzooError(
+                f"'{override.input_line}' cannot be combined with {origin}: the settings beside it are those of "
+                f"{base[group].name}; {remedy or 'start a new run'}"
+            )
         added = override.is_add() or override.is_force_add()
         if added and key in set(all_keys(base)):
             raise LstmzooError(f"'{override.input_line}': {key} is there already, drop the '+'")
@@ -152,7 +159,7 @@ def _searched(overrides: Sequence[Override]) -> list[Path]:
 
 @cache
 def _check_names(folder: Path) -> None:
-    """Say of files in a folder of one's own that they would not count: packaged choices of the same name do.
+    """Say of files in your own folder that they would not count: packaged choices of the same name do.
 
     Raises:
         LstmzooError: one has the name of a registered model, data set or task, with which Hydra would mix it.
