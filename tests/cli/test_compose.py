@@ -13,10 +13,11 @@ from lstmzoo.config.compose import compose, override_stored
 from lstmzoo.config.groups import config_dir, groups
 from lstmzoo.config.overrides import parse
 from lstmzoo.errors import LstmzooError
-from lstmzoo.registry import tasks
+from lstmzoo.registry import datasets, tasks
 from lstmzoo.runs import build
 from lstmzoo.runs.folder import read_config
 from lstmzoo.runs.sweep import compose_sweep
+from lstmzoo.segmentation.data.label_folder import LabelFolder
 from lstmzoo.training.callbacks import Timing
 
 CHOICES = [(group, choice) for group, choices in groups().items() for choice in choices]
@@ -35,6 +36,9 @@ def train_config(*overrides: str) -> DictConfig:
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes_and_builds(group: str, choice: str, tmp_path: Path) -> None:
     more = ["task.start_from=null"] if choice == "captions_scst" else []
+    more += (
+        ["task.protocol=semantic"] if group == "data" and issubclass(datasets.get(choice).target, LabelFolder) else []
+    )
     config = train_config(f"{group}={choice}", "trainer.accelerator=cpu", "trainer.precision=32-true", *more)
     assert group == "experiment" or config[group].get("name", choice) == choice
     if choice == "captions_scst":
