@@ -79,6 +79,10 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # the format
 
 
+def test_all_files_may_be_read_by_the_same_people(folder: Path) -> None:
+    assert len({file.stat().st_mode for file in folder.iterdir()}) == 1
+
+
 def test_all_that_inference_needs_is_inside(folder: Path) -> None:
     model, video = small(), torch.randint(0, 256, (2, 4, 1, 32, 32), dtype=torch.uint8)
     for loaded in (lstmzoo.load(folder), lstmzoo.load(folder / CONFIG), type(model).from_pretrained(folder)):

@@ -33,7 +33,7 @@ from tiny_segments import (
 
 import lstmzoo
 from lstmzoo.cli import main
-from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.io.atomic import making_folder, replacing, replacing_folder
 from lstmzoo.segmentation.models import soft_aggregate
 from lstmzoo.segmentation.predict import SegmentationPredictor
@@ -211,6 +211,14 @@ def test_masks_of_any_frames_are_given_by_their_names(place: Path, tmp_path: Pat
     found = [pixels(tmp_path / "masks" / "square" / f"{number:05d}.png") for number in (0, 3)]
     for answer, true in zip(found, (first, later), strict=True):
         assert (answer != true)[:, :-1].mean() < 0.05
+
+
+def test_masks_beyond_the_end_of_a_film_are_named(place: Path, tmp_path: Path) -> None:
+    for number in (0, 40):
+        write_mask(tmp_path / "given" / f"{number:05d}.png", mask(0)[:-1, :-1])
+    command = [f"ckpt_path={place / 'guided.ckpt'}", f"input={place / 'square.avi'}", f"masks={tmp_path / 'given'}"]
+    with pytest.warns(DataWarning, match=r"square.avi.* 5;.* 40 "):
+        predict(*command, f"output={tmp_path}")
 
 
 def write_set(root: Path) -> Path:

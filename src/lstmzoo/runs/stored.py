@@ -36,7 +36,7 @@ MOST = {
     "frame_interval": 10_000,
     "max_length": 1000,
     "num_beams": 100,
-    "num_return_sequences": 100,
+    "num_return_sequences": 10,  # each may have a group of num_beams
     "size": 4096,
     "test_clips": 1000,
     "val_clips": 1000,

@@ -1,6 +1,7 @@
 """``lstmzoo predict`` with segmentation models: masks, videos with the masks painted in, a zip for the DAVIS server."""
 
 import time
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -11,11 +12,12 @@ from typing import Any, Literal
 import numpy as np
 from rich.table import Table
 
-from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.io.atomic import replacing, replacing_folder, write_json
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.resources import peak_bytes, peak_gpu_bytes
 from lstmzoo.io.terminal import PlainConsole
+from lstmzoo.io.wording import listed
 from lstmzoo.segmentation.data.masks import write_mask
 from lstmzoo.segmentation.models import has_classes, label_map
 from lstmzoo.segmentation.overlays import video_frame
@@ -224,6 +226,12 @@ def segment_to_files(
             interrupt = error
         if not names:
             raise DataError(f"there is no frame in {source.path}")
+    if interrupt is None and source.max_frames is None and (late := [n for n in given or {} if n >= len(names)]):
+        warnings.warn(
+            f"{source.path} ends with frame {len(names) - 1}; the masks of frames {listed(sorted(late))} were not used",
+            DataWarning,
+            stacklevel=2,
+        )
     seconds = time.perf_counter() - started
     network = max(seconds - writing - frames.seconds, 1e-9)
     return SegmentedVideo(source.name, str(source.path), size, counted, names, areas, seconds, network, interrupt)

@@ -62,8 +62,8 @@ def photograph_clip(
         rng: source of all randomness.
 
     Returns:
-        Frames uint8 (T, H, W, 3), and masks uint8 (T, H, W): 1 … K the objects, each of which is seen in the first
-        frame, 0 all else.
+        Frames uint8 (T, H, W, 3), and masks uint8 (T, H, W): 1 … K the objects, 0 all else. Each object is
+        seen in the first frame, unless so many tries in a row fail.
     """
     for _ in range(_TRIES):
         video, masks = _Collage(matter, size, frames, rng).paint()

@@ -68,6 +68,7 @@ def write_weights(
         if shared:
             about["encoder"] = shared
         write_json(unfinished / CONFIG, config)
+        (unfinished / TENSORS).chmod((unfinished / CONFIG).stat().st_mode)  # safetensors lets nobody else read it
         (unfinished / CARD).write_text(
             model_card(config, folder.name, is_shipped=folder.resolve().parent == SHIPPED), encoding="utf-8"
         )
