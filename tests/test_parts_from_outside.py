@@ -49,6 +49,9 @@ def test_a_task_of_ones_own_does_all_that_the_commands_can(folder: Path, capsys:
     assert main([*train, "data.size=16"]) == 0
     assert main(["eval", "ckpt_path=waves", "data.length=48"]) == 0
     assert json.loads((folder / "waves/eval_test_2/metrics.json").read_text())["mse"] > 0
+    capsys.readouterr()
+    assert main(["eval", "ckpt_path=waves", "split=all"]) == 2
+    assert "train, val" in capsys.readouterr().err
     assert main(["predict", "ckpt_path=waves", "input=series.txt", "steps=20"]) == 0
     assert len((folder / "predictions/series_continued.csv").read_text().splitlines()) == 1 + 8 + 20
     assert main(["inspect", "ckpt_path=waves", "input=series.txt"]) == 0

@@ -3,7 +3,9 @@
 import difflib
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class LstmzooError(Exception):
@@ -16,6 +18,17 @@ class DataError(LstmzooError):
 
 class CheckpointError(LstmzooError):
     """A checkpoint that is missing, damaged, or not one of ours."""
+
+
+@contextmanager
+def naming(key: str, folder: str | Path | None) -> Iterator[None]:
+    """Let a `DataError` that begins with a folder begin with the key that named it, too: ``data.root=FOLDER is ...``."""
+    try:
+        yield
+    except DataError as error:
+        if str(error).startswith((f"{folder} ", f"{folder}:", f"{folder},")):
+            error.args = (f"{key}={error}",)
+        raise
 
 
 class DataWarning(UserWarning):

@@ -81,10 +81,10 @@ class Registry:
         Only what a person wrote may come here; a name out of a file is for `get`, which imports nothing.
 
         Raises:
-            LstmzooError: there is none of this name, or no such module or class.
+            LstmzooError: there is none of this name, no such module or class, or one that is not registered.
         """
         module, colon, attribute = place.partition(":")
-        if not colon or place in self.entries:
+        if not colon:
             return self.get(place)
         target = _import(module, attribute, self.kind)
         for registry in (self, models, datasets, tasks):
@@ -93,8 +93,11 @@ class Registry:
                 raise LstmzooError(f"{self.kind}={place}: {attribute} is registered for {registry.kind}={place}")
             if known:
                 return known[0]
-        self.add(Entry(place, target, getattr(target, "task", "")))
-        return self.entries[place]
+        decorator = f"@register_{'dataset' if self.kind == 'data' else self.kind}(...)"
+        raise LstmzooError(
+            f"{self.kind}={place}: {attribute} is not registered; put {decorator} before it, so that its checkpoints "
+            "find it by its name"
+        )
 
 
 models = Registry("model", "models")

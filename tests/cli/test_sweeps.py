@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from hydra.core.plugins import Plugins
+from omegaconf import OmegaConf
 
 import tiny_runs
 from captioning.tiny_captions import write_captions
@@ -64,6 +65,18 @@ def test_sweepers_that_search_get_the_best_value(
     assert good.return_value == json.loads((tmp_path / "0_task.lr=0.001" / "metrics.json").read_text())["best"]
     with pytest.raises(Exception, match=r"epoch 1, step \d+.*task\.lr"):
         _ = failed.return_value  # nan or None would end an Optuna study
+
+
+@pytest.mark.parametrize("given", [[], ["hydra.sweeper.direction=minimize"]])
+def test_optuna_finds_the_best_value(given: list[str], settings: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    sweeper = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1", *given]
+    words = [*sweeper, "task.lr=interval(1e-5,1e-2)", f"hydra.sweep.dir={tmp_path}"]
+    assert main(["train", "-m", *settings, *words]) == 0
+    values = [json.loads(path.read_text())["best"] for path in tmp_path.glob("*/metrics.json")]
+    found = OmegaConf.load(tmp_path / "optimization_results.yaml")
+    assert len(values) == 3
+    assert found.best_value == pytest.approx(min(values) if given else max(values))
 
 
 def test_one_failed_run_is_not_the_end(settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,6 +43,7 @@ class VideoDataModule(BaseDataModule):
         *ClipDataset.NOT_SETTINGS,
         "dry_run",
     )
+    TRAINING_ONLY: ClassVar = ("flip", "shift", "zoom", "light", "noise", "val_clips")
 
     def __init__(
         self,

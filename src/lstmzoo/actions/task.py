@@ -48,6 +48,7 @@ class RecognitionTask(BaseTask):
     model_class: ClassVar[type] = ActionModel
     default_model, default_data = "action_rnn", "kth_simulated"
     transform_keys = ("size", "clip_len", "frame_interval")
+    TRAINING_ONLY: ClassVar = (*BaseTask.TRAINING_ONLY, "label_smoothing")
     dummy_labels: ClassVar[list[str]] = ["one class", "another"]
 
     def __init__(

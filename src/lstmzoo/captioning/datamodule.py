@@ -107,6 +107,7 @@ class CaptionDataModule(BaseDataModule):
         *BaseDataModule.NOT_SETTINGS,
         *("encoder", "image_size", "vocabulary", "size"),
     )
+    TRAINING_ONLY = ("min_count", "flip")
     collate = staticmethod(collate)
 
     def __init__(

@@ -70,6 +70,9 @@ class CaptioningTask(BaseTask):
     shown: ClassVar = {"train/reward": ".3f", "val/loss": ".3f", "val/CIDEr-D": ".3f"}
     NOT_SETTINGS = (*BaseTask.NOT_SETTINGS, "tbptt_window")
     NOT_STORED = ("start_from", "ensemble", "objective")
+    TRAINING_ONLY = (
+        *(*BaseTask.TRAINING_ONLY, "objective", "label_smoothing", "scheduled_sampling", "baseline", "samples"),
+    )
     INHERITED = ("decoding",)
 
     def __init__(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.config.options import described_options, parse_options
-from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.errors import LstmzooError, naming, unknown_choice
 from lstmzoo.io.atomic import write_atomically
 from lstmzoo.io.report import Report
 from lstmzoo.io.terminal import PlainConsole
@@ -53,12 +53,14 @@ def run(argv: Sequence[str]) -> None:
     if function is None:
         raise LstmzooError(f"lstmzoo data {action}: {name} cannot do this; one of {', '.join(choices)} can")
     command = f"lstmzoo data {action} {name}"
+    root_key = next((word.partition("=")[0] for word in words if word.startswith("data.root=")), "root")
     words = [word.removeprefix("data.") for word in words]  # as they are written for train
     settings = _options(action, name)
     defaults = {key: value for key, value in datasets.find(name).defaults.items() if key in settings}
     options = {key: value for key, value in defaults.items() if key != "root"} | parse_options(words, settings, command)
     target = options.pop("json", None)
-    report = function(**options)
+    with naming(root_key, options.get("root")):
+        report = function(**options)
     if action != "check":
         root = shlex.quote(str(options["root"]))
         print(f"Written to {root}. Look at it with `lstmzoo data check {name} root={root}`.")

@@ -38,8 +38,8 @@ Examples
   lstmzoo train experiment=video_folder data.root=my_videos 'data.group_pattern=_g(\\d+)_'
   lstmzoo train optimizer=sgd task.lr=0.05 scheduler=one_cycle logger=tensorboard
   lstmzoo train -m seed=0,1,2 model.cell=lstm,gru           all combinations, one after the other, and a table
-  lstmzoo train -m hydra/sweeper=optuna hydra.sweeper.direction=maximize 'task.lr=interval(1e-4,1e-2)'
-                                 by the best validation result (pip install hydra-optuna-sweeper)
+  lstmzoo train -m hydra/sweeper=optuna 'task.lr=interval(1e-4,1e-2)' hydra.sweeper.n_trials=20
+                                 searches for the best validation result (pip install hydra-optuna-sweeper)
   lstmzoo train resume=latest trainer.max_epochs=40         or resume=runs/kth_lstm/<date>
   lstmzoo train task.start_from=runs/kth_lstm/<date> data=video_folder data.root=my_videos
 """

@@ -18,7 +18,7 @@ from lstmzoo.config.choices import complete_choices
 from lstmzoo.config.compose import VERSION_BASE, compose, in_one_line, override_stored
 from lstmzoo.config.groups import config_dir
 from lstmzoo.config.overrides import parse, quoted
-from lstmzoo.errors import LstmzooError
+from lstmzoo.errors import LstmzooError, naming
 from lstmzoo.runs import build
 from lstmzoo.runs.folder import read_config
 from lstmzoo.runs.resume import newest_run, read_run
@@ -49,7 +49,7 @@ def run(argv: list[str]) -> None:
             _refuse_subprocesses(config)
             _dry_run(config, overrides)
             _check_data(config, checked)
-        args.overrides += folder_names(args.overrides)
+        args.overrides += [*folder_names(args.overrides), *_direction(args.overrides, config)]
     else:
         printed = args.cfg is not None or args.info is not None  # Hydra shows the configuration, complete or not
         config = compose("train", args.overrides, complete=not printed)
@@ -68,6 +68,14 @@ def _with_output(overrides: Sequence[str], sweep: bool) -> list[str]:
     return [f"{folder}={text.partition('=')[2]}" if text.startswith("output=") else text for text in overrides]
 
 
+def _direction(overrides: Sequence[str], config: DictConfig) -> list[str]:
+    """Optuna minimises unless it is told otherwise; more is better of most of what tasks monitor."""
+    key = "hydra.sweeper.direction"
+    if "hydra/sweeper=optuna" not in overrides or any(text.startswith(f"{key}=") for text in overrides):
+        return []
+    return [f"{key}={'maximize' if build.task_class(config).monitor[1] == 'max' else 'minimize'}"]
+
+
 def _dry_run(config: DictConfig, overrides: Sequence[str]) -> None:
     """Build model, task and trainer of a configuration that does not run at once."""
     build.quiet()
@@ -80,7 +88,8 @@ def _check_data(config: DictConfig, checked: list[DictConfig]) -> None:
     build.absolute_paths(config)
     data = build.task_class(config).open_data(build.to_dict(config), simulate=True)
     if config.data not in checked:
-        data.check(test=config.test_after_fit)
+        with naming("data.root", config.data.get("root")):
+            data.check(test=config.test_after_fit)
         checked.append(config.data)
 
 

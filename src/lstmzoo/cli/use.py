@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.config.options import parse_options
-from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.errors import LstmzooError, naming, unknown_choice
 from lstmzoo.io.atomic import making_folder
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.terminal import print_plain
@@ -104,7 +104,9 @@ def _score(argv: Sequence[str]) -> None:
     """Score predictions against the data set that ``data=`` names, by the rules of its task."""
     from lstmzoo.config.compose import check_complete, compose_unset, override_stored
     from lstmzoo.config.groups import with_places
+    from lstmzoo.config.overrides import parse
     from lstmzoo.runs import build
+    from lstmzoo.runs.request import check_effect
 
     argv = with_places(argv)
     names = [word.partition("=")[2] for word in argv if word.startswith("data=")]
@@ -114,10 +116,12 @@ def _score(argv: Sequence[str]) -> None:
     settings = settings_of(tasks.get(task).target.score, ("data",))
     own, others = _divide([word for word in argv if not word.startswith("data=")], settings)
     config = override_stored(compose_unset("train", [f"data={names[-1]}", f"task={task}"]), others, "results=...")
+    check_effect(config, [override.key_or_group for override in parse(others)], ("data",))
     options = parse_options(own, settings, "lstmzoo eval")
     check_complete(config.data, "eval", *own, f"data={names[-1]}", prefix="data.")
     build.absolute_paths(config)
-    tasks.get(task).target.score(data=build.to_dict(config.data), **options)
+    with naming("data.root", config.data.get("root")):
+        tasks.get(task).target.score(data=build.to_dict(config.data), **options)
 
 
 def run_predict(argv: Sequence[str]) -> None:

@@ -16,6 +16,9 @@ __all__ = ["FROM_DATA", "build_model", "is_primitive", "list_models", "register_
 FROM_DATA = ("num_classes", "vocab_size", "input_size", "target_steps")
 """Arguments of models that follow from the data, and so are not settings."""
 
+TRAINING_ONLY = ("chrono", "doubly_stochastic", "dropout", "forget_bias", "pretrained_encoder")
+"""Arguments of models that change nothing once there are trained weights."""
+
 
 def list_models(pattern: str = "*") -> list[str]:
     """List the registered model names.

@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
-from lstmzoo.errors import CheckpointError, DataError
+from lstmzoo.errors import CheckpointError, DataError, naming
 from lstmzoo.models import load
 from lstmzoo.models.encoder_weights import skip_pretrained_weights
 from lstmzoo.runs import build
@@ -25,11 +25,10 @@ def open_split(request: Request, model: Any) -> BaseDataModule:
     config = request.config
     build.quiet()
     build.absolute_paths(config)
-    root = config.data.get("root")
-    if root is not None and not Path(root).exists():
-        raise DataError(f"the data of this checkpoint is not in {root}; pass data.root=FOLDER to say where it is")
-    data = build.task_class(config).open_data(build.to_dict(config), split=request.split, model=model)
-    data.setup("test")
+    root, chosen = config.data.get("root"), f"data={config.data.name} split={request.split}"
+    with naming("data.root", root), setting_errors(chosen):
+        data = build.task_class(config).open_data(build.to_dict(config), split=request.split, model=model)
+        data.setup("test")
     classes = request.metadata["classes"]
     if classes and data.labels != classes:
         raise DataError(f"{root} has the classes {data.labels}, the checkpoint {classes}; they must be the same")

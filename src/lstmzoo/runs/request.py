@@ -1,6 +1,6 @@
 """A checkpoint to be measured: its configuration, changed by the command line."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,18 @@ from lstmzoo.registry import datasets
 from lstmzoo.runs.inside import check_inside
 from lstmzoo.runs.measured import Measured, results_folder
 from lstmzoo.runs.stored import settle_places, take_metadata, task_name
+from lstmzoo.training.groups import GROUPS, training_only
 
 SPLITS = ("train", "val", "test", "all")
 
 ELSEWHERE = {"data.num_workers", "trainer.accelerator", "trainer.devices", "trainer.strategy"}
 """Keys that do not change what is measured."""
+
+OF_TRAINER = (
+    *("accelerator", "benchmark", "deterministic", "devices", "inference_mode", "limit_test_batches", "num_nodes"),
+    *("precision", "profiler", "strategy"),
+)
+"""Arguments of Lightning's Trainer that a test depends on."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +83,37 @@ def read_request(
     given = {override.key_or_group for override in parsed}
     stored, left_out = take_metadata(metadata, str(path), given, dataset)
     config = override_stored(stored, others, origin=f"the checkpoint {path}")
+    check_effect(config, given)
     check_complete(config, "eval", f"ckpt_path={path}", *chosen)
-    settle_places(config, given)
+    settle_places(config, given if dataset is None else {*given, "data.root"})
     if left_out := [setting for setting in left_out if setting.partition("=")[0] not in given]:
         print(f"Not taken from the checkpoint (give it on the command line): {printable(', '.join(left_out))}")
     changes = [str(one.input_line) for one in parsed if one.key_or_group not in ELSEWHERE]
     return Request(path, metadata, config, split, output, Measured(path, split, (*options, *chosen, *changes)))
+
+
+def check_effect(config: DictConfig, given: Iterable[str], groups: Sequence[str] = (*GROUPS, "trainer")) -> None:
+    """Refuse keys that change nothing in an evaluation.
+
+    Args:
+        config: the configuration.
+        given: the keys that the command line changes.
+        groups: those that play a part.
+
+    Raises:
+        LstmzooError: a key counts in training only, or belongs to another group.
+    """
+    for key in given:
+        group, _, rest = key.partition(".")
+        if group not in groups and key != "seed":
+            choices = ", ".join(f"{one}.<key>" for one in groups)
+            raise LstmzooError(f"{key} changes nothing in an evaluation; what does is {choices}")
+        if not rest:
+            continue
+        usable = {*OF_TRAINER} if group == "trainer" else {*config[group]} - {"name"} - training_only(group, config[group].name)
+        if rest.partition(".")[0] not in {*usable, "name"}:
+            choices = ", ".join(sorted(usable))
+            raise LstmzooError(f"{key} changes nothing in an evaluation; in {group}, what does is {choices}")
 
 
 def output_folder(asked: Path | None, path: Path, name: str) -> Path:

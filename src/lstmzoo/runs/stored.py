@@ -181,14 +181,13 @@ def settle_places(config: DictConfig, given: Collection[str]) -> None:
     """Let caches of a data set that only a file names be written where caches of ours are, or in the user's folder.
 
     Raises:
-        DataError: simulated data are not where the file says; they would be made there.
+        DataError: the data are not where the file says; simulated ones would be made there.
     """
     if "data.root" in given or config.data.get("root") is None:
         return
     root = Path(str(config.data.root)).expanduser()
-    if not root.is_dir() or not any(root.iterdir()):
-        if not hasattr(datasets.get(config.data.name).target, "simulate_missing"):
-            return  # whoever opens the data says so
+    simulated = hasattr(datasets.get(config.data.name).target, "simulate_missing")
+    if not root.exists() or (simulated and not (root.is_dir() and any(root.iterdir()))):
         raise DataError(f"the data of this checkpoint is not in {root}; pass data.root=FOLDER to say where it is")
     if "cache_dir" in config.data and "data.cache_dir" not in given and not (root / CACHE_NAME).is_dir():
         config.data.cache_dir = str(user_cache_dir(root))

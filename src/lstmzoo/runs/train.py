@@ -15,7 +15,7 @@ from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from omegaconf import DictConfig
 
-from lstmzoo.errors import DataWarning, LstmzooError
+from lstmzoo.errors import DataWarning, LstmzooError, naming
 from lstmzoo.io.atomic import write_json
 from lstmzoo.runs import build
 from lstmzoo.runs.folder import write_config, write_versions
@@ -60,11 +60,12 @@ def _train(config: DictConfig, folder: Path, resume: Path | None) -> float | Non
     started = time.monotonic()
     seed_everything(config.seed, verbose=False)
     data = build.task_class(config).open_data(build.to_dict(config), simulate=True)
-    data.check(test=config.test_after_fit)
-    data.prepare_data()
-    data.setup("fit")
-    if config.test_after_fit:
-        data.setup("test")  # what is wrong with the test split shows now, not after the training
+    with naming("data.root", config.data.get("root")):
+        data.check(test=config.test_after_fit)
+        data.prepare_data()
+        data.setup("fit")
+        if config.test_after_fit:
+            data.setup("test")  # what is wrong with the test split shows now, not after the training
     task = build.build_task(config, data.labels, length=data.sequence_length)
     part = config.trainer.limit_test_batches
     changed = () if part == 1.0 and isinstance(part, float) else (f"trainer.limit_test_batches={part}",)

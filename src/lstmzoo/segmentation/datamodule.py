@@ -118,7 +118,7 @@ class SegmentationDataModule(BaseDataModule):
         return None
 
     def _open(self, split: str) -> MaskFolder:
-        return self.dataset(self.root, self.lists[split], **self.files)
+        return self.dataset(self.root, self.lists.get(split, split), **self.files)
 
     def _open_scored(self, split: str) -> MaskFolder:
         """Open what results are compared with."""
@@ -129,7 +129,7 @@ class SegmentationDataModule(BaseDataModule):
             if len(masks) < LEAST_MASKS:
                 which = " from the first that shows an object on" if self.semi_supervised else ""
                 raise DataError(
-                    f"{video.name} of the list {self.lists[split]!r} has {len(masks)} masks{which}; scoring a result "
+                    f"{video.name} of the list {self.lists.get(split, split)!r} has {len(masks)} masks{which}; scoring a result "
                     f"takes {LEAST_MASKS}: take it out of the list, or name another with data.{split}_list"
                 )
         return dataset

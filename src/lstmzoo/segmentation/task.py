@@ -66,6 +66,10 @@ class SegmentationTask(BaseTask):
     model_class: ClassVar[type] = Segmenter
     default_model, default_data = "segment_recurrent", "davis_simulated"
     transform_keys = ("size",)
+    TRAINING_ONLY: ClassVar = (
+        *BaseTask.TRAINING_ONLY,
+        *("loss", "class_weights", "teacher_forcing", "max_objects", "encoder_lr", "val_full_size"),
+    )
     dummy_labels: ClassVar[Any] = []
 
     def __init__(

@@ -35,7 +35,10 @@ class BaseDataModule(LightningDataModule, ABC):
     """Arguments of the data module and the data set that do not come from the configuration's group ``data``."""
 
     PARTS: ClassVar[tuple[Callable[..., Any], ...]] = ()
-    """What it makes of the data set, e.g. clips; their arguments are keys of ``data=``. A data set may name others."""
+    """What training makes of the data set, e.g. clips; their arguments are keys of ``data=``. A data set may name others."""
+
+    TRAINING_ONLY: ClassVar[tuple[str, ...]] = ()
+    """Further arguments that change nothing once a model is trained; an evaluation refuses them."""
 
     collate: Callable[[list[Any]], Any] | None = None
     """Makes a batch of items; None for torch's own way."""

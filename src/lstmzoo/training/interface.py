@@ -68,6 +68,11 @@ class TaskInterface(ABC):
     NOT_STORED: ClassVar[tuple[str, ...]] = ("start_from",)
     """Settings that a checkpoint does not decide: they load files, or matter in training only."""
 
+    TRAINING_ONLY: ClassVar[tuple[str, ...]] = (
+        *("lr", "weight_decay", "warmup_epochs", "gradient_clip_val", "tbptt_window", "start_from"),
+    )
+    """Settings that change nothing once a model is trained; an evaluation refuses them."""
+
     INHERITED: ClassVar[tuple[str, ...]] = ()
     """Settings that a run takes over from the checkpoint that ``start_from`` names."""
 

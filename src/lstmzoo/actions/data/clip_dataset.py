@@ -111,7 +111,7 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
         self.problems: list[str] = []
         self.videos = list(self.find_videos(split))
         if not self.videos and not self.root.exists():
-            raise DataError(f"{self.root} does not exist; give the folder of the data set: data.root=FOLDER")
+            raise DataError(f"{self.root} does not exist; it should be the folder of the data set")
         self.cache = FrameCache(cache_dir or default_cache_dir(self.root), size=size, grey=grey)
         self.segments = self._decode(progress) if decode else []
         self._rates = {path: self.cache.rate(path) for path in dict.fromkeys(s.path for s in self.segments)}

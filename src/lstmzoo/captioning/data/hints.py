@@ -20,7 +20,7 @@ def how_to_complete(files: CaptionFiles, unusable: Sequence[CaptionRecord], shor
     `unusable` images are not there or cannot be decoded; a `short` set is a part of a published one.
     """
     if not files.records:
-        return f"{files.source} has no image with captions; repair it, or name another file with root=FILE"
+        return f"{files.source} has no image with captions; repair it, or name another file with data.root=FILE"
     steps = []
     command = command_for(files, unusable) if unusable else ""
     if command:

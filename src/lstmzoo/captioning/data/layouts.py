@@ -55,7 +55,7 @@ def read_captions(
             coco.note_others(root, files, read.issues)
         return read
     if len(files) > 1:
-        raise DataError(f"{root} holds {listed(files)}; name the one that is meant as root=FILE")
+        raise DataError(f"{root} holds {listed(files)}; name the one that is meant: data.root=FILE")
     if chosen == "karpathy":
         return karpathy.read(files[0], images)
     return flickr.read(files[0], chosen, images, None if split_dir is None else Path(split_dir))
@@ -76,7 +76,7 @@ def _how_to_get_one(root: Path) -> str:
 
 def _nothing(root: Path, layout: str, found: list[str]) -> str:
     if not root.exists():
-        return f"no such folder: {root}. {_how_to_get_one(root)}"
+        return f"{root} does not exist. {_how_to_get_one(root)}"
     if found:
         return f"{root} has the layout {listed(found)}, not {layout!r}; leave the layout out or name that one"
     return (
@@ -90,7 +90,7 @@ def _other_files(root: Path) -> str:
     """Name a file that may be meant although it is called otherwise."""
     others = _files(root, lambda path: path.suffix.lower() in (".json", *flickr.CSV_SUFFIXES))
     return (
-        f"Name a file that is called otherwise as root=FILE, e.g. root={others[0]}. "
+        f"Name a file that is called otherwise as data.root=FILE, e.g. data.root={others[0]}. "
         if root.is_dir() and others
         else ""
     )

@@ -44,8 +44,8 @@ def find_videos_of(root: Path, split: str) -> list[MaskedVideo]:
     there = find_splits(root)
     if not there:
         raise DataError(
-            f"{root} has no folder {', '.join(SPLITS)} with frames (label images are in trainannot and so on); name "
-            "the folder of the data set with data.root, see data/README.md"
+            f"{root} has no folder {', '.join(SPLITS)} with frames (label images are in trainannot and so on); see "
+            "data/README.md"
         )
     wanted = there if split == "all" else split.split("+")
     for one in wanted:
