@@ -22,7 +22,7 @@ class CheckpointError(LstmzooError):
 
 @contextmanager
 def naming(key: str, folder: str | Path | None) -> Iterator[None]:
-    """Let a `DataError` that begins with a folder begin with the key that named it, too: ``data.root=FOLDER is ...``."""
+    """Let a `DataError` that begins with a folder begin with the key that named it: ``data.root=FOLDER is ...``."""
     try:
         yield
     except DataError as error:

@@ -147,11 +147,12 @@ def register_dataset(name: str, task: str, **defaults: Any) -> Callable[[Target]
     return _decorator(datasets, name, task, defaults)
 
 
-def register_task(name: str) -> Callable[[Target], Target]:
+def register_task(name: str, **defaults: Any) -> Callable[[Target], Target]:
     """Register a task, a subclass of :class:`lstmzoo.training.base.BaseTask`, as a choice for ``task=``.
 
     Args:
         name: the name.
+        **defaults: settings whose defaults differ from those of the class.
 
     Returns:
         The decorator; it returns the class unchanged.
@@ -159,7 +160,7 @@ def register_task(name: str) -> Callable[[Target], Target]:
     Raises:
         LstmzooError: the name is taken.
     """
-    return _decorator(tasks, name)
+    return _decorator(tasks, name, defaults=defaults)
 
 
 def _decorator(

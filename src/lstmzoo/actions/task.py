@@ -26,17 +26,13 @@ from lstmzoo.training.optimization import State
 from lstmzoo.training.predictor import Inspector, Predictor
 
 
-@register_task("recognition")
+@register_task("recognition", lr=2e-3, weight_decay=0.05, warmup_epochs=1.0)
 class RecognitionTask(BaseTask):
     """Cross-entropy on clips; accuracy over sequences, each judged by the mean over its clips.
 
     Args:
         model: registered name of an action model.
         model_args: its arguments.
-        lr: peak learning rate.
-        weight_decay: decoupled, per step times lr.
-        warmup_epochs: epochs over which the learning rate rises linearly from zero to lr.
-        gradient_clip_val: largest norm of the gradient; null: no clipping.
         label_smoothing: share of the target that is spread over all classes, 0..1.
         **settings: those of `BaseTask`.
     """
@@ -56,25 +52,12 @@ class RecognitionTask(BaseTask):
         model: str,
         model_args: dict[str, Any],
         *,
-        lr: float = 2e-3,
-        weight_decay: float = 0.05,
-        warmup_epochs: float = 1.0,
-        gradient_clip_val: float | None = 1.0,
         label_smoothing: float = 0.1,
         **settings: Any,
     ) -> None:
-        super().__init__(
-            model,
-            model_args,
-            lr=lr,
-            weight_decay=weight_decay,
-            warmup_epochs=warmup_epochs,
-            gradient_clip_val=gradient_clip_val,
-            **settings,
-        )
+        super().__init__(model, model_args, **settings)
         if not 0 <= label_smoothing < 1:
             raise LstmzooError(f"task.label_smoothing must be in 0..1 (1 excluded), not {label_smoothing}")
-        self.save_hyperparameters()
         self.label_smoothing = label_smoothing
         self._clips: list[tuple[Tensor, Tensor]] = []
 

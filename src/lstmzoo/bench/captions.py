@@ -8,20 +8,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lstmzoo.bench.arguments import chosen
 from lstmzoo.bench.timing import interleaved
 from lstmzoo.captioning.models.decode import Decoding, decode
-from lstmzoo.models import create_model
+from lstmzoo.models import create_model, list_models
 
 REGIONS, CHANNELS = 49, 1280  # of an image's features, as EfficientNet-Lite0 gives them
 VOCABULARY = 2540  # words of Flickr8k that occur five times or more
 
 
-def bench_captions(models: Sequence[str], images: int, words: int, repeats: int) -> Iterator[dict[str, Any]]:
-    """Caption images from their features, all models and ways of decoding in turn.
+def bench_captions(
+    models: Sequence[str] = (), images: int = 32, words: int = 12, repeats: int = 3
+) -> Iterator[dict[str, Any]]:
+    """Captions per second, many images together against one by one.
+
+    Args:
+        models: captioners; all if none are named.
+        images: images decoded together.
+        words: length of every caption.
+        repeats: measurements, of which the median counts.
 
     Yields:
         One row per model and way of decoding: captions per second together and one by one, and their ratio.
     """
+    models = chosen(models, list_models("caption_*"))
     features = torch.randn(images, REGIONS, CHANNELS)
     ways = {"greedy": Decoding("greedy", max_length=words), "beam 3": Decoding("beam", num_beams=3, max_length=words)}
     rivals = {}

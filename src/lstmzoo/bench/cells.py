@@ -3,19 +3,22 @@
 import importlib.util
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from lstmzoo import nn as zoo
+from lstmzoo.bench.arguments import chosen, parsed
 from lstmzoo.bench.memory import peak_memory
 from lstmzoo.bench.timing import interleaved
+from lstmzoo.errors import LstmzooError
 from lstmzoo.nn.layer import Step
 
-SIZES = (  # steps × batch × input size × hidden size
+FORM = "steps x batch x input x hidden"
+SIZES = (
     "32x16x512x256",
     "64x16x256x256",
     "20x64x512x512",
@@ -62,36 +65,53 @@ class PlainLoop(torch.nn.Module):
 
 
 def bench_cells(
-    cells: list[str], sizes: list[str], repeats: int, device: str = "cpu", dtype: str = "float32", lengths: bool = False
+    cells: Sequence[str] = (),
+    sizes: Sequence[str] = SIZES,
+    repeats: int = 7,
+    device: Literal["cpu", "cuda"] = "cpu",
+    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32",
+    lengths: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """Time cells as they run by default against their rivals, all in turn.
+    """Cells, compiled and in other engines, against torch's own kernels where there are some.
+
+    Args:
+        cells: all if none are named.
+        sizes: steps x batch x input x hidden.
+        repeats: measurements, of which the median counts.
+        device: where.
+        dtype: of the numbers.
+        lengths: packed sequences of different lengths.
 
     Yields:
         One row per cell and size: milliseconds of ours, and for every rival its time relative to ours (above 1, ours is
         faster), of inference and of training (forward and backward); and the peak of memory of a training step, in MB,
         of ours and of torch.nn.LSTM.
     """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise LstmzooError("device=cuda: torch finds no CUDA device here; use device=cpu")
+    cells, shapes = chosen(cells, zoo.list_cells(), "cell"), {size: parsed(size, FORM) for size in sizes}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for size in sizes:
+        for size, shape in shapes.items():
             for cell in cells:
-                yield _bench_cell(cell, size, repeats, torch.device(device), getattr(torch, dtype), lengths)
+                row = _bench_cell(cell, shape, repeats, torch.device(device), getattr(torch, dtype), lengths)
+                yield {"cell": cell, "size": size, **row}
     finally:
         torch.set_num_threads(threads)
 
 
 def _bench_cell(
-    cell: str, size: str, repeats: int, device: torch.device, dtype: torch.dtype, lengths: bool
+    cell: str, shape: list[int], repeats: int, device: torch.device, dtype: torch.dtype, lengths: bool
 ) -> dict[str, Any]:
-    steps, batch, features, hidden = (int(n) for n in size.split("x"))
+    steps, batch, features, hidden = shape
     x: Any = torch.randn(steps, batch, features, device=device, dtype=dtype)
     rivals = _rivals(cell, features, hidden)
     if lengths:
         x = pack_padded_sequence(x, torch.linspace(steps, 1, batch).round().long())
         rivals = {name: rivals[name] for name in ("ours", "nn_lstm", "nn_same") if name in rivals}
     modules = {name: m.to(device, dtype) for name, m in rivals.items()}
-    row: dict[str, Any] = {"cell": cell, "size": size}
+    row: dict[str, Any] = {}
     for mode, make in (("inference", inference), ("training", training)):
         runs = {name: make(module, x) for name, module in modules.items()}
         if device.type == "cuda":

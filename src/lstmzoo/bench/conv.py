@@ -1,6 +1,6 @@
 """Cells with convolutions for maps against the loop that a user writes: one convolution of [x, h] per step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -8,12 +8,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lstmzoo import nn as zoo
+from lstmzoo.bench.arguments import chosen, parsed
 from lstmzoo.bench.cells import PlainLoop, inference, training
 from lstmzoo.bench.memory import peak_memory
 from lstmzoo.bench.timing import interleaved
 
 CELLS = ("lstm", "gru", "peephole_lstm")
-SIZES = (  # steps × batch × input channels × hidden channels × height × width × kernel
+FORM = "steps x batch x input channels x hidden channels x height x width x kernel"
+SIZES = (
     "16x8x3x32x32x32x3",
     "20x4x16x16x16x16x5",
     "10x2x32x64x60x108x3",
@@ -51,29 +53,39 @@ def loop_of(module: zoo.ConvRecurrent) -> torch.nn.Module:
     return PlainLoop(module) if apart else CatLoop(module)
 
 
-def bench_conv(cells: list[str], sizes: list[str], repeats: int) -> Iterator[dict[str, Any]]:
-    """Time convolutional cells as they run by default against the loop, in turn, on one thread.
+def bench_conv(
+    cells: Sequence[str] = CELLS, sizes: Sequence[str] = SIZES, repeats: int = 7
+) -> Iterator[dict[str, Any]]:
+    """Cells with convolutions for maps, against the loop with a convolution per step.
+
+    Args:
+        cells: some of those that have a convolutional form.
+        sizes: steps x batch x input channels x hidden channels x height x width x kernel; beyond 3 channels, the input
+            has a gradient, too.
+        repeats: measurements, of which the median counts.
 
     Yields:
         One row per cell and size: milliseconds of inference and of training (forward and backward), how many times
         longer the loop takes (above 1, ours is faster), and the peak of memory of a training step, in MB, of both.
     """
+    convolutional = [name for name in zoo.list_cells() if zoo.get_cell(name).convolutional]
+    cells, shapes = chosen(cells, convolutional, "cell"), {size: parsed(size, FORM) for size in sizes}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for size in sizes:
+        for size, shape in shapes.items():
             for cell in cells:
-                yield _bench_cell(cell, size, repeats)
+                yield {"cell": cell, "size": size, **_bench_cell(cell, shape, repeats)}
     finally:
         torch.set_num_threads(threads)
 
 
-def _bench_cell(cell: str, size: str, repeats: int) -> dict[str, Any]:
-    steps, batch, channels, hidden, height, width, kernel = (int(n) for n in size.split("x"))
+def _bench_cell(cell: str, shape: list[int], repeats: int) -> dict[str, Any]:
+    steps, batch, channels, hidden, height, width, kernel = shape
     x = torch.randn(steps, batch, channels, height, width, requires_grad=channels > FRAMES)
     ours = zoo.ConvRecurrent(cell, channels, hidden, kernel)
     modules = {"ours": ours, "loop": loop_of(ours)}
-    row: dict[str, Any] = {"cell": cell, "size": size}
+    row: dict[str, Any] = {}
     for mode, make in (("inference", inference), ("training", training)):
         seconds = interleaved({name: make(module, x) for name, module in modules.items()}, repeats)
         row |= {f"{mode}_ms": 1000 * seconds["ours"], f"{mode}_vs_loop": seconds["loop"] / seconds["ours"]}

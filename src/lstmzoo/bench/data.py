@@ -9,7 +9,9 @@ from typing import Any
 import cv2
 
 from lstmzoo.bench.timing import interleaved
+from lstmzoo.errors import LstmzooError
 from lstmzoo.io.cache import FrameCache
+from lstmzoo.io.video import VIDEO_SUFFIXES
 
 SIZE = (64, 64)  # (height, width) of the frames in the cache
 
@@ -17,12 +19,20 @@ REPEATS = 5
 """Repetitions that the medians are taken over."""
 
 
-def bench_data(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """Measure the ways of a frame, in turn.
+def bench_data(root: Path = Path("data/kth_simulated"), videos: int = 40) -> Iterator[dict[str, Any]]:
+    """Frames per second: plain reading with OpenCV, into the frame cache, out of it.
+
+    Args:
+        root: folder of videos.
+        videos: how many of them.
 
     Yields:
         One row per way: frames per second, and how many times those of plain reading that is.
     """
+    found = sorted(path for path in root.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    if not found:
+        raise LstmzooError(f"there are no videos in {root}; make some: lstmzoo data simulate kth root={root}")
+    paths = found[:: max(1, len(found) // videos)][:videos]
     frames = sum(_read(path, small=False) for path in paths)
     with tempfile.TemporaryDirectory() as folder:
         filled = FrameCache(Path(folder, "filled"), size=SIZE)

@@ -6,27 +6,42 @@ from typing import Any
 
 import numpy as np
 
+from lstmzoo.bench.arguments import chosen, parsed
 from lstmzoo.io.resources import resident_bytes
-from lstmzoo.models import create_model
+from lstmzoo.models import create_model, list_models
 from lstmzoo.segmentation.segment import segment_frames
 
 WARM_UP = 20  # frames before time and memory are measured: buffers are made, the step is compiled
 
 
 def bench_stream(
-    models: Sequence[str], frames: int, size: tuple[int, int], network: tuple[int, int], encoder: str, objects: int
+    models: Sequence[str] = (),
+    frames: int = 1000,
+    encoder: str = "small",
+    objects: int = 1,
+    size: str = "480x854",
+    network: str = "240x427",
 ) -> Iterator[dict[str, Any]]:
-    """Segment a made-up video with each model on the CPU, one after the other.
+    """A made-up video segmented frame by frame: frames per second, and the memory of the process meanwhile.
+
+    Args:
+        models: segmentation models; all if none are named.
+        frames: length of the video.
+        encoder: of the models.
+        objects: followed by models that take a first mask.
+        size: height x width of the video.
+        network: height x width of what the model sees.
 
     Yields:
         One row per model: frames per second from the frame in memory to its mask; memory of the process in MB at the
         start, at the end and at most, read after every frame; and the slope of a line through all of it, in KB per
         frame (empty where the system does not say).
     """
-    for name in models:
+    shape, seen = (parsed(one, "height x width") for one in (size, network))
+    for name in chosen(models, list_models("segment_*")):
         model: Any = create_model(name, encoder=encoder).eval()
-        model.transform = {"size": list(network)}
-        masks = segment_frames(model, moving_image(size), first_mask(size, objects) if model.guided else None)
+        model.transform = {"size": seen}
+        masks = segment_frames(model, moving_image(shape), first_mask(shape, objects) if model.guided else None)
         for _ in range(WARM_UP):
             next(masks)
         held: list[float] = []
@@ -49,7 +64,7 @@ def memory_over_time(held: Sequence[float]) -> dict[str, float]:
     return {"mb_at_start": held[0], "mb_at_end": held[-1], "mb_most": max(held), "kb_per_frame": float(slope)}
 
 
-def moving_image(size: tuple[int, int]) -> Iterator[np.ndarray]:
+def moving_image(size: Sequence[int]) -> Iterator[np.ndarray]:
     """Yield noise that drifts to the right, without end, (H, W, 3) uint8."""
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     while True:
@@ -57,9 +72,9 @@ def moving_image(size: tuple[int, int]) -> Iterator[np.ndarray]:
         image = np.roll(image, 3, axis=1)
 
 
-def first_mask(size: tuple[int, int], objects: int) -> np.ndarray:
+def first_mask(size: Sequence[int], objects: int) -> np.ndarray:
     """Put objects side by side in the middle of the frame, (H, W) uint8."""
-    ids = np.zeros(size, np.uint8)
+    ids = np.zeros(tuple(size), np.uint8)
     for number in range(objects):
         left = size[1] * (2 * number + 1) // (2 * objects + 1)
         ids[size[0] // 3 : 2 * size[0] // 3, left : left + max(1, size[1] // (2 * objects + 1))] = number + 1

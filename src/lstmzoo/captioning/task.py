@@ -34,7 +34,7 @@ from lstmzoo.training.optimization import encoder_groups, step_seed
 OBJECTIVES = ("cross_entropy", "scst")
 
 
-@register_task("captioning")
+@register_task("captioning", lr=7e-4, warmup_epochs=0.5, gradient_clip_val=5.0)
 class CaptioningTask(BaseTask):
     """A caption for every image, by cross-entropy or CIDEr-D; the best checkpoint is that by CIDEr-D.
 
@@ -44,10 +44,7 @@ class CaptioningTask(BaseTask):
         vocabulary: as `Vocabulary.to_dict` gives it.
         objective: cross_entropy, on the true words; or scst: self-critical, by CIDEr-D, from a captioner that
             start_from names.
-        lr: peak learning rate.
         encoder_lr: peak learning rate of the encoder; null: frozen, its features are computed once and kept.
-        warmup_epochs: epochs of linear warm-up from zero to lr.
-        gradient_clip_val: largest norm of the gradient; null for no clipping.
         label_smoothing: share of the target that is spread over all words, 0..1.
         scheduled_sampling: how many of the model's own words are among its inputs.
         baseline: scst: a sample's reward is compared with the mean of the others' (mean) or the greedy sentence's.
@@ -82,10 +79,7 @@ class CaptioningTask(BaseTask):
         *,
         vocabulary: dict[str, Any],
         objective: Literal["cross_entropy", "scst"] = "cross_entropy",
-        lr: float = 7e-4,
         encoder_lr: float | None = None,
-        warmup_epochs: float = 0.5,
-        gradient_clip_val: float | None = 5.0,
         label_smoothing: float = 0.1,
         scheduled_sampling: ScheduledSampling = ScheduledSampling(),  # noqa: B008 (never changed)
         baseline: Literal["mean", "greedy"] = "mean",
@@ -94,10 +88,7 @@ class CaptioningTask(BaseTask):
         decoding: Decoding = Decoding(),  # noqa: B008
         **settings: Any,
     ) -> None:
-        super().__init__(
-            model, model_args, vocabulary=vocabulary, lr=lr, warmup_epochs=warmup_epochs,
-            gradient_clip_val=gradient_clip_val, **settings
-        )  # fmt: skip
+        super().__init__(model, model_args, vocabulary=vocabulary, **settings)
         if objective not in OBJECTIVES:
             raise LstmzooError(unknown_choice("task.objective", objective, OBJECTIVES))
         if baseline not in BASELINES:

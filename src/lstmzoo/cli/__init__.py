@@ -25,13 +25,13 @@ COMMANDS = {
     "eval": ("use", "measure a checkpoint on a data split"),
     "predict": ("use", "use a checkpoint: label videos or a camera, describe images, segment objects in videos"),
     "inspect": ("use", "look inside: confusion and gates, attention word by word, or the memory of objects"),
-    "compare": ("study", "put runs side by side: one table and one figure"),
-    "study": ("study", "train many small networks alike: how far back cells remember"),
+    "compare": ("measure", "put runs side by side: one table and one figure"),
+    "study": ("measure", "train many small networks alike: how far back cells remember"),
     "export": ("export", "write a run as a folder of safetensors and JSON, with a card"),
     "data": ("data", "simulate, prepare or check a data set"),
     "list": ("catalogue", "list models, weights, cells, encoders, data sets, tasks or experiments"),
     "check": ("catalogue", "test models, data sets and tasks of your own against what the commands need"),
-    "bench": ("bench", "time cells, data or models"),
+    "bench": ("measure", "time cells, data or models"),
     "completion": ("completion", "print the completion script of a shell: bash, zsh or fish"),
 }
 """Each command with the module that runs it, and what it does."""

@@ -61,10 +61,10 @@ def run(argv: Sequence[str]) -> None:
 def words_by_command() -> dict[str, list[str]]:
     """The words that can follow each command."""
     from lstmzoo.cli import COMMANDS
-    from lstmzoo.cli.bench import BENCHMARKS
     from lstmzoo.cli.catalogue import KINDS
     from lstmzoo.cli.data import ACTIONS, names_with
     from lstmzoo.cli.export import ExportOptions
+    from lstmzoo.cli.measure import BENCHMARKS
     from lstmzoo.cli.use import EvalOptions, InspectSplitOptions, PredictOptions
     from lstmzoo.models.pretrained.names import shipped
     from lstmzoo.registry import datasets, tasks

@@ -82,8 +82,8 @@ def read_request(
     parsed = parse(others)
     given = {override.key_or_group for override in parsed}
     stored, left_out = take_metadata(metadata, str(path), given, dataset)
+    check_effect(stored, given)
     config = override_stored(stored, others, origin=f"the checkpoint {path}")
-    check_effect(config, given)
     check_complete(config, "eval", f"ckpt_path={path}", *chosen)
     settle_places(config, given if dataset is None else {*given, "data.root"})
     if left_out := [setting for setting in left_out if setting.partition("=")[0] not in given]:
@@ -108,12 +108,12 @@ def check_effect(config: DictConfig, given: Iterable[str], groups: Sequence[str]
         if group not in groups and key != "seed":
             choices = ", ".join(f"{one}.<key>" for one in groups)
             raise LstmzooError(f"{key} changes nothing in an evaluation; what does is {choices}")
-        if not rest:
-            continue
-        usable = {*OF_TRAINER} if group == "trainer" else {*config[group]} - {"name"} - training_only(group, config[group].name)
-        if rest.partition(".")[0] not in {*usable, "name"}:
+        known = {*config.get(group, {})} - {"name"}
+        usable = {*OF_TRAINER} if group == "trainer" else known - training_only(group, config[group].name)
+        setting = rest.partition(".")[0]
+        if setting not in usable and (group == "trainer" or setting in known):
             choices = ", ".join(sorted(usable))
-            raise LstmzooError(f"{key} changes nothing in an evaluation; in {group}, what does is {choices}")
+            raise LstmzooError(f"{key} changes nothing in an evaluation; of {group}, what does is {choices}")
 
 
 def output_folder(asked: Path | None, path: Path, name: str) -> Path:

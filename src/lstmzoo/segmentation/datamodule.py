@@ -129,8 +129,8 @@ class SegmentationDataModule(BaseDataModule):
             if len(masks) < LEAST_MASKS:
                 which = " from the first that shows an object on" if self.semi_supervised else ""
                 raise DataError(
-                    f"{video.name} of the list {self.lists.get(split, split)!r} has {len(masks)} masks{which}; scoring a result "
-                    f"takes {LEAST_MASKS}: take it out of the list, or name another with data.{split}_list"
+                    f"{video.name} of the list {dataset.split!r} has {len(masks)} masks{which}; scoring a "
+                    f"result takes {LEAST_MASKS}: take it out of the list, or name another with data.{split}_list"
                 )
         return dataset
 

@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,16 +59,16 @@ def score_video(
     Raises:
         DataError: the model's outputs are not finite.
     """
-    video, truth, annotated = item["video"], item["masks"], item["annotated"]
-    if not full_size:
-        truth = F.interpolate(truth.unsqueeze(1), size, mode="nearest-exact").squeeze(1)
+    video, annotated = item["video"], item["annotated"]
+    truth = item["masks"] if full_size else shrunk(item["masks"], size)
+    options: dict[str, Any]
     begin, first_mask = 0, None
     if semi_supervised:
         shown = annotated & ((truth > 0) & (truth < VOID)).flatten(1).any(1)
         begin = int(shown.int().argmax())
         scorable = bool(shown.any()) and annotated[begin:].sum() >= LEAST_MASKS
         if not full_size and not (scorable and _same_objects(truth[begin], item["masks"][begin])):
-            options: dict[str, Any] = {"semi_supervised": True, "flip": flip, "examples": examples, "check": check}
+            options = {"semi_supervised": True, "flip": flip, "examples": examples, "check": check}
             options |= {"reset_every": reset_every, "shuffle": shuffle}
             return score_video(model, item, size, full_size=True, **options)  # some are too small for the model's size
         if not scorable:
@@ -75,14 +76,8 @@ def score_video(
         first_mask = truth[begin]
     ids = [1] if first_mask is None else object_ids(first_mask)
     order = frame_order(len(video), begin, int(item["index"]), shuffle=shuffle, keep_first=semi_supervised)
-    frames = (video[t] if full_size else resize_frame(video[t], size) for t in order)
-    predictions = {}
-    for t, probabilities in zip(
-        order, segment_video(model, frames, size, first_mask, flip, reset_every=reset_every), strict=True
-    ):
-        if check:
-            check_finite(probabilities, model, item["name"])
-        predictions[t] = label_map(probabilities, ids).cpu().numpy()
+    options = {"full_size": full_size, "flip": flip, "reset_every": reset_every, "check": check}
+    predictions = label_maps(model, item, size, ids, order, first_mask, **options)
     scored = [t for t in range(begin, len(video)) if annotated[t]]
     predicted = np.stack([predictions[t] for t in scored])
     true = truth[scored].cpu().numpy()
@@ -101,6 +96,49 @@ def score_video(
     )
     example = find_example(scores, scored, video, predicted, true) if examples and len(scores.j) else None
     return VideoScore(int(item["index"]), scores, example)
+
+
+def label_maps(
+    model: Any,
+    item: dict[str, Any],
+    size: tuple[int, int],
+    ids: Sequence[int],
+    order: Sequence[int],
+    first_mask: Tensor | None = None,
+    *,
+    full_size: bool,
+    flip: bool,
+    reset_every: int | None,
+    check: bool,
+) -> dict[int, np.ndarray]:
+    """What a model makes of the annotated frames of a video: uint8 (H, W) by the number of the frame.
+
+    Args:
+        model: the model.
+        item: the video.
+        size: (H, W) of the frames that the model sees.
+        ids: numbers of what its channels show.
+        order: in which the frames are shown.
+        first_mask: of the first of them.
+        full_size: give it the size of the files.
+        flip: average with the mirrored video.
+        reset_every: frames after which the memory is reset.
+        check: refuse outputs that are not finite.
+    """
+    video, found = item["video"], {}
+    frames = (video[t] if full_size else resize_frame(video[t], size) for t in order)
+    segmented = segment_video(model, frames, size, first_mask, flip, reset_every=reset_every)
+    for t, probabilities in zip(order, segmented, strict=True):
+        if check:
+            check_finite(probabilities, model, item["name"])
+        if item["annotated"][t]:
+            found[t] = label_map(probabilities, ids).cpu().numpy()
+    return found
+
+
+def shrunk(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """Masks (T, H, W) at another size."""
+    return F.interpolate(masks.unsqueeze(1), size, mode="nearest-exact").squeeze(1)
 
 
 def score_folder(

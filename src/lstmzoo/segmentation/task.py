@@ -28,7 +28,7 @@ LEAST_FRAME = 33
 """Longer side of the frames, in pixels: of 32, the coarsest maps would be single numbers."""
 
 
-@register_task("segmentation")
+@register_task("segmentation", lr=2e-3, warmup_epochs=1.0)
 class SegmentationTask(BaseTask):
     """Segmentation of video: the foreground, the objects of a first mask, or a class for every pixel.
 
@@ -44,11 +44,7 @@ class SegmentationTask(BaseTask):
         class_weights: semantic: median_frequency makes up for rare classes; null: every pixel is worth the same.
         teacher_forcing: guided models: true previous masks in training.
         max_objects: semi-supervised: most objects of a training clip, drawn where there are more.
-        lr: peak learning rate.
         encoder_lr: peak learning rate of the encoder; null: it stays as it is.
-        weight_decay: decoupled, per step times lr.
-        warmup_epochs: linear from zero to lr.
-        gradient_clip_val: largest norm of the gradient; null: no clipping.
         val_full_size: validate at the size of the files; false: at that of the model, which is faster.
         flip_test: test: average with the prediction for the mirrored video.
         reset_every: test: reset the memory after so many frames, to see what it is worth; null: never.
@@ -82,26 +78,14 @@ class SegmentationTask(BaseTask):
         class_weights: Literal["median_frequency"] | None = None,
         teacher_forcing: TeacherForcing = FULL_FORCING,
         max_objects: int = 3,
-        lr: float = 2e-3,
         encoder_lr: float | None = 2e-3,
-        weight_decay: float = 0.01,
-        warmup_epochs: float = 1.0,
-        gradient_clip_val: float | None = 1.0,
         val_full_size: bool = False,
         flip_test: bool = False,
         reset_every: int | None = None,
         shuffle_test: bool = False,
         **settings: Any,
     ) -> None:
-        super().__init__(
-            model,
-            model_args,
-            lr=lr,
-            weight_decay=weight_decay,
-            warmup_epochs=warmup_epochs,
-            gradient_clip_val=gradient_clip_val,
-            **settings,
-        )
+        super().__init__(model, model_args, **settings)
         if protocol not in (*PROTOCOLS, SEMANTIC):
             raise LstmzooError(unknown_choice("task.protocol", protocol, (*PROTOCOLS, SEMANTIC)))
         if class_weights not in (None, "median_frequency"):

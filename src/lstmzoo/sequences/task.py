@@ -16,13 +16,12 @@ from lstmzoo.sequences.datamodule import SequenceDataModule, open_sequences
 from lstmzoo.sequences.models.sequence_model import SequenceModel
 from lstmzoo.sequences.results import Answered, SequenceResults
 from lstmzoo.training.base import BaseTask
-from lstmzoo.training.errors import setting_errors
 from lstmzoo.training.interface import Config
 from lstmzoo.training.optimization import State
 from lstmzoo.training.predictor import Inspector, Predictor
 
 
-@register_task("sequence")
+@register_task("sequence", lr=3e-3, weight_decay=0.0)
 class SequenceTask(BaseTask):
     """Cross-entropy, or the mean squared error, of the answers at the last steps; accuracy over answers.
 
@@ -30,8 +29,6 @@ class SequenceTask(BaseTask):
         model: registered name of a sequence model.
         model_args: its arguments.
         dataset: it says which answers are right.
-        lr: peak learning rate.
-        weight_decay: decoupled, per step times lr.
         **settings: those of `BaseTask`.
     """
 
@@ -45,17 +42,8 @@ class SequenceTask(BaseTask):
     transform_keys = ("alphabet",)
     dummy_labels: ClassVar[list[str]] = []  # the settings of the data say all
 
-    def __init__(
-        self,
-        model: str,
-        model_args: dict[str, Any],
-        dataset: SequenceDataset,
-        *,
-        lr: float = 3e-3,
-        weight_decay: float = 0.0,
-        **settings: Any,
-    ) -> None:
-        super().__init__(model, model_args, lr=lr, weight_decay=weight_decay, **settings)
+    def __init__(self, model: str, model_args: dict[str, Any], dataset: SequenceDataset, **settings: Any) -> None:
+        super().__init__(model, model_args, **settings)
         self.dataset = dataset
         self._answered: list[Answered] = []
 
@@ -68,24 +56,13 @@ class SequenceTask(BaseTask):
     @classmethod
     def from_config(cls, config: Config, labels: list[str]) -> SequenceTask:
         dataset = open_sequences(config["data"], seed=config["seed"]).example
-        settings, model = dict(config["task"]), dict(config["model"])
-        del settings["name"]
         sizes = {
             "input_size": dataset.input_size,
             "num_classes": len(dataset.classes),
             "target_steps": dataset.target_steps,
         }
-        with setting_errors("the model or the task"):
-            return cls(
-                model.pop("name"),
-                model | sizes,
-                dataset,
-                classes=list(dataset.classes),
-                transform={"alphabet": list(dataset.alphabet)},
-                config=config,
-                seed=config["seed"],
-                **settings,
-            )
+        classes, transform = list(dataset.classes), {"alphabet": list(dataset.alphabet)}
+        return cls.build(config, sizes, dataset=dataset, classes=classes, transform=transform)
 
     @classmethod
     def check_transform(cls, transform: Any, origin: str) -> None:

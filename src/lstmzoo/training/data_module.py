@@ -35,7 +35,8 @@ class BaseDataModule(LightningDataModule, ABC):
     """Arguments of the data module and the data set that do not come from the configuration's group ``data``."""
 
     PARTS: ClassVar[tuple[Callable[..., Any], ...]] = ()
-    """What training makes of the data set, e.g. clips; their arguments are keys of ``data=``. A data set may name others."""
+    """What training makes of the data set, e.g. clips, with arguments that are keys of ``data=``; a data set may name
+    others."""
 
     TRAINING_ONLY: ClassVar[tuple[str, ...]] = ()
     """Further arguments that change nothing once a model is trained; an evaluation refuses them."""

@@ -15,7 +15,7 @@ def settings_of_model(entry: Entry) -> dict[str, Setting]:
 
 def settings_of_task(entry: Entry) -> dict[str, Setting]:
     """The arguments of a task, but for those that the commands fill in."""
-    return settings_of(entry.target, entry.target.NOT_SETTINGS)
+    return with_defaults(settings_of(entry.target, entry.target.NOT_SETTINGS), entry.defaults)
 
 
 def settings_of_dataset(entry: Entry) -> dict[str, Setting]:
@@ -35,9 +35,10 @@ def training_only(group: str, name: str) -> set[str]:
     if group == "task":
         return {*entry.target.TRAINING_ONLY}
     task = tasks.get(entry.task).target
-    of_training = {setting for one in _made_for_training(entry) for setting in settings_of(one)}
+    module = task.data_module
+    of_training = {one for part in _made_for_training(entry) for one in settings_of(part, module.NOT_SETTINGS)}
     always = {*settings_of(entry.target), *task.transform_keys}
-    return {*task.data_module.TRAINING_ONLY, *(of_training - always)}
+    return {*module.TRAINING_ONLY, *(of_training - always)}
 
 
 def _made_for_training(entry: Entry) -> list[Any]:

@@ -24,7 +24,7 @@ PUBLISHED_SHORT = "person01_boxing_d4"
 
 
 @dataclass(frozen=True)
-class SplitCount:
+class KTHCount:
     """Numbers of one official split."""
 
     videos: int  # videos found that decode
@@ -42,7 +42,7 @@ class KTHReport(Report):
     root: str
     simulated: bool  # the folder was made by `lstmzoo data simulate kth`
     published: bool  # 00sequences.txt lists as much as was published
-    splits: dict[str, SplitCount]  # numbers of the official splits
+    splits: dict[str, KTHCount]  # numbers of the official splits
     persons: list[int]  # the persons that 00sequences.txt names
     actions: list[str]  # the actions that it names
     missing: list[str]  # videos that have ranges but were not found
@@ -157,8 +157,8 @@ def _counts(sequences: dict[str, list[Range]]) -> tuple[dict[str, int], dict[str
     return {s: len(r) for s, r in of_split.items()}, {s: sum(map(len, r)) for s, r in of_split.items()}
 
 
-def _split_counts(listed: dict[str, list[Range]], usable: dict[str, list[Range]]) -> dict[str, SplitCount]:
+def _split_counts(listed: dict[str, list[Range]], usable: dict[str, list[Range]]) -> dict[str, KTHCount]:
     videos, sequences = _counts(usable)
     videos_listed, sequences_listed = _counts(listed)
     columns = (videos, videos_listed, PUBLISHED_VIDEOS, sequences, sequences_listed, PUBLISHED_SEQUENCES)
-    return {split: SplitCount(*(column[split] for column in columns)) for split in PUBLISHED_SEQUENCES}
+    return {split: KTHCount(*(column[split] for column in columns)) for split in PUBLISHED_SEQUENCES}

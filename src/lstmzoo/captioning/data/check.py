@@ -38,7 +38,7 @@ NO_SPLIT = "in no split"
 
 
 @dataclass(frozen=True)
-class SplitCount:
+class CaptionCount:
     """Numbers of one split."""
 
     images: int  # images that are there and can be decoded
@@ -69,7 +69,7 @@ class CaptionsReport(Report):
     dataset: str  # coco, flickr8k, flickr30k or simulated; empty where the files do not say
     source: str  # the file with the captions
     simulated: bool  # the folder was made by `lstmzoo data simulate captions`
-    splits: dict[str, SplitCount]  # numbers of the splits
+    splits: dict[str, CaptionCount]  # numbers of the splits
     captions_per_image: tuple[int, int]  # fewest and most captions of an image
     words: int  # different words in the captions that are trained on
     frequent_words: int  # those that occur five times or more, which a vocabulary usually keeps
@@ -106,7 +106,7 @@ class CaptionsReport(Report):
             "captions\npublished",
         ]
         rows = [
-            (split, *(getattr(count, field.name) for field in fields(SplitCount)))
+            (split, *(getattr(count, field.name) for field in fields(CaptionCount)))
             for split, count in self.splits.items()
         ]
         return Table(f"Captions of {self.dataset or self.source}", heads, rows)
@@ -204,14 +204,14 @@ def _decode_all(records: list[CaptionRecord], progress: bool) -> list[tuple[Capt
     return undecodable
 
 
-def _split_counts(files: CaptionFiles, unusable: set[Path]) -> dict[str, SplitCount]:
+def _split_counts(files: CaptionFiles, unusable: set[Path]) -> dict[str, CaptionCount]:
     published = _published(files)
     present = dict.fromkeys([*published, *(record.split for record in files.records)])
     counts = {}
     for split in sorted(present, key=["train", "restval", "val", "test", ""].index):
         records = [record for record in files.records if record.split == split]
         images, captions = published.get(split, (None, None))
-        counts[split or NO_SPLIT] = SplitCount(
+        counts[split or NO_SPLIT] = CaptionCount(
             images=sum(record.path not in unusable for record in records),
             images_listed=len(records),
             images_published=images,

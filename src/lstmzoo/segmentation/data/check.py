@@ -47,7 +47,7 @@ PUBLISHED: dict[tuple[int | None, str], Published] = {
 
 
 @dataclass(frozen=True)
-class SplitCount:
+class MaskCount:
     """Numbers of one split."""
 
     sequences: int  # sequences that can be used
@@ -67,7 +67,7 @@ class MaskReport(Report):
     root: str
     simulated: bool  # the folder was made by `lstmzoo data simulate davis`
     # numbers of each list, e.g. of ``"2017 train"``; of ``"all"`` where there are no lists
-    splits: dict[str, SplitCount]
+    splits: dict[str, MaskCount]
     problems: dict[str, str]  # why a sequence cannot be used, by its name
     sizes: dict[str, int]  # how many sequences have frames of a size, e.g. ``{"854x480": 48}``
     empty_masks: dict[str, int]  # masks without any object, by sequence
@@ -230,9 +230,9 @@ def _faults(lists: dict[str, SequenceList], contents: dict[str, _Contents]) -> I
             yield f"{listed(few)}: fewer than {LEAST_MASKS} masks cannot be scored; take it out of {title}"
 
 
-def _count(sequences: SequenceList, contents: dict[str, _Contents], published: Published | None) -> SplitCount:
+def _count(sequences: SequenceList, contents: dict[str, _Contents], published: Published | None) -> MaskCount:
     usable = [contents[name] for name in sequences.lines if name in contents]
-    return SplitCount(
+    return MaskCount(
         sequences=len(usable),
         sequences_listed=len(sequences.lines),
         sequences_published=published and published.sequences,

@@ -1,5 +1,6 @@
 """Short clips of sequences with masks, for training."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -83,21 +84,9 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         clips_per_sequence: int = 4,
         seed: int = 0,
     ) -> None:
-        numbers = {"clip_len": clip_len, "max_skip": max_skip, "clips_per_sequence": clips_per_sequence}
-        for name, number in numbers.items():
-            if type(number) is not int or number < 1:
-                raise LstmzooError(f"{name}={number}: it is a whole number, 1 or more")
-        shares = {"reverse": reverse, "flip": flip, "from_start": from_start, "jitter": jitter}
-        shares |= {"paste": paste, "collages": collages}
-        for name, share in shares.items():
-            if not isinstance(share, int | float) or not 0 <= share <= 1:
-                raise LstmzooError(f"{name}={share}: it is a share, 0 to 1")
-        if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
-            raise LstmzooError(
-                f"scale={tuple(scale)}: it is the least and the greatest share of the frame, e.g. (0.5, 1)"
-            )
-        if len(size) != 2 or min(size) < 1:
-            raise LstmzooError(f"size={tuple(size)}: it is (height, width) in pixels")
+        check_numbers(clip_len=clip_len, max_skip=max_skip, clips_per_sequence=clips_per_sequence)
+        check_shares(reverse=reverse, flip=flip, from_start=from_start, jitter=jitter, paste=paste, collages=collages)
+        check_window(scale, size=size)
         blank = [video.name for video in source.sequences if not any(video.masks)]
         if blank:
             raise DataError(f"sequence {blank[0]} has no mask; nothing can be learnt from it: take it out of the list")
@@ -179,6 +168,26 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         room = (frames - 1) // max(self.clip_len - 1, 1)
         steps = rng.integers(1, max(min(self.max_skip, room), 1) + 1, self.clip_len - 1)
         return np.concatenate([[0], np.cumsum(steps)])
+
+
+def check_numbers(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if type(number) is not int or number < 1:
+            raise LstmzooError(f"{name}={number}: it is a whole number, 1 or more")
+
+
+def check_shares(**shares: float) -> None:
+    for name, share in shares.items():
+        if not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise LstmzooError(f"{name}={share}: it is a share, 0 to 1")
+
+
+def check_window(scale: Sequence[float], **sizes: Sequence[int]) -> None:
+    if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
+        raise LstmzooError(f"scale={tuple(scale)}: it is the least and the greatest share of the frame, e.g. (0.5, 1)")
+    for name, sides in sizes.items():
+        if len(sides) != 2 or min(sides) < 1:
+            raise LstmzooError(f"{name}={tuple(sides)}: it is (height, width) in pixels")
 
 
 def paste_objects(

@@ -17,9 +17,6 @@ from lstmzoo.segmentation.data.class_table import ClassTable, read_labels, read_
 from lstmzoo.segmentation.data.label_layout import find_splits, find_videos_of
 from lstmzoo.segmentation.data.masks import VOID
 
-PUBLISHED = {"train": 367, "val": 101, "test": 233}
-"""Labelled frames of CamVid's splits (Badrinarayanan et al. 2017, section 4.1)."""
-
 
 @dataclass(frozen=True)
 class LabelReport(Report):
@@ -69,7 +66,7 @@ class LabelReport(Report):
         yield "Complete." if self.complete else "Not complete. Correct or fetch what is named above."
 
 
-def check(root: Path, table: Path | None, published: Mapping[str, int] | None = None) -> LabelReport:
+def check(root: Path, table: Path | None, published: Mapping[str, int]) -> LabelReport:
     """Decode everything once; see `LabelFolder.check`."""
     names = find_splits(root) or ["all"]  # where there are none, looking for all says so
     videos = {split: find_videos_of(root, split) for split in names}
@@ -101,7 +98,7 @@ def check(root: Path, table: Path | None, published: Mapping[str, int] | None = 
         sequences={split: [video.name for video in found] for split, found in videos.items()},
         shares={split: _shares(classes, one) for split, one in pixels.items() if one.any()},
         problems=problems,
-        published=dict(published or {}),
+        published=dict(published),
     )
 
 

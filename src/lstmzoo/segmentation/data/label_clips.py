@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.errors import DataError
 from lstmzoo.io.images import read_header, read_rgb
 from lstmzoo.segmentation.data.class_table import ClassTable, read_labels
-from lstmzoo.segmentation.data.clips import to_and_fro
+from lstmzoo.segmentation.data.clips import check_numbers, check_shares, check_window, to_and_fro
 from lstmzoo.segmentation.data.layout import MaskedVideo
 from lstmzoo.segmentation.data.masks import VOID
 from lstmzoo.segmentation.data.view import jitter_colours, random_view
@@ -65,19 +65,9 @@ class LabelClips(Dataset[dict[str, Any]]):
         jitter: float = 0.3,
         seed: int = 0,
     ) -> None:
-        for name, number in {"clip_len": clip_len, "max_skip": max_skip}.items():
-            if type(number) is not int or number < 1:
-                raise LstmzooError(f"{name}={number}: it is a whole number, 1 or more")
-        for name, share in {"reverse": reverse, "flip": flip, "jitter": jitter}.items():
-            if not isinstance(share, int | float) or not 0 <= share <= 1:
-                raise LstmzooError(f"{name}={share}: it is a share, 0 to 1")
-        if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
-            raise LstmzooError(
-                f"scale={tuple(scale)}: it is the least and the greatest share of the frame, e.g. (0.5, 1)"
-            )
-        for name, sides in {"size": size, "crop": crop or size}.items():
-            if len(sides) != 2 or min(sides) < 1:
-                raise LstmzooError(f"{name}={tuple(sides)}: it is (height, width) in pixels")
+        check_numbers(clip_len=clip_len, max_skip=max_skip)
+        check_shares(reverse=reverse, flip=flip, jitter=jitter)
+        check_window(scale, size=size, crop=crop or size)
         self.sequences, self.table = list(source.sequences), source.table
         height, width = crop or size
         self.size = (int(height), int(width))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch.utils.data import Dataset
 
 from lstmzoo.errors import DataError
-from lstmzoo.io.images import read_rgb
 from lstmzoo.registry import register_dataset
+from lstmzoo.segmentation.data.annotated_videos import AnnotatedVideos
 from lstmzoo.segmentation.data.class_table import read_labels, read_table
 from lstmzoo.segmentation.data.label_clips import LabelClips
 from lstmzoo.segmentation.data.label_layout import check_label_files, find_videos_of
-from lstmzoo.segmentation.data.masks import VOID
 
 if TYPE_CHECKING:
     from lstmzoo.segmentation.data.label_check import LabelReport
@@ -24,7 +22,7 @@ _SETTINGS = {"test_list": "test", "size": (360, 480)}
 
 
 @register_dataset("label_folder", "segmentation", **_SETTINGS)
-class LabelFolder(Dataset[dict[str, Any]]):
+class LabelFolder(AnnotatedVideos):
     """Your own frames and label images with a class for every pixel, in CamVid's layout; see data/README.md.
 
     ``train/0001TP_006690.png`` with ``trainannot/0001TP_006690.png``, likewise ``val`` and ``test``, and
@@ -53,6 +51,8 @@ class LabelFolder(Dataset[dict[str, Any]]):
     """
 
     PARTS: ClassVar = (LabelClips,)
+    published: ClassVar[Mapping[str, int]] = {}
+    """The published number of labels of every split."""
 
     def __init__(self, root: str | Path, split: str = "val", *, table: Path | None = None) -> None:
         self.root, self.split = Path(root), split
@@ -67,35 +67,14 @@ class LabelFolder(Dataset[dict[str, Any]]):
                 f"frames in {split} are"
             )
 
-    def __len__(self) -> int:
-        return len(self.sequences)
+    def read(self, path: Path, size: tuple[int, ...]) -> np.ndarray:
+        return read_labels(path, self.table, size)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        """Decode a sequence.
-
-        Raises:
-            IndexError: there is no such sequence.
-            DataError: a file that cannot be decoded.
-        """
-        if not 0 <= index < len(self):
-            raise IndexError(f"sequence {index} of {len(self)}")
-        video = self.sequences[index]
-        frames = np.stack([read_rgb(path) for path in video.frames])  # (T, H, W, 3)
-        labels = np.full(frames.shape[:3], VOID, np.uint8)
-        for row, path in zip(labels, video.masks, strict=True):
-            if path is not None:
-                row[:] = read_labels(path, self.table, row.shape)
-        return {
-            "video": torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2))),
-            "masks": torch.from_numpy(labels),
-            "annotated": torch.tensor([path is not None for path in video.masks]),
-            "name": video.name,
-            "index": index,
-        }
-
-    @staticmethod
-    def check(root: str | Path, table: Path | None = None) -> LabelReport:
+    @classmethod
+    def check(cls, root: str | Path, table: Path | None = None) -> LabelReport:
         """Decode every frame and label image once, and count frames, labels and classes.
+
+        Of CamVid, the counts are compared with those published.
 
         Args:
             root: folder of the data set.
@@ -106,7 +85,7 @@ class LabelFolder(Dataset[dict[str, Any]]):
         """
         from lstmzoo.segmentation.data.label_check import check
 
-        return check(Path(root), table)
+        return check(Path(root), table, cls.published)
 
 
 @register_dataset("camvid", "segmentation", root="data/camvid", **_SETTINGS)
@@ -117,17 +96,4 @@ class CamVid(LabelFolder):
     high-definition ground truth database"; the split: Badrinarayanan et al. 2017, "SegNet", section 4.1.
     """
 
-    @staticmethod
-    def check(root: str | Path, table: Path | None = None) -> LabelReport:
-        """Decode every frame and label image once, and compare the counts with those published.
-
-        Args:
-            root: folder of the data set.
-            table: file that lists the classes; null: classes.txt or label_colors.txt in root.
-
-        Raises:
-            DataError: no data set, or no list of classes.
-        """
-        from lstmzoo.segmentation.data.label_check import PUBLISHED, check
-
-        return check(Path(root), table, PUBLISHED)
+    published: ClassVar = {"train": 367, "val": 101, "test": 233}

@@ -5,22 +5,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch.utils.data import Dataset
 
 from lstmzoo.errors import DataWarning
-from lstmzoo.io.images import read_rgb
 from lstmzoo.registry import register_dataset
+from lstmzoo.segmentation.data.annotated_videos import AnnotatedVideos
 from lstmzoo.segmentation.data.inspection import check_files, doubtful_masks
 from lstmzoo.segmentation.data.layout import find_layout, find_lists, find_sequences
-from lstmzoo.segmentation.data.masks import VOID, read_ids
+from lstmzoo.segmentation.data.masks import read_ids
 
 if TYPE_CHECKING:
     from lstmzoo.segmentation.data.check import MaskReport
 
 
 @register_dataset("mask_folder", "segmentation")
-class MaskFolder(Dataset[dict[str, Any]]):
+class MaskFolder(AnnotatedVideos):
     """Your own frames and masks, in folders like those of DAVIS; see data/README.md.
 
     ``JPEGImages/480p/<sequence>/00000.jpg``, ``Annotations/480p/<sequence>/00000.png`` and the lists of ``ImageSets``.
@@ -77,32 +75,11 @@ class MaskFolder(Dataset[dict[str, Any]]):
         if self.year is None:
             _warn_of_masks(self)
 
-    def __len__(self) -> int:
-        return len(self.sequences)
+    def read(self, path: Path, size: tuple[int, ...]) -> np.ndarray:
+        return read_ids(path, size, binary=self.binary)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Decode a sequence.
-
-        Raises:
-            IndexError: there is no such sequence.
-            DataError: a file that cannot be decoded.
-        """
-        if not 0 <= index < len(self):
-            raise IndexError(f"sequence {index} of {len(self)}")
-        video = self.sequences[index]
-        frames = np.stack([read_rgb(path) for path in video.frames])  # (T, H, W, 3)
-        masks = np.full(frames.shape[:3], VOID, np.uint8)  # (T, H, W)
-        for mask, path in zip(masks, video.masks, strict=True):
-            if path is not None:
-                mask[:] = read_ids(path, mask.shape, binary=self.binary)
-        return {
-            "video": torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2))),
-            "masks": torch.from_numpy(masks),
-            "annotated": torch.tensor([path is not None for path in video.masks]),
-            "name": video.name,
-            "index": index,
-            "official": self.year is not None,
-        }
+        return {**super().__getitem__(index), "official": self.year is not None}
 
     @staticmethod
     def check(root: str | Path, resolution: str = "480p", unsupervised: bool = False) -> "MaskReport":

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch.nn.functional as F
 
-from lstmzoo.models.outputs import check_finite
 from lstmzoo.segmentation.metrics.classes import ClassCounts, count_changes, count_confusion
-from lstmzoo.segmentation.models import label_map, resize_frame, segment_video
 from lstmzoo.segmentation.models.stream import frame_order
+from lstmzoo.segmentation.scoring import label_maps, shrunk
 
 
 @dataclass(frozen=True)
@@ -62,22 +60,13 @@ def score_classes(
     Raises:
         DataError: the model's outputs are not finite.
     """
-    video, truth = item["video"], item["masks"]
-    if not full_size:
-        truth = F.interpolate(truth.unsqueeze(1), size, mode="nearest-exact").squeeze(1)
+    video, truth = item["video"], item["masks"] if full_size else shrunk(item["masks"], size)
     classes, before = model.num_classes, None
     counts = ClassCounts(np.zeros((classes, classes), np.int64))
     worst = best = None
     order = frame_order(len(video), 0, int(item["index"]), shuffle=shuffle, keep_first=False)
-    frames = (video[t] if full_size else resize_frame(video[t], size) for t in order)
-    found_masks = {}
-    for position, probabilities in zip(
-        order, segment_video(model, frames, size, None, flip, reset_every=reset_every), strict=True
-    ):
-        if check:
-            check_finite(probabilities, model, item["name"])
-        if item["annotated"][position]:
-            found_masks[position] = label_map(probabilities, range(1, classes)).cpu().numpy()
+    options: dict[str, Any] = {"full_size": full_size, "flip": flip, "reset_every": reset_every, "check": check}
+    found_masks = label_maps(model, item, size, range(1, classes), order, **options)
     for position, predicted in sorted(found_masks.items()):
         true = truth[position].cpu().numpy()
         found = ClassCounts(count_confusion(predicted, true, classes))
