@@ -250,7 +250,7 @@ def test_folders_of_frames_are_videos(tmp_path: Path) -> None:
             write_frames(tmp_path / "set" / label / f"{who}_{label}", 12)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        data = VideoFolder(tmp_path / "set", "all", clip_len=12, frame_interval=1, size=(48, 96), progress=False)
+        data = VideoFolder(tmp_path / "set", "all", clip_len=12, frame_interval=1, size=(48, 96))
     assert [len(segment) for segment in data.segments] == [12] * 6
     assert {segment.group for segment in data.segments} == {"anna", "ben", "chris"}
     clip = np.asarray(data[0]["video"])

@@ -97,7 +97,7 @@ def test_a_folder_of_mixed_rates(tmp_path: Path, fps: float | None) -> None:
     """Clips of all videos are equally long in time; the rate of most is what frame_interval is meant for."""
     for name, rate in (("a", 25.0), ("b", 25.0), ("c", 60.0), ("d", 12.5)):
         write_ramp(tmp_path / "ramp" / f"{name}.avi", rate)
-    data = VideoFolder(tmp_path, "all", clip_len=5, frame_interval=4, size=(8, 8), train=False, fps=fps, progress=False)
+    data = VideoFolder(tmp_path, "all", clip_len=5, frame_interval=4, size=(8, 8), train=False, fps=fps)
     assert data.fps == (fps or 25.0)
     for item in range(4):
         levels = data[item]["video"].float().mean((1, 2, 3))

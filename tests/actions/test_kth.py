@@ -237,7 +237,7 @@ def quiet(*args: Any, **options: Any) -> KTH:
     """Open a data set that must not give rise to any warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return KTH(*args, progress=False, **options)
+        return KTH(*args, **options)
 
 
 @pytest.mark.parametrize("layout", ["flat", "folders"])
@@ -291,7 +291,7 @@ def test_the_same_video_twice(make_kth: MakeKTH) -> None:
     root = make_kth(SMALL)
     write_video(root / "person12_walking_d2.avi", 20)
     with pytest.warns(DataWarning, match=r"person12_walking_d2 .*2 .*_uncomp\.avi"):
-        data = KTH(root, "train", progress=False)
+        data = KTH(root, "train")
     assert {s.path.name for s in data.segments} == {"person11_boxing_d1_uncomp.avi", "person12_walking_d2.avi"}
     quiet(root, "val")  # the other splits are not bothered with it
 
@@ -301,7 +301,7 @@ def test_few_missing_videos_are_listed_in_one_warning(make_kth: MakeKTH) -> None
     for path in sorted(root.rglob("*.avi"))[:8]:
         path.unlink()
     with pytest.warns(DataWarning) as caught:
-        data = KTH(root, "train", progress=False)
+        data = KTH(root, "train")
     assert len(caught) == 1
     assert "8 videos of 00sequences.txt" in str(caught[0].message)
     assert "and 2 more" in str(caught[0].message)
@@ -327,7 +327,7 @@ def test_a_file_cut_short(make_kth: MakeKTH) -> None:
     root = make_kth({"person11_boxing_d4": ranges, "person11_boxing_d1": [(1, 30)]}, frames=30)
     declare_frames(root / "boxing" / "person11_boxing_d4_uncomp.avi", 37)
     with pytest.warns(DataWarning) as caught:
-        data = KTH(root, progress=False)
+        data = KTH(root)
     (message,) = [str(warning.message) for warning in caught]
     assert "person11_boxing_d4_uncomp.avi declares 37 frames, 30 decode" in message
     assert "15-37 cut to 15-30, 31-37 left out" in message
@@ -340,10 +340,10 @@ def test_undecodable_files(make_kth: MakeKTH) -> None:
     root = make_kth(SMALL)
     (root / "walking" / "person12_walking_d2_uncomp.avi").write_bytes(b"damaged")
     with pytest.warns(DataWarning, match=r"1 of 2 .*person12_walking_d2_uncomp\.avi"):
-        assert len(KTH(root, "train", progress=False)) == 2
+        assert len(KTH(root, "train")) == 2
     (root / "boxing" / "person11_boxing_d1_uncomp.avi").write_bytes(b"damaged")
     with pytest.raises(DataError, match="2 of 2"):
-        KTH(root, "train", progress=False)
+        KTH(root, "train")
 
 
 def test_persons_that_are_not_there(make_kth: MakeKTH) -> None:
@@ -359,7 +359,7 @@ def test_a_video_without_ranges_is_named(make_kth: MakeKTH) -> None:
     root = make_kth(SMALL)
     write_video(root / "person13_handclapping_d3_uncomp.avi", 5)
     with pytest.warns(DataWarning, match="person13_handclapping_d3"):
-        KTH(root, "train", progress=False)
+        KTH(root, "train")
 
 
 def test_the_cache_goes_where_it_is_sent(make_kth: MakeKTH, tmp_path: Path) -> None:
@@ -380,7 +380,7 @@ def test_check_counts_what_is_there(make_kth: MakeKTH) -> None:
     (root / "jogging" / "person19_jogging_d3_uncomp.avi").write_bytes(b"x")
     write_video(root / "person11_boxing_d1.avi", 20)
     write_video(root / "person25_boxing_d1.avi", 4)
-    report = kth.check(root, progress=False)
+    report = kth.check(root)
     assert not report.complete
     assert not report.published
     assert not report.simulated
@@ -401,7 +401,7 @@ def test_check_counts_what_is_there(make_kth: MakeKTH) -> None:
 
 def test_check_of_the_published_list(real_data: Path, tmp_path: Path) -> None:
     (tmp_path / "00sequences.txt").write_bytes((real_data / "kth" / "00sequences.txt").read_bytes())
-    report = kth.check(tmp_path, progress=False)
+    report = kth.check(tmp_path)
     assert report.published
     assert len(report.missing) == 599
     assert "person13_handclapping_d3" not in report.missing
@@ -413,27 +413,27 @@ def test_check_of_the_published_list(real_data: Path, tmp_path: Path) -> None:
 def test_complete_is_never_said_of_damaged_videos_but_of_what_was_published_short(tmp_path: Path) -> None:
     """The published person01_boxing_d4 declares 370 frames, of which about 304 decode; its last range ends at 370."""
     ranges = {"person01_boxing_d4": [(1, 8), (9, 24)], "person02_boxing_d4": [(1, 20)]}
-    report = kth.check(write_kth(tmp_path / "published", ranges), progress=False)
+    report = kth.check(write_kth(tmp_path / "published", ranges))
     assert list(report.as_published) == ["person01_boxing_d4"]
     assert report.damaged == {}
     assert report.complete
     (tmp_path / "published" / "simulated.json").write_text("{}")  # a simulated one is whole
-    assert list(kth.check(tmp_path / "published", progress=False).damaged) == ["person01_boxing_d4"]
+    assert list(kth.check(tmp_path / "published").damaged) == ["person01_boxing_d4"]
     ranges = {"person01_boxing_d4": [(1, 8), (21, 24)], "person02_boxing_d4": [(1, 20)]}  # more is missing
-    report = kth.check(write_kth(tmp_path / "worse", ranges), progress=False)
+    report = kth.check(write_kth(tmp_path / "worse", ranges))
     assert list(report.damaged) == ["person01_boxing_d4"]
     assert not report.complete
     assert report.remedy
 
 
 def test_one_person_is_not_complete(tmp_path: Path) -> None:
-    report = kth.check(write_kth(tmp_path, {"person01_boxing_d1": [(1, 20)]}), progress=False)
+    report = kth.check(write_kth(tmp_path, {"person01_boxing_d1": [(1, 20)]}))
     assert not report.complete
     assert report.remedy
 
 
 def test_check_accepts_a_complete_folder(tmp_path: Path) -> None:
-    report = kth.check(write_kth(tmp_path, SMALL), progress=False)
+    report = kth.check(write_kth(tmp_path, SMALL))
     assert report.complete
     assert report.remedy == ""
     assert report.persons == [11, 12, 13, 19, 22]

@@ -185,16 +185,16 @@ def test_one_class_cannot_be_trained_on(tmp_path: Path) -> None:
     for number in range(5):
         write_video(tmp_path / "set" / "walk" / f"a{number}.avi", 3)
     with pytest.raises(DataError, match="walk"):
-        VideoFolder(tmp_path / "set", progress=False, group_pattern="(.+)")
-    report = VideoFolder.check(tmp_path / "set", progress=False)
+        VideoFolder(tmp_path / "set", group_pattern="(.+)")
+    report = VideoFolder.check(tmp_path / "set")
     assert "walk" in report.division.too_few_classes
     assert not report.complete
     (tmp_path / "names.txt").write_text("walk\nrun\n")
     (tmp_path / "list.csv").write_text("path,label,split\n" + "".join(f"walk/a{n}.avi,walk,train\n" for n in range(5)))
     options = {"label_file": tmp_path / "list.csv", "class_file": tmp_path / "names.txt"}
     with pytest.warns(match="class run"):  # a table knows more classes
-        assert len(VideoFolder(tmp_path / "set", progress=False, **options)) == 5
-    assert not VideoFolder.check(tmp_path / "set", progress=False, **options).complete
+        assert len(VideoFolder(tmp_path / "set", **options)) == 5
+    assert not VideoFolder.check(tmp_path / "set", **options).complete
 
 
 def test_videos_deeper_than_the_class_folders_are_pointed_out(tmp_path: Path) -> None:

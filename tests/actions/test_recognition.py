@@ -149,7 +149,7 @@ def test_from_a_configuration_to_every_output(
 
 
 def test_options_out_of_range(root: Path) -> None:
-    dataset = Takes(str(root), "test", progress=False)
+    dataset = Takes(str(root), "test")
     for clip in (-1, 2, 99):
         with pytest.raises(LstmzooError, match=rf"{clip}: .*test.* 0 to 1"):
             ActionInspector(clip=clip).check_split(nn.Linear(2, 2), dataset)
@@ -171,17 +171,17 @@ def test_colour_is_the_models_choice() -> None:
 def test_any_data_set_of_videos_is_checked(root: Path) -> None:
     (root / "walk_2.avi").write_bytes(b"damaged")
     with pytest.warns(DataWarning, match=r"1 of 4 .*walk_2\.avi"):
-        assert len(Takes(str(root), progress=False)) == 3
-    report = Takes.check(str(root), progress=False)
+        assert len(Takes(str(root))) == 3
+    report = Takes.check(str(root))
     assert not report.complete
     rows = {row[0]: list(row[1:]) for row in report.table().rows}
     assert rows == {"run": [4, 38, 8, 11, 2, 1, 1], "walk": [4, 28, 8, 11, 2, 1, 1]}
     assert any("walk_2.avi" in remark for remark in report.remarks())
     assert json.loads(json.dumps(report.as_dict()))["rates"] == {"25.0": 7}
     (root / "walk_2.avi").unlink()
-    assert Takes.check(str(root), progress=False).complete
-    untested = Takes.check(str(root), progress=False, tested=9)
+    assert Takes.check(str(root)).complete
+    untested = Takes.check(str(root), tested=9)
     assert untested.splits["test"] == set()
     assert any("test_after_fit=false" in remark for remark in untested.remarks())
     with pytest.raises(DataError):
-        Takes.check(str(root / "nowhere"), progress=False)
+        Takes.check(str(root / "nowhere"))

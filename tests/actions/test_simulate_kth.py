@@ -37,7 +37,7 @@ STANDING = ("boxing", "handclapping", "handwaving")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two persons, all actions, one scenario."""
     root = tmp_path_factory.mktemp("data") / "kth"
-    return simulate_kth(root, persons=2, scenarios=1, workers=1, progress=False)
+    return simulate_kth(root, persons=2, scenarios=1, workers=1)
 
 
 def decode(path: Path) -> np.ndarray:
@@ -127,9 +127,7 @@ def test_workers_and_subsets_do_not_change_the_frames(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(simulator, "_VIDEOS_PER_START", 1)
-    other = simulate_kth(
-        tmp_path / "kth", persons=1, actions=["running", "boxing"], scenarios=1, workers=2, progress=False
-    )
+    other = simulate_kth(tmp_path / "kth", persons=1, actions=["running", "boxing"], scenarios=1, workers=2)
     assert len(list(other.glob("*/*.avi"))) == 2
     for action in ("running", "boxing"):
         np.testing.assert_array_equal(decode(video(small, 1, action)), decode(video(other, 1, action)))
@@ -144,7 +142,7 @@ def test_seeds_and_persons_and_scenarios_differ(small: Path) -> None:
 
 
 def test_a_second_call_completes_and_extends(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"persons": 1, "actions": ["running"], "workers": 1, "progress": False}
+    options: dict[str, Any] = {"persons": 1, "actions": ["running"], "workers": 1}
     root = simulate_kth(tmp_path / "kth", scenarios=2, **options)
     before = files(root)
     kept = video(root, 1, "running", 2).stat()
@@ -169,7 +167,7 @@ def test_an_interrupted_call_leaves_only_whole_videos(tmp_path: Path, monkeypatc
                 raise KeyboardInterrupt
             yield picture
 
-    options: dict[str, Any] = {"persons": 1, "actions": ["running"], "scenarios": 2, "workers": 1, "progress": False}
+    options: dict[str, Any] = {"persons": 1, "actions": ["running"], "scenarios": 2, "workers": 1}
     monkeypatch.setattr(simulator, "shoot", stops_in_second)
     with pytest.raises(KeyboardInterrupt):
         simulate_kth(tmp_path, **options)
@@ -194,25 +192,25 @@ def little_room(limit: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("limit", [0, 4096, 100_000])
 def test_a_full_disk_leaves_no_broken_video(tmp_path: Path, limit: int) -> None:
-    options: dict[str, Any] = {"persons": 1, "actions": ["running"], "scenarios": 1, "workers": 1, "progress": False}
+    options: dict[str, Any] = {"persons": 1, "actions": ["running"], "scenarios": 1, "workers": 1}
     root = tmp_path / "kth"
     with little_room(limit), pytest.raises(LstmzooError, match=f"cannot write .*{root.name}.*room"):
         simulate_kth(root, **options)
     assert not list(root.rglob("*.avi"))
     assert not (root / "00sequences.txt").exists()
     simulate_kth(root, **options)  # as soon as there is room
-    assert check(root, progress=False).damaged == {}
+    assert check(root).damaged == {}
 
 
 def test_videos_that_an_earlier_full_disk_cut_short_are_made_again(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"persons": 2, "actions": ["running"], "scenarios": 1, "workers": 1, "progress": False}
+    options: dict[str, Any] = {"persons": 2, "actions": ["running"], "scenarios": 1, "workers": 1}
     root = simulate_kth(tmp_path / "kth", **options)
     before = files(root)
-    assert check(root, progress=False).complete
+    assert check(root).complete
     first, second = (video(root, person, "running") for person in (1, 2))
     first.write_bytes(b"")
     second.write_bytes(second.read_bytes()[:60_000])  # some frames decode
-    report = check(root, progress=False)
+    report = check(root)
     assert (list(report.damaged), list(report.undecodable)) == (["person02_running_d1"], ["person01_running_d1"])
     assert not report.complete
     simulate_kth(root, **options)

@@ -32,7 +32,7 @@ def load(root: Path, split: str = "train", **options: Any) -> VideoFolder:
     """Open a folder that must not give rise to any warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return VideoFolder(root, split, progress=False, **{"group_pattern": PATTERN, **options})
+        return VideoFolder(root, split, **{"group_pattern": PATTERN, **options})
 
 
 def names(data: VideoFolder) -> set[str]:
@@ -142,7 +142,7 @@ def test_a_class_that_is_not_trained_on(root: Path) -> None:
     with pytest.raises(DataError, match=r"walk .*train"):
         load(root, test_groups=[1, 2, 3], val_groups=[])
     with pytest.warns(DataWarning, match=r"walk .*test"):
-        VideoFolder(root, group_pattern=PATTERN, test_groups=[4], val_groups=[], progress=False)
+        VideoFolder(root, group_pattern=PATTERN, test_groups=[4], val_groups=[])
 
 
 def test_classes_fix_the_labels(root: Path) -> None:
@@ -168,14 +168,14 @@ def test_other_files_are_named(root: Path) -> None:
     (root / "run" / ".DS_Store").write_text("x")
     (root / "README.md").write_text("x")
     with pytest.warns(DataWarning, match=r"run: .*notes\.txt$"):
-        assert len(VideoFolder(root, "all", group_pattern=PATTERN, progress=False)) == 14
+        assert len(VideoFolder(root, "all", group_pattern=PATTERN)) == 14
 
 
 def test_unreadable_files_are_named(root: Path) -> None:
     (root / "run" / "run_1_1.avi").write_bytes(b"not a video")
     with pytest.warns(DataWarning, match=r"1 of 14 .*run_1_1\.avi"):
-        assert len(VideoFolder(root, "all", group_pattern=PATTERN, progress=False)) == 13
-    report = VideoFolder.check(root, progress=False)
+        assert len(VideoFolder(root, "all", group_pattern=PATTERN)) == 13
+    report = VideoFolder.check(root)
     assert sorted(report.frames.values()) == [5] * 6 + [6] * 7
     assert len(report.undecodable) == 1
     assert not report.complete
@@ -232,8 +232,8 @@ def test_broken_lines(root: Path, line: str, message: str) -> None:
 def test_listed_videos_that_are_not_there_are_named_and_left_out(root: Path, name: str) -> None:
     options = write_lists(root, test=["walk/walk_1_1.avi", "run/run_1_1.avi", name])
     with pytest.warns(DataWarning, match=rf"test\.txt, line 5: .*'{name}'; 1 of the 3 "):
-        assert len(VideoFolder(root, "test", progress=False, **options)) == 2
-    report = VideoFolder.check(root, progress=False, splits="files", split_dir=options["split_dir"])
+        assert len(VideoFolder(root, "test", **options)) == 2
+    report = VideoFolder.check(root, splits="files", split_dir=options["split_dir"])
     assert report.division.missing == 1
     assert not report.complete
     for path in root.rglob("*.avi"):
@@ -252,7 +252,7 @@ def test_a_video_in_no_list(root: Path) -> None:
     options = write_lists(root, test=["walk/walk_1_1.avi", "run/run_1_1.avi"])
     write_video(root / "walk" / "new.avi", 3)
     with pytest.warns(DataWarning, match=r"1 video .*: walk/new\.avi"):
-        assert len(VideoFolder(root, progress=False, **options)) == 12
+        assert len(VideoFolder(root, **options)) == 12
     (root / "lists" / "train.txt").unlink()
     with pytest.raises(DataError, match=r"/train\.txt"):
         load(root, **options)

@@ -47,7 +47,7 @@ def module(root: Path, encoder: Any = None, dataset: Any = Captions, **options: 
 
 
 def test_a_finished_simulated_set_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = simulate_captions(tmp_path / "set", images=10, seed=3, progress=False)
+    root = simulate_captions(tmp_path / "set", images=10, seed=3)
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     data = module(root, dataset=SimulatedCaptions, simulate={"images": 12, "simulation_seed": 0})
     for _ in range(3):  # as in a run

@@ -39,7 +39,7 @@ def test_simulate_then_check(tmp_path, capsys):
 
 
 def test_a_complete_set(root):
-    report = check(root, progress=False)
+    report = check(root)
     assert report.whole
     assert {split: (count.images, count.captions) for split, count in report.splits.items()} == {
         "train": (8, 16),
@@ -121,7 +121,7 @@ def write_coco(root: Path, image: str = "COCO_train2014_000000000009.jpg", name:
 def test_your_own_set_in_cocos_layout_is_not_measured_against_coco(tmp_path, name, image, short):
     write_coco(tmp_path, image, name)
     cv2.imwrite(str(tmp_path / image), np.zeros((8, 8, 3), np.uint8))
-    report = check(tmp_path, progress=False)
+    report = check(tmp_path)
     assert (report.short, report.whole) == (short, not short)
 
 
@@ -136,19 +136,19 @@ def test_the_remedy_is_a_download_only_where_it_brings_what_is_missing(tmp_path)
     prepared, elsewhere, coco = (tmp_path / name for name in ("prepared", "elsewhere", "coco"))
     write_flickr8k(prepared, "Flicker8k_Dataset")
     fetching = f"Delete what is damaged, then run `lstmzoo data prepare captions dataset=flickr8k root={prepared}`"
-    assert check(prepared, progress=False).how_to_complete == fetching
+    assert check(prepared).how_to_complete == fetching
     write_flickr8k(elsewhere, "Images")  # the download would unpack into another folder, which is not looked at
     write_coco(coco)
     for root in (elsewhere, coco):
-        assert "data prepare" not in check(root, progress=False).how_to_complete
-        assert check(root, progress=False).how_to_complete.startswith("Replace what is damaged or missing")
+        assert "data prepare" not in check(root).how_to_complete
+        assert check(root).how_to_complete.startswith("Replace what is damaged or missing")
 
 
 def test_flickr30k_is_not_promised_by_download(tmp_path):
     (tmp_path / "flickr30k-images").mkdir()
     (tmp_path / "results_20130124.token").write_text("a.jpg#0\tA dog\n")
     cv2.imwrite(str(tmp_path / "flickr30k-images" / "a.jpg"), np.zeros((8, 8, 3), np.uint8))
-    assert check(tmp_path, progress=False).how_to_complete == "Fetch captions and lists again"
+    assert check(tmp_path).how_to_complete == "Fetch captions and lists again"
 
 
 def test_missing_images_of_a_prepared_set_can_be_brought_back(tmp_path):
@@ -163,9 +163,9 @@ def test_the_remedy_of_a_simulated_set_makes_it_whole(tmp_path):
     root = tmp_path / "simulated"
     command.run(["simulate", "captions", f"root={root}", "images=10", "seed=3"])
     next((root / "images").iterdir()).unlink()
-    _, _, words = check(root, progress=False).how_to_complete.partition("`lstmzoo data ")
+    _, _, words = check(root).how_to_complete.partition("`lstmzoo data ")
     command.run(words.rstrip("`").split())
-    assert check(root, progress=False).whole
+    assert check(root).whole
 
 
 @pytest.mark.parametrize("dataset", ["x", "flickr8k"])
@@ -181,7 +181,7 @@ def test_a_set_without_images_is_not_complete(tmp_path, capsys, dataset):
 def test_published_numbers_of_flickr30k_with_and_without_split_lists(root):
     (root / "captions.txt").unlink()
     (root / "results_20130124.token").write_text("".join(f"{number:02d}.png#0\tA dog\n" for number in range(12)))
-    report = check(root, progress=False)
+    report = check(root)
     assert {split: count.images_published for split, count in report.splits.items()} == {
         "train": 29_000,
         "val": 1_014,
@@ -191,7 +191,7 @@ def test_published_numbers_of_flickr30k_with_and_without_split_lists(root):
     assert not report.whole
     for split in report.splits:
         (root / f"{split}.txt").unlink()
-    assert check(root, progress=False).splits["in no split"].images_published == 31_783
+    assert check(root).splits["in no split"].images_published == 31_783
 
 
 @pytest.mark.parametrize("java", [True, False])
@@ -268,23 +268,23 @@ def web(root, monkeypatch) -> Web:
 
 
 def test_prepare_fetches_once(web, tmp_path):
-    target = prepare(tmp_path / "flickr8k", progress=False, opener=web)
+    target = prepare(tmp_path / "flickr8k", opener=web)
     assert len(Captions(target, "train")) == 2
     assert not (target / "__MACOSX").exists()
     assert set(json.loads((target / "downloads" / "sha256.json").read_text())) == {
         "Flickr8k_text.zip",
         "Flickr8k_Dataset.zip",
     }
-    prepare(target, progress=False, opener=web)
+    prepare(target, opener=web)
     assert len(web.asked) == 2
     (target / "Flicker8k_Dataset" / "3.jpg").unlink()
-    prepare(target, progress=False, opener=web)  # unpacked again from the archive that is there
+    prepare(target, opener=web)  # unpacked again from the archive that is there
     assert len(web.asked) == 2
     assert (target / "Flicker8k_Dataset" / "3.jpg").exists()
 
 
 def test_prepare_takes_one_file_out_of_several(web, tmp_path):
-    target = prepare(tmp_path / "coco", "coco", progress=False, opener=web)
+    target = prepare(tmp_path / "coco", "coco", opener=web)
     assert sorted(path.name for path in target.iterdir()) == ["dataset_coco.json", "downloads"]
 
 
@@ -292,10 +292,10 @@ def test_prepare_from_files_at_hand(web, tmp_path):
     source = tmp_path / "at hand"
     source.mkdir()
     with pytest.raises(DataError, match=r"Flickr8k_text.zip, Flickr8k_Dataset.zip.*https"):
-        prepare(tmp_path / "flickr8k", source=source, progress=False, opener=web)
+        prepare(tmp_path / "flickr8k", source=source, opener=web)
     for url, content in web.files.items():
         (source / url.rpartition("/")[2]).write_bytes(content)
-    prepare(tmp_path / "flickr8k", source=source, progress=False, opener=web)
+    prepare(tmp_path / "flickr8k", source=source, opener=web)
     assert web.asked == []
     assert len(Captions(tmp_path / "flickr8k", "train")) == 2
 

@@ -54,7 +54,7 @@ def expected(path: Path) -> np.ndarray:
 
 
 def build(folder: Path, paths: list[Path], encoder: Pool, batch_size: int = 3) -> FeatureCache:
-    return FeatureCache(folder, paths, encoder).build(encoder, batch_size=batch_size, progress=False)
+    return FeatureCache(folder, paths, encoder).build(encoder, batch_size=batch_size)
 
 
 def test_features_are_the_encoders(tmp_path, paths):
@@ -68,13 +68,13 @@ def test_features_are_the_encoders(tmp_path, paths):
 def test_data_set_gives_features_in_place_of_images(root):
     encoder = Pool()
     data = Captions(root, "train")
-    data.use_features(encoder, progress=False)
+    data.use_features(encoder)
     item = data[1]
     assert "image" not in item
     np.testing.assert_allclose(item["grid"], expected(data.records[1].path), atol=1e-3)
     assert encoder.seen == len(data)
     again = Captions(root, "train")
-    again.use_features(encoder, progress=False)
+    again.use_features(encoder)
     assert encoder.seen == len(data)  # computed once
     assert torch.equal(again[1]["grid"], item["grid"])
     assert (root / ".lstmzoo_cache").is_dir()
@@ -83,14 +83,14 @@ def test_data_set_gives_features_in_place_of_images(root):
 def test_features_of_mirrored_images_are_kept_beside_the_others(root):
     encoder = Pool()
     data = Captions(root, "train")
-    data.use_features(encoder, progress=False, mirrored=True)
+    data.use_features(encoder, mirrored=True)
     assert encoder.seen == 2 * len(data)
     places = np.arange(16).reshape(4, 4)[:, ::-1].ravel()  # the cells of the grid, row by row
     for number, record in enumerate(data.records):
         mirrored = data.image(number, mirrored=True)
         np.testing.assert_allclose(data.image(number)["grid"], expected(record.path), atol=1e-3)
         np.testing.assert_allclose(mirrored["grid"], expected(record.path)[places], atol=1e-3)
-    Captions(root, "train").use_features(encoder, progress=False, mirrored=True)
+    Captions(root, "train").use_features(encoder, mirrored=True)
     assert encoder.seen == 2 * len(data)  # computed once
 
 
@@ -186,12 +186,12 @@ def test_another_encoder_or_picture_is_computed_anew(tmp_path, paths):
 
 
 def test_a_copy_elsewhere_needs_no_new_features(root, tmp_path):
-    Captions(root, "all").use_features(Pool(), progress=False)
+    Captions(root, "all").use_features(Pool())
     shutil.copytree(root, tmp_path / "copy", copy_function=shutil.copy)  # with other times of change
     shutil.rmtree(root)
     encoder = Pool()
     data = Captions(tmp_path / "copy", "all")
-    data.use_features(encoder, progress=False)
+    data.use_features(encoder)
     assert encoder.seen == 0
     np.testing.assert_allclose(data[2]["grid"], expected(data.records[2].path), atol=1e-3)
 
@@ -237,7 +237,7 @@ def test_all_undecodable_pictures_are_named_at_once(root, paths):
     assert list(error.value.errors) == [4, 7]
     place = rf"it is named in val.txt, line 1 \(2 such entries\); `lstmzoo data check captions root={root}`"
     with pytest.raises(DataError, match=rf"{paths[4].name}.*; {place}"):
-        Captions(root, "all").use_features(Pool(), progress=False)
+        Captions(root, "all").use_features(Pool())
 
 
 def test_damaged_and_missing_caches_are_named(tmp_path, paths):

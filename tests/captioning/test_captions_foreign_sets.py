@@ -162,7 +162,7 @@ def test_your_own_set_in_cocos_layout_may_have_a_test_split(tmp_path):
         "val": "val.jpg",
         "test": "test.jpg",
     }
-    assert check(tmp_path, progress=False).short == []
+    assert check(tmp_path).short == []
     coco(tmp_path / "annotations" / "captions_test2014.json", "test.jpg", captions=False)  # as COCO's own
     coco(tmp_path / "annotations" / "captions_mine.json", "x.jpg")
     files = read_captions(tmp_path)
@@ -270,9 +270,9 @@ def no_training_list(root: Path) -> None:
 @pytest.mark.parametrize(("spoil", "remedy"), [(one_word_each, "data.min_count=1"), (no_training_list, "train.txt")])
 def test_what_cannot_be_trained_on_is_not_complete(tmp_path, spoil: Callable[[Path], None], remedy):
     root = write_captions(tmp_path / "set", images=12)
-    assert check(root, progress=False).complete
+    assert check(root).complete
     spoil(root)
-    report = check(root, progress=False)
+    report = check(root)
     assert report.whole
     assert not report.complete
     assert remedy in report.why_untrainable[0]
@@ -286,7 +286,7 @@ def test_a_broken_marker_of_a_simulated_set_is_named(tmp_path):
         (root / "simulated.json").write_text(text)
         next((root / "images").iterdir()).unlink()
         with pytest.raises(DataError, match=r"simulated\.json"):
-            check(root, progress=False)
+            check(root)
 
 
 DEEP = [

@@ -21,7 +21,7 @@ from lstmzoo.synthetic.shapes import COLOURS, SIDE, SIZES, Drawing, Shapes, pain
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return simulate_captions(tmp_path_factory.mktemp("captions") / "simulated", images=40, progress=False)
+    return simulate_captions(tmp_path_factory.mktemp("captions") / "simulated", images=40)
 
 
 def test_is_read_as_a_real_set(root):
@@ -95,11 +95,11 @@ def test_without_memory_no_sentence_is_said():
 
 
 def test_same_seed_same_files_and_more_extend(root, tmp_path):
-    again = simulate_captions(tmp_path / "again", images=20, progress=False)
+    again = simulate_captions(tmp_path / "again", images=20)
     before = {path.name: path.read_bytes() for path in again.glob("images/*")}
     assert before == {name: (root / "images" / name).read_bytes() for name in before}
     (again / "images" / "simulated_000003.jpg").unlink()  # as after an interruption
-    simulate_captions(again, images=40, progress=False)
+    simulate_captions(again, images=40)
     assert (again / CAPTIONS_FILE).read_bytes() == (root / CAPTIONS_FILE).read_bytes()
     assert {path.name: path.read_bytes() for path in again.glob("images/*")}.items() >= before.items()
     assert not list(again.rglob(".*.jpg.*"))

@@ -44,7 +44,7 @@ def files(folder: Path) -> list[str]:
 def test_frames_equal_plain_decoding(tmp_path: Path, grey: bool) -> None:
     paths = [write_video(tmp_path / f"{n}.avi", 10 * n, start=n) for n in (1, 2, 3)]
     cache = FrameCache(tmp_path / "cache", size=(24, 48), grey=grey)
-    assert cache.build(paths, progress=False) == {}
+    assert cache.build(paths) == {}
     for path in paths:
         frames = cache.frames(path)
         assert isinstance(frames, np.memmap)
@@ -57,18 +57,18 @@ def test_frames_equal_plain_decoding(tmp_path: Path, grey: bool) -> None:
 def test_decoded_once(tmp_path: Path, decoded: list[str]) -> None:
     paths = [write_video(tmp_path / f"{n}.avi", 3) for n in range(4)]
     for _ in range(2):
-        FrameCache(tmp_path / "cache", size=(8, 8)).build([*paths, paths[0]], progress=False)
+        FrameCache(tmp_path / "cache", size=(8, 8)).build([*paths, paths[0]])
     assert sorted(decoded) == ["0.avi", "1.avi", "2.avi", "3.avi"]
 
 
 def test_changed_source_is_decoded_again_and_the_old_frames_go(tmp_path: Path, decoded: list[str]) -> None:
     path, other = write_video(tmp_path / "a.avi", 5), write_video(tmp_path / "b.avi", 5)
     cache = FrameCache(tmp_path / "cache", size=(48, 96))
-    cache.build([path, other], progress=False)
+    cache.build([path, other])
     before = files(tmp_path / "cache")
     assert read_number(cache.frames(path)[0, ..., 0])[0] == 0
     write_video(path, 6, start=50)
-    cache.build([path, other], progress=False)
+    cache.build([path, other])
     assert decoded == ["a.avi", "b.avi", "a.avi"] or decoded == ["b.avi", "a.avi", "a.avi"]
     assert (cache.count(path), read_number(cache.frames(path)[0, ..., 0])[0]) == (6, 50)
     after = files(tmp_path / "cache")
@@ -79,9 +79,9 @@ def test_changed_source_is_decoded_again_and_the_old_frames_go(tmp_path: Path, d
 def test_same_size_but_another_time_counts_as_changed(tmp_path: Path, decoded: list[str]) -> None:
     path = write_video(tmp_path / "a.avi", 5)
     cache = FrameCache(tmp_path / "cache", size=(8, 8))
-    cache.build([path], progress=False)
+    cache.build([path])
     os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))
-    cache.build([path], progress=False)
+    cache.build([path])
     assert decoded == ["a.avi", "a.avi"]
 
 
@@ -90,7 +90,7 @@ def test_decoding_parameters_do_not_mix(tmp_path: Path) -> None:
     shapes = set()
     for size, grey in (((8, 16), True), ((16, 8), True), ((8, 16), False)):
         cache = FrameCache(tmp_path / "cache", size=size, grey=grey)
-        cache.build([path], progress=False)
+        cache.build([path])
         shapes.add(cache.frames(path).shape)
     assert shapes == {(5, 8, 16, 1), (5, 16, 8, 1), (5, 8, 16, 3)}
 
@@ -98,7 +98,7 @@ def test_decoding_parameters_do_not_mix(tmp_path: Path) -> None:
 def test_same_name_in_two_folders(tmp_path: Path) -> None:
     paths = [write_video(tmp_path / folder / "v.avi", 4, start=n) for n, folder in enumerate("ab")]
     cache = FrameCache(tmp_path / "cache", size=(48, 96))
-    cache.build(paths, progress=False)
+    cache.build(paths)
     assert [read_number(cache.frames(path)[0, ..., 0])[0] for path in paths] == [0, 1]
 
 
@@ -106,7 +106,7 @@ def test_undecodable_files_are_named_and_the_rest_is_built(tmp_path: Path) -> No
     good, bad, gone = write_video(tmp_path / "good.avi", 4), tmp_path / "bad.avi", tmp_path / "gone.avi"
     bad.write_bytes(b"this is no video")
     cache = FrameCache(tmp_path / "cache", size=(8, 8))
-    failed = cache.build([bad, good, gone], progress=False)
+    failed = cache.build([bad, good, gone])
     assert list(failed) == [bad, gone]
     assert "bad.avi" in failed[bad]
     assert "no such video file" in failed[gone]
@@ -125,22 +125,22 @@ def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patch:
         patch.setattr(FileSource, "frames", full)
         with pytest.raises(DataError, match=r"\(No space left on device\).*cache_dir="):
-            cache.build([path], progress=False)
+            cache.build([path])
     assert files(tmp_path / "cache") == []
     with pytest.raises(DataError, match=path.name):
         cache.frames(path)
-    assert cache.build([path], progress=False) == {}
+    assert cache.build([path]) == {}
     assert cache.count(path) == 5
 
 
 def test_leftovers_of_a_killed_run_do_no_harm(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.avi", 5)
     cache = FrameCache(tmp_path / "cache", size=(8, 8))
-    cache.build([path], progress=False)
+    cache.build([path])
     (name,) = files(tmp_path / "cache")
     (cache.folder / name).unlink()
     (cache.folder / f"{name.rpartition('-')[0]}.tmp").write_bytes(b"half" * 5000)
-    cache.build([path], progress=False)
+    cache.build([path])
     assert files(tmp_path / "cache") == [name]
     assert cache.count(path) == 5
 
@@ -148,7 +148,7 @@ def test_leftovers_of_a_killed_run_do_no_harm(tmp_path: Path) -> None:
 def test_damaged_cache_file_is_named(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.avi", 5)
     cache = FrameCache(tmp_path / "cache", size=(8, 8))
-    cache.build([path], progress=False)
+    cache.build([path])
     (name,) = files(tmp_path / "cache")
     os.truncate(cache.folder / name, 200)
     with pytest.raises(DataError, match=rf"{name}.*damaged.*delete"):
@@ -168,7 +168,7 @@ def build_in_process(folder: str, barrier: Any) -> None:
     barrier.wait()
     paths = sorted(Path(folder).glob("*.avi"))
     cache = FrameCache(Path(folder) / "cache", size=(8, 8))
-    assert cache.build(paths, progress=False) == {}
+    assert cache.build(paths) == {}
     assert [cache.count(path) for path in paths] == [30] * len(paths)
 
 
@@ -191,14 +191,14 @@ def test_two_threads_at_once(tmp_path: Path, decoded: list[str]) -> None:
     paths = [write_video(tmp_path / f"{n}.avi", 20) for n in range(6)]
     caches = [FrameCache(tmp_path / "cache", size=(8, 8)) for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:
-        assert list(pool.map(lambda cache: cache.build(paths, progress=False), caches)) == [{}] * 3
+        assert list(pool.map(lambda cache: cache.build(paths), caches)) == [{}] * 3
     assert len(decoded) == 6
 
 
 def test_reading_writes_nothing_and_survives_pickling(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.avi", 500)
     cache = FrameCache(tmp_path / "cache", size=(16, 16))
-    cache.build([path], progress=False)
+    cache.build([path])
     frames = cache.frames(path)
     sent = pickle.dumps(cache)
     assert len(sent) < 2000  # no frames in it
@@ -214,7 +214,7 @@ def test_few_files_are_open_at_a_time(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(cache_module, "MAX_OPEN", 3)
     paths = [write_video(tmp_path / f"{n}.avi", 3, start=n) for n in range(6)]
     cache = FrameCache(tmp_path / "cache", size=(48, 96))
-    cache.build(paths, progress=False)
+    cache.build(paths)
     for _ in range(2):
         assert [read_number(cache.frames(path)[0, ..., 0])[0] for path in paths] == list(range(6))
     assert len(cache._open) == 3
@@ -222,7 +222,7 @@ def test_few_files_are_open_at_a_time(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_opencv_keeps_its_number_of_threads(tmp_path: Path) -> None:
     before = cv2.getNumThreads()
-    FrameCache(tmp_path / "cache", size=(8, 8)).build([write_video(tmp_path / "a.avi", 3)], progress=False)
+    FrameCache(tmp_path / "cache", size=(8, 8)).build([write_video(tmp_path / "a.avi", 3)])
     assert cv2.getNumThreads() == before
 
 

@@ -93,7 +93,7 @@ class Two(ClipDataset):
 
 def dataset(tmp_path: Path, num_clips: int = 1, **options: Any) -> Two:
     settings: dict[str, Any] = {"clip_len": 6, "frame_interval": 2, "num_clips": num_clips, "size": (48, 96)}
-    settings |= {"cache_dir": tmp_path / "cache", "train": True, "augment": FLIP, "progress": False}
+    settings |= {"cache_dir": tmp_path / "cache", "train": True, "augment": FLIP}
     return Two(tmp_path, **settings | options)
 
 

@@ -81,8 +81,8 @@ def test_files_that_were_joined_have_one_clock(tmp_path: Path) -> None:
 
 def as_data(path: Path) -> dict[str, str]:
     """Why a video is refused as data, by where it would be used."""
-    failed = FrameCache(path.parent / "cache", size=(8, 8)).build([path], progress=False)
-    return {"training": failed.get(path, ""), "check": video.count_all([path], progress=False)[1].get(path, "")}
+    failed = FrameCache(path.parent / "cache", size=(8, 8)).build([path])
+    return {"training": failed.get(path, ""), "check": video.count_all([path])[1].get(path, "")}
 
 
 def watched(path: Path) -> int:
@@ -153,10 +153,10 @@ def test_a_folder_of_frames_is_a_video(tmp_path: Path) -> None:
     assert video.is_frame_folder(folder)
     assert video.read_frames(folder).mean(axis=(1, 2, 3)).tolist() == SHADES[:11]  # 2 before 10
     cache = FrameCache(tmp_path / "cache", size=(8, 8))
-    assert cache.build([folder], progress=False) == {}
+    assert cache.build([folder]) == {}
     assert (cache.count(folder), cache.rate(folder)) == (11, None)
     cv2.imwrite(str(folder / "12.png"), np.zeros((24, 32, 3), np.uint8))
-    cache.build([folder], progress=False)
+    cache.build([folder])
     assert cache.count(folder) == 12
     cv2.imwrite(str(folder / "13.png"), np.zeros((20, 32, 3), np.uint8))
     with pytest.raises(DataError, match=r"13\.png has 32×20 pixels"):
@@ -174,7 +174,7 @@ def test_frames_beside_videos_are_thumbnails(tmp_path: Path) -> None:
 def test_the_cache_knows_the_rate(tmp_path: Path, rate: float) -> None:
     path = write_video(tmp_path / "a.avi", 9, fps=rate)
     cache = FrameCache(tmp_path / "cache", size=(8, 8))
-    cache.build([path], progress=False)
+    cache.build([path])
     assert cache.rate(path) == pytest.approx(rate)
     assert video.frame_rates([path, tmp_path / "missing.avi"]) == {path: pytest.approx(rate)}
 
@@ -183,7 +183,7 @@ def test_the_cache_measures_the_rate_where_the_header_is_wrong(tmp_path: Path) -
     """As in an AVI with a place for every field: it says 50 and has 25 frames in a second."""
     path = encode(tmp_path / "a.mp4", "mpeg4", times=[k / 10 for k in range(12)])
     cache = FrameCache(tmp_path / "cache", size=(8, 8))
-    cache.build([path], progress=False)
+    cache.build([path])
     assert cache.rate(path) == pytest.approx(10, rel=0.02)
 
 

@@ -93,7 +93,7 @@ def test_a_file_may_be_called_like_a_camera(tmp_path: Path, monkeypatch: pytest.
 def test_count_all_keeps_going(tmp_path: Path) -> None:
     good, bad = write_video(tmp_path / "good.avi", 7), tmp_path / "bad.avi"
     bad.write_bytes(b"no video")
-    counts, failed = video.count_all([good, bad], progress=False)
+    counts, failed = video.count_all([good, bad])
     assert counts == {good: 7}
     assert list(failed) == [bad]
     assert "bad.avi" in failed[bad]

@@ -152,7 +152,7 @@ def pack(folder: Path, archive: Path) -> bytes:
 
 
 def prepare(root: Path, dataset: str = "2017", resolution: str = "480p", **options) -> Path:
-    preparing.prepare(root, dataset, resolution, progress=False, **options)
+    preparing.prepare(root, dataset, resolution, **options)
     return root
 
 

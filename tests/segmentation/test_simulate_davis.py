@@ -23,7 +23,7 @@ from lstmzoo.segmentation.datamodule import SegmentationDataModule
 from lstmzoo.synthetic.davis_course import MARKED_FRAMES, Course, write_course
 from lstmzoo.synthetic.davis_paint import paint
 
-SMALL: dict[str, Any] = {"train": 4, "val": 1, "test": 1, "frames": 30, "progress": False}
+SMALL: dict[str, Any] = {"train": 4, "val": 1, "test": 1, "frames": 30}
 SIZE = (96, 160)
 
 
@@ -305,7 +305,7 @@ def test_the_background_moves():
 
 
 def test_other_sizes(tmp_path):
-    root = simulate_davis(tmp_path / "d", train=1, val=0, test=0, frames=10, size=(144, 200), progress=False)
+    root = simulate_davis(tmp_path / "d", train=1, val=0, test=0, frames=10, size=(144, 200))
     item = DAVIS(root, "train")[0]
     assert item["video"].shape == (10, 3, 144, 200)
     assert (item["masks"][0] > 0).float().mean() > 0.008

@@ -40,7 +40,7 @@ def test_the_empty_scene_is_the_same_whatever_the_action_was():
 @pytest.fixture(scope="module")
 def kth(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("kth")
-    simulate_kth(root, persons=1, actions=["walking", "boxing"], scenarios=1, gap=D, workers=1, progress=False)
+    simulate_kth(root, persons=1, actions=["walking", "boxing"], scenarios=1, gap=D, workers=1)
     return root
 
 
@@ -64,7 +64,7 @@ def test_a_gap_that_the_videos_have_not_is_refused(kth, gap):
 
 def test_other_gaps_are_other_sets(kth):
     with pytest.raises(DataError, match=str(kth)):
-        simulate_kth(kth, persons=1, actions=["walking"], scenarios=1, gap=D + 1, workers=1, progress=False)
+        simulate_kth(kth, persons=1, actions=["walking"], scenarios=1, gap=D + 1, workers=1)
 
 
 # -- Segmentation: a curtain ------------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ def test_nothing_moves_behind_the_curtain_and_all_goes_on_after_it():
 
 
 def test_an_occlusion_is_reported_and_belongs_to_the_set(tmp_path):
-    settings = {"train": 2, "val": 0, "test": 0, "frames": 10 + D, "size": (48, 80), "seed": 0, "progress": False}
+    settings = {"train": 2, "val": 0, "test": 0, "frames": 10 + D, "size": (48, 80), "seed": 0}
     simulate_davis(tmp_path, **settings, occlusion=D)
     for found in read_occlusions(tmp_path).values():
         assert found["during"] == [*range(CURTAIN, CURTAIN + D)]
@@ -124,7 +124,7 @@ def sentences(root: Path) -> list[tuple[list[str], str]]:
 @pytest.fixture(scope="module")
 def captions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("captions")
-    simulate_captions(root, images=100, agreement=D, progress=False)
+    simulate_captions(root, images=100, agreement=D)
     return root
 
 
@@ -142,7 +142,7 @@ def test_the_first_word_decides_the_last_and_nothing_between_does(captions):
 
 
 def test_the_image_does_not_tell_who_speaks(captions, tmp_path):
-    simulate_captions(tmp_path, images=10, progress=False)
+    simulate_captions(tmp_path, images=10)
     for image in sorted((tmp_path / "images").iterdir()):
         assert image.read_bytes() == (captions / "images" / image.name).read_bytes()
     speakers: dict[str, set[str]] = {}
@@ -161,10 +161,10 @@ def test_such_sentences_are_true_of_their_image(captions):
 
 
 def test_captions_are_the_same_each_time_and_another_set_is_taken_as_it_is(captions, tmp_path, capsys):
-    simulate_captions(tmp_path, images=10, agreement=D, progress=False)
+    simulate_captions(tmp_path, images=10, agreement=D)
     assert sentences(tmp_path) == sentences(captions)[:50]
     SimulatedCaptions.simulate_missing(tmp_path, images=10, agreement=D + 1)
     out = capsys.readouterr().out
     assert out.index(f"agreement={D}") < out.index(f"agreement={D + 1}")
     with pytest.raises(DataError, match=str(tmp_path)):
-        simulate_captions(tmp_path, images=10, progress=False)
+        simulate_captions(tmp_path, images=10)

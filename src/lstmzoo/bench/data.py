@@ -11,6 +11,7 @@ import cv2
 from lstmzoo.bench.timing import interleaved
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.cache import FrameCache
+from lstmzoo.io.progress import without_progress
 from lstmzoo.io.video import VIDEO_SUFFIXES
 
 SIZE = (64, 64)  # (height, width) of the frames in the cache
@@ -34,9 +35,9 @@ def bench_data(root: Path = Path("data/kth_simulated"), videos: int = 40) -> Ite
         raise LstmzooError(f"there are no videos in {root}; make some: lstmzoo data simulate kth root={root}")
     paths = found[:: max(1, len(found) // videos)][:videos]
     frames = sum(_read(path, small=False) for path in paths)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, without_progress():
         filled = FrameCache(Path(folder, "filled"), size=SIZE)
-        filled.build(paths, progress=False)
+        filled.build(paths)
         seconds = interleaved(
             {
                 "plain reading (OpenCV, kept nowhere)": lambda: [_read(path, small=False) for path in paths],
@@ -55,7 +56,7 @@ def bench_data(root: Path = Path("data/kth_simulated"), videos: int = 40) -> Ite
 def _fill(paths: Sequence[Path], folder: str) -> None:
     """Decode into a new cache, on all cores, as a training run does at its first start."""
     with tempfile.TemporaryDirectory(dir=folder) as empty:
-        FrameCache(empty, size=SIZE).build(paths, progress=False)
+        FrameCache(empty, size=SIZE).build(paths)
 
 
 def _read(path: Path, small: bool) -> int:

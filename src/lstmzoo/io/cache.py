@@ -83,12 +83,11 @@ class FrameCache:
         self.folder = Path(cache_dir) / f"{height}x{width}-{'grey' if grey else 'rgb'}"
         self._open: OrderedDict[Path, np.memmap] = OrderedDict()
 
-    def build(self, paths: Iterable[str | os.PathLike[str]], *, progress: bool = True) -> dict[Path, str]:
+    def build(self, paths: Iterable[str | os.PathLike[str]]) -> dict[Path, str]:
         """Decode the videos that are not in the cache, or were changed since.
 
         Args:
             paths: the video files, or folders of frames.
-            progress: show a progress bar while there is something to decode.
 
         Returns:
             The files that could not be decoded, in the order of `paths`, each with the reason.
@@ -112,7 +111,7 @@ class FrameCache:
         with _single_threaded_cv2(), ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = {pool.submit(self._ensure, path, stale.get(self._prefix(path), [])): path for path in pending}
             try:
-                with progress_bar("Decoding videos", len(jobs), "videos", show=progress) as advance:
+                with progress_bar("Decoding videos", len(jobs), "videos") as advance:
                     for job in as_completed(jobs):
                         try:
                             job.result()

@@ -58,7 +58,6 @@ def fetch(
     path: str | os.PathLike[str],
     *,
     sha256: str | None = None,
-    progress: bool = True,
     opener: Callable[[str], Any] = open_url,
 ) -> Path:
     """Download a file unless it is there already, and verify it either way.
@@ -68,7 +67,6 @@ def fetch(
         path: where the file goes. It appears there only when it is complete and verified.
         sha256: what the file must have, in hexadecimal; None where it is not known: then it is recorded in
             ``sha256.json`` beside the file and demanded from then on.
-        progress: show a progress bar.
         opener: opens an address and returns a response with ``read`` and ``headers``.
 
     Raises:
@@ -80,18 +78,18 @@ def fetch(
         verify(path, sha256=sha256)
         return path
     with replacing(path) as unfinished:
-        _download(url, unfinished, path.name, progress, opener)
+        _download(url, unfinished, path.name, opener)
         verify(unfinished, sha256=sha256, name=path.name, source=url)
     return path
 
 
-def _download(url: str, target: Path, name: str, progress: bool, opener: Callable[[str], Any]) -> None:
+def _download(url: str, target: Path, name: str, opener: Callable[[str], Any]) -> None:
     try:
         with opener(url) as response, target.open("wb") as stream:
             length = response.headers.get("Content-Length")
             total = int(length) if length and length.isdigit() else None
             received = 0
-            with progress_bar(name, total, "MB", show=progress, scale=1e6) as advance:
+            with progress_bar(name, total, "MB", scale=1e6) as advance:
                 while chunk := response.read(CHUNK):
                     stream.write(chunk)
                     received += len(chunk)
@@ -158,7 +156,6 @@ def extract_zip(
     *,
     max_members: int = MAX_MEMBERS,
     max_bytes: int = MAX_BYTES,
-    progress: bool = True,
 ) -> list[Path]:
     """Unpack a zip archive into a folder, and nowhere else.
 
@@ -170,7 +167,6 @@ def extract_zip(
         folder: where its members go; created if need be.
         max_members: most members accepted.
         max_bytes: most bytes accepted, unpacked, of all members together.
-        progress: show a progress bar.
 
     Returns:
         The files, in the order of the archive.
@@ -189,7 +185,7 @@ def extract_zip(
             _check_extent(archive, members, max_members, max_bytes)
             _check_names(archive, targets, [target for info, target in places if info.is_dir()])
             folder.mkdir(parents=True, exist_ok=True)
-            with progress_bar(f"Unpacking {archive.name}", len(members), "files", show=progress) as advance:
+            with progress_bar(f"Unpacking {archive.name}", len(members), "files") as advance:
                 for info, target in zip(members, targets, strict=True):
                     if not _is_unpacked(info, target):
                         _unpack(packed, info, target, folder, archive)

@@ -8,6 +8,19 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from lstmzoo.errors import printable
 from lstmzoo.io.terminal import PlainConsole
 
+_hidden = False
+
+
+@contextmanager
+def without_progress() -> Iterator[None]:
+    """Show no progress bars."""
+    global _hidden
+    before, _hidden = _hidden, True
+    try:
+        yield
+    finally:
+        _hidden = before
+
 
 @contextmanager
 def progress_bar(
@@ -17,7 +30,7 @@ def progress_bar(
 
     Args:
         title: what is being done.
-        total: how much there is to do; None where it is not known.
+        total: how much there is to do; None where it is not known. Where there is nothing, there is no bar.
         unit: of what, e.g. ``"videos"``.
         show: False for no bar at all.
         scale: what one unit is, where amounts are not counted in units, e.g. 1e6 for bytes shown as ``"MB"``.
@@ -32,7 +45,7 @@ def progress_bar(
         TextColumn(amount, markup=False),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=PlainConsole(stderr=True), disable=not show) as bar:
+    with Progress(*columns, console=PlainConsole(stderr=True), disable=_hidden or not show or total == 0) as bar:
         shown_total = "?" if total is None else f"{total / scale:.0f}"
         task = bar.add_task(printable(title), total=total, done=0.0, all=shown_total, unit=unit)
         done = 0.0

@@ -191,7 +191,7 @@ def count_frames(path: str | os.PathLike[str]) -> int:
         return count
 
 
-def count_all(paths: Sequence[Path], *, progress: bool = True) -> tuple[dict[Path, int], dict[Path, str]]:
+def count_all(paths: Sequence[Path]) -> tuple[dict[Path, int], dict[Path, str]]:
     """Count the frames of many files by decoding them.
 
     Returns:
@@ -204,7 +204,7 @@ def count_all(paths: Sequence[Path], *, progress: bool = True) -> tuple[dict[Pat
             raise nothing_decodes(path)
         return frames
 
-    with progress_bar("Counting frames", len(paths), "videos", show=progress and bool(paths)) as advance:
+    with progress_bar("Counting frames", len(paths), "videos") as advance:
         return _for_all(count, paths, advance)
 
 

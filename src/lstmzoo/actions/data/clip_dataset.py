@@ -62,7 +62,6 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
         seed: seed of the random clips and views.
         augment: random views of the training clips; None for none.
         fps: frames per second that `frame_interval` is meant for; None for the rate of most of the split's videos.
-        progress: show a progress bar while videos are decoded.
         decode: decode videos that are not in the cache yet; otherwise `segments` stays empty.
 
     Raises:
@@ -71,7 +70,7 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
     """
 
     NOT_SETTINGS: ClassVar[tuple[str, ...]] = (
-        *("split", "num_clips", "grey", "train", "seed", "augment", "fps", "progress", "decode"),
+        *("split", "num_clips", "grey", "train", "seed", "augment", "fps", "decode"),
     )
     """Arguments that do not come from a configuration or a command."""
 
@@ -99,7 +98,6 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
         seed: int = 0,
         augment: Augment | None = Augment(),  # noqa: B008 (frozen)
         fps: float | None = None,
-        progress: bool = True,
         decode: bool = True,
     ) -> None:
         self.root, self.split = Path(root), split
@@ -113,7 +111,7 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
         if not self.videos and not self.root.exists():
             raise DataError(f"{self.root} does not exist; it should be the folder of the data set")
         self.cache = FrameCache(cache_dir or default_cache_dir(self.root), size=size, grey=grey)
-        self.segments = self._decode(progress) if decode else []
+        self.segments = self._decode() if decode else []
         self._rates = {path: self.cache.rate(path) for path in dict.fromkeys(s.path for s in self.segments)}
         rates = Counter(rate for segment in self.segments if (rate := self._rates[segment.path]))
         self.fps = fps or (rates.most_common(1)[0][0] if rates else None)
@@ -135,12 +133,11 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
         return ""
 
     @classmethod
-    def check(cls, root: str | Path, *, progress: bool = True, **settings: Any) -> VideoReport:
+    def check(cls, root: str | Path, **settings: Any) -> VideoReport:
         """Count what is there, by decoding every video once.
 
         Args:
             root: folder of the data set.
-            progress: show a progress bar.
             **settings: those of the data set that say which videos there are.
 
         Raises:
@@ -149,7 +146,7 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
         opened = {split: cls(root, split, decode=False, **settings) for split in SPLITS}
         problems = list(dict.fromkeys(problem for dataset in opened.values() for problem in dataset.problems))
         videos = {split: {one.path: one.label for one in dataset.videos} for split, dataset in opened.items()}
-        return report_on(Path(root), opened["train"].classes, videos, problems, progress=progress)
+        return report_on(Path(root), opened["train"].classes, videos, problems)
 
     def __len__(self) -> int:
         return len(self.segments) * self.sampler.num_clips
@@ -199,11 +196,11 @@ class ClipDataset(Dataset[dict[str, Any]], ABC):
         """Frame rate of a segment as a multiple of `fps`; 1 where it is not known."""
         return (self._rates[segment.path] or self.fps or 1.0) / (self.fps or 1.0)
 
-    def _decode(self, progress: bool) -> list[Segment]:
+    def _decode(self) -> list[Segment]:
         """Decode the videos; what cannot be used is left out, with a warning."""
         for problem in self.problems:
             warnings.warn(problem, DataWarning, stacklevel=4)
-        failed = self.cache.build([one.path for one in self.videos], progress=progress)
+        failed = self.cache.build([one.path for one in self.videos])
         if failed:
             message = f"{len(failed)} of {counted(len(self.videos), 'video')} left out: {listed(failed.values())}"
             if len(failed) == len(self.videos):

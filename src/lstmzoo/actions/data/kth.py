@@ -127,14 +127,13 @@ class KTH(ClipDataset):
         self.problems.append(message)
 
     @classmethod
-    def check(cls, root: str | Path, *, progress: bool = True) -> KTHReport:  # type: ignore[override]
+    def check(cls, root: str | Path) -> KTHReport:  # type: ignore[override]
         """Count sequences against the published numbers.
 
         Args:
             root: folder of the data set.
-            progress: show a progress bar.
         """
-        return check(root, progress=progress)
+        return check(root)
 
     @staticmethod
     def simulate(

@@ -93,7 +93,7 @@ class KTHReport(Report):
         yield "Complete." if self.complete else f"Not complete. {self.remedy}."
 
 
-def check(root: str | os.PathLike[str], *, progress: bool = True) -> KTHReport:
+def check(root: str | os.PathLike[str]) -> KTHReport:
     """Count what is there by decoding every video once.
 
     Raises:
@@ -104,7 +104,7 @@ def check(root: str | os.PathLike[str], *, progress: bool = True) -> KTHReport:
     in_list = {name: ranges for name, ranges in sequences.items() if ranges}
     files = find_videos(root)
     found = {name: path for name, path in files.paths.items() if name in in_list}
-    frames, failed = video.count_all(list(found.values()), progress=progress)
+    frames, failed = video.count_all(list(found.values()))
     usable = {name: clamp_ranges(in_list[name], frames[path]) for name, path in found.items() if path in frames}
     missing = [name for name in in_list if name not in found]
     simulated = (root / SIMULATED_MARKER).exists()

@@ -30,7 +30,6 @@ def prepare(
     root: str | os.PathLike[str],
     *,
     source: str | os.PathLike[str] | None = None,
-    progress: bool = True,
     opener: Callable[[str], Any] = open_url,
 ) -> Path:
     """Download KTH (about 1.1 GB), verify it, and unpack it into a folder per action.
@@ -41,7 +40,6 @@ def prepare(
     Args:
         root: folder of the data set.
         source: a folder with the archives (and 00sequences.txt) that were fetched by hand; nothing is downloaded then.
-        progress: show progress bars.
         opener: opens an address; see `lstmzoo.io.download.fetch`.
 
     Raises:
@@ -58,7 +56,7 @@ def prepare(
 
     def obtain(name: str) -> Path:
         if source is None:
-            fetch(BASE_URL + name, downloads / name, sha256=CHECKSUMS.get(name), progress=progress, opener=opener)
+            fetch(BASE_URL + name, downloads / name, sha256=CHECKSUMS.get(name), opener=opener)
         return downloads / name
 
     if not (root / SEQUENCES_FILE).exists():
@@ -69,7 +67,7 @@ def prepare(
     for action, archive in ARCHIVES.items():
         needed = {name for name in wanted if parse_name(name).action == action}
         if needed - find_videos(root).paths.keys():
-            extract_zip(obtain(archive), root / action, progress=progress)
+            extract_zip(obtain(archive), root / action)
     return root
 
 

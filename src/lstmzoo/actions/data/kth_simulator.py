@@ -73,7 +73,6 @@ def simulate_kth(
     seed: int = 0,
     gap: int = 0,
     workers: int | None = None,
-    progress: bool = True,
 ) -> Path:
     """Write a KTH of moving figures: 160×120 MPEG-4 AVI files at 25 frames a second and ``00sequences.txt``.
 
@@ -89,7 +88,6 @@ def simulate_kth(
         seed: every seed gives other persons, places and courses.
         gap: frames of the empty scene at the end of every video, after its last range.
         workers: number of processes; by default one per processor, fewer for few videos.
-        progress: whether to show a progress bar.
 
     Returns:
         The folder of the data set.
@@ -110,14 +108,14 @@ def simulate_kth(
     mine = {"maker": _MAKER, "version": _VERSION, "seed": seed, **({"gap": gap} if gap else {})}
     claim(root, MARKER, mine, "KTH")
     with FileLock(root / _LOCK):
-        missing = _missing(videos, root, seed, gap, progress)
+        missing = _missing(videos, root, seed, gap)
         for folder in {video.path(root).parent for video in missing}:
             folder.mkdir(exist_ok=True)
         partial = root / _PARTIAL
         shutil.rmtree(partial, ignore_errors=True)  # left by a run that was killed
         partial.mkdir()
         try:
-            with progress_bar("Simulating KTH", len(missing), "videos", show=progress and bool(missing)) as advance:
+            with progress_bar("Simulating KTH", len(missing), "videos") as advance:
                 for _ in _film_all(missing, root, seed, gap, workers):
                     advance(1)
         finally:
@@ -145,10 +143,10 @@ def _requested(persons: int, actions: Sequence[str], scenarios: int) -> list[Vid
     ]
 
 
-def _missing(videos: list[Video], root: Path, seed: int, gap: int, progress: bool) -> list[Video]:
+def _missing(videos: list[Video], root: Path, seed: int, gap: int) -> list[Video]:
     """List the videos that are not there as a whole; earlier versions left files behind that a full disk cut short."""
     there = [video for video in videos if video.path(root).exists()]
-    frames, _ = count_all([video.path(root) for video in there], progress=progress)
+    frames, _ = count_all([video.path(root) for video in there])
     whole = {video for video in there if frames.get(video.path(root)) == _frames(video, seed, gap)}
     return [video for video in videos if video not in whole]
 

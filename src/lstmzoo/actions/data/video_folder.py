@@ -119,12 +119,11 @@ class VideoFolder(ClipDataset):
         return str(self.division)
 
     @classmethod
-    def check(cls, root: str | Path, *, progress: bool = True, **settings: Any) -> "VideoFolderReport":
+    def check(cls, root: str | Path, **settings: Any) -> "VideoFolderReport":
         """Count your own videos; show frame rates, groups and splits.
 
         Args:
             root: the folder.
-            progress: show a progress bar.
             **settings: those of the data set that say which video is of which class, and in which split.
         """
         split_error = ""
@@ -135,7 +134,7 @@ class VideoFolder(ClipDataset):
             alone: dict[str, Any] = {"splits": "group", "group_pattern": ALONE, "group_scope": "class"}
             alone |= {"val_groups": (), "test_groups": ()}
             division = cls(root, "all", decode=False, **settings | alone).division
-        return report_on_folder(Path(root), division, split_error, settings.get("group_pattern"), progress=progress)
+        return report_on_folder(Path(root), division, split_error, settings.get("group_pattern"))
 
 
 @dataclass(frozen=True)
@@ -177,13 +176,11 @@ class VideoFolderReport(VideoReport):
         return {**super().as_dict(), "division": str(self.division), **groups}
 
 
-def report_on_folder(
-    root: Path, division: Division, split_error: str, pattern: str | None, *, progress: bool = True
-) -> VideoFolderReport:
+def report_on_folder(root: Path, division: Division, split_error: str, pattern: str | None) -> VideoFolderReport:
     """Make the report on a folder, by decoding each of its videos once."""
     labels = {video.path: video.label for video in division.videos}
     splits = {split: {video.path for video in division.of(split)} for split in SPLITS}
-    counts = count_videos(labels, progress=progress)
+    counts = count_videos(labels)
     shared = _shared_groups(division, pattern)
     return VideoFolderReport(
         root, division.classes, labels, splits, *counts, division.problems, division, shared, split_error

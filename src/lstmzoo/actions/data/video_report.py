@@ -79,15 +79,13 @@ class VideoReport(Report):
         }
 
 
-def count_videos(
-    labels: Mapping[Path, int], *, progress: bool = True
-) -> tuple[dict[Path, int], list[str], dict[float, int]]:
+def count_videos(labels: Mapping[Path, int]) -> tuple[dict[Path, int], list[str], dict[float, int]]:
     """Decode videos to count their frames.
 
     Returns:
         `frames`, `undecodable` and `rates` of a `VideoReport`.
     """
-    frames, failed = count_all(list(labels), progress=progress)
+    frames, failed = count_all(list(labels))
     rates = frame_rates([path for path in frames if path.is_file()])
     counts = Counter(round(rate, 2) for rate in rates.values())
     return frames, list(failed.values()), dict(sorted(counts.items()))
@@ -98,10 +96,8 @@ def report_on(
     classes: Sequence[str],
     splits: Mapping[str, Mapping[Path, int]],
     problems: Sequence[str],
-    *,
-    progress: bool = True,
 ) -> VideoReport:
     """Make the report on videos, by decoding each of them once."""
     labels = {path: label for videos in splits.values() for path, label in videos.items()}
     parts = {split: set(videos) for split, videos in splits.items()}
-    return VideoReport(root, list(classes), labels, parts, *count_videos(labels, progress=progress), list(problems))
+    return VideoReport(root, list(classes), labels, parts, *count_videos(labels), list(problems))

@@ -31,9 +31,7 @@ _QUALITY = 92
 _LOCK = ".simulate.lock"
 
 
-def simulate_captions(
-    root: str | os.PathLike[str], *, images: int = IMAGES, seed: int = 0, agreement: int = 0, progress: bool = True
-) -> Path:
+def simulate_captions(root: str | os.PathLike[str], *, images: int = IMAGES, seed: int = 0, agreement: int = 0) -> Path:
     """Write images of coloured shapes, 128×128 JPEG, and ``dataset_simulated.json`` with five captions of each.
 
     Of ten images one is for validation and one for the test. Images that are already there are kept, so that a second
@@ -45,7 +43,6 @@ def simulate_captions(
         seed: every seed gives other images and captions.
         agreement: captions whose last word agrees with their first, with so many words counted between, see
             `lstmzoo.synthetic.agreement`. 0: descriptions.
-        progress: show a progress bar.
 
     Returns:
         The folder of the data set.
@@ -65,7 +62,7 @@ def simulate_captions(
         folder.mkdir(exist_ok=True)
         total = max(images, len(list(folder.glob("*.jpg"))))
         entries = []
-        with progress_bar("Painting images", total, "images", show=progress) as advance:
+        with progress_bar("Painting images", total, "images") as advance:
             for number in range(total):
                 entries.append(_make(folder, number, seed, agreement))
                 advance(1)

@@ -152,7 +152,6 @@ def check(
     *,
     image_dir: str | os.PathLike[str] | None = None,
     split_dir: str | os.PathLike[str] | None = None,
-    progress: bool = True,
 ) -> CaptionsReport:
     """Count what is there by reading all captions and decoding every image once.
 
@@ -164,7 +163,7 @@ def check(
     missing = missing_images(files.records)
     absent = {record.path for record in missing}
     found = [record for record in files.records if record.path not in absent]
-    undecodable = _decode_all(found, progress)
+    undecodable = _decode_all(found)
     unusable = [*missing, *(record for record, _ in undecodable)]
     counts = [len(record.captions) for record in files.records]
     words = Counter(word for record in files.of("train") for said in record.tokens for word in said)
@@ -190,12 +189,12 @@ def check(
     )
 
 
-def _decode_all(records: list[CaptionRecord], progress: bool) -> list[tuple[CaptionRecord, DataError]]:
+def _decode_all(records: list[CaptionRecord]) -> list[tuple[CaptionRecord, DataError]]:
     """Return the images that cannot be decoded, and what is wrong with each."""
     undecodable = []
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        progress_bar("Decoding images", len(records), "images", show=progress) as advance,
+        progress_bar("Decoding images", len(records), "images") as advance,
     ):
         for record, error in zip(records, pool.map(fault_of, (record.path for record in records)), strict=True):
             if error is not None:

@@ -101,7 +101,6 @@ class Captions(Dataset[dict[str, Any]]):
         encoder: Encoder,
         cache_dir: str | Path | None = None,
         *,
-        progress: bool = True,
         mirrored: bool = False,
     ) -> None:
         """Give features in place of images from now on; computes them where they are not in the cache yet.
@@ -109,7 +108,6 @@ class Captions(Dataset[dict[str, Any]]):
         Args:
             encoder: computes them, on the CPU; see `lstmzoo.captioning.data.features`.
             cache_dir: folder of the features; None: inside root.
-            progress: show a progress bar.
             mirrored: also have the features of the mirrored images, for `image`.
 
         Raises:
@@ -123,7 +121,7 @@ class Captions(Dataset[dict[str, Any]]):
         ]
         try:
             for cache in caches:
-                cache.build(encoder, progress=progress)
+                cache.build(encoder)
         except UnreadableImages as error:
             raise self._unreadable(error.errors) from error
         self.features, self.mirrored = caches[0], caches[1] if mirrored else None

@@ -80,7 +80,7 @@ class FeatureCache:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def build(self, encoder: Encoder, *, batch_size: int = BATCH, progress: bool = True) -> "FeatureCache":
+    def build(self, encoder: Encoder, *, batch_size: int = BATCH) -> "FeatureCache":
         """Compute what is not there yet.
 
         Raises:
@@ -93,7 +93,7 @@ class FeatureCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.grid_file.with_suffix(".lock")):
                 if not self.complete:  # another run may have computed it while this one waited
-                    self._compute(encoder, batch_size, progress)
+                    self._compute(encoder, batch_size)
         return self
 
     @property
@@ -117,7 +117,7 @@ class FeatureCache:
         # A memory map would be sent to worker processes as a copy of all it holds.
         return {**self.__dict__, "_grids": None}
 
-    def _compute(self, encoder: Encoder, batch_size: int, progress: bool) -> None:
+    def _compute(self, encoder: Encoder, batch_size: int) -> None:
         """Fill a partial file batch by batch, and give it its name when all is done.
 
         How far the work came stands in a second file, written after the features are on the disk.
@@ -127,7 +127,7 @@ class FeatureCache:
         with (
             torch.inference_mode(),
             ThreadPoolExecutor(os.cpu_count()) as pool,
-            progress_bar(self._title(), len(self), "images", show=progress) as advance,
+            progress_bar(self._title(), len(self), "images") as advance,
         ):
             advance(done)
             batches = [self.paths[start : start + batch_size] for start in range(done, len(self), batch_size)]

@@ -70,7 +70,6 @@ def prepare(
     dataset: str = "flickr8k",
     *,
     source: str | os.PathLike[str] | None = None,
-    progress: bool = True,
     opener: Callable[[str], Any] = open_url,
 ) -> Path:
     """Bring a real data set into a folder.
@@ -83,7 +82,6 @@ def prepare(
         dataset: flickr8k (1.1 GB), coco (2014 with Karpathy's splits, 20 GB), or flickr30k, which has to be asked for.
         source: a folder with the archives that were fetched by hand, nothing is downloaded then; for flickr30k, the
             folder with dataset_flickr30k.json or results_20130124.token, and the images.
-        progress: show progress bars.
         opener: opens an address; see `lstmzoo.io.download.fetch`.
 
     Raises:
@@ -109,15 +107,15 @@ def prepare(
     for archive in needed:
         if source is None:
             checksum = CHECKSUMS.get(archive.name)
-            fetch(archive.url, downloads / archive.name, sha256=checksum, progress=progress, opener=opener)
-        _unpack(downloads / archive.name, root, archive.keep, progress)
+            fetch(archive.url, downloads / archive.name, sha256=checksum, opener=opener)
+        _unpack(downloads / archive.name, root, archive.keep)
     return root
 
 
-def _unpack(path: Path, root: Path, keep: str, progress: bool) -> None:
+def _unpack(path: Path, root: Path, keep: str) -> None:
     """Unpack an archive; where one file of several is wanted, beside the data set first."""
     folder = root / ".unpacked" if keep else root
-    extract_zip(path, folder, max_members=MAX_IMAGES, max_bytes=MAX_BYTES, progress=progress)
+    extract_zip(path, folder, max_members=MAX_IMAGES, max_bytes=MAX_BYTES)
     shutil.rmtree(folder / "__MACOSX", ignore_errors=True)  # a Mac's notes on each file
     if keep:
         publish(folder / keep, root / keep)

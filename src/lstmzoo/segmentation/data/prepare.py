@@ -52,7 +52,6 @@ def prepare(
     resolution: str,
     *,
     source: Path | None = None,
-    progress: bool = True,
     opener: Callable[[str], Any] = open_url,
 ) -> None:
     """Bring a real DAVIS into a folder; see `DAVIS.prepare`.
@@ -73,11 +72,11 @@ def prepare(
         path = (source or root / "downloads") / archive.name(resolution)
         url = archive.url.format(resolution=resolution)
         if source is None:
-            fetch(url, path, progress=progress, opener=opener)
+            fetch(url, path, opener=opener)
         elif not path.is_file():
             raise DataError(f"{source} lacks {path.name}; fetch it from {url} and put it there")
         _check_md5(path, archive.md5)
-        _unpack(path, root, progress)
+        _unpack(path, root)
         if lacking := _lacking(root, archive, resolution):
             raise DataError(
                 f"{path} is not complete: {lacking}. Delete it and {path.with_name(MANIFEST)}, then fetch it again "
@@ -115,10 +114,10 @@ def _check_md5(path: Path, expected: str) -> None:
         )
 
 
-def _unpack(path: Path, root: Path, progress: bool) -> None:
+def _unpack(path: Path, root: Path) -> None:
     """Unpack beside the data set, then move every file in; lists go after the images that they name."""
     folder = root / ".unpacked"
-    extract_zip(path, folder, max_members=_MAX_FILES, progress=progress)
+    extract_zip(path, folder, max_members=_MAX_FILES)
     top = folder / _TOP if (folder / _TOP).is_dir() else folder
     files = [file for file in top.rglob("*") if file.is_file()]
     for file in sorted(files, key=lambda one: ("ImageSets" in one.parts, one)):

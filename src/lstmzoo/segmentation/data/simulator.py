@@ -46,8 +46,6 @@ def simulate_davis(
     seed: int,
     occlusion: int = 0,
     photographs: Photographs | None = None,
-    *,
-    progress: bool = True,
 ) -> None:
     """Write sequences with masks: JPEG frames, palette PNGs, the lists of 2016 and of 2017, and occlusions.json.
 
@@ -70,7 +68,6 @@ def simulate_davis(
         occlusion: frames for which, in every sequence, one curtain instead of the bars occludes everything, starting
             with frame 8; meanwhile nothing moves. 0: bars.
         photographs: make the sequences of them instead, see `photograph_clip`; then occlusions are not noted.
-        progress: show a progress bar.
 
     Raises:
         LstmzooError: an option out of its range.
@@ -88,9 +85,7 @@ def simulate_davis(
     with FileLock(root / _LOCK):
         missing = _missing(root, counts)
         try:
-            with progress_bar(
-                "Simulating DAVIS", len(missing), "sequences", show=progress and bool(missing)
-            ) as advance:
+            with progress_bar("Simulating DAVIS", len(missing), "sequences") as advance:
                 for split, name in missing:
                     stream = [seed, SPLITS.index(split), int(name.rpartition("-")[2])]
                     rng, shape = np.random.default_rng(stream), (size[0], size[1])
