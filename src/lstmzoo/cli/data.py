@@ -121,7 +121,7 @@ def _entries(action: str, wanted: Sequence[str] | None) -> Iterator[str]:
 
 def _options(action: str, name: str) -> dict[str, Setting]:
     entry = datasets.find(name)
-    options = settings_of(getattr(entry.target, action))
+    options = settings_of(getattr(entry.target, action), ["opener"])
     options = with_defaults(options, {key: value for key, value in entry.defaults.items() if key in options})
     if "root" in options:  # where it is looked for is always said
         options["root"] = replace(options["root"], default=MISSING)

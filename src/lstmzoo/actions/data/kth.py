@@ -19,7 +19,9 @@ from lstmzoo.actions.data.kth_files import (
     read_sequences,
     remedy,
 )
+from lstmzoo.actions.data.kth_prepare import prepare
 from lstmzoo.actions.data.kth_protocols import PROTOCOLS, Protocol, split_persons
+from lstmzoo.actions.data.kth_simulator import simulate_kth
 from lstmzoo.actions.data.segments import LabelledVideo, Range
 from lstmzoo.errors import DataError
 from lstmzoo.io.wording import listed
@@ -126,50 +128,6 @@ class KTH(ClipDataset):
             raise DataError(message)
         self.problems.append(message)
 
-    @classmethod
-    def check(cls, root: str | Path) -> KTHReport:  # type: ignore[override]
-        """Count sequences against the published numbers.
-
-        Args:
-            root: folder of the data set.
-        """
-        return check(root)
-
-    @staticmethod
-    def simulate(
-        root: str | Path,
-        *,
-        persons: int = 25,
-        scenarios: int = 4,
-        actions: Sequence[str] = ACTIONS,
-        seed: int = 0,
-        gap: int = 0,
-        workers: int | None = None,
-    ) -> None:
-        """Write a KTH of moving figures: real AVI files in the real layout.
-
-        Args:
-            root: the folder; a new or empty one, or a simulated set that is to be completed or extended.
-            persons: number of persons, 1 to 25.
-            scenarios: number of scenarios, 1 to 4: outdoors, with zoom, with other clothes, indoors.
-            actions: which of the six actions, e.g. walking,running.
-            seed: every seed gives other persons, places and courses.
-            gap: frames of the empty scene at the end of every video, after its last sequence.
-            workers: number of processes; null: one per processor.
-        """
-        from lstmzoo.actions.data.kth_simulator import simulate_kth
-
-        simulate_kth(root, persons=persons, scenarios=scenarios, actions=actions, seed=seed, gap=gap, workers=workers)
-
-    @staticmethod
-    def prepare(root: str | Path, *, source: str | None = None) -> None:
-        """Download, verify and unpack the real KTH (about 1.1 GB).
-
-        Args:
-            root: the folder.
-            source: a folder with the archives; nothing is downloaded then.
-        """
-        from lstmzoo.actions.data.kth_prepare import prepare
-
-        print("KTH is free for non-commercial use; cite Schuldt, Laptev, Caputo (ICPR 2004).")
-        prepare(root, source=source)
+    check = staticmethod(check)  # type: ignore[assignment]
+    simulate = staticmethod(simulate_kth)
+    prepare = staticmethod(prepare)

@@ -1,6 +1,5 @@
 """Whether a copy of KTH is complete: what was found against what was published."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,8 +92,11 @@ class KTHReport(Report):
         yield "Complete." if self.complete else f"Not complete. {self.remedy}."
 
 
-def check(root: str | os.PathLike[str]) -> KTHReport:
-    """Count what is there by decoding every video once.
+def check(root: str | Path) -> KTHReport:
+    """Count sequences against the published numbers, by decoding every video once.
+
+    Args:
+        root: folder of the data set.
 
     Raises:
         DataError: no such folder, no 00sequences.txt in it, or one that cannot be parsed.

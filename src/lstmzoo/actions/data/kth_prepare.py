@@ -1,6 +1,5 @@
 """Fetching the real KTH: six archives and 00sequences.txt."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,8 @@ CHECKSUMS: dict[str, str] = {}
 ARCHIVES = {action: f"{action}.zip" for action in ACTIONS}
 
 
-def prepare(
-    root: str | os.PathLike[str],
-    *,
-    source: str | os.PathLike[str] | None = None,
-    opener: Callable[[str], Any] = open_url,
-) -> Path:
-    """Download KTH (about 1.1 GB), verify it, and unpack it into a folder per action.
+def prepare(root: str | Path, *, source: str | Path | None = None, opener: Callable[[str], Any] = open_url) -> Path:
+    """Download, verify and unpack the real KTH (about 1.1 GB), into a folder per action.
 
     Archives are kept in ``root/downloads`` with their SHA-256. An action whose videos are all there is not fetched
     again, so that the command can be repeated after it broke off.
@@ -46,6 +40,7 @@ def prepare(
         DataError: no connection, a broken download, a damaged or unsafe archive, a file missing in `source`, or a
             simulated data set in `root`.
     """
+    print("KTH is free for non-commercial use; cite Schuldt, Laptev, Caputo (ICPR 2004).")
     root = Path(root)
     if (root / SIMULATED_MARKER).exists():
         raise DataError(f"{root} holds a simulated KTH; give another folder for the real one, e.g. root=data/kth")

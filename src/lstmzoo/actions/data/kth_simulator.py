@@ -65,7 +65,7 @@ class Video(NamedTuple):
 
 
 def simulate_kth(
-    root: str | os.PathLike[str],
+    root: str | Path,
     *,
     persons: int = PERSONS,
     actions: Sequence[str] = ACTIONS,
@@ -74,11 +74,12 @@ def simulate_kth(
     gap: int = 0,
     workers: int | None = None,
 ) -> Path:
-    """Write a KTH of moving figures: 160×120 MPEG-4 AVI files at 25 frames a second and ``00sequences.txt``.
+    """Write a KTH of moving figures: real AVI files in the real layout.
 
-    The files are the same whatever the number of workers. Videos that are already there as a whole are kept, so that
-    a second call completes an interrupted one, and one with more persons, actions or scenarios extends the set.
-    Scripts that call this with several workers need the usual ``if __name__ == "__main__":``.
+    They are 160×120 MPEG-4 at 25 frames a second, with ``00sequences.txt``, and the same whatever the number of workers.
+    Videos that are already there as a whole are kept, so that a second call completes an interrupted one, and one with
+    more persons, actions or scenarios extends the set. Scripts that call this with several workers need the usual ``if
+    __name__ == "__main__":``.
 
     Args:
         root: folder of the data set; made if it is not there. A folder with anything else in it is refused.
@@ -87,7 +88,7 @@ def simulate_kth(
         scenarios: number of scenarios, 1 to 4: outdoors, with zoom, with other clothes, indoors.
         seed: every seed gives other persons, places and courses.
         gap: frames of the empty scene at the end of every video, after its last range.
-        workers: number of processes; by default one per processor, fewer for few videos.
+        workers: number of processes; null: one per processor, fewer for few videos.
 
     Returns:
         The folder of the data set.

@@ -31,8 +31,10 @@ _QUALITY = 92
 _LOCK = ".simulate.lock"
 
 
-def simulate_captions(root: str | os.PathLike[str], *, images: int = IMAGES, seed: int = 0, agreement: int = 0) -> Path:
-    """Write images of coloured shapes, 128×128 JPEG, and ``dataset_simulated.json`` with five captions of each.
+def simulate_captions(root: str | Path, *, images: int = IMAGES, seed: int = 0, agreement: int = 0) -> Path:
+    """Paint images of coloured shapes with captions: JPEG files, and a JSON file like Karpathy's.
+
+    They are 128×128, and ``dataset_simulated.json`` has five captions of each.
 
     Of ten images one is for validation and one for the test. Images that are already there are kept, so that a second
     call completes an interrupted one, and one that asks for more images extends the set.
@@ -41,8 +43,8 @@ def simulate_captions(root: str | os.PathLike[str], *, images: int = IMAGES, see
         root: folder of the data set; made if it is not there. A folder with anything else in it is refused.
         images: number of images, 10 or more.
         seed: every seed gives other images and captions.
-        agreement: captions whose last word agrees with their first, with so many words counted between, see
-            `lstmzoo.synthetic.agreement`. 0: descriptions.
+        agreement: captions whose last word agrees with their first, with so many words counted between; 0:
+            descriptions.
 
     Returns:
         The folder of the data set.

@@ -147,13 +147,15 @@ class CaptionsReport(Report):
 
 
 def check(
-    root: str | os.PathLike[str],
-    layout: str = "auto",
-    *,
-    image_dir: str | os.PathLike[str] | None = None,
-    split_dir: str | os.PathLike[str] | None = None,
+    root: str | Path, layout: str = "auto", *, image_dir: Path | None = None, split_dir: Path | None = None
 ) -> CaptionsReport:
-    """Count what is there by reading all captions and decoding every image once.
+    """Count images and captions against the published numbers, decoding every image once; name what is odd or missing.
+
+    Args:
+        root: folder of the data set, or the file with its captions.
+        layout: auto, karpathy, coco, flickr8k, flickr30k or csv.
+        image_dir: folder of the images; null: found beside the captions.
+        split_dir: folder of the split lists; null: beside the captions.
 
     Raises:
         DataError: no captions there, or a file that cannot be read.

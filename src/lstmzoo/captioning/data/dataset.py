@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import torch
 from torch.utils.data import Dataset
 
+from lstmzoo.captioning.data.captions_simulator import simulate_captions
+from lstmzoo.captioning.data.check import check
 from lstmzoo.captioning.data.features import Encoder, FeatureCache, UnreadableImages
 from lstmzoo.captioning.data.images import mirror, read_image
 from lstmzoo.captioning.data.layouts import read_captions
 from lstmzoo.captioning.data.listing import check_images, listed_records, others, warn_of_names
+from lstmzoo.captioning.data.prepare import prepare
 from lstmzoo.captioning.data.records import SPLITS
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.io.cache import default_cache_dir
 from lstmzoo.registry import register_dataset
-
-if TYPE_CHECKING:
-    from lstmzoo.captioning.data.check import CaptionsReport
 
 _SPLIT_NAMES = (*SPLITS, "dev", "trainval", "all")
 
@@ -153,57 +153,9 @@ class Captions(Dataset[dict[str, Any]]):
             raise self._unreadable({number: error}) from error
         return {"image": torch.from_numpy(mirror(image) if mirrored else image)}
 
-    @classmethod
-    def check(
-        cls,
-        root: Path,
-        *,
-        layout: str = "auto",
-        image_dir: Path | None = None,
-        split_dir: Path | None = None,
-    ) -> CaptionsReport:
-        """Count images and captions against the published numbers; name what is odd or missing.
-
-        Args:
-            root: folder of the data set, or the file with its captions.
-            layout: auto, karpathy, coco, flickr8k, flickr30k or csv.
-            image_dir: folder of the images; null: found beside the captions.
-            split_dir: folder of the split lists; null: beside the captions.
-        """
-        from lstmzoo.captioning.data.check import check
-
-        return check(root, layout, image_dir=image_dir, split_dir=split_dir)
-
-    @classmethod
-    def simulate(cls, root: Path, *, images: int = 2000, seed: int = 0, agreement: int = 0) -> None:
-        """Paint images of coloured shapes with captions: JPEG files, and a JSON file like Karpathy's.
-
-        Args:
-            root: folder of the data set; new or empty, or one that an earlier call left incomplete.
-            images: number of images, 10 or more.
-            seed: every seed gives other images and captions.
-            agreement: captions whose last word agrees with their first, with so many words counted between; 0:
-                descriptions.
-        """
-        from lstmzoo.captioning.data.captions_simulator import simulate_captions
-
-        simulate_captions(root, images=images, seed=seed, agreement=agreement)
-
-    @classmethod
-    def prepare(
-        cls, root: Path, *, dataset: Literal["flickr8k", "coco", "flickr30k"] = "flickr8k", source: Path | None = None
-    ) -> None:
-        """Download, verify and unpack Flickr8k (1.1 GB) or COCO (20 GB), or link to a copy of Flickr30k.
-
-        Args:
-            root: folder of the data set.
-            dataset: flickr8k, coco (2014 with Karpathy's splits) or flickr30k, which is handed out on request only.
-            source: folder with the files that you fetched yourself; nothing is downloaded then.
-        """
-        from lstmzoo.captioning.data.prepare import TERMS, prepare
-
-        prepare(root, dataset, source=source)
-        print(TERMS[dataset])
+    check = staticmethod(check)
+    simulate: Any = staticmethod(simulate_captions)
+    prepare: Any = staticmethod(prepare)
 
     def _unreadable(self, errors: Mapping[int, DataError]) -> DataError:
         """Say where the first of some images that cannot be read is named, by the number of the record."""

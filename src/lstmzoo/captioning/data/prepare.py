@@ -1,11 +1,10 @@
 """Fetching the real data sets: Flickr8k and COCO by download, Flickr30k from files that one has asked for."""
 
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lstmzoo.captioning.data.karpathy import IMAGE_FOLDERS
 from lstmzoo.captioning.data.layouts import is_simulated
@@ -66,13 +65,13 @@ TERMS = {
 
 
 def prepare(
-    root: str | os.PathLike[str],
-    dataset: str = "flickr8k",
+    root: str | Path,
     *,
-    source: str | os.PathLike[str] | None = None,
+    dataset: Literal["flickr8k", "coco", "flickr30k"] = "flickr8k",
+    source: str | Path | None = None,
     opener: Callable[[str], Any] = open_url,
 ) -> Path:
-    """Bring a real data set into a folder.
+    """Download, verify and unpack Flickr8k (1.1 GB) or COCO (20 GB), or link to a copy of Flickr30k.
 
     Archives are kept in ``root/downloads`` with their SHA-256. What is unpacked already is not fetched again, so that
     the command can be repeated after it broke off.
@@ -92,6 +91,7 @@ def prepare(
     root = Path(root)
     if dataset not in TERMS:
         raise LstmzooError(unknown_choice("data set", dataset, TERMS))
+    print(TERMS[dataset])
     if is_simulated(root):
         raise DataError(f"{root} holds a simulated set; give another folder for the real one, e.g. root=data/{dataset}")
     if dataset == "flickr30k":

@@ -128,11 +128,21 @@ class _Contents(NamedTuple):
     masks: MaskFindings
 
 
-def check(root: Path, resolution: str, unsupervised: bool) -> MaskReport:
-    """Count what is there by decoding every frame and mask once; see `MaskFolder.check`.
+def check(root: str | Path, resolution: str = "480p", unsupervised: bool = False) -> MaskReport:
+    """Decode every frame and mask once, and count sequences, frames, masks and objects.
 
     Damage in the middle of a JPEG may go unnoticed: there is no checksum in one, and its decoder guesses what is lost.
+
+    Args:
+        root: folder of the data set.
+        resolution: of the files: 480p, 1080p (2016) or Full-Resolution (2017).
+        unsupervised: look at the masks of the unsupervised track (2017).
+
+    Raises:
+        DataError: no data set there, or a list that cannot be read.
+        LstmzooError: an unknown resolution.
     """
+    root = Path(root)
     layout = find_layout(root, resolution, unsupervised=unsupervised)
     lists = dict(_lists(layout, resolution))
     wanted = {name: sequences for sequences in lists.values() for name in sequences.lines}

@@ -13,6 +13,7 @@ from lstmzoo.errors import DataError
 from lstmzoo.registry import register_dataset
 from lstmzoo.segmentation.data.layout import SIMULATED_MARKER
 from lstmzoo.segmentation.data.mask_folder import MaskFolder
+from lstmzoo.segmentation.data.prepare import prepare
 from lstmzoo.synthetic.folder import is_ours, read_marker
 
 TRAIN, VAL, TEST, FRAMES, SIZE = 24, 8, 8, 40, (96, 160)  # what is simulated unless something else is asked for
@@ -27,26 +28,7 @@ class DAVIS(MaskFolder):
 
     licence = "CC-BY-NC-4.0"
 
-    @staticmethod
-    def prepare(root: str | Path, dataset: str = "2017", resolution: str = "480p", source: Path | None = None) -> None:
-        """Download, verify and unpack DAVIS. The sets of 2017 may share a folder; that of 2016 needs its own.
-
-        Args:
-            root: folder of the data set.
-            dataset: 2016 (1.9 GB, both resolutions), 2017 (train and val), 2017-test-dev, 2017-test-challenge or
-                2017-unsupervised.
-            resolution: 480p or, of the sets of 2017, Full-Resolution.
-            source: a folder with the archive, downloaded by hand; then nothing is downloaded.
-
-        Raises:
-            DataError: no connection, a damaged, incomplete or unsafe archive, a file missing in `source`, or a
-                simulated data set or one of another year in `root`.
-            LstmzooError: an unknown data set or resolution.
-        """
-        from lstmzoo.segmentation.data.prepare import TERMS, prepare
-
-        print(TERMS)
-        prepare(Path(root), dataset, resolution, source=source)
+    prepare: Any = staticmethod(prepare)
 
     @staticmethod
     def simulate(
@@ -108,7 +90,7 @@ class SimulatedDAVIS(DAVIS):
     """
 
     licence = "MIT"
-    prepare = None  # type: ignore[assignment]  # there is nothing to download
+    prepare = None  # there is nothing to download
 
     @staticmethod
     def simulate_missing(

@@ -2,19 +2,17 @@
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from lstmzoo.errors import DataWarning
 from lstmzoo.registry import register_dataset
 from lstmzoo.segmentation.data.annotated_videos import AnnotatedVideos
+from lstmzoo.segmentation.data.check import check
 from lstmzoo.segmentation.data.inspection import check_files, doubtful_masks
 from lstmzoo.segmentation.data.layout import find_layout, find_lists, find_sequences
 from lstmzoo.segmentation.data.masks import read_ids
-
-if TYPE_CHECKING:
-    from lstmzoo.segmentation.data.check import MaskReport
 
 
 @register_dataset("mask_folder", "segmentation")
@@ -81,22 +79,7 @@ class MaskFolder(AnnotatedVideos):
     def __getitem__(self, index: int) -> dict[str, Any]:
         return {**super().__getitem__(index), "official": self.year is not None}
 
-    @staticmethod
-    def check(root: str | Path, resolution: str = "480p", unsupervised: bool = False) -> "MaskReport":
-        """Decode every frame and mask once, and count sequences, frames, masks and objects.
-
-        Args:
-            root: folder of the data set.
-            resolution: of the files: 480p, 1080p (2016) or Full-Resolution (2017).
-            unsupervised: look at the masks of the unsupervised track (2017).
-
-        Raises:
-            DataError: no data set there, or a list that cannot be read.
-            LstmzooError: an unknown resolution.
-        """
-        from lstmzoo.segmentation.data.check import check
-
-        return check(Path(root), resolution, unsupervised)
+    check: Any = staticmethod(check)
 
 
 def _warn_of_masks(data: MaskFolder) -> None:

@@ -47,18 +47,33 @@ ARCHIVES = {
 
 
 def prepare(
-    root: Path,
-    dataset: str,
-    resolution: str,
+    root: str | Path,
+    dataset: str = "2017",
+    resolution: str = "480p",
     *,
     source: Path | None = None,
     opener: Callable[[str], Any] = open_url,
 ) -> None:
-    """Bring a real DAVIS into a folder; see `DAVIS.prepare`.
+    """Download, verify and unpack DAVIS. The sets of 2017 may share a folder; that of 2016 needs its own.
 
     The archive is kept in ``root/downloads`` with its SHA-256. What is there already is not fetched again, so that the
     command can be repeated after it broke off.
+
+    Args:
+        root: folder of the data set.
+        dataset: 2016 (1.9 GB, both resolutions), 2017 (train and val), 2017-test-dev, 2017-test-challenge or
+            2017-unsupervised.
+        resolution: 480p or, of the sets of 2017, Full-Resolution.
+        source: a folder with the archive, downloaded by hand; then nothing is downloaded.
+        opener: opens an address; see `lstmzoo.io.download.fetch`.
+
+    Raises:
+        DataError: no connection, a damaged, incomplete or unsafe archive, a file missing in `source`, or a simulated
+            data set or one of another year in `root`.
+        LstmzooError: an unknown data set or resolution.
     """
+    print(TERMS)
+    root = Path(root)
     if dataset not in ARCHIVES:
         raise LstmzooError(unknown_choice("data set", dataset, ARCHIVES))
     resolutions = ("480p", "1080p") if dataset == "2016" else ("480p", "Full-Resolution")
