@@ -150,13 +150,19 @@ def test_a_frozen_encoder_keeps_its_statistics(again: bool) -> None:
         ("segment_recurrent", {"protocol": "semi-supervised"}, "model=segment_guided"),
         ("segment_guided", {"protocol": "semisupervised"}, "'semi-supervised'"),
         ("segment_guided", {"protocol": "semi-supervised", "tbptt_window": 1}, r"tbptt_window .* 2"),
-        ("segment_guided", {"teacher_forcing": TeacherForcing(1.5)}, r"teacher_forcing\.start .* 0\.\.1"),
+        ("segment_guided", {"max_objects": 0}, "max_objects"),
         ("segment_guided", {"encoder_lr": 0.0}, r"encoder_lr .* 0"),
     ],
 )
 def test_mistakes_are_named(model: str, settings: dict[str, Any], said: str) -> None:
     with pytest.raises(LstmzooError, match=said):
         SegmentationTask(model, {}, **{**COMMON, **settings})
+
+
+@pytest.mark.parametrize("values", [(1.5, 10), (0.5, 0)])
+def test_teacher_forcing_has_a_range(values: tuple[float, float]) -> None:
+    with pytest.raises(LstmzooError, match=str(values[0])):
+        TeacherForcing(*values)
 
 
 def test_windows_do_not_go_with_two_directions() -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lstmzoo.errors import LstmzooError
 from lstmzoo.segmentation.data.masks import VOID
 
 
@@ -16,10 +17,23 @@ class TeacherForcing:
     Args:
         start: share of the frames of the first epoch.
         epochs: epochs until there are none; in between, the share falls linearly.
+
+    Raises:
+        LstmzooError: a value out of its range.
     """
 
     start: float = 1.0
     epochs: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= 1 or self.epochs <= 0:
+            raise LstmzooError(
+                f"task.teacher_forcing: start={self.start} must lie in 0..1 and epochs={self.epochs} be above 0"
+            )
+
+    def share(self, epoch: int) -> float:
+        """Return the share of frames in an epoch, counted from 0, that see the true previous mask."""
+        return self.start * max(0.0, 1 - epoch / self.epochs)
 
 
 FULL_FORCING = TeacherForcing()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lstmzoo.errors import CheckpointError, LstmzooError, unknown_choice
+from lstmzoo.models.checks import check_sizes
 from lstmzoo.registry import datasets, register_task
 from lstmzoo.segmentation.data.masks import VOID
 from lstmzoo.segmentation.data.simulator import read_occlusions
@@ -96,10 +97,7 @@ class SegmentationTask(BaseTask):
             self.pixels = PixelClasses(self.model, self.classes, class_weights is not None)
             self.monitor = self.pixels.monitor
         self._check_model()
-        if not 0 <= teacher_forcing.start <= 1 or teacher_forcing.epochs <= 0 or max_objects < 1:
-            raise LstmzooError(
-                "task.teacher_forcing.start is in 0..1, task.teacher_forcing.epochs above 0, task.max_objects 1 or more"
-            )
+        check_sizes(max_objects=max_objects)
         if encoder_lr is not None and encoder_lr <= 0:
             raise LstmzooError(
                 f"task.encoder_lr must be greater than 0, or null for a frozen encoder, not {encoder_lr}"
@@ -196,12 +194,6 @@ class SegmentationTask(BaseTask):
         if not self.model.streams and self.tbptt_window is not None:
             raise LstmzooError("model.bidirectional=true needs whole clips: choose task.tbptt_window=null")
 
-    @property
-    def teacher(self) -> float:
-        """The share of frames in this epoch that see the true previous mask."""
-        forcing = self.teacher_forcing
-        return forcing.start * max(0.0, 1 - self.current_epoch / forcing.epochs)
-
     def num_frames(self, batch: dict[str, Any]) -> int:
         return batch["video"].shape[1]
 
@@ -247,7 +239,8 @@ class SegmentationTask(BaseTask):
 
     def _draw(self, ids: Tensor) -> Targets:
         """The targets of a batch of clips with the numbers of their objects, uint8 (B, T, H, W)."""
-        targets = draw_targets(ids, self.max_objects if self.semi_supervised else None, self.teacher)
+        teacher = self.teacher_forcing.share(self.current_epoch)
+        targets = draw_targets(ids, self.max_objects if self.semi_supervised else None, teacher)
         return targets._replace(objects=targets.objects.to(self.dtype))
 
     def _record_jaccard(self, predicted: Tensor, true: Tensor, valid: Tensor) -> None:

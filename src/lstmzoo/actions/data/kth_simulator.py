@@ -76,7 +76,7 @@ def simulate_kth(
 ) -> Path:
     """Write a KTH of moving figures: real AVI files in the real layout.
 
-    They are 160×120 MPEG-4 at 25 frames a second, with ``00sequences.txt``, and the same whatever the number of workers.
+    They are 160×120 MPEG-4 at 25 frames a second, with ``00sequences.txt``, the same whatever the number of workers.
     Videos that are already there as a whole are kept, so that a second call completes an interrupted one, and one with
     more persons, actions or scenarios extends the set. Scripts that call this with several workers need the usual ``if
     __name__ == "__main__":``.
