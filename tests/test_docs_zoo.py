@@ -10,8 +10,8 @@ import torch
 
 import lstmzoo
 from lstmzoo.models.checkpoint_file import find
-from lstmzoo.models.pretrained.folder import read_config
 from lstmzoo.models.pretrained.names import CARD, shipped
+from lstmzoo.models.pretrained.weights_folder import read_config
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -14,13 +14,13 @@ from lstmzoo import nn
 from lstmzoo.config.choices import is_model_of
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checkpoint import checkpoint_metadata, load
-from lstmzoo.models.pretrained.folder import write_weights
 from lstmzoo.models.pretrained.hub import save_pretrained
+from lstmzoo.models.pretrained.weights_folder import write_weights
 from lstmzoo.registry import Entry, datasets, models, tasks
 from lstmzoo.settings import MISSING, Setting, accepts, schema_of
 from lstmzoo.training.base import BaseTask
-from lstmzoo.training.groups import GROUPS
 from lstmzoo.training.interface import Config
+from lstmzoo.training.setting_groups import GROUPS
 
 Check = Callable[[], None]
 

@@ -8,7 +8,7 @@ from typing import Any
 from lstmzoo.actions.data.video_division import Division
 from lstmzoo.actions.sliding_window import Prediction, classify_stream
 from lstmzoo.data import VideoFolder
-from lstmzoo.io.stream import Stream
+from lstmzoo.io.video_stream import Stream
 
 
 def divide(root: Path, **options: Any) -> Division:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from own_videos import divide
 
-from lstmzoo.actions.data.class_table import read_class_table
+from lstmzoo.actions.data.class_names import read_class_table
 from lstmzoo.cli import main
 from lstmzoo.data import VideoFolder
 from lstmzoo.errors import DataError, LstmzooError

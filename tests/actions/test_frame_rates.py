@@ -21,8 +21,8 @@ from lstmzoo.actions.task import RecognitionTask
 from lstmzoo.errors import DataWarning
 from lstmzoo.io.clips import ClipSampler
 from lstmzoo.io.resampling import Resampler
-from lstmzoo.io.stream import Stream
-from lstmzoo.viz.film import video_file
+from lstmzoo.io.video_stream import Stream
+from lstmzoo.viz.video_file import video_file
 
 RATES = st.sampled_from([5.0, 10.0, 12.5, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60.0, 120.0])
 

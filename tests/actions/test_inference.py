@@ -22,7 +22,7 @@ from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.io import video
 from lstmzoo.io.atomic import csv_file, make_folder, replacing
 from lstmzoo.io.sources import TimedFrame
-from lstmzoo.io.stream import Stream
+from lstmzoo.io.video_stream import Stream
 from lstmzoo.viz.overlay import TRACK, Overlay
 
 CLASSES = ["dark", "middle", "bright"]

@@ -31,7 +31,7 @@ from lstmzoo.io.sources import FileSource, TimedFrame
 from lstmzoo.models import load
 from lstmzoo.runs import build
 from lstmzoo.settings import settings_of
-from lstmzoo.viz import film
+from lstmzoo.viz import video_file as film
 from tiny_data import write_video
 from tiny_runs import SOURCE, overflowing, run, settings, write_tiny_kth
 

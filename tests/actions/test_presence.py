@@ -13,9 +13,9 @@ import torch
 from lstmzoo.actions.annotate import annotate
 from lstmzoo.actions.data.kth_files import parse_sequences
 from lstmzoo.actions.presence import LEAST_PRESENCE, NOBODY, presence
-from lstmzoo.io.stream import Stream
 from lstmzoo.io.video import read_frames
-from lstmzoo.synthetic import film
+from lstmzoo.io.video_stream import Stream
+from lstmzoo.synthetic import person_video as film
 from lstmzoo.synthetic.scene import WIDTH
 from lstmzoo.synthetic.script import write_script
 

@@ -20,7 +20,7 @@ from lstmzoo.actions.models.action_model import ActionModel, needs_grey
 from lstmzoo.actions.predict import ActionPredictor
 from lstmzoo.actions.task import RecognitionTask
 from lstmzoo.errors import DataError, DataWarning, LstmzooError
-from lstmzoo.training.groups import settings_of_dataset
+from lstmzoo.training.setting_groups import settings_of_dataset
 from tiny_data import write_video
 
 

@@ -27,7 +27,8 @@ from lstmzoo.actions.data.kth_simulated import SimulatedKTH
 from lstmzoo.actions.data.kth_simulator import simulate_kth
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.clips import ClipSampler
-from lstmzoo.synthetic import film, gait
+from lstmzoo.synthetic import gait
+from lstmzoo.synthetic import person_video as film
 
 GAITS = ("walking", "jogging", "running")
 STANDING = ("boxing", "handclapping", "handwaving")

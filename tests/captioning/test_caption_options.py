@@ -13,7 +13,7 @@ import torch
 from tiny_captions import write_captions, write_checkpoint
 
 from lstmzoo.captioning.inference import sentence_of
-from lstmzoo.captioning.models.base import UNK
+from lstmzoo.captioning.models.captioner import UNK
 from lstmzoo.cli import main
 from lstmzoo.errors import LstmzooError
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from lstmzoo.captioning import plots as caption_plots
-from lstmzoo.captioning.data.images import read_thumbnail
+from lstmzoo.captioning import caption_plots
+from lstmzoo.captioning.caption_plots import COLUMN, TEXT, WIDE, _wrapped, contact_sheet, word_by_word
+from lstmzoo.captioning.data.square_images import read_thumbnail
 from lstmzoo.captioning.inference import CaptionTrace
-from lstmzoo.captioning.plots import COLUMN, TEXT, WIDE, _wrapped, contact_sheet, word_by_word
 
 MAGENTA = np.array([255, 0, 255])
 

@@ -17,7 +17,7 @@ from tiny_captions import write_captions
 from torch.nn import functional as F
 
 from lstmzoo.captioning.data.features import FeatureCache, UnreadableImages
-from lstmzoo.captioning.data.images import read_image
+from lstmzoo.captioning.data.square_images import read_image
 from lstmzoo.data import Captions
 from lstmzoo.errors import DataError
 

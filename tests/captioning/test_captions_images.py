@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lstmzoo.captioning.data.images import read_image
+from lstmzoo.captioning.data.square_images import read_image
 from lstmzoo.errors import DataError
 
 THUMBNAIL = b"\xff\xd8 a picture of its own \xff\xd9"

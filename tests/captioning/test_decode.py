@@ -13,7 +13,7 @@ from tiny_captions import MODELS, features, tiny_model
 from torch import Tensor
 
 from lstmzoo.captioning.inference import trace_caption
-from lstmzoo.captioning.models.base import BOS, EOS, UNK
+from lstmzoo.captioning.models.captioner import BOS, EOS, UNK
 from lstmzoo.captioning.models.decode import Decoding, Sentence, _draw, decode, sample
 from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.errors import LstmzooError

@@ -14,9 +14,9 @@ from tiny_captions import WORDS, features, tiny_model, write_captions, write_che
 from torch import Tensor
 
 import lstmzoo
-from lstmzoo.captioning.data.images import read_image
+from lstmzoo.captioning.data.square_images import read_image
 from lstmzoo.captioning.inference import trace_caption
-from lstmzoo.captioning.models.base import BOS, EOS, PAD, UNK
+from lstmzoo.captioning.models.captioner import BOS, EOS, PAD, UNK
 from lstmzoo.captioning.models.decode import Decoding, decode
 from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.cli import main

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.captioning.metrics.cider import CiderD
-from lstmzoo.captioning.models.base import BOS, EOS, UNK
+from lstmzoo.captioning.models.captioner import BOS, EOS, UNK
 from lstmzoo.captioning.models.decode import Sentence
 from lstmzoo.captioning.scst import Reward, self_critical_loss
 

@@ -16,7 +16,7 @@ from lstmzoo.cli import main
 from lstmzoo.config.compose import compose
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.runs import build
-from lstmzoo.runs.folder import read_config
+from lstmzoo.runs.run_folder import read_config
 from lstmzoo.runs.start_from import inherit
 
 pytestmark = pytest.mark.slow

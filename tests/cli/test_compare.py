@@ -14,7 +14,7 @@ import pytest
 import tiny_runs
 from lstmzoo.cli import main
 from lstmzoo.io.atomic import write_json
-from lstmzoo.runs.folder import write_config
+from lstmzoo.runs.run_folder import write_config
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:

@@ -15,7 +15,7 @@ from lstmzoo.config.overrides import parse
 from lstmzoo.errors import LstmzooError
 from lstmzoo.registry import datasets, tasks
 from lstmzoo.runs import build
-from lstmzoo.runs.folder import read_config
+from lstmzoo.runs.run_folder import read_config
 from lstmzoo.runs.sweep import compose_sweep
 from lstmzoo.segmentation.data.label_folder import LabelFolder
 from lstmzoo.training.callbacks import Timing

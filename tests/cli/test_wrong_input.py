@@ -18,7 +18,7 @@ from lstmzoo.errors import DataError, LstmzooError, naming
 from lstmzoo.registry import datasets, tasks
 from lstmzoo.runs.request import OF_TRAINER, check_effect
 from lstmzoo.segmentation.data.label_clips import LabelClips
-from lstmzoo.training.groups import GROUPS, settings_of_dataset, training_only
+from lstmzoo.training.setting_groups import GROUPS, settings_of_dataset, training_only
 
 WEIGHTS = {
     "recognition": "kth_sim_lstm",

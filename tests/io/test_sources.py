@@ -15,7 +15,7 @@ from lstmzoo.errors import DataError, DataWarning
 from lstmzoo.io import video
 from lstmzoo.io.cache import FrameCache
 from lstmzoo.io.sources import FileSource
-from lstmzoo.io.stream import Stream
+from lstmzoo.io.video_stream import Stream
 from tiny_data import SHADES, encode, write_video
 
 INTERLACED: dict[str, dict[str, Any]] = {

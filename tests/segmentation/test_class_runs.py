@@ -15,8 +15,8 @@ from tiny_streets import CLASSES, SIZE, save, write_streets
 import lstmzoo
 import tiny_runs
 from lstmzoo.cli import main
-from lstmzoo.models.pretrained.folder import CONFIG
-from lstmzoo.segmentation.semantic.overlays import LegendFrames, class_palette
+from lstmzoo.models.pretrained.weights_folder import CONFIG
+from lstmzoo.segmentation.semantic.class_overlays import LegendFrames, class_palette
 
 TINY = [
     *("data.size=[36,48]", "data.clip_len=2", "data.batch_size=2", "data.num_workers=0", "data.test_list=val"),

@@ -14,8 +14,8 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.models import create_model
 from lstmzoo.segmentation.metrics.classes import ClassCounts, count_changes, count_confusion
 from lstmzoo.segmentation.models import SegmentStream
-from lstmzoo.segmentation.semantic.learning import class_loss, median_frequency_weights
-from lstmzoo.segmentation.semantic.scoring import score_classes
+from lstmzoo.segmentation.semantic.class_loss import class_loss, median_frequency_weights
+from lstmzoo.segmentation.semantic.class_scoring import score_classes
 from lstmzoo.segmentation.task import SegmentationTask
 
 K = 4

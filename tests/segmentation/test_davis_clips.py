@@ -13,7 +13,7 @@ from tiny_davis import ids, save_palette, write_davis
 
 from lstmzoo.data import DAVIS, MaskedVideo, SegmentationClips
 from lstmzoo.errors import DataError, LstmzooError
-from lstmzoo.segmentation.data.clips import paste_objects
+from lstmzoo.segmentation.data.mask_clips import paste_objects
 from lstmzoo.segmentation.data.masks import VOID
 from lstmzoo.segmentation.data.view import jitter_colours, random_view, whole
 

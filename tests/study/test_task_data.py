@@ -18,7 +18,7 @@ from lstmzoo.segmentation.data.simulator import read_occlusions, simulate_davis
 from lstmzoo.synthetic.agreement import AROUND, SPEAKERS
 from lstmzoo.synthetic.davis_course import CURTAIN, MARKED_FRAMES, write_course
 from lstmzoo.synthetic.davis_paint import paint
-from lstmzoo.synthetic.film import shoot
+from lstmzoo.synthetic.person_video import shoot
 
 D = 6
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from lstmzoo.captioning.agreement import agreement
-from lstmzoo.captioning.models.base import BOS, EOS, PAD, Captioner
+from lstmzoo.captioning.agreement_score import agreement
+from lstmzoo.captioning.models.captioner import BOS, EOS, PAD, Captioner
 from lstmzoo.models import create_model
 from lstmzoo.nn import get_cell, list_cells
 from lstmzoo.segmentation.data.simulator import OCCLUSIONS_FILE

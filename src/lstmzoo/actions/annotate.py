@@ -12,9 +12,9 @@ import numpy as np
 from lstmzoo.actions.presence import LEAST_PRESENCE, NOBODY
 from lstmzoo.actions.sliding_window import Prediction, classify_stream
 from lstmzoo.io.atomic import csv_file
-from lstmzoo.io.stream import Stream
-from lstmzoo.viz.film import video_file
+from lstmzoo.io.video_stream import Stream
 from lstmzoo.viz.overlay import Overlay
+from lstmzoo.viz.video_file import video_file
 
 
 @dataclass(frozen=True)

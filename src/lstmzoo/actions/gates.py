@@ -11,8 +11,8 @@ from lstmzoo import nn
 from lstmzoo.actions.sliding_window import source_rate
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.resampling import Resampler
-from lstmzoo.io.stream import Stream
 from lstmzoo.io.video import convert
+from lstmzoo.io.video_stream import Stream
 from lstmzoo.models.outputs import check_finite
 from lstmzoo.models.recurrent_layers import described, has_memory
 from lstmzoo.viz.gate_plot import gate_traces

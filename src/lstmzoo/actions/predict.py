@@ -13,9 +13,9 @@ from lstmzoo.actions.presence import LEAST_PRESENCE
 from lstmzoo.errors import DataError, LstmzooError, Terminated
 from lstmzoo.io.atomic import csv_file
 from lstmzoo.io.progress import progress_bar
-from lstmzoo.io.stream import Stream
 from lstmzoo.io.terminal import PlainConsole
 from lstmzoo.io.video import VIDEO_SUFFIXES, is_frame_folder, is_video, local_path, warn_of_others
+from lstmzoo.io.video_stream import Stream
 from lstmzoo.training.predictor import Predictor
 
 

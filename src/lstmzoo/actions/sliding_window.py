@@ -17,7 +17,7 @@ from lstmzoo.io import video
 from lstmzoo.io.clips import ClipSampler
 from lstmzoo.io.resampling import Resampler
 from lstmzoo.io.sources import TimedFrame
-from lstmzoo.io.stream import Stream
+from lstmzoo.io.video_stream import Stream
 from lstmzoo.models.outputs import check_finite
 
 

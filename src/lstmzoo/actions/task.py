@@ -20,10 +20,10 @@ from lstmzoo.models.outputs import check_finite
 from lstmzoo.registry import datasets, register_task
 from lstmzoo.settings import settings_of
 from lstmzoo.training.base import BaseTask
-from lstmzoo.training.errors import setting_errors
 from lstmzoo.training.interface import Config
 from lstmzoo.training.optimization import State
 from lstmzoo.training.predictor import Inspector, Predictor
+from lstmzoo.training.setting_errors import setting_errors
 
 
 @register_task("recognition", lr=2e-3, weight_decay=0.05, warmup_epochs=1.0)

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from lstmzoo import nn as zoo
 from lstmzoo.bench.arguments import chosen, parsed
-from lstmzoo.bench.memory import peak_memory
+from lstmzoo.bench.peak_memory import peak_memory
 from lstmzoo.bench.timing import interleaved
 from lstmzoo.errors import LstmzooError
 from lstmzoo.nn.layer import Step

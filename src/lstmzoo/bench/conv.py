@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from lstmzoo import nn as zoo
 from lstmzoo.bench.arguments import chosen, parsed
 from lstmzoo.bench.cells import PlainLoop, inference, training
-from lstmzoo.bench.memory import peak_memory
+from lstmzoo.bench.peak_memory import peak_memory
 from lstmzoo.bench.timing import interleaved
 
 CELLS = ("lstm", "gru", "peephole_lstm")

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from lstmzoo import nn
-from lstmzoo.captioning.data.images import fault_of, read_images
 from lstmzoo.captioning.data.records import read_text
+from lstmzoo.captioning.data.square_images import fault_of, read_images
 from lstmzoo.captioning.data.text import tokenize
-from lstmzoo.captioning.models.base import BOS, EOS
+from lstmzoo.captioning.models.captioner import BOS, EOS
 from lstmzoo.captioning.models.decode import Decoding, Sentence, decode
 from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.errors import DataError, LstmzooError

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lstmzoo.captioning.data.images import read_thumbnail
+from lstmzoo.captioning.caption_plots import word_by_word
+from lstmzoo.captioning.data.square_images import read_thumbnail
+from lstmzoo.captioning.decoding_options import CaptionOptions
 from lstmzoo.captioning.inference import encode_files, file_key, sentence_of, text_of, trace_caption
 from lstmzoo.captioning.models.decode import Sentence, decode
 from lstmzoo.captioning.models.ensemble import Ensemble
-from lstmzoo.captioning.options import CaptionOptions
-from lstmzoo.captioning.plots import word_by_word
 from lstmzoo.io.terminal import print_plain
 from lstmzoo.models.outputs import check_scores
 from lstmzoo.models.recurrent_layers import check_layer, described, has_memory, layer_names

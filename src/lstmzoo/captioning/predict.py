@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from lstmzoo.captioning.data.images import read_thumbnail
+from lstmzoo.captioning.caption_plots import MOST, contact_sheet
+from lstmzoo.captioning.data.square_images import read_thumbnail
+from lstmzoo.captioning.decoding_options import CaptionOptions
 from lstmzoo.captioning.inference import caption_files, find_images, suffixes_of, text_of
 from lstmzoo.captioning.models.decode import Sentence
-from lstmzoo.captioning.options import CaptionOptions
-from lstmzoo.captioning.plots import MOST, contact_sheet
 from lstmzoo.captioning.results import image_ids, write_results
 from lstmzoo.io.terminal import print_plain
 from lstmzoo.training.predictor import Predictor

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from rich.table import Table
 
-from lstmzoo.captioning.data.images import read_thumbnail
 from lstmzoo.captioning.data.layouts import read_captions
 from lstmzoo.captioning.data.listing import listed_records
+from lstmzoo.captioning.data.square_images import read_thumbnail
 from lstmzoo.captioning.data.text import plain
 from lstmzoo.captioning.metrics.scores import Scores, evaluate, load_results, match_ids
 from lstmzoo.captioning.metrics.several import score_several
@@ -107,7 +107,7 @@ class CaptionResults:
 
     def save(self, folder: Path, about: dict[str, Any]) -> list[str]:
         """Write metrics.json (with what is known about the test), captions.json (COCO's form) and contact_sheet.png."""
-        from lstmzoo.captioning.plots import MOST, contact_sheet
+        from lstmzoo.captioning.caption_plots import MOST, contact_sheet
 
         write_json(folder / "metrics.json", self.as_dict() | about)
         write_results(

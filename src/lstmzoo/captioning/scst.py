@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.captioning.metrics.cider import CiderD
-from lstmzoo.captioning.models.base import BOS, EOS, UNK, real_steps
+from lstmzoo.captioning.models.captioner import BOS, EOS, UNK, real_steps
 from lstmzoo.captioning.models.decode import Decoding, Sentence, allowed, decode, sample
 
 BASELINES = ("mean", "greedy")

@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lstmzoo.captioning.agreement import agreement_by_image, asks_agreement
+from lstmzoo.captioning.agreement_score import agreement_by_image, asks_agreement
 from lstmzoo.captioning.data.captions_simulator import exact_match
-from lstmzoo.captioning.data.images import read_images
 from lstmzoo.captioning.data.layouts import is_simulated
+from lstmzoo.captioning.data.square_images import read_images
 from lstmzoo.captioning.data.vocabulary import Vocabulary
 from lstmzoo.captioning.datamodule import CaptionDataModule
-from lstmzoo.captioning.models.base import Captioner, real_steps
+from lstmzoo.captioning.models.captioner import Captioner, real_steps
 from lstmzoo.captioning.models.decode import Decoding, Sentence, decode
 from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.captioning.results import Caption, CaptionResults, measure, score_file

@@ -100,8 +100,8 @@ def _cells() -> dict[str, str]:
 
 def _weights() -> dict[str, str]:
     """The weights in this package: task, model, data, score, parameters, size and the licence of the data."""
-    from lstmzoo.models.pretrained.folder import read_config
     from lstmzoo.models.pretrained.names import shipped
+    from lstmzoo.models.pretrained.weights_folder import read_config
 
     rows = {}
     for name, folder in shipped().items():

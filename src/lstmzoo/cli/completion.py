@@ -95,7 +95,7 @@ def _training() -> list[str]:
     from lstmzoo.config.groups import groups, settings_of_choice
     from lstmzoo.config.keys import all_keys
     from lstmzoo.nn import list_cells
-    from lstmzoo.training.groups import GROUPS
+    from lstmzoo.training.setting_groups import GROUPS
 
     choices = groups()
     words = [f"{group}={choice}" for group, names in choices.items() for choice in names]

@@ -9,8 +9,8 @@ from lstmzoo.config.options import described_options
 from lstmzoo.registry import Registry, tasks
 from lstmzoo.settings import settings_of
 from lstmzoo.training.base import BaseTask
-from lstmzoo.training.groups import GROUPS
 from lstmzoo.training.predictor import SplitInspector
+from lstmzoo.training.setting_groups import GROUPS
 
 TRAIN = """\
 usage: lstmzoo train [group=choice ...] [key=value ...] [-m]

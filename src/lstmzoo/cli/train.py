@@ -20,8 +20,8 @@ from lstmzoo.config.groups import config_dir
 from lstmzoo.config.overrides import parse, quoted
 from lstmzoo.errors import LstmzooError, naming
 from lstmzoo.runs import build
-from lstmzoo.runs.folder import read_config
 from lstmzoo.runs.resume import newest_run, read_run
+from lstmzoo.runs.run_folder import read_config
 from lstmzoo.runs.start_from import inherit
 from lstmzoo.runs.sweep import compose_sweep, folder_names, report
 from lstmzoo.runs.train import dry_run, train

@@ -16,8 +16,8 @@ from lstmzoo.models.checkpoint import read_metadata
 from lstmzoo.models.pretrained.names import is_name
 from lstmzoo.registry import datasets, tasks
 from lstmzoo.settings import Setting, settings_of
-from lstmzoo.training.groups import GROUPS
 from lstmzoo.training.predictor import Inspector, Predictor, SplitInspector
+from lstmzoo.training.setting_groups import GROUPS
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from lstmzoo.config.groups import config_dir, with_places
 from lstmzoo.config.overrides import SEARCHPATH, quoted
 from lstmzoo.errors import LstmzooError
 from lstmzoo.registry import datasets, models, tasks
-from lstmzoo.training.groups import GROUPS
+from lstmzoo.training.setting_groups import GROUPS
 
 _NOW = "${now:%Y-%m-%d_%H-%M-%S-%f}"
 

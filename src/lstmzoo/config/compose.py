@@ -21,7 +21,7 @@ from lstmzoo.config.keys import OPEN, all_keys, check_key, check_type
 from lstmzoo.config.options import written
 from lstmzoo.config.overrides import SEARCHPATH, parse
 from lstmzoo.errors import DataWarning, LstmzooError, unknown_choice
-from lstmzoo.training.groups import GROUPS
+from lstmzoo.training.setting_groups import GROUPS
 
 VERSION_BASE = "1.3"
 

@@ -8,7 +8,7 @@ from hydra.core.config_store import ConfigStore
 from lstmzoo.discovery import import_own
 from lstmzoo.errors import LstmzooError
 from lstmzoo.settings import Setting, schema_of
-from lstmzoo.training.groups import GROUPS
+from lstmzoo.training.setting_groups import GROUPS
 
 
 def config_dir() -> Path:

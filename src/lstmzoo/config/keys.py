@@ -14,7 +14,7 @@ from lstmzoo.config.options import written
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.upgrades import KEYS as EARLIER_KEYS
 from lstmzoo.settings import accepts, described
-from lstmzoo.training.groups import GROUPS
+from lstmzoo.training.setting_groups import GROUPS
 
 # Keys that people look for elsewhere.
 MOVED = {

@@ -10,7 +10,7 @@ from hydra.errors import OverrideParseException
 
 from lstmzoo.config.groups import store_registered
 from lstmzoo.errors import LstmzooError
-from lstmzoo.training.groups import GROUPS
+from lstmzoo.training.setting_groups import GROUPS
 
 SEARCHPATH = "hydra.searchpath"
 """Further folders of configurations, as Hydra takes them."""

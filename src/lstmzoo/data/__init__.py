@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from lstmzoo.actions.data.video_folder import VideoFolder
     from lstmzoo.captioning.data.dataset import Captions
     from lstmzoo.data import kth, video
-    from lstmzoo.segmentation.data.clips import SegmentationClips
     from lstmzoo.segmentation.data.davis import DAVIS
     from lstmzoo.segmentation.data.layout import MaskedVideo
+    from lstmzoo.segmentation.data.mask_clips import SegmentationClips
 
 __all__ = ["DAVIS", "KTH", "Captions", "MaskedVideo", "SegmentationClips", "VideoFolder", "kth", "video"]
 
@@ -19,7 +19,7 @@ _CLASSES = {
     "DAVIS": "lstmzoo.segmentation.data.davis",
     "KTH": "lstmzoo.actions.data.kth",
     "MaskedVideo": "lstmzoo.segmentation.data.layout",
-    "SegmentationClips": "lstmzoo.segmentation.data.clips",
+    "SegmentationClips": "lstmzoo.segmentation.data.mask_clips",
     "VideoFolder": "lstmzoo.actions.data.video_folder",
 }
 

@@ -3,8 +3,8 @@
 from lstmzoo.models.checkpoint import checkpoint_metadata, load, read_metadata
 from lstmzoo.models.create import create_model
 from lstmzoo.models.encoder_names import list_encoders
+from lstmzoo.models.model_registry import list_models, register_model
 from lstmzoo.models.pretrained.hub import from_pretrained, push_to_hub, save_pretrained
-from lstmzoo.models.registry import list_models, register_model
 
 __all__ = [
     "checkpoint_metadata",

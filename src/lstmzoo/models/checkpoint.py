@@ -21,11 +21,11 @@ from torch import nn
 from lstmzoo.errors import CheckpointError, LstmzooError, printable
 from lstmzoo.models.checkpoint_file import check_weights, find, read
 from lstmzoo.models.metadata import FORMAT, KEY, PREFIX, brief, check_metadata, words_of
-from lstmzoo.models.pretrained.folder import read_weights
+from lstmzoo.models.model_registry import is_primitive, list_models
 from lstmzoo.models.pretrained.names import TENSORS
 from lstmzoo.models.pretrained.remote import fetch_weights
+from lstmzoo.models.pretrained.weights_folder import read_weights
 from lstmzoo.models.rebuild import rebuild
-from lstmzoo.models.registry import is_primitive, list_models
 from lstmzoo.models.upgrades import upgrade_metadata
 from lstmzoo.version import __version__
 

@@ -6,9 +6,9 @@ from torch import nn
 
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models.checkpoint import load
-from lstmzoo.models.pretrained.folder import read_config
+from lstmzoo.models.model_registry import build_model
 from lstmzoo.models.pretrained.names import shipped
-from lstmzoo.models.registry import build_model
+from lstmzoo.models.pretrained.weights_folder import read_config
 from lstmzoo.registry import models
 from lstmzoo.settings import settings_of
 

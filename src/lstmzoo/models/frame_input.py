@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.models.checks import check_range
+from lstmzoo.models.argument_checks import check_range
 
 GREY_MEAN, GREY_STD = 0.5, 0.25
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

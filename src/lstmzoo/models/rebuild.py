@@ -15,7 +15,7 @@ from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models.checkpoint_file import WEIGHT_TYPES
 from lstmzoo.models.encoder_weights import skip_pretrained_weights
 from lstmzoo.models.metadata import leaves
-from lstmzoo.models.registry import build_model
+from lstmzoo.models.model_registry import build_model
 
 MORE = 1000
 """Modules and parameters that a network may have while it is built beyond those it keeps: branches, classifiers."""

@@ -37,9 +37,9 @@ from lstmzoo.training.base import BaseTask
 from lstmzoo.training.callbacks import Checkpoints, PatientStopping, Timing
 from lstmzoo.training.checkpoint_io import WholeFiles
 from lstmzoo.training.ending import Diverged, SigtermFlag
-from lstmzoo.training.errors import setting_errors
 from lstmzoo.training.run_log import RunLog
 from lstmzoo.training.schedule import Schedule, Training
+from lstmzoo.training.setting_errors import setting_errors
 from lstmzoo.training.training_state import Restoring
 
 SETTINGS = {"callbacks": ("patience", "progress")}

@@ -13,7 +13,7 @@ from lstmzoo.config.options import written
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.atomic import csv_file, write_atomically
 from lstmzoo.io.terminal import print_plain, wide_console
-from lstmzoo.runs.folder import read_config
+from lstmzoo.runs.run_folder import read_config
 from lstmzoo.training.run_log import read_rows
 from lstmzoo.viz.comparison import Line, comparison
 

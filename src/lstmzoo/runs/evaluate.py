@@ -11,9 +11,9 @@ from lstmzoo.models import load
 from lstmzoo.models.encoder_weights import skip_pretrained_weights
 from lstmzoo.runs import build
 from lstmzoo.runs.request import Request
-from lstmzoo.runs.results import SaveResults
+from lstmzoo.runs.save_results import SaveResults
 from lstmzoo.training.data_module import BaseDataModule
-from lstmzoo.training.errors import setting_errors
+from lstmzoo.training.setting_errors import setting_errors
 
 
 def open_split(request: Request, model: Any) -> BaseDataModule:

@@ -10,8 +10,8 @@ from lstmzoo.errors import DataError
 from lstmzoo.io.download import digest_of
 from lstmzoo.models.checkpoint import load
 from lstmzoo.models.checkpoint_file import find
-from lstmzoo.models.pretrained.folder import read_config, write_weights
 from lstmzoo.models.pretrained.names import CONFIG
+from lstmzoo.models.pretrained.weights_folder import read_config, write_weights
 from lstmzoo.registry import datasets, tasks
 from lstmzoo.runs.measured import LARGEST, OWN_TEST
 from lstmzoo.runs.request import beside

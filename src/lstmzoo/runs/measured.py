@@ -10,8 +10,8 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.io.download import digest_of
 from lstmzoo.io.stamp import stamp
 from lstmzoo.models.checkpoint_file import find
-from lstmzoo.runs.folder import git_revision
 from lstmzoo.runs.inside import check_inside
+from lstmzoo.runs.run_folder import git_revision
 
 SAME = ("sha256", "split", "overrides")
 """Results that agree in these may replace each other."""

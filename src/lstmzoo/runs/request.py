@@ -18,7 +18,7 @@ from lstmzoo.registry import datasets
 from lstmzoo.runs.inside import check_inside
 from lstmzoo.runs.measured import Measured, results_folder
 from lstmzoo.runs.stored import settle_places, take_metadata, task_name
-from lstmzoo.training.groups import GROUPS, training_only
+from lstmzoo.training.setting_groups import GROUPS, training_only
 
 SPLITS = ("train", "val", "test", "all")
 

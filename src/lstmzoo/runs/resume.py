@@ -15,8 +15,8 @@ from lstmzoo.errors import CheckpointError, LstmzooError, printable, unknown_cho
 from lstmzoo.models import load
 from lstmzoo.models.metadata import brief
 from lstmzoo.registry import datasets
-from lstmzoo.runs.folder import read_config
 from lstmzoo.runs.recipe import take_named_class, take_recipe
+from lstmzoo.runs.run_folder import read_config
 from lstmzoo.runs.stored import (
     OF_THIS_MACHINE,
     defaults_for,

@@ -18,10 +18,10 @@ from omegaconf import DictConfig
 from lstmzoo.errors import DataWarning, LstmzooError, naming
 from lstmzoo.io.atomic import write_json
 from lstmzoo.runs import build
-from lstmzoo.runs.folder import write_config, write_versions
 from lstmzoo.runs.lock import has_checkpoint, owned
 from lstmzoo.runs.measured import OWN_TEST, Measured
-from lstmzoo.runs.results import SaveResults, read_results
+from lstmzoo.runs.run_folder import write_config, write_versions
+from lstmzoo.runs.save_results import SaveResults, read_results
 from lstmzoo.training.base import BaseTask
 from lstmzoo.training.callbacks import Checkpoints
 from lstmzoo.training.data_module import BaseDataModule

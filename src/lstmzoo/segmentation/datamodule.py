@@ -9,13 +9,13 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from lstmzoo.errors import DataError
-from lstmzoo.segmentation.data.clips import SegmentationClips
 from lstmzoo.segmentation.data.inspection import LEAST_MASKS
 from lstmzoo.segmentation.data.layout import SIMULATED_MARKER
+from lstmzoo.segmentation.data.mask_clips import SegmentationClips
 from lstmzoo.segmentation.data.mask_folder import MaskFolder
 from lstmzoo.segmentation.data.masks import read_mask, shows_object
 from lstmzoo.settings import settings_of
-from lstmzoo.synthetic.folder import is_ours
+from lstmzoo.synthetic.marked_folder import is_ours
 from lstmzoo.training.data_module import BaseDataModule
 
 

@@ -11,9 +11,9 @@ from matplotlib.colors import Normalize
 from lstmzoo.segmentation.memory_maps import MapRow, outline
 from lstmzoo.segmentation.recording import Recording
 from lstmzoo.segmentation.retention import stretches
-from lstmzoo.viz.film import video_file
 from lstmzoo.viz.overlay import BACKGROUND, FAINT, FONT, TEXT, Colour
 from lstmzoo.viz.style import INK, MUTED, OKABE_ITO, drawing, figure, save
+from lstmzoo.viz.video_file import video_file
 
 COLUMNS = 8
 LEFT, RIGHT, TOP, GAP, HEAD, WIDE = 1.3, 0.8, 0.72, 0.06, 0.24, 1.45  # inches; the last is the width of a frame

@@ -21,7 +21,7 @@ from lstmzoo.segmentation.data.lists import default_split
 from lstmzoo.segmentation.data.masks import VOID
 from lstmzoo.segmentation.metrics import PROTOCOLS, evaluate, score_sequence
 from lstmzoo.segmentation.models import label_map, object_ids, resize_frame, segment_video
-from lstmzoo.segmentation.models.stream import frame_order
+from lstmzoo.segmentation.models.segment_stream import frame_order
 from lstmzoo.segmentation.results import VideoScore, find_example
 from lstmzoo.segmentation.tables import scores_table, write_official_tables
 

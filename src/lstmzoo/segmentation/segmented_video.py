@@ -17,9 +17,9 @@ from lstmzoo.segmentation.data.masks import write_mask
 from lstmzoo.segmentation.models import has_classes, label_map
 from lstmzoo.segmentation.overlays import video_frame
 from lstmzoo.segmentation.segment import numbers_of, segment_with
-from lstmzoo.segmentation.semantic.overlays import LegendFrames, class_palette
+from lstmzoo.segmentation.semantic.class_overlays import LegendFrames, class_palette
 from lstmzoo.segmentation.video_sources import Frame, VideoSource
-from lstmzoo.viz.film import video_file
+from lstmzoo.viz.video_file import video_file
 
 
 @dataclass(frozen=True)

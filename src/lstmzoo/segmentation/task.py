@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lstmzoo.errors import CheckpointError, LstmzooError, unknown_choice
-from lstmzoo.models.checks import check_sizes
+from lstmzoo.models.argument_checks import check_sizes
 from lstmzoo.registry import datasets, register_task
 from lstmzoo.segmentation.data.masks import VOID
 from lstmzoo.segmentation.data.simulator import read_occlusions

@@ -9,8 +9,8 @@ import numpy as np
 
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.images import IMAGE_SUFFIXES, list_images, natural_key, read_rgb
-from lstmzoo.io.stream import Stream
 from lstmzoo.io.video import VIDEO_SUFFIXES, convert, is_video, local_path, warn_of_others
+from lstmzoo.io.video_stream import Stream
 from lstmzoo.segmentation.data.class_table import find_table
 from lstmzoo.segmentation.data.davis import DAVIS
 from lstmzoo.segmentation.data.label_layout import find_splits, find_videos_of

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lstmzoo.actions.metrics import aggregate
 from lstmzoo.actions.task import shuffle_frames
-from lstmzoo.captioning.agreement import agreement
+from lstmzoo.captioning.agreement_score import agreement
 from lstmzoo.nn import clamp, get_cell
 from lstmzoo.segmentation.data.simulator import read_occlusions
 from lstmzoo.segmentation.models import resize_frame

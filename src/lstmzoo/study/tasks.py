@@ -16,7 +16,7 @@ from lstmzoo.config.options import described_options, parse_options
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.atomic import write_json
 from lstmzoo.io.progress import progress_bar
-from lstmzoo.models.checks import find_cell
+from lstmzoo.models.argument_checks import find_cell
 from lstmzoo.nn import list_cells
 from lstmzoo.runs import build
 from lstmzoo.settings import settings_of

@@ -10,10 +10,10 @@ import torch
 from lstmzoo.errors import CheckpointError
 from lstmzoo.models import checkpoint_metadata, create_model
 from lstmzoo.models.metadata import check_transform
-from lstmzoo.models.registry import FROM_DATA
-from lstmzoo.training.errors import setting_errors
+from lstmzoo.models.model_registry import FROM_DATA
 from lstmzoo.training.interface import Config, TaskInterface
 from lstmzoo.training.optimization import Optimization
+from lstmzoo.training.setting_errors import setting_errors
 
 Item = TypeVar("Item")
 

@@ -13,8 +13,8 @@ from lstmzoo.actions.data.kth_simulator import PERSONS, SCENARIOS, simulate_kth
 from lstmzoo.actions.data.segments import Segment
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.registry import register_dataset
-from lstmzoo.synthetic.checks import check_whole
-from lstmzoo.synthetic.folder import is_ours, read_marker
+from lstmzoo.synthetic.marked_folder import is_ours, read_marker
+from lstmzoo.synthetic.whole_numbers import check_whole
 
 
 @register_dataset("kth_simulated", "recognition", root="data/kth_simulated")

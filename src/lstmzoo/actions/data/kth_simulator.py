@@ -20,10 +20,10 @@ from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.io.atomic import publish, write_atomically
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.video import count_all, count_frames
-from lstmzoo.synthetic.checks import check_whole
-from lstmzoo.synthetic.film import shoot, write_script
-from lstmzoo.synthetic.folder import claim
+from lstmzoo.synthetic.marked_folder import claim
+from lstmzoo.synthetic.person_video import shoot, write_script
 from lstmzoo.synthetic.scene import HEIGHT, WIDTH
+from lstmzoo.synthetic.whole_numbers import check_whole
 from lstmzoo.synthetic.worker import start_worker
 
 PERSONS, SCENARIOS = 25, 4

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lstmzoo.actions.data.class_table import read_class_table
+from lstmzoo.actions.data.class_names import read_class_table
 from lstmzoo.actions.data.list_labels import name_classes
 from lstmzoo.actions.data.split_lists import Entry, ListFile, find_lists, read_lists
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice

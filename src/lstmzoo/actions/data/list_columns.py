@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lstmzoo.actions.data.class_table import is_number
+from lstmzoo.actions.data.class_names import is_number
 from lstmzoo.errors import DataError
 from lstmzoo.io.video_files import VideoIndex, has_suffix
 from lstmzoo.io.wording import listed

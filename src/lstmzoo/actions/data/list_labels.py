@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lstmzoo.actions.data.class_table import is_number, plain
+from lstmzoo.actions.data.class_names import is_number, plain
 from lstmzoo.actions.data.split_lists import Entry
 from lstmzoo.errors import DataError, unknown_choice
 from lstmzoo.io.split_names import split_of

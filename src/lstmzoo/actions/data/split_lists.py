@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lstmzoo.actions.data.class_table import is_number
+from lstmzoo.actions.data.class_names import is_number
 from lstmzoo.actions.data.list_columns import Row, identify_columns, is_path, labels_of, split_words
 from lstmzoo.errors import DataError
 from lstmzoo.io.split_names import SPLITS, split_of

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models.checks import check_sizes
+from lstmzoo.models.argument_checks import check_sizes
 from lstmzoo.models.encoder_weights import skip_pretrained_weights
 from lstmzoo.models.encoders import create_vector_encoder
 from lstmzoo.models.frame_input import FrameInput
+from lstmzoo.models.model_registry import build_model
 from lstmzoo.models.pretrained.hub import PretrainedMixin
-from lstmzoo.models.registry import build_model
 from lstmzoo.models.state import detach
 
 State = dict[str, Any]

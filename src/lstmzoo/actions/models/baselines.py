@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from lstmzoo.actions.models.action_model import ActionModel, State
 from lstmzoo.actions.models.readout import WeightedMean
-from lstmzoo.models.checks import check_sizes
-from lstmzoo.models.registry import register_model
+from lstmzoo.models.argument_checks import check_sizes
+from lstmzoo.models.model_registry import register_model
 
 
 class _Baseline(ActionModel):

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from lstmzoo.actions.models.action_model import ActionModel, State
 from lstmzoo.actions.models.readout import build_readout
-from lstmzoo.models.checks import find_cell
+from lstmzoo.models.argument_checks import find_cell
+from lstmzoo.models.model_registry import register_model
 from lstmzoo.models.recurrent_layers import FORGET_BIAS
-from lstmzoo.models.registry import register_model
 from lstmzoo.nn import Recurrent, init
 
 

@@ -6,8 +6,8 @@ from lstmzoo.captioning.data.captions_simulator import IMAGES, LEAST, contents, 
 from lstmzoo.captioning.data.dataset import Captions
 from lstmzoo.captioning.data.layouts import SIMULATED_MARKER as MARKER
 from lstmzoo.registry import register_dataset
-from lstmzoo.synthetic.checks import check_whole
-from lstmzoo.synthetic.folder import is_ours
+from lstmzoo.synthetic.marked_folder import is_ours
+from lstmzoo.synthetic.whole_numbers import check_whole
 
 
 @register_dataset(

@@ -16,10 +16,10 @@ from lstmzoo.captioning.data.text import tokenize
 from lstmzoo.io.atomic import write_atomically
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.synthetic.agreement import SPEAKERS, spoken, true_spoken
-from lstmzoo.synthetic.checks import check_whole
-from lstmzoo.synthetic.folder import claim, read_marker
+from lstmzoo.synthetic.marked_folder import claim, read_marker
 from lstmzoo.synthetic.sentences import WORDINGS, sentence, true_sentences
 from lstmzoo.synthetic.shapes import Drawing, Shapes, paint, random_drawing
+from lstmzoo.synthetic.whole_numbers import check_whole
 
 IMAGES = 2000
 LEAST = 10

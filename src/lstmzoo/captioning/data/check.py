@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.captioning.data.hints import USUAL_MIN_COUNT, how_to_complete, why_untrainable
-from lstmzoo.captioning.data.images import fault_of
 from lstmzoo.captioning.data.layouts import is_simulated, read_captions
 from lstmzoo.captioning.data.records import CaptionFiles, CaptionRecord, missing_images
+from lstmzoo.captioning.data.square_images import fault_of
 from lstmzoo.captioning.metrics import java
 from lstmzoo.errors import DataError
 from lstmzoo.io.progress import progress_bar

@@ -12,11 +12,11 @@ from torch.utils.data import Dataset
 from lstmzoo.captioning.data.captions_simulator import simulate_captions
 from lstmzoo.captioning.data.check import check
 from lstmzoo.captioning.data.features import Encoder, FeatureCache, UnreadableImages
-from lstmzoo.captioning.data.images import mirror, read_image
 from lstmzoo.captioning.data.layouts import read_captions
 from lstmzoo.captioning.data.listing import check_images, listed_records, others, warn_of_names
 from lstmzoo.captioning.data.prepare import prepare
 from lstmzoo.captioning.data.records import SPLITS
+from lstmzoo.captioning.data.square_images import mirror, read_image
 from lstmzoo.errors import DataError, LstmzooError, unknown_choice
 from lstmzoo.io.cache import default_cache_dir
 from lstmzoo.registry import register_dataset

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from lstmzoo.captioning.data.images import TRANSFORM, fault_of, mirror, read_image
+from lstmzoo.captioning.data.square_images import TRANSFORM, fault_of, mirror, read_image
 from lstmzoo.errors import DataError
 from lstmzoo.io.atomic import NO_ROOM, publish
 from lstmzoo.io.progress import progress_bar

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.utils.hooks import unserializable_hook
 
 from lstmzoo.captioning.models.attention import AdditiveAttention
-from lstmzoo.captioning.models.base import RecurrentCaptioner, Tensors
-from lstmzoo.captioning.models.cell import StepCell
-from lstmzoo.models.registry import register_model
+from lstmzoo.captioning.models.captioner import RecurrentCaptioner, Tensors
+from lstmzoo.captioning.models.step_cell import StepCell
+from lstmzoo.models.model_registry import register_model
 from lstmzoo.nn import Cell
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lstmzoo.captioning.models.base import BOS, EOS, PAD, UNK
+from lstmzoo.captioning.models.captioner import BOS, EOS, PAD, UNK
 from lstmzoo.errors import LstmzooError, unknown_choice
 
 METHODS = ("beam", "greedy", "sample")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lstmzoo.captioning.models.base import Captioner, State
+from lstmzoo.captioning.models.captioner import Captioner, State
 from lstmzoo.errors import LstmzooError
 
 Features = tuple[Tensor, ...]  # (B, N, C) for every member

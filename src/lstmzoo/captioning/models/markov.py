@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from lstmzoo.captioning.models.attention import AdditiveAttention
-from lstmzoo.captioning.models.base import Captioner, Tensors
-from lstmzoo.models.checks import check_sizes
-from lstmzoo.models.registry import register_model
+from lstmzoo.captioning.models.captioner import Captioner, Tensors
+from lstmzoo.models.argument_checks import check_sizes
+from lstmzoo.models.model_registry import register_model
 
 
 @register_model("caption_markov")

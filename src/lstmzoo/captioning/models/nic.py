@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lstmzoo.captioning.models.base import RecurrentCaptioner, Tensors
-from lstmzoo.models.registry import register_model
+from lstmzoo.captioning.models.captioner import RecurrentCaptioner, Tensors
+from lstmzoo.models.model_registry import register_model
 
 
 @register_model("caption_nic")

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from lstmzoo.captioning.models.attention import AdditiveAttention
-from lstmzoo.captioning.models.base import RecurrentCaptioner, Tensors
-from lstmzoo.captioning.models.cell import FirstState
-from lstmzoo.models.registry import register_model
+from lstmzoo.captioning.models.captioner import RecurrentCaptioner, Tensors
+from lstmzoo.captioning.models.step_cell import FirstState
+from lstmzoo.models.model_registry import register_model
 
 
 @register_model("caption_soft_attention")

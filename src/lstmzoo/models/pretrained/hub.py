@@ -9,8 +9,8 @@ from torch import nn
 
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models.checkpoint import checkpoint_metadata, load
-from lstmzoo.models.pretrained.folder import write_weights
 from lstmzoo.models.pretrained.names import CONFIG, TENSORS, is_name
+from lstmzoo.models.pretrained.weights_folder import write_weights
 
 Own = TypeVar("Own", bound="PretrainedMixin")
 Place = str | os.PathLike[str]

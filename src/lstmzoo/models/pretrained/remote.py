@@ -7,8 +7,8 @@ from urllib.parse import urljoin, urlsplit
 from lstmzoo.errors import CheckpointError
 from lstmzoo.io.download import fetch
 from lstmzoo.io.places import cache_home
-from lstmzoo.models.pretrained.folder import read_config
 from lstmzoo.models.pretrained.names import CONFIG, TENSORS
+from lstmzoo.models.pretrained.weights_folder import read_config
 
 
 def fetch_weights(url: str, sha256: str | None) -> Path:

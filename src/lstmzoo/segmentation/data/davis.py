@@ -14,7 +14,7 @@ from lstmzoo.registry import register_dataset
 from lstmzoo.segmentation.data.layout import SIMULATED_MARKER
 from lstmzoo.segmentation.data.mask_folder import MaskFolder
 from lstmzoo.segmentation.data.prepare import prepare
-from lstmzoo.synthetic.folder import is_ours, read_marker
+from lstmzoo.synthetic.marked_folder import is_ours, read_marker
 
 TRAIN, VAL, TEST, FRAMES, SIZE = 24, 8, 8, 40, (96, 160)  # what is simulated unless something else is asked for
 

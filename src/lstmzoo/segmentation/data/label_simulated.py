@@ -8,7 +8,7 @@ from lstmzoo.registry import register_dataset
 from lstmzoo.segmentation.data.label_folder import LabelFolder
 from lstmzoo.segmentation.data.label_simulator import simulate_labels
 from lstmzoo.segmentation.data.layout import SIMULATED_MARKER
-from lstmzoo.synthetic.folder import is_ours
+from lstmzoo.synthetic.marked_folder import is_ours
 
 TRAIN, VAL, TEST, FRAMES, SIZE = 24, 4, 8, 24, (64, 96)  # what is simulated unless something else is asked for
 

@@ -15,9 +15,9 @@ from lstmzoo.segmentation.data.class_table import TABLES
 from lstmzoo.segmentation.data.label_layout import LABEL_FOLDERS, SPLITS
 from lstmzoo.segmentation.data.layout import SIMULATED_MARKER
 from lstmzoo.segmentation.data.masks import write_mask
-from lstmzoo.synthetic.checks import check_whole
-from lstmzoo.synthetic.folder import claim
+from lstmzoo.synthetic.marked_folder import claim
 from lstmzoo.synthetic.moving_shapes import KINDS, moving_shapes
+from lstmzoo.synthetic.whole_numbers import check_whole
 
 _MAKER, _VERSION, _LOCK = "lstmzoo.data.simulate.labels", 1, ".simulate.lock"
 _LEAST_SIZE, _QUALITY = 48, 92

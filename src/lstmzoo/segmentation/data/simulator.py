@@ -20,11 +20,11 @@ from lstmzoo.io.progress import progress_bar
 from lstmzoo.segmentation.data.layout import SIMULATED_MARKER as MARKER
 from lstmzoo.segmentation.data.masks import write_mask
 from lstmzoo.segmentation.data.photographs import Photographs
-from lstmzoo.synthetic.checks import check_whole
 from lstmzoo.synthetic.collage import photograph_clip
 from lstmzoo.synthetic.davis_course import MARKED_FRAMES, write_course
 from lstmzoo.synthetic.davis_paint import Painting, paint
-from lstmzoo.synthetic.folder import claim
+from lstmzoo.synthetic.marked_folder import claim
+from lstmzoo.synthetic.whole_numbers import check_whole
 
 SPLITS = ("train", "val", "test")
 OCCLUSIONS_FILE = "occlusions.json"

@@ -4,11 +4,11 @@
 measures themselves.
 """
 
+from lstmzoo.segmentation.metrics.davis_rules import PROTOCOLS
 from lstmzoo.segmentation.metrics.evaluation import evaluate
 from lstmzoo.segmentation.metrics.measures import boundary_f, jaccard
-from lstmzoo.segmentation.metrics.rules import PROTOCOLS
 from lstmzoo.segmentation.metrics.scores import DavisScores, SequenceScores, Statistics, statistics
-from lstmzoo.segmentation.metrics.sequence import score_sequence
+from lstmzoo.segmentation.metrics.sequence_scores import score_sequence
 from lstmzoo.segmentation.metrics.stability import temporal_stability
 
 __all__ = [

@@ -25,10 +25,10 @@ from lstmzoo.segmentation.data.layout import (
     find_sequences,
 )
 from lstmzoo.segmentation.data.masks import read_mask
+from lstmzoo.segmentation.metrics.davis_rules import Rules
 from lstmzoo.segmentation.metrics.numbering import by_sequence
-from lstmzoo.segmentation.metrics.rules import Rules
 from lstmzoo.segmentation.metrics.scores import DavisScores, SequenceScores
-from lstmzoo.segmentation.metrics.sequence import score_sequence
+from lstmzoo.segmentation.metrics.sequence_scores import score_sequence
 
 
 def evaluate(

@@ -11,7 +11,7 @@ import numpy as np
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.wording import listed
-from lstmzoo.segmentation.metrics.rules import REMEDY, VOID, Masks, Rules
+from lstmzoo.segmentation.metrics.davis_rules import REMEDY, VOID, Masks, Rules
 
 
 @dataclass(frozen=True)

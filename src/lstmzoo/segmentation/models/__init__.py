@@ -1,10 +1,9 @@
 """Segmentation models: networks that mark objects in the frames of a video; `base` holds what they share."""
 
 from lstmzoo.segmentation.models.aggregate import soft_aggregate
-from lstmzoo.segmentation.models.base import Segmenter
 from lstmzoo.segmentation.models.core import Core
 from lstmzoo.segmentation.models.foreground import ForegroundSegmenter
-from lstmzoo.segmentation.models.stream import (
+from lstmzoo.segmentation.models.segment_stream import (
     SegmentStream,
     has_classes,
     label_map,
@@ -12,6 +11,7 @@ from lstmzoo.segmentation.models.stream import (
     resize_frame,
     segment_video,
 )
+from lstmzoo.segmentation.models.segmenter import Segmenter
 
 __all__ = [
     "Core",

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models.checks import find_cell
+from lstmzoo.models.argument_checks import find_cell
 from lstmzoo.nn import ConvRecurrent, init
 
 State = Any  # nested tuples, lists and dicts of tensors, or None

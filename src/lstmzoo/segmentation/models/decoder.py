@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models.checks import check_sizes
+from lstmzoo.models.argument_checks import check_sizes
 from lstmzoo.segmentation.models.core import Core
 
 State = Any

@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
-from lstmzoo.models.checks import check_sizes
+from lstmzoo.models.argument_checks import check_sizes
+from lstmzoo.models.model_registry import register_model
 from lstmzoo.models.recurrent_layers import FORGET_BIAS
-from lstmzoo.models.registry import register_model
 from lstmzoo.nn.init import ForgetBias
-from lstmzoo.segmentation.models.base import Segmenter, State
 from lstmzoo.segmentation.models.core import Core, FramewiseCore, RecurrentCore
+from lstmzoo.segmentation.models.segmenter import Segmenter, State
 
 
 class ForegroundSegmenter(Segmenter):

@@ -9,15 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lstmzoo.models.checks import check_range
+from lstmzoo.models.argument_checks import check_range
 from lstmzoo.models.encoders import pad_to_multiple
+from lstmzoo.models.model_registry import register_model
 from lstmzoo.models.recurrent_layers import FORGET_BIAS
-from lstmzoo.models.registry import register_model
 from lstmzoo.nn.init import ForgetBias
 from lstmzoo.segmentation.models.aggregate import soft_aggregate
-from lstmzoo.segmentation.models.base import Segmenter, State
 from lstmzoo.segmentation.models.core import Core, FramewiseCore, RecurrentCore
 from lstmzoo.segmentation.models.decoder import NO_STATE
+from lstmzoo.segmentation.models.segmenter import Segmenter, State
 
 MISSING = -20.0  # logit of an object whose first mask is empty
 

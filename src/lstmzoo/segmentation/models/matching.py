@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models.checks import check_sizes
-from lstmzoo.models.registry import register_model
+from lstmzoo.models.argument_checks import check_sizes
+from lstmzoo.models.model_registry import register_model
 from lstmzoo.segmentation.models.affinity import largest, log_weights, merge, read, similarity, window
-from lstmzoo.segmentation.models.base import State
 from lstmzoo.segmentation.models.guided import SegmentGuided, fit, pad_objects
+from lstmzoo.segmentation.models.segmenter import State
 
 STRIDE, COARSE = 8, 16  # of the maps that keys are made of; pixels of the first are matched
 FINE = 0.5  # share of the finer map in the keys' length at the start, against 1: the coarser one tells objects better

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lstmzoo.models.registry import register_model
-from lstmzoo.segmentation.models.base import State
+from lstmzoo.models.model_registry import register_model
 from lstmzoo.segmentation.models.decoder import NO_STATE
 from lstmzoo.segmentation.models.foreground import SegmentRecurrent
+from lstmzoo.segmentation.models.segmenter import State
 
 RADIUS = 3
 """How far motion is looked for, in cells of a map: 48 pixels at stride 16."""

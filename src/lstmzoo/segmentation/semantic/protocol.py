@@ -10,9 +10,9 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.registry import datasets
 from lstmzoo.segmentation.data.label_clips import LabelClips
 from lstmzoo.segmentation.models import has_classes
-from lstmzoo.segmentation.semantic.learning import class_loss, median_frequency_weights
-from lstmzoo.segmentation.semantic.results import ClassResults, sum_counts
-from lstmzoo.segmentation.semantic.scoring import ClassifiedVideo, score_classes
+from lstmzoo.segmentation.semantic.class_loss import class_loss, median_frequency_weights
+from lstmzoo.segmentation.semantic.class_results import ClassResults, sum_counts
+from lstmzoo.segmentation.semantic.class_scoring import ClassifiedVideo, score_classes
 
 SEMANTIC = "semantic"
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from lstmzoo.models.checks import check_sizes
+from lstmzoo.models.argument_checks import check_sizes
 from lstmzoo.registry import register_dataset
 from lstmzoo.sequences.data.sequence_dataset import SequenceDataset, numbered
 

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.split_names import SPLITS
-from lstmzoo.models.checks import check_sizes
+from lstmzoo.models.argument_checks import check_sizes
 from lstmzoo.sequences.data.sequence_report import SequenceReport
 
 LONGEST = 100_000

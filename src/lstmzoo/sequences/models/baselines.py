@@ -7,8 +7,8 @@ x → Linear → ReLU → mean over time → two-layer head    sequence_meanpool
 import torch
 from torch import Tensor, nn
 
-from lstmzoo.models.checks import check_sizes
-from lstmzoo.models.registry import register_model
+from lstmzoo.models.argument_checks import check_sizes
+from lstmzoo.models.model_registry import register_model
 from lstmzoo.sequences.models.sequence_model import SequenceModel, State
 
 

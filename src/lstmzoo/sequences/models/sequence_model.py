@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lstmzoo.models.checks import check_sizes
+from lstmzoo.models.argument_checks import check_sizes
 from lstmzoo.models.pretrained.hub import PretrainedMixin
 from lstmzoo.models.state import detach
 

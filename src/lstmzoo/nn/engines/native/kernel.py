@@ -18,7 +18,7 @@ from lstmzoo.nn.engines.native.passes import Pass, backward_pass, forward_pass
 from lstmzoo.nn.engines.native.program import Program, make_program
 from lstmzoo.nn.engines.native.symbol import UntraceableError
 from lstmzoo.nn.engines.native.tracing import trace_step
-from lstmzoo.nn.engines.native.trial import try_step
+from lstmzoo.nn.engines.native.try_step import try_step
 from lstmzoo.nn.layer import Step
 
 log = logging.getLogger(__name__)

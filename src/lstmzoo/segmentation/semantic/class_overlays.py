@@ -8,7 +8,7 @@ import numpy as np
 
 from lstmzoo.segmentation.data.masks import VOID, davis_palette
 from lstmzoo.segmentation.overlays import enlarged, frames_sheet
-from lstmzoo.segmentation.semantic.scoring import ClassifiedFrame
+from lstmzoo.segmentation.semantic.class_scoring import ClassifiedFrame
 
 OPACITY = 0.6
 DARK = 128  # colours whose channels are all below this are hard to see over a frame

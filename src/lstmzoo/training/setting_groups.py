@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from lstmzoo.models.registry import FROM_DATA, TRAINING_ONLY
+from lstmzoo.models.model_registry import FROM_DATA, TRAINING_ONLY
 from lstmzoo.registry import Entry, Registry, datasets, models, tasks
 from lstmzoo.settings import Setting, settings_of, with_defaults
 

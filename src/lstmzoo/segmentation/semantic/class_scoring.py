@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lstmzoo.segmentation.metrics.classes import ClassCounts, count_changes, count_confusion
-from lstmzoo.segmentation.models.stream import frame_order
+from lstmzoo.segmentation.models.segment_stream import frame_order
 from lstmzoo.segmentation.scoring import label_maps, shrunk
 
 

@@ -6,9 +6,9 @@ from itertools import product
 import numpy as np
 
 from lstmzoo.errors import LstmzooError
+from lstmzoo.segmentation.metrics.davis_rules import MAX_PROPOSALS, VOID, Masks, Rules
 from lstmzoo.segmentation.metrics.measures import Region, compare, content_box, outline_radius
 from lstmzoo.segmentation.metrics.numbering import Plan, official_plan, plan_of_what_occurs, present
-from lstmzoo.segmentation.metrics.rules import MAX_PROPOSALS, VOID, Masks, Rules
 from lstmzoo.segmentation.metrics.scores import SequenceScores
 from lstmzoo.segmentation.metrics.stability import matching_cost
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lstmzoo.captioning.data.captions_simulator import agreement_of
-from lstmzoo.captioning.models.base import EOS, State
+from lstmzoo.captioning.models.captioner import EOS, State
 from lstmzoo.synthetic.agreement import SPEAKERS
 
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.export import register_dataclass
 from torch.nn import functional as F
 
-from lstmzoo.captioning.models.cell import StepCell
-from lstmzoo.models.checks import check_sizes
+from lstmzoo.captioning.models.step_cell import StepCell
+from lstmzoo.models.argument_checks import check_sizes
 from lstmzoo.models.encoders import create_grid_encoder
 from lstmzoo.models.pretrained.hub import PretrainedMixin
 from lstmzoo.models.recurrent_layers import FORGET_BIAS

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from lstmzoo.models.checks import find_cell
+from lstmzoo.models.argument_checks import find_cell
 from lstmzoo.nn import Recurrent, init
 
 States = tuple[Tensor, ...]  # one per name in cell.state, (R, ...) each

@@ -12,7 +12,7 @@ from lstmzoo.io.atomic import csv_file, write_json
 from lstmzoo.io.terminal import wide_console
 from lstmzoo.segmentation.metrics.classes import ClassCounts
 from lstmzoo.segmentation.results import SHOWN
-from lstmzoo.segmentation.semantic.scoring import ClassifiedFrame, ClassifiedVideo
+from lstmzoo.segmentation.semantic.class_scoring import ClassifiedFrame, ClassifiedVideo
 
 MEANS = {
     "mIoU": "mean IoU",
@@ -46,7 +46,7 @@ class ClassResults:
 
     def save(self, folder: Path, about: dict[str, Any]) -> list[str]:
         """Write metrics.json, the confusion matrix, and images of the worst and the best frames."""
-        from lstmzoo.segmentation.semantic.overlays import classes_sheet  # loads Matplotlib
+        from lstmzoo.segmentation.semantic.class_overlays import classes_sheet  # loads Matplotlib
 
         write_json(folder / "metrics.json", self.as_dict() | about)
         with csv_file(folder / "confusion.csv", ["true class", *self.classes]) as write:
