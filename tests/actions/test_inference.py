@@ -193,7 +193,7 @@ def test_annotated_video_and_table(tmp_path: Path, suffix: str) -> None:
 
 def test_nothing_is_left_behind_when_a_video_has_no_frames(tmp_path: Path) -> None:
     class Nothing:
-        name, rate, film_rate, says_rate, total = "stream", 25.0, 25.0, False, None
+        name, rate, output_rate, says_rate, total = "stream", 25.0, 25.0, False, None
 
         def timed(self) -> Iterator[TimedFrame]:
             raise DataError("no frame")
@@ -207,7 +207,7 @@ def test_nothing_is_left_behind_when_a_video_has_no_frames(tmp_path: Path) -> No
 @pytest.mark.parametrize("frames", [10, 3])
 def test_an_interrupt_keeps_what_was_seen(tmp_path: Path, frames: int) -> None:
     class Interrupted:
-        name, rate, film_rate, says_rate, total = "stream", 25.0, 25.0, False, None
+        name, rate, output_rate, says_rate, total = "stream", 25.0, 25.0, False, None
 
         def timed(self) -> Iterator[TimedFrame]:
             for k in range(frames):

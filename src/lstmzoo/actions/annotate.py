@@ -72,7 +72,7 @@ def annotate(
     with ExitStack() as stack:
         header = ["frame", "time_s", "label", "presence", *(f"p_{label}" for label in model.classes)]
         write_row = stack.enter_context(csv_file(table, header))
-        film = stack.enter_context(video_file(annotated, stream.film_rate)) if annotated else None
+        video = stack.enter_context(video_file(annotated, stream.output_rate)) if annotated else None
         predictions = classify_stream(model, stream, stride=stride, least_presence=least_presence)
         try:
             for number, ((image, time_s), prediction) in enumerate(predictions):
@@ -88,9 +88,9 @@ def annotate(
                     absence += span * (1 - prediction.presence)
                     if label != NOBODY:
                         mean += span * prediction.probabilities
-                if film is not None:
+                if video is not None:
                     overlay = overlay or Overlay(model.classes, image.shape[:2], stream.rate, stream.total)
-                    film.write(overlay.draw(image, number, *_shown(newest), time_s=time_s), time_s)
+                    video.write(overlay.draw(image, number, *_shown(newest), time_s=time_s), time_s)
                 advance(1)
         except KeyboardInterrupt as error:
             if not until:
@@ -112,7 +112,7 @@ def annotate(
 
 
 def _shown(newest: Prediction | None) -> tuple[np.ndarray | None, str, str]:
-    """What the film says of a prediction: the probabilities, a label in place of a class, and a note."""
+    """What the video says of a prediction: the probabilities, a label in place of a class, and a note."""
     if newest is None:
         return None, "", ""
     nobody = newest.label == NOBODY

@@ -96,7 +96,7 @@ class Source(ABC):
         return self.declared / self.rate
 
     @property
-    def film_rate(self) -> float:
+    def output_rate(self) -> float:
         """Frames per second of a video at a constant rate that shows every frame at its time."""
         return self.rate
 
@@ -149,7 +149,7 @@ class FileSource(Source):
         return max((self.container.duration or 0) / 1e6, 0.0)  # in microseconds
 
     @property
-    def film_rate(self) -> float:
+    def output_rate(self) -> float:
         guessed = _usable(self.stream.guessed_rate)  # the rate at which all frames have a place of their own
         return guessed if guessed is not None and self.rate <= guessed <= 120 else self.rate
 

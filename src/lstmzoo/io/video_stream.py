@@ -27,7 +27,7 @@ class Stream:
         self.max_frames = max_frames
         self.source = video.open_source(source)
         self.name = self.source.name
-        self.rate, self.says_rate, self.film_rate = self.source.rate, self.source.says_rate, self.source.film_rate
+        self.rate, self.says_rate, self.output_rate = self.source.rate, self.source.says_rate, self.source.output_rate
         limits = [count for count in (self.source.declared, max_frames) if count]
         self.total = min(limits) if limits else None  # frames that are expected; None: it may be endless
 

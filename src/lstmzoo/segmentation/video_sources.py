@@ -79,7 +79,7 @@ def open_video(path: str | Path, max_frames: int | None = None) -> VideoSource:
     if path.is_dir():
         return _of_files(path.resolve().name, path, tuple(find_frames(path).values()), max_frames)
     with Stream(path, max_frames=max_frames) as stream:
-        return VideoSource(path.stem, path, (), stream.film_rate, stream.total, max_frames)
+        return VideoSource(path.stem, path, (), stream.output_rate, stream.total, max_frames)
 
 
 def find_videos(

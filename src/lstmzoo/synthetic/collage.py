@@ -70,7 +70,7 @@ def photograph_clip(
         objects = int(masks.max())
         if objects and all((masks[0] == number).mean() >= _SEEN for number in range(1, objects + 1)):
             break
-    return _filmed(video, rng), masks
+    return _recorded(video, rng), masks
 
 
 class _Collage:
@@ -259,7 +259,7 @@ def _wander(frames: int, rng: np.random.Generator, strength: float) -> Array:
     return (wave - wave[0]).sum(1)
 
 
-def _filmed(video: Array, rng: np.random.Generator) -> Array:
+def _recorded(video: Array, rng: np.random.Generator) -> Array:
     """What a camera makes of it: changing light, blur, grain, and now and then frames that show nothing."""
     frames = len(video)
     light = 1 + _wander(frames, rng, 0.06)

@@ -1,7 +1,7 @@
 """A drawn person: the parts of a body as shaded round shapes, and the body's shadow on the ground.
 
 Every limb is a tapered capsule and every trunk part the hull of a few discs. Each is painted several times,
-smaller and lighter towards the light, at three times the size of the picture, then averaged down: that gives
+smaller and lighter towards the light, at three times the size of the image, then averaged down: that gives
 soft edges and a rounded look for about half a millisecond a frame.
 """
 
@@ -17,7 +17,7 @@ from lstmzoo.synthetic.gait import Joints
 
 Array = np.ndarray
 
-_FINE = 3  # the figure is drawn this many times larger than the picture
+_FINE = 3  # the figure is drawn this many times larger than the image
 _SHIFT = 4  # fractional bits of the polygon corners
 _TILT = 0.10  # how much lower a nearer point appears: the camera looks down a little
 _LEVELS = ((1.0, 0.0, -0.32), (0.78, 0.12, -0.08), (0.42, 0.32, 0.10))  # size, offset towards the light, tone
@@ -83,11 +83,11 @@ class Figure:
             depths.setdefault(part.group, []).append(depth)
         self._order = _paint_order({group: np.mean(values, axis=0) for group, values in depths.items()})
 
-    def paint(self, frame: int, picture: Array) -> None:
-        """Paint the figure of one frame into ``picture`` (H, W) uint8, in place; parts outside are cut off."""
+    def paint(self, frame: int, image: Array) -> None:
+        """Paint the figure of one frame into ``image`` (H, W) uint8, in place; parts outside are cut off."""
         (left, top), (rows, columns) = self._corner[frame], self._size
         x0, y0 = max(left, 0), max(top, 0)
-        x1, y1 = min(left + columns, picture.shape[1]), min(top + rows, picture.shape[0])
+        x1, y1 = min(left + columns, image.shape[1]), min(top + rows, image.shape[0])
         if x0 >= x1 or y0 >= y1:
             return
         self._canvas[:] = 0
@@ -99,11 +99,11 @@ class Figure:
                     cv2.fillConvexPoly(self._canvas, outline, (tones[frame], 255), cv2.LINE_8, _SHIFT)
         small = cv2.resize(self._canvas, (columns, rows), interpolation=cv2.INTER_AREA)
         small = small[y0 - top : y1 - top, x0 - left : x1 - left]
-        behind = cv2.multiply(picture[y0:y1, x0:x1], 255 - small[..., 1], scale=1 / 255)
-        picture[y0:y1, x0:x1] = cv2.add(behind, small[..., 0])
+        behind = cv2.multiply(image[y0:y1, x0:x1], 255 - small[..., 1], scale=1 / 255)
+        image[y0:y1, x0:x1] = cv2.add(behind, small[..., 0])
 
     def _fixed_point(self, corners: Array) -> Array:
-        """Turn corners (N, P, 2) in pixels of the picture into fixed-point corners on the canvas."""
+        """Turn corners (N, P, 2) in pixels of the image into fixed-point corners on the canvas."""
         fine = (corners - self._corner[:, None] + 0.5) * _FINE - 0.5
         return np.rint(fine * (1 << _SHIFT)).astype(np.int32)
 
@@ -142,7 +142,7 @@ def cast_shadow(
 
 
 def _cut_out(view: View, discs: list[tuple[Array, Array]]) -> tuple[tuple[int, int], Array]:
-    """Find a rectangle that holds the figure in any frame: (rows, columns) and its corners (N, 2) in the picture."""
+    """Find a rectangle that holds the figure in any frame: (rows, columns) and its corners (N, 2) in the image."""
     foot = np.stack([view.x, view.ground], axis=-1)
     low = np.min([(centres - radii[..., None]).min(axis=1) - foot for centres, radii in discs], axis=(0, 1))
     high = np.max([(centres + radii[..., None]).max(axis=1) - foot for centres, radii in discs], axis=(0, 1))

@@ -37,31 +37,31 @@ def shoot(person: int, action: str, scenario: int, seed: int, gap: int = 0) -> I
     share = np.arange(len(offsets)) / noise.uniform(40, 200)
     drift = 1 + noise.uniform(0, 0.05) * np.sin(2 * np.pi * (share + noise.random()))  # cameras adapt to the light
     for frame, (row, column) in enumerate(offsets):
-        picture = scene.view(float(zoom[frame])).copy()
-        picture = _with_shadow(picture, scene, [outline[frame] for outline in shadow])
-        figure.paint(frame, picture)
-        picture = _exposed(picture, scene, drift[frame])
-        yield cv2.add(picture, grain[row : row + HEIGHT, column : column + WIDTH], dtype=cv2.CV_8U)
+        image = scene.view(float(zoom[frame])).copy()
+        image = _with_shadow(image, scene, [outline[frame] for outline in shadow])
+        figure.paint(frame, image)
+        image = _exposed(image, scene, drift[frame])
+        yield cv2.add(image, grain[row : row + HEIGHT, column : column + WIDTH], dtype=cv2.CV_8U)
     empty = _exposed(scene.view(1.0), scene)  # whatever the action was
     for row, column in noise.integers((0, 0), (2 * HEIGHT, 2 * WIDTH), (gap, 2)):
         yield cv2.add(empty, grain[row : row + HEIGHT, column : column + WIDTH], dtype=cv2.CV_8U)
 
 
-def _exposed(picture: Array, scene: Scene, gain: float = 1.0) -> Array:
+def _exposed(image: Array, scene: Scene, gain: float = 1.0) -> Array:
     """What lens and camera make of the light."""
-    picture = cv2.LUT(cv2.GaussianBlur(picture, (3, 3), scene.blur), scene.exposure)
-    return cv2.convertScaleAbs(picture, alpha=gain)
+    image = cv2.LUT(cv2.GaussianBlur(image, (3, 3), scene.blur), scene.exposure)
+    return cv2.convertScaleAbs(image, alpha=gain)
 
 
-def _with_shadow(picture: Array, scene: Scene, outlines: list[Array]) -> Array:
-    """Darken a picture by a soft shadow, outlined in fixed point (4 bits) at half the resolution."""
+def _with_shadow(image: Array, scene: Scene, outlines: list[Array]) -> Array:
+    """Darken an image by a soft shadow, outlined in fixed point (4 bits) at half the resolution."""
     mask = np.zeros((HEIGHT // 2, WIDTH // 2), np.uint8)
     for outline in outlines:
         cv2.fillConvexPoly(mask, outline, 255, cv2.LINE_8, 4)
     soft = cv2.GaussianBlur(mask, (7, 7), scene.softness / 2)
     remaining = cv2.convertScaleAbs(soft, alpha=-scene.shade, beta=255)
     remaining = cv2.resize(remaining, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
-    return cv2.multiply(picture, remaining, scale=1 / 255)
+    return cv2.multiply(image, remaining, scale=1 / 255)
 
 
 def _look(person: int, scenario: int, seed: int) -> Look:

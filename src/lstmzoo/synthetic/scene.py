@@ -29,8 +29,8 @@ class Scene:
     """A place, its light and the camera's traits.
 
     Attributes:
-        painting: (360, 480) uint8 view at twice the picture's resolution, with a margin.
-        light: unit vector (x, y) in the picture towards the light.
+        painting: (360, 480) uint8 view at twice the image's resolution, with a margin.
+        light: unit vector (x, y) in the image towards the light.
         slant: (x, y) shadow of a point one unit above the ground.
         wall: (x, y) place of the shadow on the wall beside the figure, in body heights; None outdoors.
         shade: share of the light that the shadow takes away.
@@ -124,22 +124,22 @@ def _lawn(rng: np.random.Generator, horizon: float) -> Array:
     """A mown lawn before a line of trees under a pale sky."""
     sky = rng.uniform(205, 225) - 0.15 * (_Y - _TOP)
     hedge = _Y - horizon + rng.uniform(5, 12) + 1.5 * _band(rng, 40)
-    picture = _mix(sky, rng.uniform(125, 150) + 9 * _texture(rng, 1.2)[: len(_Y)], hedge, 1.5)
+    image = _mix(sky, rng.uniform(125, 150) + 9 * _texture(rng, 1.2)[: len(_Y)], hedge, 1.5)
     ragged = 0.16 * _texture(rng, 0.8)
     for tree in rng.uniform((-25, 10, 6, 100), (185, 22, 13, 140), (int(rng.integers(5, 12)), 4)):
         ragged = np.roll(ragged, 97)
-        picture = _plant(picture, ragged, horizon, *tree)
+        image = _plant(image, ragged, horizon, *tree)
     grass = rng.uniform(95, 165) + 0.25 * (_Y - max(horizon, 0)) + rng.uniform(4, 14) * _ground(rng, horizon, 1.0, 1.15)
-    return _mix(picture, grass, _Y - horizon, 1.2)
+    return _mix(image, grass, _Y - horizon, 1.2)
 
 
-def _plant(picture: Array, ragged: Array, foot: float, x: float, rise: float, wide: float, tone: float) -> Array:
+def _plant(image: Array, ragged: Array, foot: float, x: float, rise: float, wide: float, tone: float) -> Array:
     """Add a tree with a round ragged crown, lit from above."""
     ragged = ragged[: len(_Y)]
     inside = 1 + ragged - np.hypot((_X - x) / wide, (_Y - (foot - rise)) / (0.85 * wide))
     crown = tone + 45 * ragged - 0.9 * (_Y - (foot - rise))
     trunk = (np.abs(_X - x) < 0.09 * wide) & (np.abs(_Y - foot + rise / 2) < rise / 2)
-    return _mix(np.where(trunk, tone - 30, picture), crown, inside, 0.25)
+    return _mix(np.where(trunk, tone - 30, image), crown, inside, 0.25)
 
 
 def _lot(rng: np.random.Generator, horizon: float) -> Array:
@@ -149,9 +149,9 @@ def _lot(rng: np.random.Generator, horizon: float) -> Array:
     window = ((_X + offset) % pitch < 0.5 * pitch) & ((_Y - horizon + 90) % 19 < 10) & (_Y - horizon < -7)
     facade = np.where(window, facade - rng.uniform(30, 55), facade)
     hedge = rng.uniform(105, 130) + 10 * _texture(rng, 2.0)[: len(_Y)]
-    picture = _mix(facade, hedge, _Y - (horizon - 5 - 1.2 * _band(rng, 50)), 0.8)
+    image = _mix(facade, hedge, _Y - (horizon - 5 - 1.2 * _band(rng, 50)), 0.8)
     gravel = rng.uniform(120, 215) + 0.2 * (_Y - max(horizon, 0)) + rng.uniform(3, 12) * _ground(rng, horizon, 1.5, 1.5)
-    return _mix(picture, gravel, _Y - horizon, 0.8)
+    return _mix(image, gravel, _Y - horizon, 0.8)
 
 
 def _wall(rng: np.random.Generator, horizon: float) -> Array:

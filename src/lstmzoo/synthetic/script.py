@@ -1,6 +1,6 @@
 """What happens in a video of one person doing one action: where the person is in every frame, and in which pose.
 
-Walking, jogging and running are filmed from one and the same script: the same ways through the image, with the same
+Walking, jogging and running are drawn from one and the same script: the same ways through the image, with the same
 poses, sizes and zooms, and everything random about them comes from streams that do not know the action. Only speed and
 cadence differ, and with them the number of frames that a way takes. So a single frame cannot tell the three apart; the
 course of time can. Their speeds overlap about as far as the lengths of the published sequences do.
@@ -26,7 +26,7 @@ PERIOD = {"boxing": (14.0, 40.0), "handclapping": (10.0, 24.0), "handwaving": (2
 RANGES = 4
 _SHORTEST = 46  # frames of a range on the spot
 _BEYOND = 0.3  # so many body heights outside, a figure is out of sight
-_BODY, _STAGE, _CAMERA, _PACE = 0, 3, 4, 6  # independent random streams; `film` has others
+_BODY, _STAGE, _CAMERA, _PACE = 0, 3, 4, 6  # independent random streams; `person_video` has others
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ PERSONS, SCENARIOS = 25, 4
 FRAME_RATE = 25.0
 _MAKER, _VERSION = "lstmzoo.data.simulate.kth", 2  # a mark in files, whatever this module is called
 _PARTIAL, _LOCK = ".partial", ".simulate.lock"
-_VIDEOS_PER_START = 8  # a worker takes about as long to start as it takes to film this many videos
+_VIDEOS_PER_START = 8  # a worker takes about as long to start as it takes to draw this many videos
 _HEADER = """
 This database contains sequences of six classes of actions performed by
 drawn figures in up to four different conditions. It is simulated, in the layout
@@ -117,7 +117,7 @@ def simulate_kth(
         partial.mkdir()
         try:
             with progress_bar("Simulating KTH", len(missing), "videos") as advance:
-                for _ in _film_all(missing, root, seed, gap, workers):
+                for _ in _draw_all(missing, root, seed, gap, workers):
                     advance(1)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -156,18 +156,18 @@ def _frames(video: Video, seed: int, gap: int) -> int:
     return len(write_script(*video, seed).x) + gap
 
 
-def _film_all(videos: list[Video], root: Path, seed: int, gap: int, workers: int | None) -> Iterator[Video]:
-    """Film the videos, here or in several processes; yields each when it is finished."""
+def _draw_all(videos: list[Video], root: Path, seed: int, gap: int, workers: int | None) -> Iterator[Video]:
+    """Draw the videos, here or in several processes; yields each when it is finished."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = min(workers or cores, -(-len(videos) // _VIDEOS_PER_START))
     if workers <= 1:
         for video in videos:
-            yield _film(video, root, seed, gap)
+            yield _draw(video, root, seed, gap)
         return
     # Fresh processes: a forked one may inherit locks of threads that torch or OpenCV had running.
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=start_worker)
     try:
-        for future in as_completed([pool.submit(_film, video, root, seed, gap) for video in videos]):
+        for future in as_completed([pool.submit(_draw, video, root, seed, gap) for video in videos]):
             yield future.result()
     except BrokenProcessPool as error:
         raise LstmzooError(
@@ -177,8 +177,8 @@ def _film_all(videos: list[Video], root: Path, seed: int, gap: int, workers: int
         pool.shutdown(cancel_futures=True)
 
 
-def _film(video: Video, root: Path, seed: int, gap: int) -> Video:
-    """Film one video beside the set and move it in when it is complete."""
+def _draw(video: Video, root: Path, seed: int, gap: int) -> Video:
+    """Draw one video beside the set and move it in when it is complete."""
     temporary = root / _PARTIAL / f"{video.key}.avi"
     codec = cv2.VideoWriter.fourcc(*"XVID")
     writer = cv2.VideoWriter(str(temporary), codec, FRAME_RATE, (WIDTH, HEIGHT), False)
