@@ -74,7 +74,7 @@ def test_masks_are_where_the_objects_are(monkeypatch):
         photograph, self._canvas_size(), self.rng
     ))  # fmt: skip
     monkeypatch.setattr(collage._Collage, "_near", lambda self, textures: None)
-    monkeypatch.setattr(collage, "_filmed", lambda video, rng: video)
+    monkeypatch.setattr(collage, "_recorded", lambda video, rng: video)
     for seed in range(20):
         video, masks = clip(seed)
         red = video[..., 0] > video[..., 2]

@@ -5,10 +5,10 @@ A checkpoint is what ``torch.save`` made of a dict with at least two entries::
     checkpoint["state_dict"]   the weights; those of the model have the prefix "model."
     checkpoint["lstmzoo"]      the metadata: primitive values only, see checkpoint_metadata
 
-It loads with ``weights_only=True``: no object of ours is pickled. Folders of safetensors and JSON (`pretrained.weights_folder`)
-are read as the same dict. Every command reads checkpoints through
-:func:`open_checkpoint`, and builds from the metadata what `rebuild` finds to fit the weights: a file of anyone's may be
-read, it runs no code and takes no more memory than it holds itself.
+It loads with ``weights_only=True``: no object of ours is pickled. Folders of safetensors and JSON
+(`pretrained.weights_folder`) are read as the same dict. Every command reads checkpoints through :func:`open_checkpoint`,
+and builds from the metadata what `rebuild` finds to fit the weights: a file from anyone may be read, it runs no code and
+takes no more memory than it holds itself.
 """
 
 import os
