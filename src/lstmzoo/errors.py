@@ -48,7 +48,7 @@ class Terminated(KeyboardInterrupt):
 
 
 ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""The signals that end a program in good order; SIGHUP comes when the terminal is closed."""
+"""The signals that end a program cleanly; SIGHUP comes when the terminal is closed."""
 
 
 def leave_closed_terminal() -> None:

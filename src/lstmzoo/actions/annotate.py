@@ -46,7 +46,7 @@ def annotate(
 ) -> Outcome:
     """Classify a stream; write the labels over time as CSV, and the annotated video.
 
-    An interrupt (Ctrl-C, SIGTERM) ends it early, but in good order: what was seen so far is written.
+    An interrupt (Ctrl-C, SIGTERM) ends it early but cleanly: what was seen so far is written.
 
     Args:
         model: from ``lstmzoo.load``.

@@ -140,13 +140,13 @@ def _signals_unwind() -> Iterator[None]:
         yield
         return
     usual = {number: signal.getsignal(number) for number in ENDINGS}
-    heeded = [number for number, handler in usual.items() if handler != signal.SIG_IGN]
-    for number in heeded:
+    handled = [number for number, handler in usual.items() if handler != signal.SIG_IGN]
+    for number in handled:
         signal.signal(number, terminate)
     try:
         yield
     finally:
-        for number in heeded:
+        for number in handled:
             signal.signal(number, usual[number])
 
 

@@ -146,7 +146,7 @@ def _is_choice(override: Override) -> bool:
 
 
 def _searched(overrides: Sequence[Override]) -> list[Path]:
-    """The folders in which choices are looked for besides our own."""
+    """The folders that are searched for choices besides our own."""
     named = [override.value() for override in overrides if override.key_or_group == SEARCHPATH]
     found = [str(place) for places in named for place in (places if isinstance(places, list) else [places])]
     folders = [Path(place.removeprefix("file://")) for place in found if not place.startswith("pkg://")]

@@ -6,8 +6,8 @@ A checkpoint is what ``torch.save`` made of a dict with at least two entries::
     checkpoint["lstmzoo"]      the metadata: primitive values only, see checkpoint_metadata
 
 It loads with ``weights_only=True``: no object of ours is pickled. Folders of safetensors and JSON
-(`pretrained.weights_folder`) are read as the same dict. Every command reads checkpoints through :func:`open_checkpoint`,
-and builds from the metadata what `rebuild` finds to fit the weights: a file from anyone may be read, it runs no code and
+(`pretrained.weights_folder`) are read as the same dict. Every command reads checkpoints through `open_checkpoint`, and
+builds from the metadata what `rebuild` finds to fit the weights: a file from anyone may be read, it runs no code and
 takes no more memory than it holds itself.
 """
 

@@ -71,7 +71,7 @@ def segment_to_files(
 ) -> SegmentedVideo:
     """Segment a video; write a mask for every frame, and the video with the masks painted in.
 
-    An interrupt (Ctrl-C, SIGTERM) ends it early, but in good order: what was done so far is written.
+    An interrupt (Ctrl-C, SIGTERM) ends it early but cleanly: what was done so far is written.
 
     Args:
         model: a segmentation model from ``lstmzoo.load``.

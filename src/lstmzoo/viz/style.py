@@ -41,7 +41,7 @@ OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "
 def class_colours(count: int) -> list[str]:
     """Return one colour per class as ``#rrggbb``.
 
-    Up to seven classes get the palette of Okabe & Ito. More cannot all be told apart by everybody: the palette is
+    Up to seven classes get the palette of Okabe & Ito. More cannot all be distinguished by everybody: the palette is
     repeated, each time darker, and the figures name their classes in words as well.
     """
     colours = []

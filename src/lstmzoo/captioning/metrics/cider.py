@@ -1,4 +1,4 @@
-"""CIDEr-D of single captions against references that are known beforehand: the reward of self-critical training.
+"""CIDEr-D of single captions against references that are known in advance: the reward of self-critical training.
 
 The official scorer recomputes everything for every set; here document frequencies and the references' vectors are
 computed once, so that a caption costs a fraction of a millisecond.

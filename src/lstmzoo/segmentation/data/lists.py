@@ -61,7 +61,7 @@ def default_split(root: Path) -> str:
 
 
 def read_list(path: Path, year: int | None) -> SequenceList:
-    """Read a list of either form, told apart line by line.
+    """Read a list of either form, recognised line by line.
 
     ``/JPEGImages/480p/bear/00000.jpg /Annotations/480p/bear/00000.png`` names a frame and its mask, and
     ``bear`` a sequence.
