@@ -93,7 +93,7 @@ def test_imports_point_one_way(file):
     [
         ("nn", "import torch, math\nfrom lstmzoo.errors import LstmzooError", []),
         ("nn", "import numpy as np", ["numpy"]),
-        ("nn", "def f():\n    from ..models import registry", ["lstmzoo.models.model_registry"]),
+        ("nn", "def f():\n    from ..models import model_registry", ["lstmzoo.models.model_registry"]),
         ("models", "from lstmzoo import __version__, viz", ["lstmzoo.viz"]),
         ("io", "import lightning.pytorch as pl", ["lightning.pytorch"]),
         ("actions", "from lstmzoo.captioning import task", ["lstmzoo.captioning.task"]),

@@ -33,7 +33,7 @@ def training_only(group: str, name: str) -> set[str]:
     if group == "model":
         return {*TRAINING_ONLY}
     if group == "task":
-        return {*entry.target.TRAINING_ONLY}
+        return {*entry.target.TRAINING_ONLY} - {*entry.target.NOT_SETTINGS}
     task = tasks.get(entry.task).target
     module = task.data_module
     of_training = {one for part in _made_for_training(entry) for one in settings_of(part, module.NOT_SETTINGS)}
