@@ -456,7 +456,7 @@ def test_inspect_a_video(workplace: Path, tmp_path: Path, capsys: Any) -> None:
         (["split=tset"], "unknown split 'tset'; did you mean 'test'?"),
         (["clip=99999"], "clip 99999: the test split has clips 0 to 23"),
         (["data.rot=x"], "did you mean data.root"),
-        (["data.root=missing"], "missing; pass data.root=FOLDER"),
+        (["data.root=missing"], "lstmzoo: data.root="),
     ],
 )
 def test_mistakes_of_inspect_are_one_message(

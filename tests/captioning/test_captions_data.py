@@ -392,10 +392,10 @@ def no_lists(root: Path) -> None:
         (karpathy_with(split="val"), r"no image in split 'train'; it has val$"),
         (no_header, r"captions.csv must start with a line 'image,caption', not 'a.jpg,A dog'"),
         (latin1, r"captions.txt, line 2 is not UTF-8"),
-        (two_files, r"dataset_a.json, .*dataset_b.json; name the one that is meant as root=FILE"),
+        (two_files, r"dataset_a.json, .*dataset_b.json; name the one that is meant: data.root=FILE"),
         (no_lists, r"no image in split 'train'.*there is only split 'all'"),
         (lambda root: None, r"holds no captions: no dataset_\*.json .*`lstmzoo data prepare captions"),
-        (lambda root: root.rmdir(), r"no such folder"),
+        (lambda root: root.rmdir(), r"does not exist"),
     ],
 )
 def test_bad_files_are_named(root, spoil, message):

@@ -20,6 +20,7 @@ from lstmzoo.captioning.data.features import FeatureCache, UnreadableImages
 from lstmzoo.captioning.data.square_images import read_image
 from lstmzoo.data import Captions
 from lstmzoo.errors import DataError
+from lstmzoo.io.progress import without_progress
 
 
 class Pool:
@@ -114,7 +115,7 @@ def test_a_full_disk_is_told_and_nothing_computed_is_lost(tmp_path, paths):
     rows = build(tmp_path / "probe", paths[:1], Pool()).grid(0).nbytes
     resource.setrlimit(resource.RLIMIT_FSIZE, (128 + 7 * rows, hard))  # two batches of three
     try:
-        with pytest.raises(DataError, match="cache_dir="):
+        with without_progress(), pytest.raises(DataError, match="cache_dir="):  # stderr is a file here, too
             build(folder, paths, Pool())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

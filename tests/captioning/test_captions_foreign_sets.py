@@ -199,7 +199,7 @@ def test_a_file_of_karpathys_form_may_have_any_name(tmp_path):
     image = {"filename": "a.jpg", "split": "val", "sentences": [{"raw": "a dog"}]}
     (tmp_path / "mine.json").write_text(json.dumps({"images": [image]}))
     assert read_captions(tmp_path / "mine.json").layout == "karpathy"
-    with pytest.raises(DataError, match=r"root=FILE, e\.g\. root=.*mine\.json"):
+    with pytest.raises(DataError, match=r"root=FILE, e\.g\. data\.root=.*mine\.json"):
         read_captions(tmp_path)
 
 

@@ -66,8 +66,8 @@ TERMS = {
 
 def prepare(
     root: str | Path,
-    *,
     dataset: Literal["flickr8k", "coco", "flickr30k"] = "flickr8k",
+    *,
     source: str | Path | None = None,
     opener: Callable[[str], Any] = open_url,
 ) -> Path:
