@@ -28,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = [name for name in models.names() if models.get(name).target.__module__.startswith("lstmzoo.")]
 FORMATS = ("onnx", "pt2")
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., dict[str, torch.Tensor]]
 
 
@@ -39,7 +41,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         task = _small_task(name)
         if settings:
             task.model = lstmzoo.create_model(name, **{**task.model.model_args, **settings})
-        metadata = _metadata(task) | changed
+        metadata = _metadata(task) | {"data": {"clip_len": 3}} | changed
         if "size" in metadata["transform"]:
             metadata["transform"]["size"] = [32, 48] if name.startswith("segment") else [32, 32]
         path = tmp_path_factory.mktemp(name) / "model.ckpt"
@@ -93,7 +95,6 @@ def close(found: torch.Tensor, expected: torch.Tensor) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("name", OURS)
 @torch.no_grad()
@@ -106,7 +107,7 @@ def test_every_model_gives_the_same_outside_of_pytorch(name: str, form: str, che
         encoder, about = open_file(tmp_path / "whole" / f"encoder.{form}")
         step, _ = open_file(tmp_path / "whole" / f"step.{form}")
         given = random_inputs(about, batch=4)
-        tokens = torch.tensor([[1, 4, 5], [1, 5, 6], [1, 7, 4], [1, 6, 6]])
+        tokens = torch.tensor([[1, 4, 5], [1, 5, 4], [1, 4, 4], [1, 5, 5]])
         expected = model(model.encode(given["images"]), tokens, torch.tensor([3] * 4)).log_softmax(-1)
         state = encoder(**given)
         for t in range(3):
@@ -142,7 +143,6 @@ def actions(checkpoint: Any) -> Path:
     return checkpoint("action_rnn", data={"name": "kth", "root": "x"})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_what_has_to_be_known_is_in_the_file(form: str, actions: Path, tmp_path: Path) -> None:
     assert main(["export", f"ckpt_path={actions}", f"output={tmp_path / 'half'}", "float16=true"]) == 0
@@ -159,7 +159,6 @@ def test_what_has_to_be_known_is_in_the_file(form: str, actions: Path, tmp_path:
     assert run(video=torch.zeros(1, 1, 1, 32, 32, dtype=torch.uint8))["logits"].dtype == torch.float32
 
 
-@pytest.mark.slow
 def test_the_example_says_what_predict_says(checkpoint: Any, tmp_path: Path) -> None:
     """In a process that can import neither torch nor this package."""
     decoding = {"method": "beam", "num_beams": 3, "max_length": 6, "length_penalty": 0.7}
@@ -191,6 +190,17 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return message
 
 
+def test_another_size_and_the_names_of_a_cells_states(checkpoint: Any, tmp_path: Path) -> None:
+    path = checkpoint("action_rnn", {"readout": "last", "cell": "slstm"})
+    deploy(path, tmp_path / "out", "pt2", step=True, size=[40, 48])
+    _, about = open_file(tmp_path / "out" / "step.pt2")
+    assert about["transform"]["size"] == [40, 48]
+    states = [f"state_rnn_{name}" for name in lstmzoo.load(path).rnn.cell.state]
+    assert [*about["inputs"]] == ["frame", *states]
+    assert [*about["outputs"]] == ["logits", *(f"next_{name}" for name in states)]
+    assert about["inputs"]["frame"]["shape"] == ["batch", 1, 40, 48]
+
+
 def test_mistakes_are_one_message_each(
     actions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +211,7 @@ def test_mistakes_are_one_message_each(
     assert all(word in message for word in ("kth_sim_lstn", "kth_sim_lstm"))
     assert "float16" in refused(capsys, own, output, "format=pt2", "float16=true")
     assert "step" in refused(capsys, own, output, "step=true")
+    assert "16" in refused(capsys, own, output, "format=pt2", "size=[16,16]")
     (tmp_path / "file").touch()
     assert str(tmp_path / "file") in refused(capsys, own, f"output={tmp_path / 'file'}", "format=pt2")
     (tmp_path / "full").mkdir()

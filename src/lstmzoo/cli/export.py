@@ -29,7 +29,7 @@ Examples
 """
 
 
-WEIGHTS_ONLY, NETWORKS_ONLY = {"float16", "licence", "failures"}, {"step", "tolerance"}
+WEIGHTS_ONLY, NETWORKS_ONLY = {"float16", "licence", "failures"}, {"step", "size", "tolerance"}
 """Options that do not go with every format."""
 
 
@@ -42,6 +42,7 @@ class ExportOptions:
         output: the folder, which may hold earlier files of the same kind; its name is that of the weights.
         format: safetensors, for this package; onnx, or pt2 (torch.export), for others.
         step: onnx, pt2: a stream, frame by frame, in place of the whole clip.
+        size: onnx, pt2: [height,width] of frames; null: what the model was trained for.
         tolerance: onnx, pt2: largest difference from PyTorch, as a share of an output's largest number above 1.
         float16: safetensors: round matrices and kernels to float16, half the size; they are float32 again when loaded.
         licence: safetensors: of the data, where the data set states none.
@@ -53,6 +54,7 @@ class ExportOptions:
     output: Path
     format: Literal["safetensors", "onnx", "pt2"] = "safetensors"
     step: bool = False
+    size: list[int] | None = None
     tolerance: float = 1e-3
     float16: bool = False
     licence: str | None = None
@@ -89,7 +91,9 @@ def _write_weights(place: Path, output: Path, options: ExportOptions) -> None:
 def _write_networks(place: Path, output: Path, options: ExportOptions) -> None:
     from lstmzoo.runs.deploy import deploy
 
-    for file in deploy(place, output, options.format, step=options.step, tolerance=options.tolerance):
+    for file in deploy(
+        place, output, options.format, step=options.step, size=options.size, tolerance=options.tolerance
+    ):
         print_plain(
             f"{output / file.name}: {file.size / 1e6:.1f} MB; free: {', '.join(file.free)}; largest difference from "
             f"PyTorch {file.difference:.1e}, where numbers reach {file.largest:.1f}"

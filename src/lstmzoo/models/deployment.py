@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from lstmzoo.nn import Recurrent
+
 Tree = Any
 """A tensor, or tuples, lists and dicts of tensors and of what never changes, such as None."""
 
@@ -120,23 +122,51 @@ class Flat(nn.Module):
         model: whose weights it uses.
         network: the function.
         carried: trees like those it takes.
+        known_as: better names, see `cell_names`.
     """
 
-    def __init__(self, model: nn.Module, network: Network, carried: list[Tree]) -> None:
+    def __init__(self, model: nn.Module, network: Network, carried: list[Tree], known_as: Mapping[str, str]) -> None:
         super().__init__()
-        self.model, self.network, self.carried = model, network, carried
+        self.model, self.network, self.carried, self.known_as = model, network, carried, known_as
 
     @property
     def names(self) -> list[str]:
         """What the inputs are called."""
         own = [port.name for port in self.network.inputs]
-        return [*own, *flattened(dict(zip(self.network.carried, self.carried, strict=True)))]
+        return [*own, *self._named(dict(zip(self.network.carried, self.carried, strict=True)))]
 
     def forward(self, *tensors: Tensor) -> dict[str, Tensor]:
         given = iter(tensors)
         own = [next(given) for _ in self.network.inputs]
-        found = flattened(self.network.call(*own, *(_filled(tree, given) for tree in self.carried)))
+        found = self._named(self.network.call(*own, *(_filled(tree, given) for tree in self.carried)))
         return {AFTER + name if name in self.names else name: tensor for name, tensor in found.items()}
+
+    def _named(self, tree: Tree) -> dict[str, Tensor]:
+        return {self.known_as.get(name, name): tensor for name, tensor in flattened(tree).items()}
+
+
+def cell_names(model: nn.Module, network: Network, sizes: Mapping[str, int]) -> dict[str, str]:
+    """What a cell's equations call its states: ``state_rnn_h`` for ``state_rnn_0``, among the outputs of a network."""
+    places: dict[int, tuple[str, bool]] = {}  # by address: the state's name, and whether there are others
+
+    def note(module: Any, inputs: Any, result: tuple[Tensor, Any]) -> None:
+        last = result[1]
+        states = (last,) if isinstance(last, Tensor) else last
+        for name, state in zip(module.cell.state, states, strict=True):
+            places[state.data_ptr()] = name, len(states) > 1
+
+    hooks = [module.register_forward_hook(note) for module in model.modules() if isinstance(module, Recurrent)]
+    try:
+        found = flattened(network.run(sizes))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    better = {}
+    for name, tensor in found.items():
+        if name.startswith("state") and tensor.data_ptr() in places:
+            own, is_one_of_several = places[tensor.data_ptr()]
+            better[name] = f"{name.rpartition('_')[0] if is_one_of_several else name}_{own}"
+    return better
 
 
 def flattened(tree: Tree, name: str = "") -> dict[str, Tensor]:

@@ -18,12 +18,15 @@ from torch.export import Dim, ExportedProgram
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.atomic import replacing_folder
 from lstmzoo.models.checkpoint import load
-from lstmzoo.models.deployment import Deployment, Flat, Network, flattened
+from lstmzoo.models.deployment import Deployment, Flat, Network, cell_names, flattened
 from lstmzoo.runs.export import licence_of
 from lstmzoo.version import __version__
 
 About = dict[str, str]
 """Metadata: JSON by name."""
+
+LEAST_SIDE = 32
+"""Pixels, the least that every encoder takes."""
 
 Run = Callable[[Mapping[str, Tensor]], Sequence[Tensor]]
 """A file that was read again, as a function of tensors by name."""
@@ -51,7 +54,15 @@ class Written:
     seconds: tuple[float, float]  # a call in PyTorch, and of the file
 
 
-def deploy(place: Path, output: Path, form: str, *, step: bool = False, tolerance: float = 1e-3) -> list[Written]:
+def deploy(
+    place: Path,
+    output: Path,
+    form: str,
+    *,
+    step: bool = False,
+    size: Sequence[int] | None = None,
+    tolerance: float = 1e-3,
+) -> list[Written]:
     """Write the networks of a model.
 
     Args:
@@ -59,6 +70,7 @@ def deploy(place: Path, output: Path, form: str, *, step: bool = False, toleranc
         output: the folder; files of an earlier call are replaced, anything else in it is in the way.
         form: onnx or pt2.
         step: a stream, step by step, in place of the whole clip.
+        size: [height, width] of frames in place of what the model was trained for.
         tolerance: largest difference from PyTorch, as a share of the largest number of an output where that is above 1.
 
     Raises:
@@ -73,6 +85,8 @@ def deploy(place: Path, output: Path, form: str, *, step: bool = False, toleranc
             "lstmzoo.models.deployment"
         )
     deployment: Deployment = model.deployment(step)
+    if size is not None:
+        model.transform = {**model.transform, "size": _checked(size, model, deployment)}
     names = [f"{network.name}.{form}" for network in deployment.networks]
     strange = sorted({file.name for file in output.iterdir()} - {*names}) if output.is_dir() else []
     if strange:
@@ -80,6 +94,15 @@ def deploy(place: Path, output: Path, form: str, *, step: bool = False, toleranc
     torch.manual_seed(0)
     with replacing_folder(output) as unfinished, torch.no_grad(), quiet():
         return [_written(model, network, deployment, unfinished, form, tolerance) for network in deployment.networks]
+
+
+def _checked(size: Sequence[int], model: Any, deployment: Deployment) -> list[int]:
+    """A size that was asked for."""
+    if not any("height" in port.axes for network in deployment.networks for port in network.inputs):
+        raise LstmzooError(f"size={[*size]}: {model.model_name} has no frames whose size could be chosen; leave it out")
+    if len(size) != 2 or min(size) < LEAST_SIDE:
+        raise LstmzooError(f"size={[*size]}: it is [height,width], each {LEAST_SIDE} or more, e.g. [240,427]")
+    return [*size]
 
 
 def _check_onnx() -> None:
@@ -110,7 +133,7 @@ def _written(
 ) -> Written:
     sizes = _sizes(model, network, deployment)
     examples = [network.example(one) for one in sizes]
-    flat = Flat(model, network, examples[0][1]).eval()
+    flat = Flat(model, network, examples[0][1], cell_names(model, network.before or network, sizes[0])).eval()
     inputs = [[*own, *flattened(carried).values()] for own, carried in examples]
     file = folder / f"{network.name}.{form}"
     try:
@@ -166,12 +189,13 @@ def _compare(
 
 def _sizes(model: Any, network: Network, deployment: Deployment) -> list[dict[str, int]]:
     """Two sizes of every axis, or one where it is fixed."""
-    transform, data = model.transform, model.metadata["data"]
+    transform, fixed = model.transform, network.fixed
     height, width = transform.get("size", (0, 0))
-    time = max(2, deployment.least_time, transform.get("clip_len") or data.get("clip_len") or 8)
-    first = {"batch": 3, "time": time, "objects": 4, "height": height, "width": width}
-    more = {"batch": 2, "time": 2, "objects": 1, "height": 9, "width": 14}
-    return [first, {axis: size + (axis not in network.fixed) * more[axis] for axis, size in first.items()}]
+    time = max(3, deployment.least_time)
+    if "time" in fixed:
+        time = max(time, transform.get("clip_len") or model.metadata["data"].get("clip_len") or 8)
+    first = {"batch": 2, "time": time, "objects": 3, "height": height, "width": width}
+    return [first, {axis: size + (axis not in fixed) * (1 + (axis == "time")) for axis, size in first.items()}]
 
 
 def _free(first: Sequence[Tensor], second: Sequence[Tensor]) -> tuple[dict[int, Any], ...]:

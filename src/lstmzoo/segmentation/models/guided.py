@@ -254,7 +254,12 @@ def _similarity(x: Tensor, prototypes: Tensor) -> Tensor:
 def _check(video: Tensor, masks: Tensor | None, state: State | None) -> None:
     if masks is None:
         return
-    if masks.dim() != 4 or masks.shape[0] != video.shape[0] or masks.shape[-2:] != video.shape[-2:] or not masks.shape[1]:
+    if (
+        masks.dim() != 4
+        or masks.shape[0] != video.shape[0]
+        or masks.shape[-2:] != video.shape[-2:]
+        or not masks.shape[1]
+    ):
         raise ValueError(
             f"masks are (batch, objects, height, width) of the frames, one object at least: a video of shape "
             f"{tuple(video.shape)} does not go with masks of shape {tuple(masks.shape)}"
@@ -276,6 +281,6 @@ def _check_previous(state: State | None, x: Tensor) -> None:
     if (previous[0], *previous[-2:]) != (x.shape[0], *x.shape[-2:]):
         raise ValueError(
             f"this state is of other videos: its masks have the shape {tuple(previous)}, these frames need "
-            f"{(x.shape[0], previous[1], *x.shape[-2:])}; continue with as many videos of the same size, or start new ones "
-            "with state=None"
+            f"{(x.shape[0], previous[1], *x.shape[-2:])}; continue with as many videos of the same size, or start "
+            "new ones with state=None"
         )
