@@ -221,6 +221,8 @@ def _new_state(now: list[Tensor], given: Tensor | None) -> State:
 def pad_objects(values: Tensor, objects: int, fill: float = 0) -> Tensor:
     """Values of some objects (B, K, ...) and, for new ones behind them, a number."""
     batch, known, *rest = values.shape
+    if known == objects:
+        return values
     return torch.cat([values, values.new_full((batch, objects - known, *rest), fill)], dim=1)
 
 
