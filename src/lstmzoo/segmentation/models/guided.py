@@ -191,7 +191,8 @@ class SegmentGuided(Segmenter):
         objects = clues[0].shape[1]
         maps = []
         for x, guide, clue in zip(now[: len(clues)], self.guides, clues, strict=True):
-            row = x.repeat_interleave(objects, dim=0) + guide(clue.flatten(0, 1))
+            each = x[:, None].expand(-1, objects, -1, -1, -1)  # not repeat_interleave: ONNX has none for a free number
+            row = each.flatten(0, 1) + guide(clue.flatten(0, 1))
             maps.append(row.unsqueeze(1))
         logits, memory = self.decoder(maps, state["memory"])  # (B K, 1, h, w)
         logits = logits[:, 0].unflatten(0, (-1, objects))
