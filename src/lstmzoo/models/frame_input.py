@@ -57,6 +57,11 @@ class FrameInput(nn.Module):
         self.register_buffer("std", torch.tensor(tuple(std)).view(-1, 1, 1), persistent=False)
         self.register_buffer("luma", torch.tensor(LUMA).view(3, 1, 1), persistent=False)
 
+    @property
+    def normalisation(self) -> dict[str, list[float]]:
+        """Mean and std of each channel in 0..1, as a transform says it; they are applied in `forward`."""
+        return {"mean": self.mean.flatten().tolist(), "std": self.std.flatten().tolist()}
+
     def forward(self, video: Tensor, previous: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Prepare the frames.
 

@@ -71,7 +71,7 @@ class SmallGrid(nn.Module):
     def forward_features(self, x: Tensor) -> Tensor:
         """Encode (B, 3, H, W) to (B, 128, H / 16, W / 16); the name is timm's."""
         y, xs = (torch.linspace(-1, 1, size, device=x.device, dtype=x.dtype) for size in x.shape[2:])
-        place = torch.stack(torch.meshgrid(y, xs, indexing="ij")).expand(len(x), -1, -1, -1)
+        place = torch.stack(torch.meshgrid(y, xs, indexing="ij")).expand(x.shape[0], -1, -1, -1)
         return self.blocks(torch.cat([x, place], dim=1))
 
 

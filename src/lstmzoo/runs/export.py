@@ -36,16 +36,21 @@ def export_weights(
     model: Any = load(path)
     metadata = model.metadata
     task, data = task_name(metadata, str(path)), metadata["data"].get("name")
-    stated = getattr(datasets.get(data).target, "licence", "") if data in datasets.names() else ""
     card = {
         "task": task,
-        "licence": licence or stated,
+        "licence": licence or licence_of(metadata),
         "pipeline_tag": getattr(model, "pipeline_tag", ""),
         "headline": tasks.get(task).target.headline_of(metadata["classes"]),
         "metrics": _metrics(path, data, output.name),
         "failures": _failures(failures, output),
     }
     write_weights(output, model, metadata, card, float16)
+
+
+def licence_of(metadata: dict[str, Any]) -> str:
+    """The licence that the data set states which a model was trained on, or nothing."""
+    data = metadata["data"].get("name")
+    return getattr(datasets.get(data).target, "licence", "") if data in datasets.names() else ""
 
 
 def _metrics(path: Path, data: str | None, name: str) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.argument_checks import check_sizes
+from lstmzoo.models.deployment import Deployment, Network, Port, pixels, stream
 from lstmzoo.models.encoder_weights import skip_pretrained_weights
 from lstmzoo.models.encoders import create_vector_encoder
 from lstmzoo.models.frame_input import FrameInput
@@ -116,6 +117,17 @@ class ActionModel(PretrainedMixin, nn.Module, ABC):
     def detach_state(self, state: State | None) -> State | None:
         """Detach the state from its graph, for truncated back-propagation through time."""
         return detach(state)
+
+    def deployment(self, step: bool) -> Deployment:
+        """Say which networks stand for the model outside of Python; see `lstmzoo.models.deployment`."""
+        frame = (1 if self.grey else 3, "height", "width")
+        size = "frames are scaled to the size that the model was trained with"
+        fixed = {"height": size, "width": size}
+        transform = {"resize": "area, to the whole size", **self.input.normalisation}
+        if step:
+            return Deployment(stream(self.step, Port("frame", ("batch", *frame), pixels), fixed=fixed), transform)
+        clip = Port("video", ("batch", "time", *frame), pixels)
+        return Deployment((Network("clip", lambda video: {"logits": self(video)}, (clip,), fixed=fixed),), transform)
 
     def features(self, video: Tensor, previous: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Encode every frame.

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from lstmzoo.captioning.models.step_cell import StepCell
 from lstmzoo.models.argument_checks import check_sizes
+from lstmzoo.models.deployment import Deployment, Network, Port, pixels
 from lstmzoo.models.encoders import create_grid_encoder
 from lstmzoo.models.pretrained.hub import PretrainedMixin
 from lstmzoo.models.recurrent_layers import FORGET_BIAS
@@ -183,6 +184,27 @@ class Captioner(PretrainedMixin, nn.Module, ABC):
         logits = hidden.new_zeros(*tokens.shape, self.vocab_size)
         logits[real] = self.output(hidden[real])
         return logits
+
+    def deployment(self, step: bool) -> Deployment:
+        """Say which networks stand for the model outside of Python: what is done once per image, and once per word.
+
+        Decoding is left to the caller, with or without `step`; see `lstmzoo.models.deployment`.
+        """
+
+        def look(images: Tensor) -> dict[str, Tensors]:
+            state = self.start(self.encode(images))
+            return {"image": state.image, "state": state.memory}
+
+        def read(words: Tensor, image: Tensors, memory: Tensors) -> dict[str, Tensors]:
+            log_probs, state, attention = self.step(State(image, memory), words)
+            return {"log_probs": log_probs, "attention": attention, "state": state.memory}
+
+        side = self.encoder.image_size
+        mean, std = self.encoder.normalisation
+        encoder = Network("encoder", look, (Port("images", ("batch", 3, side, side), pixels),))
+        words = Port("words", ("batch",), lambda shape: torch.randint(self.vocab_size, shape))
+        transform = {"size": [side, side], "resize": "area, to the whole size", "mean": [*mean], "std": [*std]}
+        return Deployment((encoder, Network("step", read, (words,), encoder, ("image", "state"))), transform)
 
     def teacher_forcing(
         self, features: Tensor, tokens: Tensor, lengths: Tensor, sampling: float = 0.0

@@ -76,7 +76,7 @@ class StepCell(nn.Module):
 
     def zeros(self, like: Tensor) -> States:
         """The initial states of zeros, for as many rows, of the type and on the device of a tensor (R, ...)."""
-        return tuple(like.new_zeros(len(like), *shape) for shape in self.shapes.values())
+        return tuple(like.new_zeros(like.shape[0], *shape) for shape in self.shapes.values())
 
 
 class FirstState(nn.Module):
@@ -100,6 +100,6 @@ class FirstState(nn.Module):
     def forward(self, mean: Tensor) -> States:
         """The states (R, ...) for v̄ (R, feature_size)."""
         return tuple(
-            self.maps[name](mean).tanh() if name in self.maps else mean.new_zeros(len(mean), *shape)
+            self.maps[name](mean).tanh() if name in self.maps else mean.new_zeros(mean.shape[0], *shape)
             for name, shape in self.shapes.items()
         )

@@ -23,6 +23,8 @@ def prepare(call: Call) -> Runner | str:
     """Whatever is compiled or exported; see `lstmzoo.nn.engines`."""
     if not torch.compiler.is_compiling():
         return "it serves torch.compile and exports only"
+    if not torch.compiler.is_dynamo_compiling() and type(call.x.shape[0]) is int and call.x.shape[0] == 1:
+        return "an export of a single step needs no loop"
     if torch._C._are_functorch_transforms_active():
         return "torch.func transforms the call"
     if call.step.cell.learned is not None:

@@ -44,7 +44,7 @@ def log_weights(alike: Tensor, temperature: Tensor, near: Window | None = None) 
     """
     if near is None:
         return (alike - 1) / temperature
-    alike = alike.gather(2, near.pixels.expand(len(alike), -1, -1))
+    alike = alike.gather(2, near.pixels.expand(alike.shape[0], -1, -1))
     return ((alike - 1) / temperature).masked_fill(~near.exists, FAR)
 
 
@@ -65,7 +65,7 @@ def read(weights: Tensor, masks: Tensor, top_k: int, near: Window | None = None)
     """
     best, places = weights.topk(min(top_k, weights.shape[2]), dim=2, sorted=False)  # (B, N, k)
     if near is not None:
-        places = near.pixels.expand(len(weights), -1, -1).gather(2, places)
+        places = near.pixels.expand(weights.shape[0], -1, -1).gather(2, places)
     labels = masks.gather(2, places.flatten(1).unsqueeze(1).expand(-1, masks.shape[1], -1))
     value = torch.einsum("bnj,bknj->bkn", best.softmax(2), labels.unflatten(2, places.shape[1:]))
     return value, best.logsumexp(2).unsqueeze(1)

@@ -122,7 +122,7 @@ class RecurrentCore(Core):
         def started(x: Tensor, grids: int) -> Tensor:  # (directions, B K₀ d², C, h, w), zeros to begin with
             batch, objects = new.shape
             rows = x.unflatten(1, (batch, -1, grids))
-            rows = torch.cat([rows, rows.new_zeros(len(x), batch, objects - rows.shape[2], *rows.shape[3:])], dim=2)
+            rows = torch.cat([rows, rows.new_zeros(x.shape[0], batch, objects - rows.shape[2], *rows.shape[3:])], dim=2)
             return rows.masked_fill(new.view(1, batch, objects, *[1] * (rows.dim() - 3)), 0).flatten(1, 3)
 
         return tuple(
@@ -154,7 +154,7 @@ class FramewiseCore(Core):
 def _check_state(state: Tensor | tuple[Tensor, ...], rnn: Any, grids: Tensor) -> None:
     """Refuse a state that does not belong to maps like these (N, T, C, h, w)."""
     found = [tuple(one.shape) for one in ((state,) if isinstance(state, Tensor) else state)]
-    needed = [(rnn.num_directions, len(grids), *shape) for shape in rnn.state_shapes(grids).values()]
+    needed = [(rnn.num_directions, grids.shape[0], *shape) for shape in rnn.state_shapes(grids).values()]
     if found != needed:
         raise ValueError(
             f"this state is of other videos: its memory has the shapes {found}, these frames need {needed}; continue "

@@ -191,7 +191,8 @@ class SegmentGuided(Segmenter):
         objects = clues[0].shape[1]
         maps = []
         for x, guide, clue in zip(now[: len(clues)], self.guides, clues, strict=True):
-            row = x.repeat_interleave(objects, dim=0) + guide(clue.flatten(0, 1))
+            each = x[:, None].expand(-1, objects, -1, -1, -1)  # not repeat_interleave: ONNX has none for a free number
+            row = each.flatten(0, 1) + guide(clue.flatten(0, 1))
             maps.append(row.unsqueeze(1))
         logits, memory = self.decoder(maps, state["memory"])  # (B K, 1, h, w)
         logits = logits[:, 0].unflatten(0, (-1, objects))
@@ -221,6 +222,8 @@ def _new_state(now: list[Tensor], given: Tensor | None) -> State:
 def pad_objects(values: Tensor, objects: int, fill: float = 0) -> Tensor:
     """Values of some objects (B, K, ...) and, for new ones behind them, a number."""
     batch, known, *rest = values.shape
+    if known == objects:
+        return values
     return torch.cat([values, values.new_full((batch, objects - known, *rest), fill)], dim=1)
 
 
@@ -254,7 +257,12 @@ def _similarity(x: Tensor, prototypes: Tensor) -> Tensor:
 def _check(video: Tensor, masks: Tensor | None, state: State | None) -> None:
     if masks is None:
         return
-    if masks.dim() != 4 or masks.shape[0] != len(video) or masks.shape[-2:] != video.shape[-2:] or not masks.shape[1]:
+    if (
+        masks.dim() != 4
+        or masks.shape[0] != video.shape[0]
+        or masks.shape[-2:] != video.shape[-2:]
+        or not masks.shape[1]
+    ):
         raise ValueError(
             f"masks are (batch, objects, height, width) of the frames, one object at least: a video of shape "
             f"{tuple(video.shape)} does not go with masks of shape {tuple(masks.shape)}"
@@ -273,9 +281,9 @@ def _check_previous(state: State | None, x: Tensor) -> None:
     if state is None:
         return
     previous = state["previous"].shape
-    if (previous[0], *previous[-2:]) != (len(x), *x.shape[-2:]):
+    if (previous[0], *previous[-2:]) != (x.shape[0], *x.shape[-2:]):
         raise ValueError(
             f"this state is of other videos: its masks have the shape {tuple(previous)}, these frames need "
-            f"{(len(x), previous[1], *x.shape[-2:])}; continue with as many videos of the same size, or start new ones "
-            "with state=None"
+            f"{(x.shape[0], previous[1], *x.shape[-2:])}; continue with as many videos of the same size, or start "
+            "new ones with state=None"
         )

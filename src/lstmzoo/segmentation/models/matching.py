@@ -99,16 +99,22 @@ class SegmentMatching(SegmentGuided):
         last = None
         if before is not None:
             last = before["keys"], _masks_at(keys, before), _known(before)
-            references = [*before["references"]]
-            if before["given"] is not None:  # now that all masks of that frame are known
-                there, masks, known = _halve(last)
-                references.append((there, masks, known & before["given"].any(1, keepdim=True)))
-            if len(references) > self.references:
-                del references[1]
+            references = [*self.carried(before)["references"]]
         shown = None if given is None else given.flatten(2).any(2)  # (B, K)
-        if shown is not None and not shown.any():
+        if shown is not None and not torch.compiler.is_exporting() and not shown.any():
             shown = None
         return {**state, "keys": keys, "given": shown, "references": tuple(references), "last": last}
+
+    def carried(self, state: State) -> State:
+        """The state with a frame whose masks were given among the references, now that all its masks are known."""
+        if state["given"] is None:
+            return state
+        keys = state["keys"]
+        there, masks, known = _halve((keys, _masks_at(keys, state), _known(state)))
+        references = [*state["references"], (there, masks, known & state["given"].any(1, keepdim=True))]
+        if len(references) > self.references:
+            del references[1]
+        return {**state, "given": None, "references": tuple(references)}
 
     def _clues(self, now: list[Tensor], state: State) -> list[Tensor]:
         found = self._match(now[-1], state)
@@ -125,7 +131,7 @@ class SegmentMatching(SegmentGuided):
         if state["given"] is not None:  # the frame itself
             references.append(_halve((keys, _masks_at(keys, state), state["given"])))
         objects = state["previous"].shape[1]
-        nothing = keys.new_zeros(len(keys), objects, 3, keys.shape[2] * keys.shape[3])
+        nothing = keys.new_zeros(keys.shape[0], objects, 3, keys.shape[2] * keys.shape[3])
         with torch.autocast(keys.device.type, enabled=False):
             first = self._in_references(keys, references, objects) if references else nothing
             last = (

@@ -93,7 +93,7 @@ def _taken_apart(state: State | None, maps: Sequence[Tensor]) -> tuple[Any, Sequ
         return None, [None] * len(maps)
     if not isinstance(state, dict) or state.keys() != {"memory", "last"}:
         raise ValueError(NO_STATE)
-    found, needed = ([(len(x), *x.shape[2:]) for x in some] for some in (state["last"], maps))
+    found, needed = ([(x.shape[0], *x.shape[2:]) for x in some] for some in (state["last"], maps))
     if found != needed:
         raise ValueError(
             f"this state is of other videos: its maps have the shapes {found}, these frames need {needed}; continue "

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError
+from lstmzoo.models.deployment import Deployment, Network, Port, masks, pixels, stream
 from lstmzoo.models.encoders import create_pyramid
 from lstmzoo.models.pretrained.hub import PretrainedMixin
 from lstmzoo.models.state import detach
@@ -103,13 +104,39 @@ class Segmenter(PretrainedMixin, nn.Module, ABC):
         """Cut the state off from the graph it came from, for truncated back-propagation through time."""
         return detach(state)
 
+    def carried(self, state: State) -> State:
+        """The state in the form that it keeps from frame to frame, whatever was given with the first one."""
+        return state
+
+    def deployment(self, step: bool) -> Deployment:
+        """Say which networks stand for the model outside of Python; see `lstmzoo.models.deployment`."""
+        image = (3, "height", "width")
+        given = (Port("masks", ("batch", "objects", "height", "width"), masks),) if self.guided else ()
+        transform = {"resize": "bilinear, antialiased", **self.encoder.input.normalisation}
+        size = "frames are scaled to the size that the model was trained for"
+        fixed = {"height": size, "width": size}
+        if step:
+            if not self.streams:
+                raise LstmzooError(
+                    "step=true: a bidirectional network reads the whole video before its first answer; leave it out"
+                )
+            frame = Port("frame", ("batch", *image), pixels)
+            return Deployment(stream(self.step, frame, given, self.carried, fixed), transform)
+        if self.guided:
+            fixed["time"] = (
+                "the masks of each frame enter with the next one, a loop that is written out; step=true has none"
+            )
+        video = Port("video", ("batch", "time", *image), pixels)
+        clip = Network("clip", lambda *tensors: {"logits": self(*tensors)[0]}, (video, *given), fixed=fixed)
+        return Deployment((clip,), transform)
+
     def reset_memory(self, state: State | None) -> State | None:
         """Reset the cores' memory in a state; masks and prototypes of objects stay, where the model is given masks."""
         return None
 
     def _maps(self, video: Tensor) -> list[Tensor]:
         """What the model makes of every frame by itself, (B, T, D, h, w), the finest of the decoder's maps first."""
-        if self.training:  # batch normalisation sees all frames at once
+        if self.training or torch.compiler.is_exporting():  # batch normalisation sees all frames at once
             return self._project(self.encoder(video))
         parts = [self._project(self.encoder(chunk)) for chunk in video.split(FRAMES_AT_ONCE, dim=1)]
         return [torch.cat(pieces, dim=1) for pieces in zip(*parts, strict=True)]

@@ -3,9 +3,11 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from lstmzoo.models.argument_checks import check_sizes
+from lstmzoo.models.deployment import Deployment, Network, Port, stream
 from lstmzoo.models.pretrained.hub import PretrainedMixin
 from lstmzoo.models.state import detach
 
@@ -83,6 +85,13 @@ class SequenceModel(PretrainedMixin, nn.Module, ABC):
         """
         answers, state = self.forward_steps(x.unsqueeze(1), state, 1)
         return answers[:, 0], state
+
+    def deployment(self, step: bool) -> Deployment:
+        """Say which networks stand for the model outside of Python; see `lstmzoo.models.deployment`."""
+        if step:
+            return Deployment(stream(self.step, Port("x", ("batch", self.input_size), torch.randn)), {})
+        x = Port("x", ("batch", "time", self.input_size), torch.randn)
+        return Deployment((Network("clip", lambda x: {"logits": self(x)}, (x,)),), {}, self.target_steps + 1)
 
     def detach_state(self, state: State) -> State:
         """Detach the state from its graph, for truncated back-propagation through time."""
