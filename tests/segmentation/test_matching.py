@@ -41,7 +41,10 @@ def pixels_around(place: int, radius: int | None) -> list[int]:
 def test_masks_are_read_from_the_most_similar_pixels(radius: int | None, top_k: int) -> None:
     queries, keys, masks = maps(), maps(seed=5), soft_masks()
     near = None if radius is None else affinity.window((HEIGHT, WIDTH), radius, queries.device)
-    weights = affinity.log_weights(affinity.similarity(queries, keys), TAU, near)
+    if near is None:
+        weights = affinity.log_weights(affinity.similarity(queries, keys), TAU)
+    else:
+        weights = affinity.log_weights(affinity.similarity_near(queries, keys, radius), TAU, near)
     value, total = affinity.read(weights, masks, top_k, near)
     inside, outside = affinity.largest(weights, masks, near)
     q, k = queries.flatten(2), keys.flatten(2)
@@ -69,7 +72,7 @@ def test_with_all_pixels_it_is_attention_and_a_window_over_everything_is_no_wind
     value, _ = affinity.read(weights, masks, HEIGHT * WIDTH)
     torch.testing.assert_close(value, masks @ (alike / TAU).softmax(2).transpose(1, 2))
     near = affinity.window((HEIGHT, WIDTH), WIDTH, alike.device)
-    windowed = affinity.log_weights(alike, TAU, near)
+    windowed = affinity.log_weights(affinity.similarity_near(maps(), maps(seed=5), WIDTH), TAU, near)
     for top_k in (3, 1000):
         for found, expected in zip(
             affinity.read(windowed, masks, top_k, near), affinity.read(weights, masks, top_k), strict=True
@@ -145,6 +148,22 @@ def _keys_and_state(model: Any, video: Tensor, masks: Tensor) -> tuple[Tensor, A
     return now[-1], model._start(now, None, state)
 
 
+def test_one_frame_in_every_few_is_remembered_with_its_predicted_masks() -> None:
+    model = matcher(memory_every=2, references=2)
+    video = torch.cat([noise(seed) for seed in range(10)], dim=1)
+    keys = [now[:, 0] for now in model._maps(video)[-1].split(1, dim=1)]
+    with torch.no_grad():
+        _, state = model(video, square())
+    halves = [torch.nn.functional.avg_pool2d(k, 2) for k in keys]
+    remembered = [one[0] for one in state["remembered"]]
+    assert len(remembered) == 3  # of the frames 2, 4, 6 and 8 the latest; frame 0 is a reference
+    for found, expected in zip(remembered, (halves[4], halves[6], halves[8]), strict=True):
+        torch.testing.assert_close(found, torch.nn.functional.normalize(expected, dim=1))
+    torch.testing.assert_close(state["references"][0][0], torch.nn.functional.normalize(halves[0], dim=1))
+    with torch.no_grad():
+        assert not matcher(memory_every=None)(video, square())[1]["remembered"]
+
+
 def test_keys_learn_from_what_is_matched() -> None:
     model = make("segment_matching")
     with torch.no_grad():
@@ -156,7 +175,7 @@ def test_keys_learn_from_what_is_matched() -> None:
 
 
 def test_settings_out_of_their_range_are_named() -> None:
-    for wrong in ({"references": 1}, {"top_k": 0}, {"key_channels": 0}, {"radius": 0}):
+    for wrong in ({"references": 1}, {"top_k": 0}, {"key_channels": 0}, {"radius": 0}, {"memory_every": 0}):
         (name, value), *_ = wrong.items()
         with pytest.raises(LstmzooError, match=f"{name}.*{value}"):
             make("segment_matching", **wrong)

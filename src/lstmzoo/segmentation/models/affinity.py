@@ -31,21 +31,32 @@ def similarity(queries: Tensor, keys: Tensor) -> Tensor:
     return queries.flatten(2).transpose(1, 2) @ keys.flatten(2)
 
 
+def similarity_near(queries: Tensor, keys: Tensor, radius: int) -> Tensor:
+    """Dot products of every pixel of a map (B, D, h, w) and those in its `window` in another one, (B, N, W).
+
+    Every row is compared with the 2 · radius + 1 rows around it, and each pixel takes what lies in its window.
+    """
+    side, width = 2 * radius + 1, keys.shape[3]
+    rows = F.pad(keys, (radius,) * 4).unfold(2, side, 1).permute(0, 2, 1, 4, 3)  # (B, h, D, side, w + 2 radius)
+    alike = (queries.permute(0, 2, 3, 1) @ rows.flatten(3)).unflatten(3, (side, -1))  # (B, h, w, side, w + 2 radius)
+    steps = [torch.arange(size, device=keys.device) for size in (width, side)]
+    columns = steps[0].view(width, 1, 1) + steps[1]
+    return alike.gather(4, columns.expand(*alike.shape[:4], side)).flatten(3).flatten(1, 2)
+
+
 def log_weights(alike: Tensor, temperature: Tensor, near: Window | None = None) -> Tensor:
     """Turn similarities s, 1 at most, into log w = (s − 1) / τ.
 
     Args:
-        alike: (B, N, M), of N pixels to the M of another frame.
+        alike: (B, N, M), of N pixels to the M of another frame, or to those of a window.
         temperature: τ.
-        near: of these pixels only.
+        near: the window.
 
     Returns:
-        (B, N, M), or (B, N, W) of the pixels in a window.
+        Of the same shape.
     """
-    if near is None:
-        return (alike - 1) / temperature
-    alike = alike.gather(2, near.pixels.expand(alike.shape[0], -1, -1))
-    return ((alike - 1) / temperature).masked_fill(~near.exists, FAR)
+    weights = (alike - 1) / temperature
+    return weights if near is None else weights.masked_fill(~near.exists, FAR)
 
 
 def read(weights: Tensor, masks: Tensor, top_k: int, near: Window | None = None) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,15 @@ from torch import Tensor, nn
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.argument_checks import check_sizes
 from lstmzoo.models.model_registry import register_model
-from lstmzoo.segmentation.models.affinity import largest, log_weights, merge, read, similarity, window
+from lstmzoo.segmentation.models.affinity import (
+    largest,
+    log_weights,
+    merge,
+    read,
+    similarity,
+    similarity_near,
+    window,
+)
 from lstmzoo.segmentation.models.guided import SegmentGuided, fit, pad_objects
 from lstmzoo.segmentation.models.segmenter import State
 
@@ -21,6 +29,7 @@ FINE = 0.5  # share of the finer map in the keys' length at the start, against 1
 TEMPERATURE = 0.02  # at the start
 SURE = 0.99  # a mask that is read counts as no more certain than that
 CERTAIN = math.log(SURE / (1 - SURE))
+REMEMBERED = 3  # frames with predicted masks that are kept
 
 Memory = tuple[Tensor, Tensor, Tensor]  # of a frame: keys (B, D, h, w), masks (B, K, h, w), whose are known (B, K)
 
@@ -32,8 +41,8 @@ class SegmentMatching(SegmentGuided):
     Every pixel of the map at stride 8 has a key of length 1, made from the encoder's maps at strides 8 and 16. Further
     inputs of the decoder, beside those of `SegmentGuided`, are for every object
 
-    - read from the frames whose masks were given: the mask of the pixels that look most alike, and the largest
-      similarity to the object's pixels and to others;
+    - read from the frames whose masks were given, and from the latest three of every `memory_every` frames: the mask of
+      the pixels that look most alike, and the largest similarity to the object's pixels and to others;
     - the same from the last frame and the masks predicted for it, in a window around the pixel: things move little;
     - the largest similarities in all of the last frame, since what was occluded may come back elsewhere.
 
@@ -52,11 +61,19 @@ class SegmentMatching(SegmentGuided):
         top_k: pixels of a frame that a pixel reads the mask of.
         radius: of the window, in cells of stride 8.
         references: most frames with given masks that are kept, 2 or more.
+        memory_every: one frame in so many is kept with the masks predicted for it; null: none is.
         **settings: those of `SegmentGuided`.
     """
 
     CLUES: ClassVar = SegmentGuided.CLUES + 8
-    STATE: ClassVar = SegmentGuided.STATE | {"keys", "given", "references", "last"}
+    STATE: ClassVar = SegmentGuided.STATE | {
+        "age",
+        "keys",
+        "given",
+        "references",
+        "remembered",
+        "last",
+    }
 
     def __init__(
         self,
@@ -65,13 +82,16 @@ class SegmentMatching(SegmentGuided):
         top_k: int = 16,
         radius: int = 6,
         references: int = 4,
+        memory_every: int | None = 10,
         **settings: Any,
     ) -> None:
         check_sizes(key_channels=key_channels, top_k=top_k, radius=radius, references=references)
+        if memory_every is not None:
+            check_sizes(memory_every=memory_every)
         if references < 2:
             raise LstmzooError(f"references must be 2 or more, the first frame and the latest; got {references}")
         super().__init__(cell, **settings)
-        self.top_k, self.radius, self.references = top_k, radius, references
+        self.top_k, self.radius, self.references, self.memory_every = top_k, radius, references, memory_every
         strides, channels = self.encoder.strides, self.encoder.channels
         self.levels = strides.index(STRIDE), strides.index(COARSE)
         self.key = nn.Conv2d(sum(channels[level] for level in self.levels), key_channels, 1, bias=False)
@@ -95,26 +115,40 @@ class SegmentMatching(SegmentGuided):
     def _start(self, now: list[Tensor], given: Tensor | None, state: State | None) -> State:
         *laterals, keys = now
         before, state = state, super()._start(laterals, given, state)
-        references: list[Memory] = []
-        last = None
+        kept: dict[str, Any] = {"age": 0, "references": (), "remembered": (), "last": None}
         if before is not None:
-            last = before["keys"], _masks_at(keys, before), _known(before)
-            references = [*self.carried(before)["references"]]
+            kept = self._remember(keys, before)
         shown = None if given is None else given.flatten(2).any(2)  # (B, K)
         if shown is not None and not torch.compiler.is_exporting() and not shown.any():
             shown = None
-        return {**state, "keys": keys, "given": shown, "references": tuple(references), "last": last}
+        return {**state, **kept, "keys": keys, "given": shown}
 
-    def carried(self, state: State) -> State:
-        """The state with a frame whose masks were given among the references, now that all its masks are known."""
-        if state["given"] is None:
-            return state
-        keys = state["keys"]
-        there, masks, known = _halve((keys, _masks_at(keys, state), _known(state)))
-        references = [*state["references"], (there, masks, known & state["given"].any(1, keepdim=True))]
+    def _remember(self, keys: Tensor, before: State) -> dict[str, Any]:
+        """What is kept of the frames before this one, the last of which now has its masks."""
+        last, age = (before["keys"], _masks_at(keys, before), _known(before)), before["age"]
+        remembered = [*before["remembered"]]
+        if before["given"] is None and None not in (age, self.memory_every) and age % self.memory_every == 0:
+            remembered.append(_halve(last))
+        return {
+            "age": None if age is None else age + 1,
+            "references": self._references(before),
+            "remembered": tuple(remembered[-REMEMBERED:]),
+            "last": last,
+        }
+
+    def _references(self, before: State) -> tuple[Memory, ...]:
+        """The frames whose masks were given, the one before among them, now that all its masks are known."""
+        references, given = [*before["references"]], before["given"]
+        if given is not None:
+            there, masks, known = _halve((before["keys"], _masks_at(before["keys"], before), _known(before)))
+            references.append((there, masks, known & given.any(1, keepdim=True)))
         if len(references) > self.references:
             del references[1]
-        return {**state, "given": None, "references": tuple(references)}
+        return tuple(references)
+
+    def carried(self, state: State) -> State:
+        """A state that has the same tensors after every frame without given masks, so that no frame is remembered."""
+        return {**state, "given": None, "references": self._references(state), "age": None}
 
     def _clues(self, now: list[Tensor], state: State) -> list[Tensor]:
         found = self._match(now[-1], state)
@@ -127,7 +161,7 @@ class SegmentMatching(SegmentGuided):
 
     def _match(self, keys: Tensor, state: State) -> Tensor:
         """What the pixels of a frame find in earlier ones, (B, K, 8, h, w)."""
-        references: list[Memory] = list(state["references"])
+        references: list[Memory] = [*state["references"], *state["remembered"]]
         if state["given"] is not None:  # the frame itself
             references.append(_halve((keys, _masks_at(keys, state), state["given"])))
         objects = state["previous"].shape[1]
@@ -157,7 +191,7 @@ class SegmentMatching(SegmentGuided):
         there, masks, known = _pad(last, objects)
         temperature = self.temperature.exp()
         near = window((keys.shape[2], keys.shape[3]), self.radius, keys.device)
-        weights = log_weights(similarity(keys, there), temperature, near)
+        weights = log_weights(similarity_near(keys, there, self.radius), temperature, near)
         value, _ = read(weights, masks, self.top_k, near)
         around = _scaled(value, largest(weights, masks, near))
         there, masks, known = _pad(_halve(last), objects)
