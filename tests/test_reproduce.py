@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import shlex
@@ -16,6 +17,10 @@ import pytest
 
 from lstmzoo.cli import main
 from lstmzoo.config.compose import compose
+from lstmzoo.config.options import parse_options
+from lstmzoo.nn import get_cell
+from lstmzoo.registry import datasets
+from lstmzoo.settings import settings_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -58,6 +63,21 @@ def test_documentation_has_the_command(name: str) -> None:
 def test_trainings_are_valid(words: str) -> None:
     runs = [f"run{number}" for number in range(9)]
     compose("train", [word for word in words.format(*runs).split() if not word.startswith("task.start_from=")])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [words for study in reproduce.TABLES.values() if isinstance(study, reproduce.Study) for words in study.commands],
+)
+def test_studies_are_valid(words: str) -> None:
+    """Their options exist, and what they name does: cells, problems and distances."""
+    name, *options = words.split()
+    study = importlib.import_module(f"lstmzoo.study.{name}")
+    settings = settings_of(getattr(study, f"study_{name}"))
+    values = parse_options(options, settings, "lstmzoo study")
+    assert {*values.get("task", [])} <= {*datasets.names(), "all"}
+    for cell in [cell.partition("@")[0] for cell in values.get("cells", [])]:
+        assert cell == "all" or get_cell(cell)
 
 
 TINY = (
