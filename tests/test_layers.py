@@ -34,14 +34,16 @@ LAYERS: dict[str, set[str]] = {
     "runs": {*BELOW_TASKS, "config"},
     "conformance": {*BELOW_TASKS, "config"},
     "study": {*BELOW_TASKS, *ROOMS, "config", "runs"},
+    "app": {*BELOW_TASKS, *ROOMS, "config", "runs"},
     "cli": {*BELOW_TASKS, "discovery", "config", "runs", "conformance", "bench", "study"},
 }
 HEAVY: dict[str, set[str]] = {
     "lightning": {"training", *ROOMS, "runs"},
     "hydra": {"config", "runs", "cli"},
     "omegaconf": {"config", "runs", "cli"},
-    "cv2": {"io", "viz", "synthetic", *ROOMS, "bench", "runs"},
+    "cv2": {"io", "viz", "synthetic", *ROOMS, "bench", "runs", "app"},
     "torchvision": {"models", "cli"},
+    "gradio": {"app"},
     "timm": {"models"},
     "matplotlib": {"viz", *ROOMS, "study"},
 }

@@ -138,10 +138,10 @@ def word_by_word(
         curves["brightest region"] = trace.attention.max(axis=1)
     if trace.sentinel is not None:
         curves["sentinel β"] = trace.sentinel
-    looks, strip = _looks(trace, image)
+    images, strip = looks(trace, image)
     return gate_traces(
         trace.trace,
-        looks,
+        images,
         path,
         probabilities=np.stack(list(curves.values()), axis=1),
         classes=list(curves),
@@ -154,7 +154,7 @@ def word_by_word(
     )
 
 
-def _looks(trace: CaptionTrace, image: np.ndarray) -> tuple[np.ndarray, Sequence[str]]:
+def looks(trace: CaptionTrace, image: np.ndarray) -> tuple[np.ndarray, Sequence[str]]:
     """The image at every step, bright where the attention is, (T, H, W, 3) uint8; and the title of the strip.
 
     The region with the greatest attention is fully bright from `FULL` times the share of an even spread on; an even
@@ -166,9 +166,9 @@ def _looks(trace: CaptionTrace, image: np.ndarray) -> tuple[np.ndarray, Sequence
         return np.stack([shown, *[blank] * (len(trace.steps) - 1)]), ("image",)
     side = math.isqrt(trace.attention.shape[1])  # encoders see a square
     grey = shown.mean(axis=2, keepdims=True) * 0.35
-    looks = []
+    images = []
     for weights in trace.attention:
         light = cv2.resize(weights.reshape(side, side), shown.shape[1::-1], interpolation=cv2.INTER_CUBIC)
         light = np.clip(light / max(float(weights.max()), FULL / len(weights)), 0, 1)[:, :, None]
-        looks.append((light * shown + (1 - light) * grey).astype(np.uint8))
-    return np.stack(looks), ("image", "bright: where", "it looked")
+        images.append((light * shown + (1 - light) * grey).astype(np.uint8))
+    return np.stack(images), ("image", "bright: where", "it looked")

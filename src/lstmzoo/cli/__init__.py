@@ -28,6 +28,7 @@ COMMANDS = {
     "compare": ("measure", "put runs side by side: one table and one figure"),
     "study": ("measure", "train many small networks alike: how far back cells remember"),
     "export": ("export", "write a run as a folder of safetensors and JSON, with a card"),
+    "app": ("lstmzoo.app", "try models in the browser: captions, actions, masks"),
     "data": ("data", "simulate, prepare or check a data set"),
     "list": ("catalogue", "list models, weights, cells, encoders, data sets, tasks or experiments"),
     "check": ("catalogue", "test models, data sets and tasks of your own against what the commands need"),
@@ -106,7 +107,8 @@ def _run(command: str, *words: str) -> None:
 
         print(help.USAGES[command](words), end="")
         return
-    module = importlib.import_module(f"lstmzoo.cli.{COMMANDS[command][0]}")
+    place = COMMANDS[command][0]
+    module = importlib.import_module(place if "." in place else f"lstmzoo.cli.{place}")
     run = getattr(module, f"run_{command}", None) or module.run
     run([*words])
 

@@ -1,0 +1,103 @@
+"""The page of captions: several for an image, and for every word where the model looked and what its gates did."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import gradio
+import numpy as np
+
+from lstmzoo.app.models import gate_sliders, gates_of, held, loaded
+from lstmzoo.app.requests import ONE_AT_A_TIME, answering
+from lstmzoo.captioning.caption_plots import looks
+from lstmzoo.captioning.data.square_images import read_thumbnail
+from lstmzoo.captioning.inference import CaptionTrace, encode_files, trace_caption
+from lstmzoo.captioning.predict import CaptionPredictor
+from lstmzoo.errors import LstmzooError
+
+SHUT, OPEN = 0.1, 0.9  # a gate below and above
+
+
+def page(place: str) -> None:
+    """Lay out the page.
+
+    Args:
+        place: the captioner's checkpoint, run folder or name.
+    """
+    gates = gates_of(loaded(place))
+    chosen, traced = gradio.State(), gradio.State()
+    with gradio.Row():
+        with gradio.Column():
+            image = gradio.Image(type="filepath", sources=["upload", "clipboard"], label="A photograph")
+            count = gradio.Slider(1, 5, 3, step=1, label="Captions")
+            controls = gate_sliders(gates)
+            button = gradio.Button("Describe", variant="primary")
+        with gradio.Column():
+            captions = gradio.Radio([], label="Captions: choose one")
+            words = gradio.HighlightedText(label="Its words, brighter where it was sure: click one", show_legend=False)
+            look = gradio.Image(label="Where it looked", interactive=False)
+            table = gradio.Dataframe(headers=["gate", "mean", "units shut", "units open"], label="What its gates did")
+
+    @answering
+    def describe(path: str | None, number: int, *held_at: Any) -> tuple[Any, Any]:
+        if path is None:
+            raise LstmzooError("give an image first")
+        found = captions_of(place, Path(path), int(number), held_at)
+        texts = [text for text, _ in found]
+        return gradio.Radio(texts, value=texts[0]), (path, dict(found), held_at)
+
+    @answering
+    def choose(text: str, state: Any) -> tuple[Any, Any, Any, Any]:
+        if state is None or text not in state[1]:
+            return None, None, None, None
+        path, sentences, held_at = state
+        trace = traced_words(place, Path(path), sentences[text], held_at)
+        return [*zip(trace.steps, np.nan_to_num(trace.probabilities).tolist(), strict=True)], (path, trace), None, None
+
+    @answering
+    def click(state: Any, event: gradio.SelectData) -> tuple[Any, Any]:
+        if state is None:
+            return None, None
+        path, trace = state
+        return looked_at(Path(path), trace, event.index), gate_table(trace, gates, event.index)
+
+    button.click(describe, [image, count, *controls], [captions, chosen], **ONE_AT_A_TIME)
+    captions.change(choose, [captions, chosen], [words, traced, look, table], **ONE_AT_A_TIME)
+    words.select(click, [traced], [look, table], **ONE_AT_A_TIME)
+
+
+def captions_of(place: str, image: Path, count: int, controls: Sequence[Any] = ()) -> list[tuple[str, Any]]:
+    """Describe an image: captions with their sentences, the best first."""
+    predictor = CaptionPredictor(num_return_sequences=count, num_beams=max(count, 5), length_penalty=0.7)
+    output = Path(mkdtemp())
+    predictor.use(loaded(place))
+    (item,) = predictor.find(str(image), output)
+    with held(predictor.model, controls):
+        found = predictor.predict(item, output, alone=True)
+    output.rmdir()
+    return [*zip(found.texts, found.sentences, strict=True)]
+
+
+def traced_words(place: str, image: Path, sentence: Any, controls: Sequence[Any] = ()) -> CaptionTrace:
+    """What went on inside the model while it said a sentence."""
+    model = loaded(place)
+    with held(model, controls):
+        return trace_caption(model, encode_files(model, [image]), sentence)
+
+
+def looked_at(image: Path, trace: CaptionTrace, step: int) -> np.ndarray:
+    """The image, bright where the model looked at a step, (H, W, 3) uint8."""
+    return looks(trace, read_thumbnail(image))[0][step]
+
+
+def gate_table(trace: CaptionTrace, gates: Sequence[str], step: int) -> list[list[str]]:
+    """How far gates were open at a step: mean, share of units that were shut, and open."""
+    if trace.trace is None:
+        return []
+    rows = []
+    for name in gates:
+        values = trace.trace.gates[name][-1][step].float()
+        shares = values.mean(), (values < SHUT).float().mean(), (values > OPEN).float().mean()
+        rows.append([name, *(f"{float(share):.2f}" for share in shares)])
+    return rows
