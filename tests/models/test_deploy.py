@@ -125,6 +125,8 @@ def test_every_model_gives_the_same_outside_of_pytorch(name: str, form: str, che
     expected = model(*given.values())
     expected = expected if isinstance(expected, torch.Tensor) else expected[0]
     close(clip(**given)["logits"], expected)
+    if form == "onnx" and name in ("segment_recurrent", "segment_motion"):
+        return  # a minute each; pt2 has their streams, and the guided ones have theirs in ONNX
     deploy(path, tmp_path / "stream", form, step=True)
     start, first = open_file(tmp_path / "stream" / f"start.{form}")
     step, _ = open_file(tmp_path / "stream" / f"step.{form}")

@@ -1,5 +1,6 @@
 """Matching of pixels: how those that look most alike in another frame are labelled."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -103,7 +104,7 @@ def largest(weights: Tensor, masks: Tensor, near: Window | None = None) -> Tenso
         sums = labels @ weights.exp().transpose(1, 2)
     else:
         sums = torch.einsum("bnj,sbknj->sbkn", weights.exp(), labels[..., near.pixels])
-    return (sums + LEAST).log()
+    return torch.log1p(sums / LEAST) + math.log(LEAST)  # log(sums + LEAST), in a form whose small constant ONNX keeps
 
 
 def merge(found: Sequence[tuple[Tensor, Tensor, Tensor]], known: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
