@@ -160,7 +160,12 @@ def test_a_study_that_was_interrupted_goes_on(tmp_path, monkeypatch, capsys):
         assert row["lr"] in (0.01, 0.003)
     with open(tmp_path / "study.csv") as file:
         assert [int(row["distance"]) for row in csv.DictReader(file)] == [row["distance"] for row in rows]
-    assert "rnn_tanh" in (tmp_path / "study.md").read_text()
+    table = (tmp_path / "study.md").read_text()
+    assert "rnn_tanh" in table
+    for cell, distance in {(row["cell"], row["distance"]) for row in rows}:
+        steps = sorted(row["steps"] for row in rows if (row["cell"], row["distance"]) == (cell, distance))
+        (line,) = [line for line in table.partition("steps of training")[2].splitlines() if f"`{cell}`" in line]
+        assert all(f"{step:,}" in line for step in steps)
     page = (tmp_path / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 2
     assert "http" not in page

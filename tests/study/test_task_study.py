@@ -128,6 +128,16 @@ def test_another_study_in_the_folder_is_refused(options, tmp_path):
         tasks._claim(["recognition"], asked(tmp_path, **options))
 
 
+def test_an_option_that_a_cell_has_no_gate_for_is_refused(tmp_path, capsys):
+    for option in ("forget_bias=1.0", "chrono=20"):
+        words = [f"models=rnn_tanh@{option}", "task=recognition", "quick=true", f"output={tmp_path / 'study'}"]
+        assert main(["study", "tasks", *words]) == 2
+        message = capsys.readouterr().err
+        assert "rnn_tanh" in message
+        assert option.partition("=")[0] in message
+    assert not (tmp_path / "study").exists()
+
+
 # -- Written ----------------------------------------------------------------------------------------------------------
 
 

@@ -53,6 +53,18 @@ def check_problems(tasks: Sequence[str], distances: Sequence[int]) -> None:
                 raise LstmzooError(f"lstmzoo study: distances={distance}, task={task}: {error}") from error
 
 
+def check_keeping(name: str) -> None:
+    """Complain of a cell that there is not, and of options for the gate that keeps where a cell has none."""
+    cell, options = cell_options(name)
+    try:
+        keeps = get_cell(cell).retention_gate is not None
+    except ValueError as error:
+        raise LstmzooError(f"lstmzoo study: {error}") from error
+    asked = [key for key in options if key in ("forget_bias", "chrono")]
+    if asked and not keeps:
+        raise LstmzooError(f"lstmzoo study: {name}: the cell {cell} has no gate for {asked[0]}; leave it out")
+
+
 def check_cells(cells: Sequence[str], tasks: Sequence[str], size: Mapping[str, Any]) -> None:
     """Complain of cells that there are not, options that a cell has not, and sizes that cannot be had.
 
@@ -62,14 +74,7 @@ def check_cells(cells: Sequence[str], tasks: Sequence[str], size: Mapping[str, A
         size: hidden_size, or None, and parameters.
     """
     for name in cells:
-        cell, options = cell_options(name)
-        try:
-            keeps = get_cell(cell).retention_gate is not None
-        except ValueError as error:
-            raise LstmzooError(f"lstmzoo study: {error}") from error
-        asked = [key for key in options if key in ("forget_bias", "chrono")]
-        if asked and not keeps:
-            raise LstmzooError(f"lstmzoo study: {name}: the cell {cell} has no gate for {asked[0]}; leave it out")
+        check_keeping(name)
         for task in tasks:
             data = open_problem(task, 5)
             build(data, name, size["hidden_size"] or hidden_size_for(data, name, size["parameters"]))

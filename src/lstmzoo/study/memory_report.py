@@ -49,13 +49,40 @@ def write(found: Sequence[Mapping[str, Any]], folder: Path) -> list[str]:
 
 
 def markdown(found: Sequence[Mapping[str, Any]]) -> str:
-    """The league table of each task, best first: score by distance with its interval, and how far a cell remembers."""
+    """Two tables of each task.
+
+    The league, best first: score by distance with its interval, and how far a cell remembers. Then, in the same order,
+    the steps that training took, least to most, and where there is one the mean squared error.
+    """
     parts = []
     for task in dict.fromkeys(one["task"] for one in found):
-        header, rows = league([one for one in found if one["task"] == task])
-        lines = [header, ["---"] * len(header), *rows]
-        parts.append(f"**{task}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
+        ours = [one for one in found if one["task"] == task]
+        head, rows = league(ours)
+        parts += [f"**{task}**\n", _table(head, rows), _table(*training([row[0].strip("`") for row in rows], ours))]
     return "\n".join(parts)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def training(cells: Sequence[str], found: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """How long networks were trained, and how large their squared error is, by cell and distance; a head and lines."""
+    distances = sorted({one["distance"] for one in found})
+    rows = []
+    for cell in cells:
+        line = [f"`{cell}`"]
+        for distance in distances:
+            ours = [one for one in found if (one["cell"], one["distance"]) == (cell, distance)]
+            steps, errors = sorted(one["steps"] for one in ours), [one["mse"] for one in ours if one["mse"] is not None]
+            line.append(_range(steps) + (f", error {np.mean(errors):.2g}" if errors else ""))
+        rows.append(line)
+    return ["steps of training", *(f"D = {D:,}" for D in distances)], rows
+
+
+def _range(steps: Sequence[int]) -> str:
+    return f"{steps[0]:,}" if steps[0] == steps[-1] else f"{steps[0]:,} to {steps[-1]:,}"
 
 
 def league(found: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:

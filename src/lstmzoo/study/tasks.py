@@ -20,7 +20,7 @@ from lstmzoo.models.argument_checks import find_cell
 from lstmzoo.nn import list_cells
 from lstmzoo.runs import build
 from lstmzoo.settings import settings_of
-from lstmzoo.study.checks import check_lists, check_numbers, check_rates
+from lstmzoo.study.checks import check_keeping, check_lists, check_numbers, check_rates
 from lstmzoo.study.done import SETTINGS, alone
 from lstmzoo.study.pool import run_all
 from lstmzoo.study.task_measures import conditions
@@ -264,6 +264,8 @@ def _check(tasks: Sequence[str], models: Sequence[str], seeds: int, asked: _Aske
             find_cell(cell)
         elif cell not in (known := [BASELINE, MEAN, *list_cells()]) or (options and cell in (BASELINE, MEAN)):
             raise LstmzooError(f"lstmzoo study tasks: {unknown_choice('model', model, known)}")
+        elif options:
+            check_keeping(model)
         for task in tasks if options else ():
             compose("train", asked.without_size(task, model))  # it knows the options, and complains of others
 
