@@ -306,3 +306,39 @@ def test_a_folder_configs_in_the_working_directory_is_searched(
     assert "root: my kth" in capsys.readouterr().out
     assert main(["list", "experiments", "mine"]) == 0
     assert capsys.readouterr().out.split()[0] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("sead: 3", ("sead", "seed")),
+        ("foo: {bar: 1}", ("foo", "callbacks")),
+        ("seed: first", ("seed", "first")),
+        ("test_after_fit: 3", ("test_after_fit", "3")),
+        ("trainer: {max_epochs: abc}", ("trainer.max_epochs", "abc")),
+        ("trainer: {deterministic: 7}", ("trainer.deterministic", "7")),
+        ("callbacks: {patience: abc}", ("callbacks.patience", "abc")),
+        ("callbacks: {progress: foo}", ("callbacks.progress", "foo", "lines")),
+        ("model: {hidden_size: abc}", ("hidden_size", "abc")),
+        ("model: {hiden_size: 3}", ("hiden_size",)),
+        ("data: {clip_len: long}", ("clip_len", "long")),
+        ("task: {lr: fast}", ("lr", "fast")),
+    ],
+)
+def test_mistakes_in_an_experiment_of_your_own_are_named(
+    lines: str, said: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on the command line; a seed that is misspelt must not train with another one."""
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(f"# @package _global_\ndefaults: [quick]\n{lines}\n")
+    for more in ([], ["--cfg", "job"]):
+        assert main(["train", "--config-dir", str(tmp_path), "experiment=mine", *more]) == 2
+        message = capsys.readouterr().err
+        assert all(word in message for word in said), message
+        assert "Traceback" not in message
+
+
+def test_progress_is_one_of_three_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "experiment=quick", "callbacks.progress=foo"]) == 2
+    message = capsys.readouterr().err
+    assert all(word in message for word in ("callbacks.progress", "auto", "lines", "none"))

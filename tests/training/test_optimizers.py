@@ -66,7 +66,6 @@ def rates(folder: Path) -> list[float]:
         ["optimizer=rmsprop", "scheduler=step", "scheduler.every=1", "scheduler.gamma=0.25", "task.lr=1e-3"],
         [
             "optimizer._target_=torch.optim.NAdam",
-            "scheduler=constant",
             "scheduler._target_=torch.optim.lr_scheduler.ExponentialLR",
             "+scheduler.gamma=0.5",
         ],

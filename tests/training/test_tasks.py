@@ -63,7 +63,7 @@ def test_learning_rate_follows_its_equation() -> None:
     training = Training(total=110, warmup=10, per_epoch=10)
 
     def rate(step: int, schedule: Schedule | None = None) -> float:
-        return learning_rate(step, 2.0, schedule or Cosine(), training)
+        return learning_rate(step, 2.0, schedule or Cosine(epochs=None), training)
 
     assert [rate(step) for step in (0, 4, 9)] == pytest.approx([0.2, 1.0, 2.0])
     assert rate(10) == pytest.approx(2.0)
@@ -78,7 +78,7 @@ def test_learning_rate_follows_its_equation() -> None:
     found = [learning_rate(step, 2.0, one_cycle, no_warmup) for step in (0, 55, 110)]
     assert found == pytest.approx([0.5, 2.0, 0.0])
     endless = Training(total=math.inf, warmup=0, per_epoch=10)
-    assert learning_rate(0, 2.0, Cosine(), endless) == 2.0
+    assert learning_rate(0, 2.0, Cosine(epochs=None), endless) == 2.0
 
 
 def test_step_seeds_differ_in_every_number() -> None:

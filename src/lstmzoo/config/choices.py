@@ -22,7 +22,7 @@ def complete_choices(overrides: Sequence[str]) -> list[str]:
     ``task=captioning`` alone is enough to train a captioner on the data that this task names as its default, and so is
     ``model=...`` or ``data=...`` of another task than the default one. An experiment decides all of that itself.
     """
-    overrides = with_places([*_own_configs(overrides), *overrides])
+    overrides = with_places([*_own_configs(overrides), *_bare_scheduler(overrides), *overrides])
     chosen = dict(text.split("=", 1) for text in overrides if text.partition("=")[0] in (*GROUPS, "experiment"))
     if "experiment" in chosen or not chosen:
         return overrides
@@ -88,3 +88,9 @@ def _own_configs(overrides: Sequence[str]) -> list[str]:
     if given or not own.is_dir() or own.samefile(config_dir()):
         return []
     return [f"{SEARCHPATH}=[{quoted(f'file://{own}')}]"]
+
+
+def _bare_scheduler(overrides: Sequence[str]) -> list[str]:
+    """A scheduler named by its class takes the place of one without arguments, so that none of others are left."""
+    named = {text.partition("=")[0] for text in overrides}
+    return ["scheduler=constant"] if "scheduler._target_" in named and "scheduler" not in named else []

@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lstmzoo.config.choices import check_together, complete_choices
 from lstmzoo.config.groups import config_dir, groups, store_registered
-from lstmzoo.config.keys import OPEN, all_keys, check_key, check_type
+from lstmzoo.config.keys import OPEN, all_keys, check_composed, check_key, check_type
 from lstmzoo.config.options import written
 from lstmzoo.config.overrides import SEARCHPATH, parse
 from lstmzoo.errors import DataWarning, LstmzooError, unknown_choice
@@ -64,10 +64,16 @@ def compose(config_name: str, overrides: Sequence[str], *, complete: bool = True
         OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise LstmzooError(f"the configuration cannot be composed: {in_one_line(error)}") from error
+    check_composed(config, _packaged(config_name))
     if complete:
         check_complete(config, config_name)
     check_together(config)
     return config
+
+
+@cache
+def _packaged(config_name: str) -> DictConfig:
+    return _hydra_compose(config_name, parse(["experiment=none"]))
 
 
 def compose_unset(config_name: str, choices: Sequence[str]) -> DictConfig:
@@ -189,7 +195,8 @@ def in_one_line(error: Exception) -> str:
         return unknown_choice(unknown[1], unknown[2], unknown[3].split())
     cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
     message = " ".join(line.strip() for line in str(cause).splitlines() if not _INTERNAL.match(line))
-    key = getattr(error, "full_key", None)
+    named = re.search(r"full_key: (\S+)", str(cause))
+    key = getattr(error, "full_key", None) or (named and named[1])
     return f"{key}: {message}" if key else message
 
 

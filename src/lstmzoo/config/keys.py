@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lstmzoo.config.groups import settings_of_choice
 from lstmzoo.config.options import written
-from lstmzoo.errors import LstmzooError
+from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models.upgrades import KEYS as EARLIER_KEYS
 from lstmzoo.settings import accepts, described
 from lstmzoo.training.setting_groups import GROUPS
@@ -31,6 +31,12 @@ OPEN = ("trainer", "callbacks", "logger", "optimizer", "scheduler")
 
 # Keys that take more than one type of value.
 ANY_TYPE = {"trainer.devices", "trainer.strategy", "trainer.profiler"}
+
+# Where files of your own may say something that no class declares.
+CHECKED = ("seed", "resume", "test_after_fit", "trainer", "callbacks")
+
+# Keys of configs/ that take certain values only.
+CHOICES: dict[str, Any] = {"callbacks.progress": typing.Literal["auto", "lines", "none"]}
 
 
 def check_key(base: DictConfig, override: Override) -> None:
@@ -83,8 +89,30 @@ def check_type(base: DictConfig, override: Override) -> None:
     key = override.key_or_group
     if key in ANY_TYPE or override.is_sweep_override() or override.is_delete() or key not in set(all_keys(base)):
         return
-    default, value = OmegaConf.select(base, key, throw_on_missing=False), override.value()
-    kind = kind_of(base, key)
+    _check_value(base, key, override.value())
+
+
+def check_composed(config: DictConfig, packaged: DictConfig) -> None:
+    """Check what files of your own put into a configuration, as `check_key` and `check_type` do the command line.
+
+    Args:
+        config: the configuration. Hydra has checked model, data and task; arguments of classes are checked with them.
+        packaged: the configuration without an experiment.
+
+    Raises:
+        LstmzooError: a key at the top that there is not, or a value of the wrong type.
+    """
+    for key in map(str, config):
+        if key not in packaged:
+            raise LstmzooError(f"in an experiment: {unknown_choice('key', key, [str(name) for name in packaged])}")
+    for key in all_keys(packaged):
+        value = OmegaConf.select(config, key, throw_on_missing=False)
+        if key.partition(".")[0] in CHECKED and key not in ANY_TYPE and not OmegaConf.is_config(value):
+            _check_value(packaged, key, value)
+
+
+def _check_value(base: DictConfig, key: str, value: Any) -> None:
+    default, kind = OmegaConf.select(base, key, throw_on_missing=False), kind_of(base, key)
     if value == "???" or (isinstance(value, str) and "${" in value) or accepts(kind, value):
         return
     known = "" if default is None and accepts(kind, None) is False else f" (default: {written(_plain(default))})"
@@ -100,6 +128,8 @@ def kind_of(config: DictConfig, key: str) -> Any:
         for name in path[1:]:
             kind = typing.get_type_hints(kind).get(name, Any) if dataclasses.is_dataclass(kind) else Any
         return kind
+    if key in CHOICES:
+        return CHOICES[key]
     value = _plain(OmegaConf.select(config, key, throw_on_missing=False))
     return Any if value is None else type(value) | None  # a file does not say what may be null
 

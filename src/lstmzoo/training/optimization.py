@@ -42,7 +42,7 @@ class Optimization(LightningModule):
             raise LstmzooError(f"task.tbptt_window must be a number of frames or null, not {tbptt_window!r}")
         self.lr, self.weight_decay, self.warmup_epochs = lr, weight_decay, warmup_epochs
         self.optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.AdamW
-        self.schedule: Schedule | partial[LRScheduler] = Cosine()
+        self.schedule: Schedule | partial[LRScheduler] = Cosine(epochs=None)
         self.gradient_clip_val, self.tbptt_window = gradient_clip_val, tbptt_window
         self.automatic_optimization = tbptt_window is None
         self._totals: dict[str, Tensor] = {}

@@ -1,6 +1,7 @@
 """The learning rate as a pure function of the step, so that nothing needs saving and overrides take effect.
 
 A schedule gives the share of the peak learning rate at a step, with s = step, w = warm-up, n = total, all in steps.
+What they are made with by default stands in ``configs/scheduler/``.
 Schedulers of torch can be used as well (``scheduler._target_=torch.optim.lr_scheduler...``); they keep a state.
 """
 
@@ -39,7 +40,7 @@ class Cosine:
         epochs: until it is zero; None for trainer.max_epochs.
     """
 
-    epochs: float | None = None
+    epochs: float | None
 
     def __call__(self, step: int, training: Training) -> float:
         total = self.epochs * training.per_epoch if self.epochs else training.total
@@ -56,8 +57,8 @@ class Step:
         gamma: factor.
     """
 
-    every: int = 10
-    gamma: float = 0.1
+    every: int
+    gamma: float
 
     def __call__(self, step: int, training: Training) -> float:
         return float(self.gamma ** (step // training.per_epoch // self.every))
@@ -72,8 +73,8 @@ class OneCycle:
         start: where it starts, as a share of the peak.
     """
 
-    up: float = 0.3
-    start: float = 0.04
+    up: float
+    start: float
 
     def __call__(self, step: int, training: Training) -> float:
         done = min(1.0, step / max(training.total, 1))
