@@ -36,7 +36,11 @@ ANY_TYPE = {"trainer.devices", "trainer.strategy", "trainer.profiler"}
 CHECKED = ("seed", "resume", "test_after_fit", "trainer", "callbacks")
 
 # Keys of configs/ that take certain values only.
-CHOICES: dict[str, Any] = {"callbacks.progress": typing.Literal["auto", "lines", "none"]}
+CHOICES: dict[str, Any] = {
+    "callbacks.progress": typing.Literal["auto", "lines", "none"],
+    "seed": int,
+    "test_after_fit": bool,
+}
 
 
 def check_key(base: DictConfig, override: Override) -> None:
@@ -105,10 +109,12 @@ def check_composed(config: DictConfig, packaged: DictConfig) -> None:
     for key in map(str, config):
         if key not in packaged:
             raise LstmzooError(f"in an experiment: {unknown_choice('key', key, [str(name) for name in packaged])}")
+        if OmegaConf.is_dict(packaged[key]) and not OmegaConf.is_dict(config[key]):
+            raise LstmzooError(f"{key} must be a group of keys, not {_plain(config[key])!r}")
     for key in all_keys(packaged):
-        value = OmegaConf.select(config, key, throw_on_missing=False)
-        if key.partition(".")[0] in CHECKED and key not in ANY_TYPE and not OmegaConf.is_config(value):
-            _check_value(packaged, key, value)
+        is_group = OmegaConf.is_dict(OmegaConf.select(packaged, key, throw_on_missing=False))
+        if key.partition(".")[0] in CHECKED and key not in ANY_TYPE and not is_group:
+            _check_value(packaged, key, _plain(OmegaConf.select(config, key, throw_on_missing=False)))
 
 
 def _check_value(base: DictConfig, key: str, value: Any) -> None:
