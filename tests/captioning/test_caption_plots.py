@@ -60,7 +60,7 @@ def test_attention_spread_evenly_leaves_the_picture_dark(tmp_path: Path) -> None
     attention = np.full((2, 4), 0.25)
     attention[1] = [1, 0, 0, 0]
     spoken = CaptionTrace(["a", "."], np.ones(2) / 2, attention, None, None)
-    (even, pointed), _ = caption_plots._looks(spoken, np.full((3, 40, 40), 200, np.uint8))
+    (even, pointed), _ = caption_plots.looks(spoken, np.full((3, 40, 40), 200, np.uint8))
     assert even.max() < 120
     assert pointed[5, 5].min() == 200
 

@@ -22,6 +22,15 @@ from lstmzoo.runs.start_from import inherit
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(autouse=True)
+def data_that_are_there(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folders that these checkpoints name."""
+    folder = tmp_path_factory.mktemp("work")
+    for name in ("data/flickr8k", "f8k"):
+        (folder / name).mkdir(parents=True)
+    monkeypatch.chdir(folder)
+
+
 def flickr8k(**changes: Any) -> dict[str, Any]:
     """The data of a run on Flickr8k, as its configuration has them."""
     return {**compose("train", ["experiment=flickr8k"]).data, **changes}
@@ -37,19 +46,19 @@ def started(checkpoint: Path, *overrides: str) -> Any:
 
 def test_model_and_data_are_the_checkpoints(tmp_path: Path) -> None:
     checkpoint = write_checkpoint(
-        tmp_path / "x.ckpt", "caption_nic", data=flickr8k(root="/f8k", min_count=7), cell="gru"
+        tmp_path / "x.ckpt", "caption_nic", data=flickr8k(root="f8k", min_count=7), cell="gru"
     )
     config = started(checkpoint)
     sizes = {"hidden_size": 6, "embedding_size": 5, "feature_size": 4}
     assert {"name": "caption_nic", "cell": "gru", "dropout": 0.0, **sizes}.items() <= config.model.items()
     assert "attention_size" not in config.model  # a key of the experiment's own model
-    assert (config.data.name, config.data.root, config.data.min_count) == ("flickr8k", "/f8k", 7)
+    assert (config.data.name, config.data.root, config.data.min_count) == ("flickr8k", "f8k", 7)
     assert "images" not in config.data  # nothing is simulated
     assert (config.task.objective, config.task.lr) == ("scst", 5e-5)  # the task is the new one
 
 
 def test_the_command_line_wins(tmp_path: Path) -> None:
-    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "caption_updown", data=flickr8k(root="/f8k", min_count=7))
+    checkpoint = write_checkpoint(tmp_path / "x.ckpt", "caption_updown", data=flickr8k(root="f8k", min_count=7))
     config = started(checkpoint, "data.root=elsewhere", "model.dropout=0.3")
     assert (config.data.root, config.data.min_count) == ("elsewhere", 7)
     assert (config.model.name, config.model.dropout) == ("caption_updown", 0.3)

@@ -115,10 +115,16 @@ def test_the_past_matters_to_those_with_memory_only_and_the_future_to_none(varia
 def test_the_state_does_not_grow_and_can_be_detached(variant: dict[str, Any]) -> None:
     model = make(**variant)
     state, sizes = None, []
-    for frame in clip(frames=3).unbind(1):
+    if hasattr(model, "memory_every"):
+        model.memory_every = 2
+    for frame in clip(frames=9).unbind(1):
         _, state = model.step(frame, state)
         sizes.append(sum(tensor.numel() for tensor in nested(state)))
-    assert sizes[0] == sizes[1] == sizes[2]
+    if hasattr(model, "memory_every"):
+        assert sizes[0] < sizes[2] < sizes[5]  # three frames are remembered, no more
+    else:
+        assert sizes[0] == sizes[5]
+    assert sizes[6] == sizes[7] == sizes[8] == sizes[5]
     assert not any(tensor.requires_grad for tensor in nested(model.detach_state(state)))
 
 
