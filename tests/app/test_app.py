@@ -1,6 +1,8 @@
 """lstmzoo app: its pages on small files, its server, and what it refuses."""
 
+import os
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -113,6 +115,18 @@ def test_what_is_painted_is_followed(video: Path) -> None:
     assert painted[:, 60:].mean() < 0.1
     with pytest.raises(LstmzooError, match="paint"):
         painted_mask({"background": frame, "layers": [np.zeros_like(layer)], "composite": frame})
+
+
+def test_results_are_deleted_when_they_are_old() -> None:
+    from lstmzoo.app.requests import KEPT_S, new_folder
+
+    old, young = new_folder(), new_folder()
+    (old / "video.mp4").touch()
+    long_ago = time.time() - KEPT_S - 1
+    os.utime(old, (long_ago, long_ago))
+    new_folder()
+    assert not old.exists()
+    assert young.exists()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import gradio
@@ -13,7 +12,7 @@ from lstmzoo.actions.predict import ActionPredictor
 from lstmzoo.actions.presence import NOBODY
 from lstmzoo.app.models import gate_sliders, gates_of, held, loaded
 from lstmzoo.app.playable import playable
-from lstmzoo.app.requests import MAX_FRAMES, ONE_AT_A_TIME, answering
+from lstmzoo.app.requests import MAX_FRAMES, ONE_AT_A_TIME, answering, new_folder
 from lstmzoo.errors import LstmzooError
 
 
@@ -47,7 +46,7 @@ def recognised(place: str, video: Path, controls: Sequence[Any] = ()) -> tuple[s
     """Recognise what is done in a video: a sentence, the labelled video, probabilities over time, and the gates."""
     from pandas import DataFrame  # comes with gradio
 
-    output = Path(mkdtemp(prefix="lstmzoo_"))
+    output = new_folder()
     predictor = ActionPredictor(max_frames=MAX_FRAMES)
     predictor.use(loaded(place))
     (item,) = predictor.find(str(video), output)

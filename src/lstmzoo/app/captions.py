@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import gradio
 import numpy as np
 
 from lstmzoo.app.models import gate_sliders, gates_of, held, loaded
-from lstmzoo.app.requests import ONE_AT_A_TIME, answering
+from lstmzoo.app.requests import ONE_AT_A_TIME, answering, new_folder
 from lstmzoo.captioning.caption_plots import looks
 from lstmzoo.captioning.data.square_images import read_thumbnail
 from lstmzoo.captioning.inference import CaptionTrace, encode_files, trace_caption
+from lstmzoo.captioning.models.decode import Decoding
 from lstmzoo.captioning.predict import CaptionPredictor
 from lstmzoo.errors import LstmzooError
 
@@ -69,13 +69,12 @@ def page(place: str) -> None:
 
 def captions_of(place: str, image: Path, count: int, controls: Sequence[Any] = ()) -> list[tuple[str, Any]]:
     """Describe an image: captions with their sentences, the best first."""
-    predictor = CaptionPredictor(num_return_sequences=count, num_beams=max(count, 5), length_penalty=0.7)
-    output = Path(mkdtemp())
+    predictor = CaptionPredictor(num_return_sequences=count, num_beams=max(count, Decoding().num_beams))
+    output = new_folder()
     predictor.use(loaded(place))
     (item,) = predictor.find(str(image), output)
     with held(predictor.model, controls):
         found = predictor.predict(item, output, alone=True)
-    output.rmdir()
     return [*zip(found.texts, found.sentences, strict=True)]
 
 

@@ -1,7 +1,6 @@
 """The page of masks: what is painted over the first frame of a video is followed through the others."""
 
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import cv2
@@ -10,7 +9,7 @@ import numpy as np
 
 from lstmzoo.app.models import loaded
 from lstmzoo.app.playable import playable
-from lstmzoo.app.requests import MAX_FRAMES, ONE_AT_A_TIME, answering
+from lstmzoo.app.requests import MAX_FRAMES, ONE_AT_A_TIME, answering, new_folder
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.atomic import replacing
 from lstmzoo.io.video_stream import Stream
@@ -67,7 +66,7 @@ def painted_mask(painted: dict[str, Any]) -> np.ndarray:
 
 def followed(place: str, video: Path, mask: np.ndarray) -> str:
     """Follow what a mask of the first frame shows; the video with the masks painted in."""
-    output = Path(mkdtemp(prefix="lstmzoo_"))
+    output = new_folder()
     height, width = first_frame(video).shape[:2]
     first_mask = output / "first_mask.png"
     with replacing(first_mask) as temporary:

@@ -9,14 +9,13 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is told to
 import gradio
 
 from lstmzoo.app import actions, captions, masks
-from lstmzoo.app.requests import MAX_UPLOAD
+from lstmzoo.app.requests import KEPT_S, MAX_UPLOAD
 
 PAGES = {
     "captioning": ("Photographs", captions.page),
     "recognition": ("Actions", actions.page),
     "segmentation": ("Masks", masks.page),
 }
-KEPT_S = 3600  # seconds after which uploads and results are deleted
 THEME = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 
 
