@@ -315,6 +315,7 @@ def test_a_folder_configs_in_the_working_directory_is_searched(
         ("foo: {bar: 1}", ("foo", "callbacks")),
         ("seed: first", ("seed", "first")),
         ("seed: null", ("seed", "None")),
+        ("resume: latest", ("resume", "latest", "command line")),
         ("trainer: null", ("trainer",)),
         ("logger: null", ("logger",)),
         ("callbacks: {progress: {a: 1}}", ("callbacks.progress", "lines")),

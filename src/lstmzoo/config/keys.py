@@ -111,6 +111,8 @@ def check_composed(config: DictConfig, packaged: DictConfig) -> None:
             raise LstmzooError(f"in an experiment: {unknown_choice('key', key, [str(name) for name in packaged])}")
         if OmegaConf.is_dict(packaged[key]) and not OmegaConf.is_dict(config[key]):
             raise LstmzooError(f"{key} must be a group of keys, not {_plain(config[key])!r}")
+    if config.resume is not None:
+        raise LstmzooError(f"resume={config.resume} counts on the command line only, not in an experiment")
     for key in all_keys(packaged):
         is_group = OmegaConf.is_dict(OmegaConf.select(packaged, key, throw_on_missing=False))
         if key.partition(".")[0] in CHECKED and key not in ANY_TYPE and not is_group:
