@@ -4,7 +4,7 @@ import difflib
 from typing import Any
 
 from lstmzoo.errors import LstmzooError, unknown_choice
-from lstmzoo.models.encoder_weights import LITE0
+from lstmzoo.models.encoder_weights import LITE0, PACKAGED
 
 SMALL = {"vector": "small_cnn", "grid": "small", "pyramid": "small"}
 """The kinds, and what our own network for each is called."""
@@ -37,7 +37,7 @@ IN_TIMM = {
 
 
 def list_encoders(kind: str = "vector") -> list[str]:
-    """List the encoders of a kind: our own small one, ``efficientnet_lite0``, and what fits of timm.
+    """List the encoders of a kind: our own small one, those of this package, and what fits of timm.
 
     Args:
         kind: ``vector``, ``grid`` or ``pyramid``.
@@ -51,12 +51,12 @@ def list_encoders(kind: str = "vector") -> list[str]:
     from timm.models import get_pretrained_cfg
 
     fitting = []
-    for name in timm.list_models(exclude_filters=[LITE0, "*_enc", *(f"{family}*" for family in _UNFIT[kind])]):
+    for name in timm.list_models(exclude_filters=[*PACKAGED, "*_enc", *(f"{family}*" for family in _UNFIT[kind])]):
         config: Any = get_pretrained_cfg(name)
         any_size = config.pool_size is not None and not config.fixed_input_size and config.min_input_size is None
         if any_size or (kind == "vector" and config.fixed_input_size):
             fitting.append(name)
-    return [SMALL[kind], LITE0, *fitting]
+    return [SMALL[kind], *PACKAGED, *fitting]
 
 
 def is_small(kind: str, name: str, pretrained: bool) -> bool:
@@ -74,7 +74,7 @@ def is_small(kind: str, name: str, pretrained: bool) -> bool:
         if network in IN_TIMM:
             raise LstmzooError(f"unknown encoder {name!r}: timm calls torchvision's network {IN_TIMM[network]!r}")
         near = difflib.get_close_matches(network, names, n=8)
-        known = unknown_choice("encoder", name, {SMALL[kind], LITE0, *near})
+        known = unknown_choice("encoder", name, {SMALL[kind], *PACKAGED, *near})
         raise LstmzooError(f"{known}, ...; all {len(names)}: lstmzoo list encoders")
     return False
 

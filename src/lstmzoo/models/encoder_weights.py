@@ -12,20 +12,11 @@ from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError
 
+PACKAGED = {"efficientnet_lite0": 224, "efficientnet_lite2": 288}
+"""The encoders whose ImageNet weights are part of this package, timm's ``tf_`` and the name, and the side of the images
+that grids are made of, in pixels: for Lite2 above the 260 it was trained with, on crops, which show things larger."""
+
 LITE0 = "efficientnet_lite0"
-"""The encoder whose ImageNet weights are part of this package: timm's ``tf_efficientnet_lite0``."""
-
-LITE0_FILE = Path(__file__).parent / "weights" / "efficientnet_lite0.safetensors"
-
-_LITE0_OPTIONS: dict[str, Any] = {
-    "num_classes": 0,  # the file has no classifier
-    "pretrained_cfg_overlay": {
-        "file": str(LITE0_FILE),
-        "num_classes": 0,
-        "mean": (0.498,) * 3,
-        "std": (0.502,) * 3,
-    },
-}
 _AS_TORCHVISION = ("densenet", "inception_v3", "resnet", "resnext", "vgg", "wide_resnet")
 """Families that timm builds as torchvision does, so that it reads torchvision's files."""
 _NOT_AS_TORCHVISION = ("efficientnet_b1", "efficientnet_b5", "efficientnet_b6", "efficientnet_b7")
@@ -47,10 +38,15 @@ def skip_pretrained_weights() -> Iterator[None]:
         _load_pretrained.reset(before)
 
 
+def packaged_file(name: str) -> Path:
+    """Where the weights of one of `PACKAGED` are."""
+    return Path(__file__).parent / "weights" / f"{name}.safetensors"
+
+
 def build_network(name: str, in_channels: int = 3, pretrained: bool = False) -> Any:
     """Build a network of timm.
 
-    Pretrained weights come from this package (``efficientnet_lite0``), else from torchvision's file if it lies in
+    Pretrained weights come from this package (`PACKAGED`), else from torchvision's file if it lies in
     torch's cache and timm's network is the same, else from where timm gets them: the Hugging Face hub or its cache.
     They must fit completely; nothing is left as it was initialised.
 
@@ -69,7 +65,7 @@ def build_network(name: str, in_channels: int = 3, pretrained: bool = False) -> 
 
     logging.getLogger("timm.models._helpers").setLevel(logging.WARNING)  # it says twice where weights are loaded from
     pretrained = pretrained and _load_pretrained.get()
-    architecture, options = ("tf_efficientnet_lite0", _LITE0_OPTIONS) if name == LITE0 else (name, {})
+    architecture, options = (f"tf_{name}", _packaged_options(name)) if name in PACKAGED else (name, {})
     file, url = _torchvision_file(name) if pretrained else (None, "")
     if file is not None and file.is_file():
         options = {"pretrained_cfg_overlay": {"file": str(file)}}
@@ -84,6 +80,12 @@ def build_network(name: str, in_channels: int = 3, pretrained: bool = False) -> 
             f"Hugging Face cache (HF_HOME) of a machine that has them, or choose {LITE0!r}, whose weights are part of "
             "lstmzoo, or pretrained_encoder=False"
         ) from error
+
+
+def _packaged_options(name: str) -> dict[str, Any]:
+    """What timm needs to read a file without a classifier, of weights that want (x - 127) / 128 of each byte."""
+    overlay = {"file": str(packaged_file(name)), "num_classes": 0, "mean": (0.498,) * 3, "std": (0.502,) * 3}
+    return {"num_classes": 0, "pretrained_cfg_overlay": overlay}
 
 
 def _torchvision_file(name: str) -> tuple[Path | None, str]:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lstmzoo.models.encoder_names import UNPADDED, is_small
-from lstmzoo.models.encoder_weights import build_network, upgrade_weights
+from lstmzoo.models.encoder_weights import PACKAGED, build_network, upgrade_weights
 from lstmzoo.models.frame_input import FrameInput
 from lstmzoo.models.small_encoders import SmallCNN, SmallGrid, SmallPyramid, check_least_size
 
@@ -63,7 +63,8 @@ def create_grid_encoder(name: str, pretrained: bool = True) -> "GridEncoder":
         network.prune_intermediate_layers(1, prune_head=True)
     else:
         network.reset_classifier(0)
-    return GridEncoder(name, network, network.num_features, SIZE, colours(network), pretrained).eval()
+    size = PACKAGED.get(name, SIZE)
+    return GridEncoder(name, network, network.num_features, size, colours(network), pretrained).eval()
 
 
 def create_pyramid(name: str, pretrained: bool = False) -> "FeaturePyramid":

@@ -1,4 +1,4 @@
-"""The packaged ImageNet encoder, shared: weights that are equal to it are left out of a file and restored from it."""
+"""The packaged ImageNet encoders, shared: weights equal to theirs are left out of a file and restored from them."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -9,22 +9,21 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lstmzoo.errors import CheckpointError
-from lstmzoo.models.encoder_weights import LITE0, LITE0_FILE
+from lstmzoo.models.encoder_weights import PACKAGED, packaged_file
 
 FIRST = "conv_stem.weight"
 """By this weight the encoder is found in a model."""
 
 
 @cache
-def encoder_weights() -> dict[str, Tensor]:
+def encoder_weights(name: str) -> dict[str, Tensor]:
     """The packaged weights as a model has them: those that are stored in float16 are float32 again."""
-    return {
-        key: weight.float() if weight.is_floating_point() else weight for key, weight in load_file(LITE0_FILE).items()
-    }
+    stored = load_file(packaged_file(name))
+    return {key: weight.float() if weight.is_floating_point() else weight for key, weight in stored.items()}
 
 
 def shared_part(weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-    """Say which weights of a model are those of the packaged encoder, bit for bit.
+    """Say which weights of a model are those of a packaged encoder, bit for bit.
 
     Returns:
         ``name`` of the encoder, ``prefix`` of its weights in the model, and ``tensors``, the names of those that are
@@ -33,8 +32,9 @@ def shared_part(weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
     places = [name.removesuffix(FIRST) for name in weights if name.endswith(FIRST)]
     if not places:
         return None
-    equal = [key for key, weight in encoder_weights().items() if _same(weights.get(places[0] + key), weight)]
-    return {"name": LITE0, "prefix": places[0], "tensors": sorted(equal)} if equal else None
+    equal = {name: _equal(weights, places[0], encoder_weights(name)) for name in PACKAGED}
+    name = max(equal, key=lambda name: len(equal[name]))  # counters of batches may be equal to another's, too
+    return {"name": name, "prefix": places[0], "tensors": equal[name]} if equal[name] else None
 
 
 def restored(part: Any, origin: str) -> dict[str, Tensor]:
@@ -45,18 +45,21 @@ def restored(part: Any, origin: str) -> dict[str, Tensor]:
     """
     sound = (
         isinstance(part, dict)
-        and part.get("name") == LITE0
+        and part.get("name") in [*PACKAGED]
         and isinstance(part.get("prefix"), str)
         and isinstance(part.get("tensors"), list)
-        and all(isinstance(key, str) and key in encoder_weights() for key in part["tensors"])
+        and all(isinstance(key, str) and key in encoder_weights(part["name"]) for key in part["tensors"])
     )
     if not sound:
         raise CheckpointError(
-            f"{origin}: its entry 'encoder' must have name={LITE0!r}, a prefix, and as tensors the names of weights of "
-            "this encoder"
+            f"{origin}: its entry 'encoder' must have as name one of {', '.join(PACKAGED)}, a prefix, and as "
+            "tensors the names of weights of this encoder"
         )
-    return {part["prefix"] + key: encoder_weights()[key] for key in part["tensors"]}
+    return {part["prefix"] + key: encoder_weights(part["name"])[key] for key in part["tensors"]}
 
 
-def _same(given: Tensor | None, packaged: Tensor) -> bool:
-    return given is not None and given.dtype == packaged.dtype and torch.equal(given.cpu(), packaged)
+def _equal(weights: Mapping[str, Tensor], prefix: str, packaged: Mapping[str, Tensor]) -> list[str]:
+    given = {key: weights[prefix + key].cpu() for key in packaged if prefix + key in weights}
+    return sorted(
+        key for key, own in given.items() if own.dtype == packaged[key].dtype and torch.equal(own, packaged[key])
+    )
