@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lstmzoo.models.encoder_weights import PACKAGED
 from lstmzoo.models.pretrained.names import CARD, CONFIG, TENSORS, shipped
 
 pytestmark = pytest.mark.slow
@@ -37,7 +38,7 @@ def test_wheel_holds_code_and_configs_and_nothing_else(wheel: Path) -> None:
     place = "lstmzoo/models/weights/"
     weights = {name.removeprefix(place) for name in names if name.startswith(place)}
     ours = {f"{name}/{file}" for name in shipped() for file in (CARD, CONFIG, TENSORS)}
-    assert weights == {"efficientnet_lite0.safetensors", "LICENSE", "NOTICE", *ours}
+    assert weights == {*(f"{name}.safetensors" for name in PACKAGED), "LICENSE", "NOTICE", *ours}
     assert not [name for name in names if name.endswith((".ckpt", ".avi", ".npy"))]
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.encoder_names import SMALL, list_encoders
-from lstmzoo.models.encoder_weights import skip_pretrained_weights
+from lstmzoo.models.encoder_weights import PACKAGED, skip_pretrained_weights
 from lstmzoo.models.encoders import create_grid_encoder, create_pyramid, create_vector_encoder
 from lstmzoo.models.small_encoders import SmallCNN
 
@@ -57,7 +57,7 @@ def check(kind: str, name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SMALL)
-@pytest.mark.parametrize("name", ["ours", "efficientnet_lite0", *NAMES])
+@pytest.mark.parametrize("name", ["ours", *PACKAGED, *NAMES])
 def test_encoders_give_what_their_kind_promises(kind: str, name: str) -> None:
     name = SMALL[kind] if name == "ours" else name
     assert name in list_encoders(kind)
@@ -76,11 +76,7 @@ def test_every_family_of_timm_that_is_listed_works(kind: str) -> None:
 
 def test_lists_name_what_fits() -> None:
     vectors, grids, pyramids = (list_encoders(kind) for kind in SMALL)
-    assert (vectors[:2], grids[:2], pyramids[:2]) == (
-        ["small_cnn", "efficientnet_lite0"],
-        ["small", "efficientnet_lite0"],
-        ["small", "efficientnet_lite0"],
-    )
+    assert [names[:3] for names in (vectors, grids, pyramids)] == [[small, *PACKAGED] for small in SMALL.values()]
     assert all(len(names) == len(set(names)) > 600 for names in (vectors, grids, pyramids))
     assert "vit_base_patch16_224" in set(vectors) - set(grids) - set(pyramids)
     with pytest.raises(LstmzooError, match=r"'pyramids'.*'pyramid'"):
@@ -158,23 +154,43 @@ def test_the_pyramid_of_a_resnet_is_its_four_stages() -> None:
 # Weights
 
 
-def formula() -> Tensor:
-    """An image that a formula makes, (1, 3, 224, 224) uint8."""
-    y, x = torch.meshgrid(torch.arange(224), torch.arange(224), indexing="ij")
-    return torch.stack([(x + y) // 2, 255 - x, (x * y) // 197]).to(torch.uint8)[None]
+def formula(side: int = 224) -> Tensor:
+    """An image that a formula makes, (1, 3, side, side) uint8."""
+    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    images = {
+        224: [(x + y) // 2, 255 - x, (x * y) // 197],
+        260: [(x + y) // 3, (255 - x) % 256, (x * y) // 264],
+    }
+    return torch.stack(images[side]).to(torch.uint8)[None]
 
 
-def test_efficientnet_lite0_has_the_features_of_its_package() -> None:
+@pytest.mark.parametrize(
+    ("name", "side", "largest", "norms"),
+    [
+        (
+            "efficientnet_lite0",
+            224,
+            {897: 4.43484, 113: 4.10092, 468: 3.61607, 808: 2.98561, 1006: 2.8435, 745: 2.66185, 71: 2.55033},
+            (13.4833, 113.0793),
+        ),
+        (
+            "efficientnet_lite2",
+            260,
+            {966: 5.41287, 1100: 4.11421, 302: 4.10265, 1005: 3.58619, 1145: 2.94029, 833: 2.87746, 820: 2.87539},
+            (14.9946, 170.2485),
+        ),
+    ],
+)
+def test_packaged_encoders_have_the_features_of_their_packages(
+    name: str, side: int, largest: dict[int, float], norms: tuple[float, float]
+) -> None:
     """The numbers are those of efficientnet-lite-pytorch 0.1.0 with its own weights, in float32."""
-    encoder = create_grid_encoder("efficientnet_lite0")
     with torch.no_grad():
-        grid = encoder(formula())[0]  # (49, 1280)
-    largest = {897: 4.43484, 113: 4.10092, 468: 3.61607, 808: 2.98561, 1006: 2.8435, 745: 2.66185, 71: 2.55033}
+        grid = create_grid_encoder(name)(formula(side))[0]  # (N, 1280)
     pooled = grid.mean(0)
     assert pooled.topk(7).indices.tolist() == list(largest)
     torch.testing.assert_close(pooled[list(largest)], torch.tensor(list(largest.values())), rtol=2e-3, atol=0)
-    assert pooled.norm().item() == pytest.approx(13.4833, rel=1e-3)
-    assert grid.norm().item() == pytest.approx(113.0793, rel=1e-3)
+    assert (pooled.norm().item(), grid.norm().item()) == pytest.approx(norms, rel=1e-3)
     assert 0 <= grid.min() <= grid.max() <= 6  # ReLU6
 
 
