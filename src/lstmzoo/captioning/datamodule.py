@@ -90,6 +90,7 @@ class CaptionDataModule(BaseDataModule):
         encoder: a frozen encoder, whose features are computed once and kept; None gives the images themselves.
         image_size: side of the square images, in pixels.
         vocabulary: as `Vocabulary.to_dict` gave it; None builds one from the training split.
+        add_words: whether words of the training split are added to that vocabulary.
         min_count: how often a word must occur in the training captions to be known.
         max_words: most words of a training caption; longer ones are cut.
         captions_per_image: captions of an image that go through the network together.
@@ -105,7 +106,7 @@ class CaptionDataModule(BaseDataModule):
 
     NOT_SETTINGS = (
         *BaseDataModule.NOT_SETTINGS,
-        *("encoder", "image_size", "vocabulary", "size"),
+        *("encoder", "image_size", "vocabulary", "add_words", "size"),
     )
     TRAINING_ONLY = ("min_count", "flip")
     collate = staticmethod(collate)
@@ -118,6 +119,7 @@ class CaptionDataModule(BaseDataModule):
         encoder: Any | None,
         image_size: int,
         vocabulary: dict[str, Any] | None = None,
+        add_words: bool = False,
         min_count: int = 5,
         max_words: int = 20,
         captions_per_image: int = 5,
@@ -136,6 +138,7 @@ class CaptionDataModule(BaseDataModule):
         self.dataset, self.root = dataset, Path(root)
         self.encoder, self.image_size = encoder, image_size
         self.vocabulary = None if vocabulary is None else Vocabulary.from_dict(vocabulary)
+        self.add_words = add_words
         self.min_count, self.max_words, self.per_image = min_count, max_words, captions_per_image
         self.flip, self.simulate = flip, simulate
         self.cache_dir = cache_dir
@@ -208,6 +211,8 @@ class CaptionDataModule(BaseDataModule):
         """Read what is trained on: what is wrong with it shows now, not after features were computed."""
         if self.vocabulary is None:
             self.vocabulary = Vocabulary.build(self._read("train").sentences(), self.min_count)
+        elif self.add_words:
+            self.vocabulary = self.vocabulary.extended(self._read("train").sentences(), self.min_count)
         self._warn_of_cuts(self._read("train").sentences())
         with suppress(EmptySplit):
             self._read("val")

@@ -126,13 +126,13 @@ class CaptioningTask(BaseTask):
 
     @classmethod
     def from_config(cls, config: Config, labels: Any) -> CaptioningTask:
-        """Build the task with a new model; labels are the vocabulary, replaced by that of ``task.start_from``."""
+        """Build the task with a new model; labels are the vocabulary."""
         settings = config["task"]
         if settings["objective"] == "scst" and settings["start_from"] is None:
             raise LstmzooError(
                 "task.objective=scst starts from a captioner: give task.start_from=RUN/checkpoints/best.ckpt"
             )
-        if settings["start_from"] is not None:
+        if settings["start_from"] is not None and labels == cls.dummy_labels:
             labels = vocabulary_of(settings["start_from"])
         task: CaptioningTask = cls.build(
             config,

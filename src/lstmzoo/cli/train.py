@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -42,24 +42,27 @@ def run(argv: list[str]) -> None:
         others = [text for text in args.overrides if not text.startswith("resume=")]
         _resume(Path(resumed[-1].strip("'\"")), others, sweep=args.multirun)
         return
-    args.overrides = complete_choices(_with_output(args.overrides, args.multirun))
+    said = _with_output(args.overrides, args.multirun)
+    args.overrides = complete_choices(said)
+    completed = {text.partition("=")[0] for text in args.overrides} - {text.partition("=")[0] for text in said}
+    complete = "data" not in completed  # where they are is for a checkpoint to say
     if args.multirun:
         checked: list[DictConfig] = []
-        for overrides, config in compose_sweep("train", args.overrides):
+        for overrides, config in compose_sweep("train", args.overrides, complete=complete):
             _refuse_subprocesses(config)
-            _dry_run(config, overrides)
+            _dry_run(config, overrides, completed)
             _check_data(config, checked)
         args.overrides += [*folder_names(args.overrides), *_direction(args.overrides, config)]
     else:
         printed = args.cfg is not None or args.info is not None  # Hydra shows the configuration, complete or not
-        config = compose("train", args.overrides, complete=not printed)
+        config = compose("train", args.overrides, complete=complete and not printed)
         if printed:
-            _launch(args)
+            _launch(args, completed)
             if not OmegaConf.missing_keys(config):
-                _dry_run(config, args.overrides)
+                _dry_run(config, args.overrides, completed)
                 _check_data(config, [])
             return
-    _launch(args)
+    _launch(args, completed)
 
 
 def _with_output(overrides: Sequence[str], sweep: bool) -> list[str]:
@@ -76,10 +79,15 @@ def _direction(overrides: Sequence[str], config: DictConfig) -> list[str]:
     return [f"{key}={'maximize' if build.task_class(config).monitor[1] == 'max' else 'minimize'}"]
 
 
-def _dry_run(config: DictConfig, overrides: Sequence[str]) -> None:
+def _said(overrides: Sequence[str], completed: Collection[str]) -> list[str]:
+    """The overrides that the person gave: not those of keys with which choices were completed."""
+    return [text for text in overrides if text.partition("=")[0] not in completed]
+
+
+def _dry_run(config: DictConfig, overrides: Sequence[str], completed: Collection[str]) -> None:
     """Build model, task and trainer of a configuration that does not run at once."""
     build.quiet()
-    inherit(config, overrides)
+    inherit(config, _said(overrides, completed))
     dry_run(config, Path.cwd())
 
 
@@ -93,7 +101,7 @@ def _check_data(config: DictConfig, checked: list[DictConfig]) -> None:
         checked.append(config.data)
 
 
-def _launch(args: Any) -> None:
+def _launch(args: Any, completed: Collection[str]) -> None:
     """Hand over to Hydra, which makes the run folder and calls back, once or for each job of a sweep."""
     failed: list[tuple[str, Exception]] = []
     started: list[Path] = []
@@ -104,7 +112,7 @@ def _launch(args: Any) -> None:
         searching = args.multirun and not HydraConfig.get().sweeper._target_.endswith(".BasicSweeper")
         started.append(folder)
         try:
-            inherit(config, overrides)
+            inherit(config, _said(overrides, completed))
             best = train(config, folder)
             if best is None and searching:
                 raise LstmzooError("there is no validation result for the sweeper to search by")

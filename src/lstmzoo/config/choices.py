@@ -8,8 +8,9 @@ from typing import Any
 from omegaconf import DictConfig
 
 from lstmzoo.config.groups import config_dir, with_places
-from lstmzoo.config.overrides import SEARCHPATH, quoted
+from lstmzoo.config.overrides import SEARCHPATH, parse, quoted
 from lstmzoo.errors import LstmzooError
+from lstmzoo.models.checkpoint import read_metadata
 from lstmzoo.registry import datasets, models, tasks
 from lstmzoo.training.setting_groups import GROUPS
 
@@ -20,14 +21,16 @@ def complete_choices(overrides: Sequence[str]) -> list[str]:
     """Complete the choices of groups: with the task that a model or a data set is for, and with what goes with a task.
 
     ``task=captioning`` alone is enough to train a captioner on the data that this task names as its default, and so is
-    ``model=...`` or ``data=...`` of another task than the default one. An experiment decides all of that itself.
+    ``model=...`` or ``data=...`` of another task than the default one. A checkpoint to start from, ``task.start_from``,
+    is completed by its own. An experiment decides all of that itself.
     """
     overrides = with_places([*_own_configs(overrides), *_bare_scheduler(overrides), *overrides])
     chosen = dict(text.split("=", 1) for text in overrides if text.partition("=")[0] in (*GROUPS, "experiment"))
-    if "experiment" in chosen or not chosen:
+    if "experiment" in chosen:
         return overrides
-    task = _task_of(chosen)
-    if task is None or task == _default_task():
+    origin = _of_checkpoint(overrides)
+    task = _task_of({**origin, **chosen})
+    if task is None or (task == _default_task() and not origin):
         return overrides
     target = tasks.get(task).target
     model = chosen.get("model", target.default_model)
@@ -37,9 +40,26 @@ def complete_choices(overrides: Sequence[str]) -> list[str]:
         "model": target.default_model,
         "data": target.default_data,
         "experiment": target.default_experiment if goes_with else "none",
+        **origin,
     }
     folder = [f"hydra.{key}.dir=runs/{task}/{name}" for key, name in (("run", _NOW), ("sweep", f"multirun_{_NOW}"))]
     return [*(f"{key}={value}" for key, value in added.items() if key not in chosen), *folder, *overrides]
+
+
+def _of_checkpoint(overrides: Sequence[str]) -> dict[str, str]:
+    """The choices that go with the checkpoint of ``task.start_from``, where that is one, and registered here."""
+    given = [one for one in overrides if one.startswith("task.start_from=")]
+    start_from = parse(given, sweep=True)[-1] if given else None
+    if start_from is None or start_from.is_sweep_override() or start_from.value() is None:
+        return {}
+    metadata = read_metadata(Path(str(start_from.value())).expanduser())
+    model, data = metadata["model"]["name"], metadata["config"].get("data")
+    task = _task_of({"model": model})
+    if task is None:
+        return {}
+    name = data.get("name") if isinstance(data, dict) else None
+    fits = isinstance(name, str) and name in datasets.names() and datasets.get(name).task == task
+    return {"task": task, "model": model, "experiment": "none", **({"data": name} if fits else {})}  # type: ignore[dict-item]
 
 
 def _task_of(chosen: dict[str, str]) -> str | None:

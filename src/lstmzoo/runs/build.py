@@ -84,7 +84,7 @@ def build_task(config: DictConfig, labels: Any, *, length: int | None = None, an
         with torch.random.fork_rng(devices=[]):  # what is drawn later does not depend on it
             fit_length_(task.model, length)
     if origin is not None and (new := task.inherit_weights(origin)) and announce:
-        print(f"Other classes than in {start_from}: trained from scratch: {', '.join(new)}")
+        print(printable(new))
     task.use(build_optimizer(config), build_schedule(config))
     return task
 

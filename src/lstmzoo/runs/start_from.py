@@ -53,6 +53,10 @@ def inherit(config: DictConfig, overrides: Sequence[str]) -> None:
     check_together(config)
     if "data" not in chosen:
         settle_places(config, chosen)
+        return
+    for key in task.transform_keys:  # other data are seen as the model is used to
+        if key in config.data and key in metadata["transform"] and f"data.{key}" not in chosen:
+            config.data[key] = metadata["transform"][key]
 
 
 def _inherit_setting(config: DictConfig, metadata: dict[str, Any], key: str, given: Sequence[Any], origin: str) -> None:

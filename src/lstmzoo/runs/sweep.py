@@ -12,7 +12,9 @@ from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.runs.compare import compare
 
 
-def compose_sweep(config_name: str, overrides: Sequence[str]) -> list[tuple[list[str], DictConfig]]:
+def compose_sweep(
+    config_name: str, overrides: Sequence[str], *, complete: bool = True
+) -> list[tuple[list[str], DictConfig]]:
     """Compose every choice of a sweep once, so that its mistakes show before the first run starts.
 
     Not every combination: each value of each swept key, with the first of the others.
@@ -32,7 +34,7 @@ def compose_sweep(config_name: str, overrides: Sequence[str]) -> list[tuple[list
     ]
     first = [values[0] for values in swept]
     chosen = [[*first[:i], value, *first[i + 1 :]] for i, values in enumerate(swept) for value in values] or [[]]
-    return [([*fixed, *one], compose(config_name, [*fixed, *one])) for one in chosen]
+    return [([*fixed, *one], compose(config_name, [*fixed, *one], complete=complete)) for one in chosen]
 
 
 def _values(override: Override, overrides: Sequence[Override]) -> list[str]:

@@ -67,6 +67,7 @@ class SegmentationTask(BaseTask):
         *BaseTask.TRAINING_ONLY,
         *("loss", "class_weights", "teacher_forcing", "max_objects", "encoder_lr", "val_full_size"),
     )
+    INHERITED = ("protocol",)
     dummy_labels: ClassVar[Any] = []
 
     def __init__(

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 import torch
 
-from lstmzoo.errors import CheckpointError
+from lstmzoo.io.wording import listed
 from lstmzoo.models import checkpoint_metadata, create_model
-from lstmzoo.models.metadata import check_transform
-from lstmzoo.models.model_registry import FROM_DATA
+from lstmzoo.models.metadata import check_transform, words_of
+from lstmzoo.training.inherited_weights import inherit_weights
 from lstmzoo.training.interface import Config, TaskInterface
 from lstmzoo.training.optimization import Optimization
 from lstmzoo.training.setting_errors import setting_errors
@@ -138,25 +138,22 @@ class BaseTask(Optimization, TaskInterface):
         self.model.load_state_dict(model.state_dict())
         self.model.checkpoint = getattr(model, "checkpoint", None)
 
-    def inherit_weights(self, model: Any) -> list[str]:
-        """Take over the weights of a model that was trained on other data, all but those that number its classes.
+    def inherit_weights(self, model: Any) -> str:
+        """Take over the weights of a model from ``lstmzoo.load``, which may have been trained on other data.
 
         Returns:
-            The names of the weights that are trained from scratch, because there are other classes.
+            One line on what is trained from scratch; nothing where nothing is.
 
         Raises:
             CheckpointError: they do not fit.
         """
-        own, given = self.model.state_dict(), model.state_dict()
-        other = [name for name in own if name in given and own[name].shape != given[name].shape]
-        same_classes = all(model.model_args.get(key) == self.model.model_args.get(key) for key in FROM_DATA)
-        if own.keys() != given.keys() or (other and same_classes):
-            raise CheckpointError(
-                f"the weights of {self.start_from} ({model.model_name}) do not fit the model {self.model.model_name} "
-                f"and its settings: {', '.join(other or sorted(own.keys() ^ given.keys()))[:300]}"
-            )
-        self.model.load_state_dict({name: own[name] if name in other else given[name] for name in own})
-        return other
+        noun, labels = _labels(self.classes, self.vocabulary)
+        _, known = _labels(model.classes, model.metadata.get("vocabulary"))
+        weights = inherit_weights(self.model, model, labels, known)
+        new = [label for label in labels if label not in {*known}] if known else []
+        parts = [f"{len(new)} of {len(labels)} {noun}, {listed(new, 12)}"] if new else []
+        parts += [f"the weights {', '.join(weights)}"] if weights else []
+        return f"From scratch, as {self.start_from} does not have them: {'; '.join(parts)}" if parts else ""
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["train_totals"] = {name: total.cpu() for name, total in self._totals.items()}
@@ -172,3 +169,8 @@ class BaseTask(Optimization, TaskInterface):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._totals = {name: total.to(self.device) for name, total in checkpoint.get("train_totals", {}).items()}
+
+
+def _labels(classes: list[str], vocabulary: dict[str, Any] | None) -> tuple[str, list[str]]:
+    """Classes or words, in the order of a model's outputs, and which of the two they are."""
+    return ("words", words_of(vocabulary)) if vocabulary else ("classes", classes)

@@ -49,16 +49,31 @@ class Vocabulary:
             LstmzooError: `min_count` is not positive.
             DataError: no word is left, or the captions are not parted into words.
         """
+        found = cls([]).extended(sentences, min_count)
+        if len(found) == len(SPECIALS):
+            raise DataError(f"no word occurs {min_count} times in the training captions; lower min_count")
+        return found
+
+    def extended(self, sentences: Iterable[Sequence[str]], min_count: int = 5) -> "Vocabulary":
+        """Add the words of other captions behind those that are there, whose ids stay.
+
+        Args:
+            sentences: the words of each caption.
+            min_count: how often a word must occur.
+
+        Raises:
+            LstmzooError: `min_count` is not positive.
+            DataError: the captions are not parted into words.
+        """
         if min_count < 1:
             raise LstmzooError(f"min_count={min_count}: a word must occur at least once, so give 1 or more")
         sentences = list(sentences)
         counts = Counter(word for sentence in sentences for word in sentence)
         if script := unsegmented(sentences):
             raise DataError(segmentation_wanted(script))
-        kept = [word for word, count in counts.items() if count >= min_count and word not in SPECIALS]
-        if not kept:
-            raise DataError(f"no word occurs {min_count} times in the training captions; lower min_count")
-        return cls(sorted(kept, key=lambda word: (-counts[word], word)))
+        known = {*self.words}
+        new = [word for word, count in counts.items() if count >= min_count and word not in known]
+        return Vocabulary([*self.words[len(SPECIALS) :], *sorted(new, key=lambda word: (-counts[word], word))])
 
     def __len__(self) -> int:
         """Return the number of ids, special ones included."""
