@@ -80,7 +80,7 @@ def test_other_classes_are_said(run: Path, tmp_path: Path, capsys: pytest.Captur
     tiny = ["trainer.accelerator=cpu", "task.lr=1e-12", "task.warmup_epochs=0", "output=new", *SHORT]
     assert main(["train", f"task.start_from={run}", *own, *tiny]) == 0
     said = capsys.readouterr().out
-    assert "classifier.weight" in said
+    assert "2 of 2 classes, hop, skip" in said
     old, new = lstmzoo.load(run), lstmzoo.load(tmp_path / "new")
     assert new.classes == ["hop", "skip"]
     assert new.model_args == {**old.model_args, "num_classes": 2}
