@@ -9,15 +9,23 @@ from rich.text import Text
 from lstmzoo.errors import printable
 
 
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook, whose streams pass for terminals."""
+    return "ipykernel" in sys.modules
+
+
 class PlainConsole(Console):
     """A console for tables and lines in which ``[red]``, ``:smile:`` and escape codes are mere text.
+
+    In a notebook it writes text as it would into a file: neither HTML nor a bar that moves.
 
     Args:
         **options: those of ``rich.console.Console``.
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(markup=False, emoji=False, highlight=False, **options)
+        plain = {"force_jupyter": False, "force_terminal": False} if in_notebook() else {}
+        super().__init__(markup=False, emoji=False, highlight=False, **plain, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
         """Turn a text, of a cell or a line, into what is drawn."""

@@ -28,6 +28,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from lstmzoo.config.compose import in_one_line
 from lstmzoo.config.groups import groups, settings_of_choice
 from lstmzoo.errors import LstmzooError, Terminated, printable, unknown_choice
+from lstmzoo.io.terminal import in_notebook, print_plain
 from lstmzoo.models import load
 from lstmzoo.models.encoder_weights import skip_pretrained_weights
 from lstmzoo.models.pretrained.names import is_name
@@ -148,14 +149,14 @@ def build_trainer(
         resumed: whether the run goes on with what is in its folder.
     """
     monitor, mode = task.monitor if has_validation else (None, "max")
-    on_terminal = sys.stdout.isatty()
+    on_terminal = sys.stdout.isatty() and not in_notebook()
     bar = config.callbacks.progress == "auto" and on_terminal
     callbacks: list[Callback] = [Timing(), results, Checkpoints(folder / "checkpoints", monitor, mode)]
     if config.callbacks.patience is not None and monitor is not None:
         callbacks.append(PatientStopping(monitor, mode=mode, patience=config.callbacks.patience))
     if bar:
         callbacks.append(RichProgressBar(leave=False))
-    echo = None if config.callbacks.progress == "none" else _print_line
+    echo = None if config.callbacks.progress == "none" else _print_above if bar else print_plain
     log = RunLog(folder, echo, resumed, task.shown or {task.monitor[0]: ".4f"})
     loggers: list[Logger] = [log, *_instances("logger", config.logger, Logger, save_dir=folder)]
     callbacks += _instances("callbacks", config.callbacks, Callback)
@@ -247,10 +248,9 @@ def quiet() -> None:
         warnings.filterwarnings("ignore", message)
 
 
-def _print_line(text: str) -> None:
-    get_console().print(
-        printable(text), soft_wrap=True, highlight=False, markup=False
-    )  # above the bar, where there is one
+def _print_above(text: str) -> None:
+    """Print a line above Lightning's bar."""
+    get_console().print(printable(text), soft_wrap=True, highlight=False, markup=False)
 
 
 def _instances(group: str, config: DictConfig, kind: type, **unset: Any) -> list[Any]:
