@@ -7,9 +7,12 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from lstmzoo.models.encoder_weights import PACKAGED
 from lstmzoo.models.pretrained.names import CARD, CONFIG, TENSORS, shipped
@@ -42,10 +45,10 @@ def test_wheel_holds_code_and_configs_and_nothing_else(wheel: Path) -> None:
     assert not [name for name in names if name.endswith((".ckpt", ".avi", ".npy"))]
 
 
-def test_installed_wheel_trains_from_another_directory(wheel: Path, tmp_path: Path) -> None:
-    """Only the wheel is installed there; what it depends on is borrowed from the environment of the tests."""
-    env_dir, work = tmp_path / "env", tmp_path / "somewhere else"
-    work.mkdir()
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python of an environment in which only the wheel is installed; the rest is borrowed from that of the tests."""
+    env_dir = tmp_path_factory.mktemp("env")
     subprocess.run([sys.executable, "-m", "venv", str(env_dir)], check=True, timeout=300)
     python = env_dir / ("Scripts" if os.name == "nt" else "bin") / "python"
     install = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
@@ -56,20 +59,70 @@ def test_installed_wheel_trains_from_another_directory(wheel: Path, tmp_path: Pa
         check=True, capture_output=True, text=True,
     ).stdout.strip()  # fmt: skip
     Path(site, "borrowed.pth").write_text(borrowed + "\n")
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    return python
+
+
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+
+
+def test_installed_wheel_trains_from_another_directory(python: Path, tmp_path: Path) -> None:
+    work = tmp_path / "somewhere else"
+    work.mkdir()
 
     def lstmzoo(*arguments: str) -> str:
         command = [str(python.with_name("lstmzoo")), *arguments]
-        done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, timeout=400)
+        done = subprocess.run(command, cwd=work, env=ENVIRONMENT, capture_output=True, text=True, timeout=400)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     where = subprocess.run(
         [str(python), "-c", "import lstmzoo; print(lstmzoo.__file__)"],
-        cwd=work, env=environment, check=True, capture_output=True, text=True,
+        cwd=work, env=ENVIRONMENT, check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
-    assert str(env_dir) in where
+    assert str(python.parents[1]) in where
     assert "action_rnn" in lstmzoo("list", "models")
     assert "MIT" in lstmzoo("list", "weights", "kth_sim_lstm")
     lstmzoo("train", "trainer=debug", "data.persons=25", "data.scenarios=1", "hydra.run.dir=run")
     assert (work / "run" / "checkpoints" / "best.ckpt").is_file()
+
+
+def test_installed_cells_need_torch_only(python: Path, tmp_path: Path) -> None:
+    """No package can be imported but torch and what pip installs with it."""
+    modules = packages_distributions()
+    torchs = required_by("torch")
+    allowed = {name for name, owners in modules.items() if torchs & {canonicalize_name(owner) for owner in owners}}
+    script = f"""
+import sys
+
+class Missing:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] not in sys.stdlib_module_names | {allowed | {"lstmzoo"}!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+import torch
+from lstmzoo import nn
+
+for name in nn.list_cells():
+    layer = nn.Recurrent(name, 3, 4)
+    layer(torch.ones(2, 1, 3))[0].sum().backward()
+print(nn.__file__)
+"""
+    done = subprocess.run(
+        [str(python), "-c", script], cwd=tmp_path, env=ENVIRONMENT, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(python.parents[1]))
+    assert {"torch", "sympy"} <= allowed
+    assert not {"numpy", "timm", "lightning", "hydra", "cv2"} & allowed
+
+
+def required_by(package: str) -> set[str]:
+    """A package, and all that it requires without extras."""
+    found, new = set(), {package}
+    while new:
+        found |= new
+        lines = (Requirement(line) for name in new for line in requires(name) or [])
+        names = {line.name for line in lines if line.marker is None or line.marker.evaluate({"extra": ""})}
+        new = {canonicalize_name(name) for name in names} - found
+    return found
