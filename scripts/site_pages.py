@@ -14,6 +14,7 @@ PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
 }
+HREF = re.compile(r'href="(?!https?:|#|mailto:|data:)([^"#?]+\.(?:md|ipynb))((?:#[^"]*)?)"')
 LINK = re.compile(r"\[([^\[\]]*)\]\((?!https?:|#)([^)\s#]+)(#[^)]*)?\)")
 
 
@@ -43,10 +44,30 @@ def with_links(text: str, source: str, folder: str) -> str:
     """
 
     def mended(link: re.Match[str]) -> str:
-        words, target, anchor = link[1], posixpath.normpath(posixpath.join(source, link[2])), link[3] or ""
-        page = PAGES.get(target) or (target.removeprefix("docs/") if target.startswith("docs/") else None)
-        if target == "docs/zoo":
-            page = "zoo/README.md"
+        words, page, anchor = link[1], page_of(posixpath.join(source, link[2])), link[3] or ""
         return words if page is None else f"[{words}]({posixpath.relpath(page, folder or '.')}{anchor})"
 
     return LINK.sub(mended, text)
+
+
+def on_page_content(html: str, page: Any, **_: Any) -> str:
+    """Mend the links of a notebook, which comes as HTML."""
+    if not page.file.src_uri.endswith(".ipynb"):
+        return html
+    source = posixpath.join("docs", posixpath.dirname(page.file.src_uri))
+
+    def mended(link: re.Match[str]) -> str:
+        target = page_of(posixpath.join(source, link[1]))
+        assert target is not None, f"{page.file.src_uri} links to {link[1]}, which is no page"
+        place = posixpath.relpath(posixpath.splitext(target)[0], posixpath.splitext(page.file.src_uri)[0])
+        return f'href="{place}/{link[2]}"'
+
+    return HREF.sub(mended, html)
+
+
+def page_of(path: str) -> str | None:
+    """Return the page of the site that shows a file of the repository; None where there is none."""
+    path = posixpath.normpath(path)
+    if path == "docs/zoo":
+        return "zoo/README.md"
+    return PAGES.get(path) or (path.removeprefix("docs/") if path.startswith("docs/") else None)

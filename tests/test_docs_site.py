@@ -22,7 +22,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_page_of_the_documentation_is_a_page_of_the_site(site: Path) -> None:
     docs = ROOT / "docs"
-    pages = {page.relative_to(docs).with_suffix("").as_posix() for page in docs.rglob("*.md")}
+    files = [*docs.rglob("*.md"), *docs.rglob("*.ipynb")]
+    pages = {file.relative_to(docs).with_suffix("").as_posix() for file in files}
     for page in (pages - {"zoo/README"}) | {"zoo", "data", "contributing", "changelog"}:
         assert (site / page / "index.html").is_file(), page
 
