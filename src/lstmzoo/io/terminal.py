@@ -24,7 +24,7 @@ class PlainConsole(Console):
     """
 
     def __init__(self, **options: Any) -> None:
-        plain = {"force_jupyter": False, "force_terminal": False} if in_notebook() else {}
+        plain: dict[str, Any] = {"force_jupyter": False, "force_terminal": False} if in_notebook() else {}
         super().__init__(markup=False, emoji=False, highlight=False, **plain, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
