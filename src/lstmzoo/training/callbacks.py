@@ -22,7 +22,8 @@ class Checkpoints(Checkpoint):
 
     Args:
         folder: where the files are kept.
-        monitor: name of the validation result that says which checkpoint is best; None: the last one is.
+        monitor: name of the validation result that says which checkpoint is best, of equal ones the last, which has
+            learnt longest (few validation videos are soon all right); None: the last one is.
         mode: ``"max"`` or ``"min"``.
     """
 
@@ -81,7 +82,7 @@ class Checkpoints(Checkpoint):
         score = float(trainer.callback_metrics[monitor])
         if math.isnan(score):
             return False
-        return self.best_score is None or self.sign * score > self.sign * self.best_score
+        return self.best_score is None or self.sign * score >= self.sign * self.best_score
 
     def _check_weights(self, trainer: Trainer, pl_module: LightningModule) -> bool:
         """Raise `Diverged` where weights or moments are not finite; say whether any process got SIGTERM."""
