@@ -27,7 +27,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(root: Path, tmp_path: Path) -> Path:
-    """A run folder, with results of its best checkpoint, and of another one."""
+    """A run folder, with results of its best checkpoint, of an ensemble with it, and of another one."""
     checkpoint = tmp_path / "run" / "checkpoints" / "best.ckpt"
     checkpoint.parent.mkdir(parents=True)
     torch.save(sound(root), checkpoint)
@@ -35,6 +35,7 @@ def run(root: Path, tmp_path: Path) -> Path:
     for name, measured in {
         "eval_test": {**own, "overrides": [], "commit": "abc"},
         "eval_test_2": {**own, "overrides": ["data=kth_simulated", *own["overrides"]]},
+        "a_run_of_two": {**own, "overrides": ["task.ensemble=[other.ckpt]"]},
         "eval_val": {**own, "sha256": "0" * 64},
     }.items():
         (tmp_path / "run" / name).mkdir()

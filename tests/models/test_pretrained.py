@@ -290,6 +290,12 @@ def test_tags(shelf: Path) -> None:
     write(shelf / "kth_lstm_again")
     with pytest.raises(LstmzooError, match=r"kth_lstm, kth_lstm_again"):
         lstmzoo.create_model("action_rnn", pretrained="kth_simulated")
+    for name, score in (("kth_lstm", 0.8), ("kth_lstm_again", 0.9)):
+        config = json.loads((shelf / name / CONFIG).read_text())
+        config["card"] = {"headline": "accuracy", "metrics": [{"values": {"accuracy": score}}]}
+        (shelf / name / CONFIG).write_text(json.dumps(config))
+    model = lstmzoo.create_model("action_rnn", pretrained="kth_simulated")
+    assert model.checkpoint.endswith("kth_lstm_again")  # the better one
     shutil.rmtree(shelf / "kth_lstm_again")
     with pytest.raises(LstmzooError, match=r"hidden_size=8, not 9"):
         lstmzoo.create_model("action_rnn", pretrained="kth_lstm", hidden_size=9)

@@ -1,5 +1,6 @@
 """New models, and models with the weights of this package."""
 
+import math
 from typing import Any
 
 from torch import nn
@@ -25,7 +26,7 @@ def create_model(name: str, pretrained: str | None = None, **overrides: Any) -> 
             ``"kth_sim_lstm"`` (``lstmzoo list weights``): the model with them, as ``lstmzoo.load`` gives it. None: new
             weights.
         **overrides: arguments of the model, in place of its defaults. They also choose among several weights of the
-            same data.
+            same data; else those with default arguments are meant, else those with the best score on their card.
 
     Returns:
         The model, in training mode.
@@ -55,8 +56,10 @@ def _find_weights(name: str, tag: str, overrides: dict[str, Any]) -> str:
         key for one in fitting for key, value in arguments[one].items() if value != arguments[fitting[0]].get(key)
     }
     as_usual = [one for one in fitting if all(arguments[one].get(key) == usual.get(key) for key in differing)]
-    if len(as_usual) == 1:
-        return as_usual[0]
+    best = max((_score(stored[one]) for one in fitting), default=0.0)
+    for chosen in (as_usual, [one for one in fitting if _score(stored[one]) == best]):
+        if len(chosen) == 1:
+            return chosen[0]
     if fitting:
         raise LstmzooError(f"model {name!r}: pretrained={tag!r} means one of {', '.join(fitting)}; give its name")
     reasons = ", ".join(
@@ -69,3 +72,10 @@ def _find_weights(name: str, tag: str, overrides: dict[str, Any]) -> str:
         f"model {name!r}: no weights for pretrained={tag!r} and these arguments: {reasons}. For other classes: "
         "lstmzoo train task.start_from=NAME"
     )
+
+
+def _score(config: dict[str, Any]) -> float:
+    """What the card of weights says first of them; every task names a score of which more is better."""
+    card = config.get("card") or {}
+    metrics = card.get("metrics") or [{"values": {}}]
+    return float(metrics[0]["values"].get(card.get("headline"), -math.inf))

@@ -17,6 +17,9 @@ from lstmzoo.runs.measured import LARGEST, OWN_TEST
 from lstmzoo.runs.request import beside
 from lstmzoo.runs.stored import task_name
 
+ENSEMBLE = "task.ensemble="
+"""The option of `lstmzoo eval` with which several checkpoints are measured together."""
+
 
 def export_weights(
     path: Path, output: Path, *, float16: bool = False, licence: str | None = None, failures: Path | None = None
@@ -54,19 +57,20 @@ def licence_of(metadata: dict[str, Any]) -> str:
 
 
 def _metrics(path: Path, data: str | None, name: str) -> list[dict[str, Any]]:
-    """What was measured of a checkpoint, from the results in its run; its own test first."""
+    """What was measured of a checkpoint alone, from the results in its run; its own test first, then without options."""
     run, digest = beside(path, ""), digest_of(find(path))
     commit = _read_json(run / "versions.json").get("git")
-    files = sorted(run.glob("*/metrics.json"), key=lambda file: (file.parent.name != OWN_TEST, file))
     entries = []
-    for file in files:
+    for file in sorted(run.glob("*/metrics.json")):
         found = _read_json(file)
         try:
-            if found["measured"]["sha256"] == digest:
-                entries.append(_entry(found, data, name, commit))
+            overrides = found["measured"]["overrides"]
+            if found["measured"]["sha256"] == digest and not any(word.startswith(ENSEMBLE) for word in overrides):
+                place = (file.parent.name != OWN_TEST, len(overrides))
+                entries.append((place, _entry(found, data, name, commit)))
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{file} is not what lstmzoo eval writes: {error}; delete it, or move it away") from error
-    return entries
+    return [entry for _, entry in sorted(entries, key=lambda one: one[0])]
 
 
 def _entry(found: dict[str, Any], data: str | None, name: str, commit: str | None) -> dict[str, Any]:
