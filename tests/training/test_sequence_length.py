@@ -10,6 +10,7 @@ import torch
 
 import lstmzoo
 import tiny_runs
+from lstmzoo.actions.data.kth import ACTIONS
 from lstmzoo.cli import main
 from lstmzoo.config.compose import compose
 from lstmzoo.config.options import written
@@ -35,7 +36,7 @@ def built(kth: Path, *overrides: str, length: int | None = None) -> Any:
     """A new model of a run on the tiny KTH, and the random number after it."""
     torch.manual_seed(7)
     config = compose("train", [*tiny_runs.settings(kth), *overrides])
-    model = build.build_task(config, list("abcdef"), length=length).model
+    model = build.build_task(config, list(ACTIONS), length=length).model
     return model, torch.rand(()).item()
 
 
