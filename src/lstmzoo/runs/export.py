@@ -57,7 +57,7 @@ def licence_of(metadata: dict[str, Any]) -> str:
 
 
 def _metrics(path: Path, data: str | None, name: str) -> list[dict[str, Any]]:
-    """What was measured of a checkpoint alone, from the results in its run; its own test first, then without options."""
+    """What was measured of a checkpoint alone, from the results in its run; its own test first, then few options."""
     run, digest = beside(path, ""), digest_of(find(path))
     commit = _read_json(run / "versions.json").get("git")
     entries = []
