@@ -39,7 +39,8 @@ def run(root: Path, tmp_path: Path) -> Path:
         "eval_val": {**own, "sha256": "0" * 64},
     }.items():
         (tmp_path / "run" / name).mkdir()
-        (tmp_path / "run" / name / "metrics.json").write_text(json.dumps(RESULTS | {"measured": measured}))
+        others = {"ensemble": ["other.ckpt"]} if name == "a_run_of_two" else {}
+        (tmp_path / "run" / name / "metrics.json").write_text(json.dumps(RESULTS | others | {"measured": measured}))
     (tmp_path / "run" / "versions.json").write_text(json.dumps({"git": "def"}))
     return tmp_path / "run"
 

@@ -12,7 +12,9 @@ import lstmzoo
 from captioning.tiny_captions import write_captions
 from crafted_checkpoints import sound
 from lstmzoo.cli import main
+from lstmzoo.config.choices import complete_choices
 from lstmzoo.config.compose import compose
+from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checkpoint import read_metadata
 from lstmzoo.models.pretrained.names import shipped
 from lstmzoo.runs.start_from import inherit
@@ -35,7 +37,7 @@ def own_data(name: str, root: Path) -> list[str]:
         for take in range(12):
             write_video(root / ("walking", "hop")[take % 2] / f"{take}.avi", 20)
         return ["data=video_folder"]
-    if name == "davis":
+    if name in ("davis", "davis_simulated"):
         write_davis(root, {"train": ["a", "b"], "val": ["c"]})
         return ["data.size=[36,64]"]
     if name == "camvid":
@@ -70,6 +72,16 @@ def test_a_checkpoint_alone_says_task_model_and_data() -> None:
         config = compose("train", [f"task.start_from={name}"], complete=False)
         assert config.task.name == metadata["config"]["task"]["name"]
         assert (config.model.name, config.data.name) == (metadata["model"]["name"], metadata["data"]["name"])
+
+
+def test_a_sweep_over_checkpoints_has_their_task_model_and_data() -> None:
+    alike = ["flickr8k_soft_attention", "flickr8k_soft_attention_lite0"]
+    alone = complete_choices([f"task.start_from={alike[0]}"])
+    for values in (",".join(alike), f"null,{alike[0]}", f"choice({alike[0]},{alike[1]})"):
+        found = {*complete_choices([f"task.start_from={values}"])}
+        assert {one for one in alone if not one.startswith(("task.", "hydra."))} <= found
+    with pytest.raises(LstmzooError, match=r"kth_sim_lstm.*davis_guided"):
+        complete_choices(["task.start_from=kth_sim_lstm,davis_guided"])
 
 
 @pytest.fixture

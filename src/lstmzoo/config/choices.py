@@ -50,9 +50,20 @@ def _of_checkpoint(overrides: Sequence[str]) -> dict[str, str]:
     """The choices that go with the checkpoint of ``task.start_from``, where that is one, and registered here."""
     given = [one for one in overrides if one.startswith("task.start_from=")]
     start_from = parse(given, sweep=True)[-1] if given else None
-    if start_from is None or start_from.is_sweep_override() or start_from.value() is None:
+    if start_from is None or start_from.value() is None:
         return {}
-    metadata = read_metadata(Path(str(start_from.value())).expanduser())
+    places = start_from.sweep_string_iterator() if start_from.is_sweep_override() else [str(start_from.value())]
+    found = {one: _choices_of(one) for place in places if (one := place.strip("'\"")) != "null"}
+    first, *others = found.values() or [{}]
+    if any(other != first for other in others):
+        described = "; ".join(f"{place} is {', '.join(one.values())}" for place, one in found.items())
+        raise LstmzooError(f"a sweep over task.start_from wants one task, model and data, but {described}")
+    return first
+
+
+def _choices_of(start_from: str) -> dict[str, str]:
+    """The task, model and data of a checkpoint, where they are registered here."""
+    metadata = read_metadata(Path(start_from).expanduser())
     model, data = metadata["model"]["name"], metadata["config"].get("data")
     task = _task_of({"model": model})
     if task is None:

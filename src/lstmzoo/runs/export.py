@@ -17,9 +17,6 @@ from lstmzoo.runs.measured import LARGEST, OWN_TEST
 from lstmzoo.runs.request import beside
 from lstmzoo.runs.stored import task_name
 
-ENSEMBLE = "task.ensemble="
-"""The option of `lstmzoo eval` with which several checkpoints are measured together."""
-
 
 def export_weights(
     path: Path, output: Path, *, float16: bool = False, licence: str | None = None, failures: Path | None = None
@@ -65,7 +62,7 @@ def _metrics(path: Path, data: str | None, name: str) -> list[dict[str, Any]]:
         found = _read_json(file)
         try:
             overrides = found["measured"]["overrides"]
-            if found["measured"]["sha256"] == digest and not any(word.startswith(ENSEMBLE) for word in overrides):
+            if found["measured"]["sha256"] == digest and not found.get("ensemble"):
                 place = (file.parent.name != OWN_TEST, len(overrides))
                 entries.append((place, _entry(found, data, name, commit)))
         except (KeyError, TypeError, AttributeError) as error:
