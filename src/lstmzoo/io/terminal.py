@@ -11,7 +11,8 @@ from lstmzoo.errors import printable
 
 def in_notebook() -> bool:
     """Whether this process is the kernel of a notebook, whose streams pass for terminals."""
-    return "ipykernel" in sys.modules
+    kernel = sys.modules.get("ipykernel.kernelapp")  # others, such as mkdocs, import it without being one
+    return kernel is not None and bool(kernel.IPKernelApp.initialized())
 
 
 class PlainConsole(Console):
@@ -25,7 +26,7 @@ class PlainConsole(Console):
 
     def __init__(self, **options: Any) -> None:
         plain: dict[str, Any] = {"force_jupyter": False, "force_terminal": False} if in_notebook() else {}
-        super().__init__(markup=False, emoji=False, highlight=False, **plain, **options)
+        super().__init__(markup=False, emoji=False, highlight=False, **(plain | options))
 
     def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
         """Turn a text, of a cell or a line, into what is drawn."""
