@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,7 @@ def test_a_run_with_new_words_from_the_command_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("lstmzoo.captioning.metrics.java.has_java", lambda: False)
+    data = Path(shutil.copytree(data, tmp_path / "data"))
     write_checkpoint(tmp_path / "x.ckpt", "caption_nic")
     image = next((data / "Images").iterdir())
     plain = ["trainer.accelerator=cpu", "callbacks.progress=none", "data.num_workers=0"]
@@ -136,5 +138,9 @@ def test_a_run_with_new_words_from_the_command_line(
         assert main(command) == 0
     assert lstmzoo.load("weights").words == lstmzoo.load("again").words == lstmzoo.load("run").words == model.words
     assert "From scratch" not in capsys.readouterr().out
+    captions = data / "captions.txt"  # which are others when the run goes on
+    captions.write_text(captions.read_text().replace("lawn", "meadow"))
+    assert main(["train", "resume=run", "trainer.max_epochs=22", *plain]) == 0
+    assert lstmzoo.load("run").words == model.words
     assert main(["predict", "ckpt_path=run", f"input={image}", "output=out", "ensemble=[x.ckpt]"]) == 2
     assert "vocabular" in capsys.readouterr().err

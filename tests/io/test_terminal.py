@@ -18,7 +18,7 @@ from lstmzoo.captioning.metrics.scores import Scores
 from lstmzoo.captioning.results import show_scores
 from lstmzoo.cli import main
 from lstmzoo.io.progress import progress_bar
-from lstmzoo.io.terminal import PlainConsole, print_plain
+from lstmzoo.io.terminal import PlainConsole, in_notebook, print_plain
 from lstmzoo.viz import plots
 from tiny_data import write_video
 from tiny_runs import write_tiny_kth
@@ -28,6 +28,12 @@ NAMES = ["[red]a", "[/x]", "a\x1b[31m", ":smile:", "a\udc80", "\x1b]0;title\x07"
 
 def harmless(name: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
+
+
+def test_a_notebook_is_a_kernel_that_runs() -> None:
+    """Not a module that something has imported, as the site's tools do."""
+    pytest.importorskip("ipykernel.kernelapp")
+    assert not in_notebook()
 
 
 def test_tables_and_lines_show_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:

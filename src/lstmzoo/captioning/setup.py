@@ -19,7 +19,7 @@ def open_data(config: dict[str, Any], split: str, simulate: bool, model: Any | N
         simulate: make simulated data where they are missing.
         model: the model that is tested, if any; its vocabulary, and its encoder where that is frozen, are taken. Else
             those of ``task.start_from``; to its vocabulary, words of the training captions are added. Self-critical
-            training adds none: a word that is never said is never rewarded.
+            training adds none: a word that is never said is never rewarded. A resumed run has its words.
 
     Raises:
         LstmzooError: settings that do not go together.
@@ -48,7 +48,7 @@ def open_data(config: dict[str, Any], split: str, simulate: bool, model: Any | N
         encoder=encoder if task["encoder_lr"] is None else None,
         image_size=encoder.image_size,
         vocabulary=vocabulary,
-        add_words=model is None and task["objective"] != "scst",
+        add_words=model is None and task["objective"] != "scst" and config.get("resume") is None,
         seed=config["seed"],
         test_split=split,
         simulate=simulate,

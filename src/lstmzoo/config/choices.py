@@ -56,7 +56,7 @@ def _of_checkpoint(overrides: Sequence[str]) -> dict[str, str]:
     found = {one: _choices_of(one) for place in places if (one := place.strip("'\"")) != "null"}
     first, *others = found.values() or [{}]
     if any(other != first for other in others):
-        described = "; ".join(f"{place} is {', '.join(one.values())}" for place, one in found.items())
+        described = "; ".join(f"{place} has {', '.join(one.values())}" for place, one in found.items())
         raise LstmzooError(f"a sweep over task.start_from wants one task, model and data, but {described}")
     return first
 

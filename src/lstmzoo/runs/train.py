@@ -59,7 +59,7 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> float
 def _train(config: DictConfig, folder: Path, resume: Path | None) -> float | None:
     started = time.monotonic()
     seed_everything(config.seed, verbose=False)
-    data = build.task_class(config).open_data(build.to_dict(config), simulate=True)
+    data = build.task_class(config).open_data({**build.to_dict(config), "resume": resume}, simulate=True)
     with naming("data.root", config.data.get("root")):
         data.check(test=config.test_after_fit)
         data.prepare_data()
