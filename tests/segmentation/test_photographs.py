@@ -133,7 +133,9 @@ def test_a_share_of_the_clips_is_made_of_them(tmp_path, photographs):
     assert torch.equal(every[3, 1]["video"], every[3, 1]["video"])
     assert not torch.equal(every[3, 1]["video"], every[3, 2]["video"])  # a video never twice
     assert every[0]["video"].shape == (3, 3, *SIZE)
-    assert every[0]["masks"].dtype == plain[0]["masks"].dtype
+    davis.binary = True  # 255 in the files is the object
+    objects = SegmentationClips(davis, **options, backgrounds=photographs, collages=0.5)
+    assert {objects[i]["masks"].dtype for i in items} == {torch.uint8}, "items of one batch are of one type"
 
 
 def test_folders_without_photographs_are_named(tmp_path, photographs):

@@ -119,7 +119,7 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         if self.photographs is not None and rng.random() < self.collages:
             video, masks = photograph_clip(self.photographs, self.size, self.clip_len, rng)
             video = np.ascontiguousarray(video.transpose(0, 3, 1, 2))
-            masks = masks > 0 if self.binary else masks
+            masks = np.minimum(masks, 1) if self.binary else masks
             return {"video": torch.from_numpy(video), "masks": torch.from_numpy(masks), "index": item}
         video, masks = self._load(self.sequences[number], rng)
         if len(self.sequences) > 1 and rng.random() < self.paste:
