@@ -52,7 +52,7 @@ def residual_motion(now: Tensor, before: Tensor, size: tuple[int, int]) -> Tenso
     Returns:
         (N, 3, *size): r to the right and down, and log(1 + ‖r‖ / s).
     """
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     pairs = zip(now.cpu().numpy(), before.cpu().numpy(), strict=True)
     found = [_residual(_flow(search, *pair), size) for pair in pairs]
     return torch.from_numpy(np.stack(found)).to(now.device) if found else torch.zeros(0, CHANNELS, *size)
@@ -64,7 +64,8 @@ def _flow(search: cv2.DISOpticalFlow, now: np.ndarray, before: np.ndarray) -> np
     missing = max(0, SMALLEST - height), max(0, SMALLEST - width)
     if any(missing):
         now, before = (np.pad(x, [(0, some) for some in missing], mode="edge") for x in (now, before))
-    return search.calc(now, before, None)[:height, :width] * (100 / width)
+    nothing = np.empty(0, np.float32)  # to start from
+    return search.calc(now, before, nothing)[:height, :width] * (100 / width)
 
 
 def _residual(flow: np.ndarray, size: tuple[int, int]) -> np.ndarray:
