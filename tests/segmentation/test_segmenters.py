@@ -19,14 +19,13 @@ from lstmzoo.registry import models
 from lstmzoo.segmentation.models import soft_aggregate
 from lstmzoo.segmentation.models.core import RecurrentCore, join_grids, split_grids
 from lstmzoo.segmentation.models.guided import TeacherMasks
-from lstmzoo.segmentation.models.residual_motion import grey, residual_motion
+from lstmzoo.segmentation.models.motion import clearest_motion, residual_motion
 
 VARIANTS: list[dict[str, Any]] = [
     {"name": "segment_framewise"},
     {"name": "segment_recurrent", "cell": "lstm"},
     {"name": "segment_recurrent", "cell": "gru", "levels": [16], "dilations": [1, 2, 4]},
     {"name": "segment_recurrent", "cell": "peephole_lstm", "levels": [16, 8, 4]},
-    {"name": "segment_motion", "cell": "gru"},
     {"name": "segment_guided"},
     {"name": "segment_guided", "cell": "lstm"},
     {"name": "segment_matching"},
@@ -179,7 +178,7 @@ def test_a_bidirectional_network_sees_the_future_and_says_that_it_cannot_stream(
         model(video, state=state)
 
 
-# Motion
+# What moves
 
 
 def textured(height: int, width: int, seed: int) -> np.ndarray:
@@ -189,84 +188,94 @@ def textured(height: int, width: int, seed: int) -> np.ndarray:
     return cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
 
 
-def seen(scene: np.ndarray, thing: np.ndarray, corner: tuple[int, int], zoom: float, pan: tuple[int, int]) -> Tensor:
-    """A frame of 120 × 200: a camera's view of a larger scene, and a thing with its own place in the frame."""
+def seen(thing_at: int, zoom: float = 1.0, pan: tuple[int, int] = (0, 0), thing: bool = True) -> np.ndarray:
+    """A frame of 120 × 200: a camera's view of a larger scene, and a thing 44 pixels wide with its own place."""
+    scene = textured(220, 320, 0)
     view = np.array([[zoom, 0, pan[0] - zoom * 50], [0, zoom, pan[1] - zoom * 40]], np.float32)
     frame = cv2.warpAffine(scene, view, (200, 120), flags=cv2.INTER_LINEAR)
-    y, x = corner
-    frame[y : y + thing.shape[0], x : x + thing.shape[1]] = thing
-    return torch.from_numpy(frame)[None]
+    if thing:
+        frame[40:76, thing_at : thing_at + 44] = textured(36, 44, 1)
+    return frame
 
 
-@pytest.mark.parametrize(("zoom", "pan"), [(1.0, (0, 0)), (1.0, (3, -2)), (1.02, (-2, 1))])
+CAMERAS = [(1.0, (0, 0)), (1.0, (3, -2)), (1.02, (-2, 1))]
+
+
+@pytest.mark.parametrize(("zoom", "pan"), CAMERAS)
 def test_the_motion_that_remains_is_that_of_the_thing(zoom: float, pan: tuple[int, int]) -> None:
-    scene, thing = textured(220, 320, 0), textured(36, 44, 1)
-    before, now = seen(scene, thing, (40, 70), 1.0, (0, 0)), seen(scene, thing, (40, 76), zoom, pan)
-    r = residual_motion(now, before, (30, 50))
-    assert r.shape == (1, 3, 30, 50)
-    right, down, clear = r[0]
-    inside = (slice(12, 17), slice(21, 28))
+    r = residual_motion(seen(76, zoom, pan), seen(70), (30, 50))
+    assert r.shape == (30, 50, 2)
     camera = (zoom - 1) * np.array([98, 58]) + pan  # at the thing, in pixels
     # Flow says where things were: 6 pixels to the left, less the scene's own shift there, in percent of the width.
     expected = (np.array([-6.0, 0.0]) + camera) / 2
-    assert right[inside].median().item() == pytest.approx(expected[0], abs=0.6)
-    assert down[inside].median().item() == pytest.approx(expected[1], abs=0.6)
-    away = torch.ones(30, 50, dtype=torch.bool)
+    np.testing.assert_allclose(np.median(r[12:17, 21:28], axis=(0, 1)), expected, atol=0.6)
+    away = np.ones((30, 50), bool)
     away[7:22, 13:33] = away[:, :3] = away[:, -3:] = away[:2] = away[-2:] = False
-    assert torch.hypot(right, down)[away].median() < 0.15
-    assert clear[inside].median() > 2 * clear[away].median()
+    assert np.median(np.linalg.norm(r[away], axis=1)) < 0.15
 
 
-def test_a_scene_that_only_the_camera_moves_leaves_no_motion_and_a_still_one_none_at_all() -> None:
-    scene, nothing = textured(220, 320, 0), np.zeros((0, 0), np.uint8)
-    still, moved = seen(scene, nothing, (0, 0), 1.0, (0, 0)), seen(scene, nothing, (0, 0), 1.01, (3, 1))
-    assert not residual_motion(still, still, (30, 50))[:, :2].any()
-    left = residual_motion(moved, still, (30, 50))[0, :2, 3:-3, 3:-3]
-    assert left.norm(dim=0).median() < 0.1
+def test_the_camera_alone_leaves_no_motion() -> None:
+    still, moved = seen(0, thing=False), seen(0, 1.01, (3, 1), thing=False)
+    assert not residual_motion(still, still, (30, 50)).any()
+    assert np.median(np.linalg.norm(residual_motion(moved, still, (30, 50))[3:-3, 3:-3], axis=2)) < 0.1
 
 
-@pytest.mark.parametrize("size", [(1, 1), (5, 7), (24, 9), (33, 50)])
-def test_frames_of_any_size_have_motion(size: tuple[int, int]) -> None:
-    frames = grey(torch.randint(256, (1, 3, 3, *size), dtype=torch.uint8))[0]
+def film(places: list[int], cameras: list[tuple[float, tuple[int, int]]]) -> Tensor:
+    frames = [seen(place, *camera) for place, camera in zip(places, cameras, strict=True)]
+    return torch.from_numpy(np.stack(frames))[:, None].expand(-1, 3, -1, -1)  # (T, 3, H, W)
+
+
+def test_the_clearest_frame_is_one_in_which_the_thing_moves() -> None:
+    places, pans = [70, 70, 70, 76, 76, 76], [(1.0, (2 * t, -t)) for t in range(6)]
+    for video in (film(places, pans), film(places, pans).float() / 255):
+        found = clearest_motion(video)
+        assert found.frame == 3
+        true = np.zeros((30, 50), bool)
+        true[10:19, 19:30] = True
+        assert (found.mask & true).sum() / (found.mask | true).sum() > 0.6
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (24, 9), (33, 50), (30, 900)])
+@pytest.mark.parametrize("frames", [1, 3])
+def test_videos_of_any_size_and_those_in_which_nothing_moves(size: tuple[int, int], frames: int) -> None:
     cells = -(-size[0] // 4), -(-size[1] // 4)
-    assert residual_motion(frames[1:], frames[:-1], cells).isfinite().all()
+    noise = torch.randint(256, (frames, 3, *size), dtype=torch.uint8)
+    assert clearest_motion(noise).mask.shape == cells
+    still = clearest_motion(noise[:1].expand(frames, -1, -1, -1))
+    assert still.frame == 0
+    assert not still.mask.any()
 
 
-def test_motion_is_looked_for_in_frames_of_bounded_size_the_same_in_bytes_and_fractions() -> None:
-    video = torch.randint(256, (1, 2, 3, 48, 900), dtype=torch.uint8)
-    small = grey(video)
-    assert max(small.shape[-2:]) <= 428
-    assert (small.float() - grey(video.float() / 255).float()).abs().max() <= 1
-    assert torch.equal(grey(torch.full((1, 1, 3, 4, 4), 7, dtype=torch.uint8)), torch.full((1, 1, 4, 4), 7).byte())
-
-
-def test_motion_that_is_given_is_the_motion_that_is_seen() -> None:
-    model = make("segment_motion").eval()
-    video = clip()
+def test_what_moves_is_followed_to_both_ends_of_the_video() -> None:
+    follow, matching = make("segment_follow", cell=None).eval(), make("segment_matching", cell=None).eval()
+    follow.load_state_dict(matching.state_dict())
+    video = film([70, 70, 76, 76, 76], [(1.0, (0, 0))] * 5)[None]
+    start, cells = clearest_motion(video[0])
+    assert start == 2
+    mask = F.interpolate(torch.from_numpy(cells).float()[None, None], scale_factor=4, mode="bilinear").gt(0.5).float()
     with torch.no_grad():
-        own, _ = model(video)
-        motion = model._seen_motion(grey(video), None, video.shape[-2:])
-        given, state = model(video[:, :3], motion=motion[:, :3])
-        steps = [given]
-        for t in (3, 4):
-            logits, state = model.step(video[:, t], state, motion=motion[:, t])
-            steps.append(logits[:, None])
-        torch.testing.assert_close(torch.cat(steps, dim=1), own, atol=1e-5, rtol=0)
-        assert not torch.allclose(model(video, motion=motion + 1)[0], own, atol=1e-4)
-
-
-def test_a_state_of_other_frames_is_refused() -> None:
-    model = make("segment_motion").eval()
+        logits, state = follow(video)
+        later, earlier = matching(video[:, 2:], mask)[0], matching(video[:, :3].flip(1), mask)[0].flip(1)
+    assert state == {}
+    torch.testing.assert_close(logits, torch.cat([earlier[:, :2], later], dim=1))
     with torch.no_grad():
-        _, state = model(clip())
-        for wrong in (clip(height=80), clip(batch=1)):
-            with pytest.raises(ValueError, match="state=None"):
-                model(wrong, state=state)
-        with pytest.raises(ValueError, match="state"):
-            model(clip(), state={"8": None})
-        fresh, kept = model.reset_memory(state), state["last"]
-        assert fresh["memory"] is None
-        assert torch.equal(fresh["last"], kept)
+        still, _ = follow(video[:, :1].expand(-1, 4, -1, -1, -1))
+    assert (still < 0).all(), "nothing moves, nothing is found"
+
+
+def test_following_reads_whole_videos_without_masks_and_says_so() -> None:
+    model = make("segment_follow").eval()
+    with pytest.raises(ValueError, match="segment_matching"):
+        model(clip(), two_objects())
+    with pytest.raises(ValueError, match="state"):
+        model(clip(), state={})
+    with pytest.raises(ValueError, match=r"model\(video\)"):
+        model.step(clip()[:, 0])
+    for step in (False, True):
+        with pytest.raises(LstmzooError, match="segment_matching"):
+            model.deployment(step)
+    with pytest.raises(LstmzooError, match="num_classes=3"):
+        make("segment_follow", num_classes=3)
 
 
 # The cores

@@ -4,7 +4,7 @@ A model says so in ``deployment(step)``: its whole clip, or the two networks of 
 returns as ``state_...`` the second one takes, and returns what takes its place in the next call as ``next_state_...``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -88,36 +88,31 @@ class Deployable(Protocol):
 
 def stream(
     step: Callable[..., tuple[Tensor, Tree]],
-    given: tuple[Port, ...],
+    given: Port,
     first: tuple[Port, ...] = (),
     carried: Callable[[Tree], Tree] = lambda state: state,
     fixed: Mapping[str, str] | None = None,
 ) -> tuple[Network, Network]:
-    """Make the two networks of a stream from a model's ``step(..., state)``.
+    """Make the two networks of a stream from a model's ``step(x, state)``.
 
     Args:
-        step: returns logits and a state; its inputs have the names of the ports.
+        step: returns logits and a state.
         given: what each step takes.
         first: what the first one takes as well.
         carried: brings a state into the form in which it goes on.
         fixed: see `Network`.
     """
 
-    def begin(*tensors: Tensor) -> dict[str, Tree]:
-        logits, state = step(**by_name((*given, *first), tensors))
+    def begin(x: Tensor, *more: Tensor) -> dict[str, Tree]:
+        logits, state = step(x, None, *more)
         return {"logits": logits, "state": carried(state)}
 
-    def go_on(*trees: Tree) -> dict[str, Tree]:
-        logits, state = step(**by_name(given, trees[:-1]), state=trees[-1])
+    def go_on(x: Tensor, state: Tree) -> dict[str, Tree]:
+        logits, state = step(x, state)
         return {"logits": logits, "state": carried(state)}
 
-    start = Network("start", begin, (*given, *first), fixed=fixed or {})
-    return start, Network("step", go_on, given, start, ("state",), fixed or {})
-
-
-def by_name(ports: tuple[Port, ...], tensors: Sequence[Tensor]) -> dict[str, Tensor]:
-    """Inputs by the names of their ports."""
-    return {port.name: tensor for port, tensor in zip(ports, tensors, strict=True)}
+    start = Network("start", begin, (given, *first), fixed=fixed or {})
+    return start, Network("step", go_on, (given,), start, ("state",), fixed or {})
 
 
 class Flat(nn.Module):

@@ -125,7 +125,7 @@ class ActionModel(PretrainedMixin, nn.Module, ABC):
         fixed = {"height": size, "width": size}
         transform = {"resize": "area, to the whole size", **self.input.normalisation}
         if step:
-            return Deployment(stream(self.step, (Port("frame", ("batch", *frame), pixels),), fixed=fixed), transform)
+            return Deployment(stream(self.step, Port("frame", ("batch", *frame), pixels), fixed=fixed), transform)
         clip = Port("video", ("batch", "time", *frame), pixels)
         return Deployment((Network("clip", lambda video: {"logits": self(video)}, (clip,), fixed=fixed),), transform)
 

@@ -1,119 +1,130 @@
-"""Segmentation of what moves: a recurrent network that sees motion beside appearance."""
+"""What moves otherwise than the camera makes everything move, and the frame in which that is clearest."""
 
-from __future__ import annotations
+from functools import lru_cache
+from typing import NamedTuple
 
-from typing import Any
-
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from lstmzoo.models.deployment import Port
-from lstmzoo.models.model_registry import register_model
-from lstmzoo.segmentation.models.decoder import NO_STATE
-from lstmzoo.segmentation.models.foreground import SegmentRecurrent
-from lstmzoo.segmentation.models.residual_motion import CHANNELS, STRIDE, grey, residual_motion
-from lstmzoo.segmentation.models.segmenter import State
+STRIDE = 4
+"""Motion is found for cells of so many pixels."""
+
+WIDEST = 428
+"""Flow is looked for in frames whose longer side has at most so many pixels: larger ones are slower, not better."""
+
+SMALLEST = 24
+"""Fewest pixels of a side that the search for flow can do with."""
+
+ROUNDS = 10
+NOISE = 0.02
+"""Percent of the width within which cells are taken to move as the camera makes them."""
 
 
-@register_model("segment_motion")
-class SegmentMotion(SegmentRecurrent):
-    """`SegmentRecurrent` that also sees what moves otherwise than the camera makes everything move.
+class Moving(NamedTuple):
+    """The frame of a video in which what moves is clearest."""
 
-    With r_t the residual motion of the frame against the one before it (see `residual_motion`), at the stride of each
-    of the encoder's maps x_t:
+    frame: int
+    mask: np.ndarray  # bool, cells of `STRIDE` pixels; nothing where nothing moves
 
-        x_t → x_t + V relu(U r_t)
 
-    The memory tells what moved before from what never moved. The state holds the last frame, in grey, beside the
-    memory of the cores. The first frame of a video has nothing before it: r = 0.
+def clearest_motion(video: Tensor) -> Moving:
+    """Find the frame of a video in which what moves is clearest, and what that is.
 
-    Source: motion and appearance with a convolutional memory: Tokmakov et al. 2017, "Learning video object segmentation
-    with visual memory", section 3.
+    The speeds of a frame's cells that the camera does not explain are split in two by Otsu's threshold. A split is
+    clear if it explains much of their variance, and if what is fast is less than the rest, in one piece, and not at the
+    edges, where flow fails; frames are compared by the product of these shares.
+
+    Source: Otsu 1979, "A threshold selection method from gray-level histograms", for the threshold and the first share.
 
     Args:
-        **settings: those of `SegmentRecurrent`.
+        video: (T, 3, H, W), uint8 or floating in 0..1.
     """
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        width = self.decoder.head.in_channels
-        self.motion = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(CHANNELS, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1))
-            for _ in self.encoder.strides
-        )
-        self.motion.to(memory_format=torch.channels_last)
-
-    def forward(
-        self,
-        video: Tensor,
-        masks: Tensor | None = None,
-        state: State | None = None,
-        motion: Tensor | None = None,
-    ) -> tuple[Tensor, State]:
-        """Segment whole clips, or the next chunk of them; see `Segmenter.forward`.
-
-        Args:
-            video: (B, T, 3, H, W).
-            masks: none.
-            state: what the call for the frames before returned.
-            motion: residual motion of the frames, (B, T, 3, H, W) or for cells of 4 pixels, where it is known: exported
-                networks are given it. None: it is computed.
-        """
-        self._check(masks, state)
-        memory, last = (None, None) if state is None else _taken_apart(state)
-        if motion is None:
-            frames = grey(video)  # (B, T, H', W')
-            motion, last = self._seen_motion(frames, last, video.shape[-2:]), frames[:, -1:]
-        pairs = zip(self._maps(video), self.motion, strict=True)
-        logits, memory = self.decoder([x + _of_frames(layers, _pooled(motion, x)) for x, layers in pairs], memory)
-        return self._finish(logits, video), {"memory": memory, "last": last}
-
-    def step(
-        self, frame: Tensor, state: State | None = None, masks: Tensor | None = None, motion: Tensor | None = None
-    ) -> tuple[Tensor, State]:
-        if motion is None:
-            return super().step(frame, state, masks)
-        logits, state = self(frame.unsqueeze(1), masks, state, motion.unsqueeze(1))
-        return logits[:, 0], state
-
-    @torch.no_grad()
-    def _seen_motion(self, frames: Tensor, last: Tensor | None, size: torch.Size) -> Tensor:
-        """Residual motion of grey frames (B, T, H', W') at stride 4, (B, T, 3, h, w)."""
-        if last is not None and (len(last), *last.shape[2:]) != (len(frames), *frames.shape[2:]):
-            raise ValueError(
-                f"this state is of other videos: its frames are {tuple(last.shape)}, these need {tuple(frames.shape)}; "
-                "continue with as many videos of the same size, or start new ones with state=None"
-            )
-        cells = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
-        before = torch.cat([frames[:, :1] if last is None else last, frames[:, :-1]], dim=1)
-        r = residual_motion(frames.flatten(0, 1), before.flatten(0, 1), cells).unflatten(0, frames.shape[:2])
-        if last is None:
-            r[:, 0] = 0
-        return r
-
-    def further_inputs(self, *axes: str) -> tuple[Port, ...]:
-        return (Port("motion", (*axes, CHANNELS, "height", "width"), torch.randn),)
-
-    def reset_memory(self, state: State | None) -> State | None:
-        return state and {**state, "memory": None}
+    cells = -(-video.shape[-2] // STRIDE), -(-video.shape[-1] // STRIDE)
+    frames = _grey(video)
+    best, most = Moving(0, np.zeros(cells, bool)), 0.0
+    for t in range(1, len(frames)):
+        mask, clarity = _split(np.linalg.norm(residual_motion(frames[t], frames[t - 1], cells), axis=2))
+        if clarity > most:
+            best, most = Moving(t, mask), clarity
+    return best
 
 
-def _pooled(r: Tensor, like: Tensor) -> Tensor:
-    """Motion at stride 4, (B, T, 3, h, w), at the stride of a map, which may show more: frames are padded for it."""
-    height, width = like.shape[-2:]
-    factor = max(1, round(r.shape[-1] / width))
-    x = F.pad(r.flatten(0, 1), [0, width * factor - r.shape[-1], 0, height * factor - r.shape[-2]])
-    return F.avg_pool2d(x, factor).unflatten(0, r.shape[:2]).to(like.dtype)
+def _grey(video: Tensor) -> np.ndarray:
+    """Frames (T, 3, H, W), uint8 or floating in 0..1 → uint8 (T, H', W'), no side longer than `WIDEST`."""
+    frames = video.float() * (1 if video.dtype == torch.uint8 else 255)
+    luma = (frames * frames.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
+    shrink = WIDEST / max(luma.shape[-2:])
+    if shrink < 1:
+        luma = F.interpolate(luma, scale_factor=shrink, mode="bilinear", antialias=True)
+    return luma[:, 0].round().clamp(0, 255).byte().cpu().numpy()
 
 
-def _of_frames(layers: nn.Module, x: Tensor) -> Tensor:
-    """Apply layers to maps (B, T, C, h, w), frame by frame."""
-    return layers(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+def residual_motion(now: np.ndarray, before: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
+    """What remains of the motion between two grey frames without the camera's.
+
+    With f the optical flow of a cell at (x, y), in percent of the frame's width, the motion that a camera gives a scene
+    is taken to be a quadratic in x and y for each component, fitted by iteratively reweighted least squares:
+
+        r = f − B(x, y) C        C = argmin Σ ρ(‖f − B C‖)        ρ(e) = e² / (e² + s²), s the median of e
+
+    Source: flow: Kroeger et al. 2016, "Fast optical flow using dense inverse search" (OpenCV's); a parametric motion of
+    the background fitted robustly: Black & Anandan 1996, "The robust estimation of multiple motions".
+
+    Args:
+        now: uint8 (H, W).
+        before: uint8 (H, W).
+        cells: rows and columns.
+
+    Returns:
+        (*cells, 2), to the right and down, of where things were in the frame before.
+    """
+    f = cv2.resize(_flow(now, before), cells[::-1], interpolation=cv2.INTER_AREA).reshape(-1, 2)
+    basis = _quadratics(cells)
+    weight = np.ones((len(f), 1), np.float32)
+    for _ in range(ROUNDS):
+        weighted = (basis * weight).T
+        rest = f - basis @ np.linalg.lstsq(weighted @ basis, weighted @ f, rcond=None)[0]
+        error = np.linalg.norm(rest, axis=1, keepdims=True)
+        weight = (1 + (error / (np.median(error) + NOISE)) ** 2) ** -2.0
+    return rest.reshape(*cells, 2)
 
 
-def _taken_apart(state: State) -> tuple[Any, Tensor | None]:
-    """The memory of the cores, and the last frame, in grey."""
-    if not isinstance(state, dict) or state.keys() != {"memory", "last"}:
-        raise ValueError(NO_STATE)
-    return state["memory"], state["last"]
+def _flow(now: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Where every pixel of a frame was in the frame before, (H, W, 2), in percent of the width."""
+    height, width = now.shape
+    missing = max(0, SMALLEST - height), max(0, SMALLEST - width)
+    if any(missing):
+        now, before = (np.pad(x, [(0, some) for some in missing], mode="edge") for x in (now, before))
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    nothing = np.empty(0, np.float32)  # to start from
+    return search.calc(now, before, nothing)[:height, :width] * (100 / width)
+
+
+@lru_cache(maxsize=8)
+def _quadratics(cells: tuple[int, int]) -> np.ndarray:
+    """1, x, y, x², xy and y² of every cell, (cells, 6), with x in −1..1 from left to right."""
+    height, width = cells
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    x, y = 2 * x / width - 1, (2 * y - height) / width
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
+
+
+def _split(speed: np.ndarray) -> tuple[np.ndarray, float]:
+    """What is fast, bool (h, w), and how clearly it stands out, 0 to 1."""
+    speed = np.sqrt(cv2.GaussianBlur(speed.astype(np.float32), (0, 0), 0.7))
+    most = speed.max()
+    if most < np.sqrt(NOISE):
+        return np.zeros(speed.shape, bool), 0.0
+    levels = (speed * (255 / most)).astype(np.uint8)
+    threshold, _ = cv2.threshold(levels, 0, 255, cv2.THRESH_OTSU)
+    fast = levels > threshold
+    share = fast.mean()
+    if not 0 < share < 0.5:
+        return fast, 0.0
+    explained = share * (1 - share) * (speed[fast].mean() - speed[~fast].mean()) ** 2 / speed.var()
+    sizes = cv2.connectedComponentsWithStats(fast.astype(np.uint8))[2][1:, cv2.CC_STAT_AREA]
+    edges = np.concatenate([fast[0], fast[-1], fast[:, 0], fast[:, -1]]).mean()
+    return fast, float(explained * sizes.max() / sizes.sum() * (1 - edges))

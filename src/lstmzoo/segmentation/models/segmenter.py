@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lstmzoo.errors import LstmzooError
-from lstmzoo.models.deployment import Deployment, Network, Port, by_name, masks, pixels, stream
+from lstmzoo.models.deployment import Deployment, Network, Port, masks, pixels, stream
 from lstmzoo.models.encoders import create_pyramid
 from lstmzoo.models.pretrained.hub import PretrainedMixin
 from lstmzoo.models.state import detach
@@ -120,19 +120,15 @@ class Segmenter(PretrainedMixin, nn.Module, ABC):
                 raise LstmzooError(
                     "step=true: a bidirectional network reads the whole video before its first answer; leave it out"
                 )
-            frame = Port("frame", ("batch", *image), pixels), *self.further_inputs("batch")
+            frame = Port("frame", ("batch", *image), pixels)
             return Deployment(stream(self.step, frame, given, self.carried, fixed), transform)
         if self.guided:
             fixed["time"] = (
                 "the masks of each frame enter with the next one, a loop that is written out; step=true has none"
             )
-        inputs = Port("video", ("batch", "time", *image), pixels), *given, *self.further_inputs("batch", "time")
-        clip = Network("clip", lambda *tensors: {"logits": self(**by_name(inputs, tensors))[0]}, inputs, fixed=fixed)
+        video = Port("video", ("batch", "time", *image), pixels)
+        clip = Network("clip", lambda *tensors: {"logits": self(*tensors)[0]}, (video, *given), fixed=fixed)
         return Deployment((clip,), transform)
-
-    def further_inputs(self, *axes: str) -> tuple[Port, ...]:
-        """What exported networks are given beside frames, since torch does not compute it; axes come before its own."""
-        return ()
 
     def reset_memory(self, state: State | None) -> State | None:
         """Reset the cores' memory in a state; masks and prototypes of objects stay, where the model is given masks."""

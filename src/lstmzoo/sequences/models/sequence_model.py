@@ -89,7 +89,7 @@ class SequenceModel(PretrainedMixin, nn.Module, ABC):
     def deployment(self, step: bool) -> Deployment:
         """Say which networks stand for the model outside of Python; see `lstmzoo.models.deployment`."""
         if step:
-            return Deployment(stream(self.step, (Port("x", ("batch", self.input_size), torch.randn),)), {})
+            return Deployment(stream(self.step, Port("x", ("batch", self.input_size), torch.randn)), {})
         x = Port("x", ("batch", "time", self.input_size), torch.randn)
         return Deployment((Network("clip", lambda x: {"logits": self(x)}, (x,)),), {}, self.target_steps + 1)
 
