@@ -22,7 +22,7 @@ def segment_frames(
 ) -> Iterator[np.ndarray]:
     """Segment a video of any length; each mask comes as soon as its frame was read.
 
-    A network that also runs backwards in time (``bidirectional``) reads all frames before the first mask.
+    A network that also runs backwards in time (``bidirectional``, segment_follow) reads all frames first.
 
     Args:
         model: a segmentation model from ``lstmzoo.load``.

@@ -12,7 +12,7 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.models.model_registry import register_model
 from lstmzoo.segmentation.models.matching import SegmentMatching
 from lstmzoo.segmentation.models.motion import STRIDE, clearest_motion
-from lstmzoo.segmentation.models.segmenter import State
+from lstmzoo.segmentation.models.segmenter import FRAMES_AT_ONCE, State
 
 
 @register_model("segment_follow")
@@ -64,8 +64,17 @@ class SegmentFollow(SegmentMatching):
         mask = (
             F.interpolate(cells, scale_factor=STRIDE, mode="bilinear")[..., : video.shape[-2], : video.shape[-1]] > 0.5
         )
-        later, _ = super().forward(video[:, start:], mask.float())
+        later = self._onwards(video[:, start:], mask)
         if not start:
             return later
-        earlier, _ = super().forward(video[:, : start + 1].flip(1), mask)
+        earlier = self._onwards(video[:, : start + 1].flip(1), mask)
         return torch.cat([earlier.flip(1)[:, :-1], later], dim=1)
+
+    def _onwards(self, video: Tensor, mask: Tensor) -> Tensor:
+        """Follow a mask of the first frame, with the maps of a few frames at a time in memory."""
+        logits: list[Tensor] = []
+        state = None
+        for part in video.split(FRAMES_AT_ONCE, dim=1):
+            some, state = super().forward(part, None if logits else mask, state)
+            logits.append(some)
+        return torch.cat(logits, dim=1)

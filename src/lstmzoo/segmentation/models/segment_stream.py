@@ -42,7 +42,7 @@ class SegmentStream:
     ) -> None:
         if not model.streams:
             raise ValueError(
-                "a bidirectional network cannot go frame by frame; use segment_video, which reads the whole video first"
+                "this network cannot go frame by frame; use segment_video, which reads the whole video first"
             )
         self.model, self.size, self.flip = model, (int(size[0]), int(size[1])), flip
         self._masks = by_frame(first_mask, masks)
@@ -97,7 +97,7 @@ def segment_video(
     """Segment a video with any segmentation model.
 
     Args:
-        model: a segmentation model in evaluation mode; a bidirectional one reads all frames before the first answer.
+        model: a segmentation model in evaluation mode; one that does not stream reads all frames first.
         frames: uint8 (3, H, W) each.
         size: see `SegmentStream`.
         first_mask: see `SegmentStream`.
