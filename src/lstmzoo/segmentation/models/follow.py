@@ -1,4 +1,4 @@
-"""Segmentation of what moves: it is found once, by its motion, and then followed through the whole video."""
+"""Segmentation of the foreground by appearance, motion and memory: found once, where the first two agree, and followed."""
 
 from __future__ import annotations
 
@@ -10,20 +10,27 @@ from torch import Tensor
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.model_registry import register_model
+from lstmzoo.segmentation.models.core import FramewiseCore
+from lstmzoo.segmentation.models.decoder import Decoder
 from lstmzoo.segmentation.models.matching import SegmentMatching
-from lstmzoo.segmentation.models.motion import STRIDE, clearest_motion
+from lstmzoo.segmentation.models.motion import moving
 from lstmzoo.segmentation.models.segmenter import FRAMES_AT_ONCE, State
 
 
 @register_model("segment_follow")
 class SegmentFollow(SegmentMatching):
-    """`SegmentMatching` without a first mask: it follows what moves otherwise than the camera makes everything move.
+    """`SegmentMatching` that finds its first mask by itself.
 
-    The mask of what moves is taken from the one frame in which that is clearest (`clearest_motion`), and followed from
-    there to both ends of the video. Motion tells what is meant and memory tells where it is, also when it stands still;
-    a single frame tells neither. Weights are those of `SegmentMatching`.
+    A second decoder, the finder, marks the foreground in every frame by itself, as `segment_framewise` does. It is right
+    where its mask is what moves otherwise than the camera makes everything move (`moving`): with a_t its mask and m_t
+    what moves,
 
-    Source: objects from motion: Papazoglou & Ferrari 2013, "Fast object segmentation in unconstrained video".
+        s = argmax_t |a_t ∩ m_t| / |a_t ∪ m_t|        (0 where nothing moves)
+
+    is the frame that it starts from, and a_s is followed from there to both ends of the video. Appearance says what
+    things are, motion which of them is meant, and memory where it is; a single frame tells the first only.
+
+    Source: motion and appearance together: Papazoglou & Ferrari 2013, "Fast object segmentation in unconstrained video".
 
     Args:
         **settings: those of `SegmentMatching`.
@@ -35,7 +42,10 @@ class SegmentFollow(SegmentMatching):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         if self.num_classes:
-            raise LstmzooError(f"segment_follow marks what moves and gives no classes (num_classes={self.num_classes})")
+            raise LstmzooError(f"segment_follow marks the foreground, no classes (num_classes={self.num_classes})")
+        strides, channels, width = self.encoder.strides, self.encoder.channels, self.decoder.head.in_channels
+        levels = [int(stride) for stride in self.decoder.cores]
+        self.finder = Decoder(strides, channels, width, levels, lambda size: FramewiseCore(size, 1))
 
     def forward(self, video: Tensor, masks: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:  # type: ignore[override]
         """Segment whole videos, (B, T, 3, H, W) → (B, T, 1, H, W); there are no masks to give and no state."""
@@ -59,16 +69,21 @@ class SegmentFollow(SegmentMatching):
 
     def _follow(self, video: Tensor) -> Tensor:
         """Logits (1, T, 1, H, W) of one video (1, T, 3, H, W)."""
-        start, found = clearest_motion(video[0])
-        cells = torch.from_numpy(found).to(video.device).float()[None, None]
-        mask = (
-            F.interpolate(cells, scale_factor=STRIDE, mode="bilinear")[..., : video.shape[-2], : video.shape[-1]] > 0.5
-        )
+        found = self._found(video)  # (T, h, w)
+        start = _start(found > 0, video[0])
+        mask = self._full_size(found[start, None, None], video.shape[-2:]).sigmoid()  # (1, 1, H, W)
+        if not self.training:  # in training, the finder learns from what becomes of its mask
+            mask = (mask > 0.5).float()
         later = self._onwards(video[:, start:], mask)
         if not start:
             return later
         earlier = self._onwards(video[:, : start + 1].flip(1), mask)
         return torch.cat([earlier.flip(1)[:, :-1], later], dim=1)
+
+    def _found(self, video: Tensor) -> Tensor:
+        """The finder's logits, (T, h, w), of one video, a few frames at a time."""
+        parts = (self.finder(self.finder.laterals(self.encoder(some)))[0] for some in video.split(FRAMES_AT_ONCE, 1))
+        return torch.cat([logits[0] for logits in parts])
 
     def _onwards(self, video: Tensor, mask: Tensor) -> Tensor:
         """Follow a mask of the first frame, with the maps of a few frames at a time in memory."""
@@ -78,3 +93,15 @@ class SegmentFollow(SegmentMatching):
             some, state = super().forward(part, None if logits else mask, state)
             logits.append(some)
         return torch.cat(logits, dim=1)
+
+
+def _start(found: Tensor, video: Tensor) -> int:
+    """The frame in which what was found (T, h, w) is most nearly what moves, 0 where nothing is both."""
+    best, most = 0, 0.0
+    for t, motion in enumerate(moving(video), start=1):
+        moves = torch.from_numpy(motion).to(found.device)
+        mask = found[t, : moves.shape[0], : moves.shape[1]]
+        share = ((mask & moves).sum() / (mask | moves).sum().clamp(min=1)).item()
+        if share > most:
+            best, most = t, share
+    return best

@@ -1,7 +1,8 @@
-"""What moves otherwise than the camera makes everything move, and the frame in which that is clearest."""
+"""What moves otherwise than the camera makes everything move."""
 
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -23,33 +24,23 @@ NOISE = 0.02
 """Percent of the width within which cells are taken to move as the camera makes them."""
 
 
-class Moving(NamedTuple):
-    """The frame of a video in which what moves is clearest."""
+def moving(video: Tensor) -> Iterator[np.ndarray]:
+    """Find what moves by itself in every frame of a video but the first.
 
-    frame: int
-    mask: np.ndarray  # bool, cells of `STRIDE` pixels; nothing where nothing moves
+    The speeds of a frame's cells that the camera does not explain are split in two by a threshold.
 
-
-def clearest_motion(video: Tensor) -> Moving:
-    """Find the frame of a video in which what moves is clearest, and what that is.
-
-    The speeds of a frame's cells that the camera does not explain are split in two by Otsu's threshold. A split is
-    clear if it explains much of their variance, and if what is fast is less than the rest, in one piece, and not at the
-    edges, where flow fails; frames are compared by the product of these shares.
-
-    Source: Otsu 1979, "A threshold selection method from gray-level histograms", for the threshold and the first share.
+    Source: Otsu 1979, "A threshold selection method from gray-level histograms".
 
     Args:
         video: (T, 3, H, W), uint8 or floating in 0..1.
+
+    Yields:
+        T − 1 masks, bool, of cells of `STRIDE` pixels.
     """
     cells = -(-video.shape[-2] // STRIDE), -(-video.shape[-1] // STRIDE)
     frames = _grey(video)
-    best, most = Moving(0, np.zeros(cells, bool)), 0.0
-    for t in range(1, len(frames)):
-        mask, clarity = _split(np.linalg.norm(residual_motion(frames[t], frames[t - 1], cells), axis=2))
-        if clarity > most:
-            best, most = Moving(t, mask), clarity
-    return best
+    for before, now in pairwise(frames):
+        yield _fast(np.linalg.norm(residual_motion(now, before, cells), axis=2))
 
 
 def _grey(video: Tensor) -> np.ndarray:
@@ -112,19 +103,12 @@ def _quadratics(cells: tuple[int, int]) -> np.ndarray:
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
 
 
-def _split(speed: np.ndarray) -> tuple[np.ndarray, float]:
-    """What is fast, bool (h, w), and how clearly it stands out, 0 to 1."""
+def _fast(speed: np.ndarray) -> np.ndarray:
+    """Which cells are fast, bool (h, w); none where nothing moves."""
     speed = np.sqrt(cv2.GaussianBlur(speed.astype(np.float32), (0, 0), 0.7))
     most = speed.max()
     if most < np.sqrt(NOISE):
-        return np.zeros(speed.shape, bool), 0.0
+        return np.zeros(speed.shape, bool)
     levels = (speed * (255 / most)).astype(np.uint8)
     threshold, _ = cv2.threshold(levels, 0, 255, cv2.THRESH_OTSU)
-    fast = levels > threshold
-    share = fast.mean()
-    if not 0 < share < 0.5:
-        return fast, 0.0
-    explained = share * (1 - share) * (speed[fast].mean() - speed[~fast].mean()) ** 2 / speed.var()
-    sizes = cv2.connectedComponentsWithStats(fast.astype(np.uint8))[2][1:, cv2.CC_STAT_AREA]
-    edges = np.concatenate([fast[0], fast[-1], fast[:, 0], fast[:, -1]]).mean()
-    return fast, float(explained * sizes.max() / sizes.sum() * (1 - edges))
+    return levels > threshold
