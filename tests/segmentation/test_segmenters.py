@@ -19,7 +19,7 @@ from lstmzoo.registry import models
 from lstmzoo.segmentation.models import soft_aggregate
 from lstmzoo.segmentation.models.core import RecurrentCore, join_grids, split_grids
 from lstmzoo.segmentation.models.guided import TeacherMasks
-from lstmzoo.segmentation.models.motion import clearest_motion, residual_motion
+from lstmzoo.segmentation.models.motion import moving, residual_motion
 
 VARIANTS: list[dict[str, Any]] = [
     {"name": "segment_framewise"},
@@ -225,42 +225,52 @@ def film(places: list[int], cameras: list[tuple[float, tuple[int, int]]]) -> Ten
     return torch.from_numpy(np.stack(frames))[:, None].expand(-1, 3, -1, -1)  # (T, 3, H, W)
 
 
-def test_the_clearest_frame_is_one_in_which_the_thing_moves() -> None:
-    places, pans = [70, 70, 70, 76, 76, 76], [(1.0, (2 * t, -t)) for t in range(6)]
+def test_what_moves_is_the_thing_and_only_while_it_moves() -> None:
+    places, pans = [70, 70, 76, 76], [(1.0, (2 * t, -t)) for t in range(4)]
+    true = np.zeros((30, 50), bool)
+    true[10:19, 19:30] = True
     for video in (film(places, pans), film(places, pans).float() / 255):
-        found = clearest_motion(video)
-        assert found.frame == 3
-        true = np.zeros((30, 50), bool)
-        true[10:19, 19:30] = True
-        assert (found.mask & true).sum() / (found.mask | true).sum() > 0.6
+        masks = [*moving(video)]
+        overlaps = [(mask & true).sum() / (mask | true).sum() for mask in masks]
+        assert len(overlaps) == 3
+        assert overlaps[1] > 0.6
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (24, 9), (33, 50), (30, 900)])
-@pytest.mark.parametrize("frames", [1, 3])
-def test_videos_of_any_size_and_those_in_which_nothing_moves(size: tuple[int, int], frames: int) -> None:
-    cells = -(-size[0] // 4), -(-size[1] // 4)
-    noise = torch.randint(256, (frames, 3, *size), dtype=torch.uint8)
-    assert clearest_motion(noise).mask.shape == cells
-    still = clearest_motion(noise[:1].expand(frames, -1, -1, -1))
-    assert still.frame == 0
-    assert not still.mask.any()
+def test_videos_of_any_size_and_those_in_which_nothing_moves(size: tuple[int, int]) -> None:
+    noise = torch.randint(256, (3, 3, *size), dtype=torch.uint8)
+    assert [mask.shape for mask in moving(noise)] == [(-(-size[0] // 4), -(-size[1] // 4))] * 2
+    assert not any(mask.any() for mask in moving(noise[:1].expand(3, -1, -1, -1)))
+    assert not [*moving(noise[:1])]
 
 
-def test_what_moves_is_followed_to_both_ends_of_the_video() -> None:
+@pytest.mark.parametrize("places", [[70, 70, 76, 76, 76], [70] * 5])
+def test_what_is_found_where_it_moves_is_followed_to_both_ends(
+    places: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     follow, matching = make("segment_follow", cell=None).eval(), make("segment_matching", cell=None).eval()
-    follow.load_state_dict(matching.state_dict())
-    video = film([70, 70, 76, 76, 76], [(1.0, (0, 0))] * 5)[None]
-    start, cells = clearest_motion(video[0])
-    assert start == 2
-    mask = F.interpolate(torch.from_numpy(cells).float()[None, None], scale_factor=4, mode="bilinear").gt(0.5).float()
+    found = torch.full((5, 32, 64), -5.0)  # logits of the finder at stride 4, padded to 128 × 256
+    found[:, 10:19, 19:30] = 5.0
+    found[3, :, 40:] = 5.0  # less of it is what moves
+    monkeypatch.setattr(follow, "_found", lambda video: found)
+    follow.load_state_dict(matching.state_dict() | {k: v for k, v in follow.state_dict().items() if "finder" in k})
+    video = film(places, [(1.0, (0, 0))] * 5)[None]
+    start = 2 if 76 in places else 0  # nothing moves: the first frame
+    mask = F.interpolate(found[None, None, start], scale_factor=4, mode="bilinear")[..., :120, :200].gt(0).float()
     with torch.no_grad():
         logits, state = follow(video)
-        later, earlier = matching(video[:, 2:], mask)[0], matching(video[:, :3].flip(1), mask)[0].flip(1)
+        later = matching(video[:, start:], mask)[0]
+        earlier = matching(video[:, : start + 1].flip(1), mask)[0].flip(1)
     assert state == {}
-    torch.testing.assert_close(logits, torch.cat([earlier[:, :2], later], dim=1))
-    with torch.no_grad():
-        still, _ = follow(video[:, :1].expand(-1, 4, -1, -1, -1))
-    assert (still < 0).all(), "nothing moves, nothing is found"
+    torch.testing.assert_close(logits, torch.cat([earlier[:, :start], later], dim=1))
+
+
+def test_following_learns_to_find() -> None:
+    model = make("segment_follow", cell=None)
+    logits, _ = model(film([70, 76, 76], [(1.0, (0, 0))] * 3)[None].expand(2, -1, -1, -1, -1))
+    assert logits.shape == (2, 3, 1, 120, 200)
+    F.softplus(logits).mean().backward()
+    assert all(p.grad is not None and p.grad.any() for p in model.finder.parameters())
 
 
 def test_following_reads_whole_videos_without_masks_and_says_so() -> None:

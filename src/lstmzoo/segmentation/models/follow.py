@@ -1,11 +1,10 @@
-"""Segmentation of the foreground by appearance, motion and memory: found once, where the first two agree, and followed."""
+"""Segmentation of the foreground by appearance, motion and memory: found where the first two agree, and followed."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar, NoReturn
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lstmzoo.errors import LstmzooError
@@ -21,16 +20,16 @@ from lstmzoo.segmentation.models.segmenter import FRAMES_AT_ONCE, State
 class SegmentFollow(SegmentMatching):
     """`SegmentMatching` that finds its first mask by itself.
 
-    A second decoder, the finder, marks the foreground in every frame by itself, as `segment_framewise` does. It is right
-    where its mask is what moves otherwise than the camera makes everything move (`moving`): with a_t its mask and m_t
-    what moves,
+    A second decoder, the finder, marks the foreground in every frame by itself, as `segment_framewise` does. It is
+    right where its mask is what moves otherwise than the camera makes everything move (`moving`): with a_t its mask and
+    m_t what moves,
 
         s = argmax_t |a_t ∩ m_t| / |a_t ∪ m_t|        (0 where nothing moves)
 
     is the frame that it starts from, and a_s is followed from there to both ends of the video. Appearance says what
     things are, motion which of them is meant, and memory where it is; a single frame tells the first only.
 
-    Source: motion and appearance together: Papazoglou & Ferrari 2013, "Fast object segmentation in unconstrained video".
+    Source: motion and appearance: Papazoglou & Ferrari 2013, "Fast object segmentation in unconstrained video".
 
     Args:
         **settings: those of `SegmentMatching`.
