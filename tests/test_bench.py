@@ -11,9 +11,10 @@ import torch
 from lstmzoo import nn as zoo
 from lstmzoo.bench.cells import PlainLoop, bench_cells, geometric_means
 from lstmzoo.bench.conv import loop_of
-from lstmzoo.bench.stream import memory_over_time
+from lstmzoo.bench.stream import bench_stream, memory_over_time
 from lstmzoo.bench.timing import interleaved
 from lstmzoo.cli import main
+from lstmzoo.errors import LstmzooError
 from tiny_data import write_video
 
 
@@ -126,3 +127,12 @@ def test_growing_memory_has_a_slope() -> None:
 def test_messages(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_video_that_does_not_end_is_for_models_that_stream() -> None:
+    options = {"frames": 1, "size": "32x48", "network": "32x48"}
+    with pytest.raises(LstmzooError, match="segment_follow"):
+        next(bench_stream(["segment_follow"], **options))
+    names = [row["model"] for row in bench_stream(**options)]
+    assert "segment_recurrent" in names
+    assert "segment_follow" not in names

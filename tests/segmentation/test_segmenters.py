@@ -16,6 +16,7 @@ from torch import Tensor
 import lstmzoo
 from lstmzoo.errors import LstmzooError
 from lstmzoo.registry import models
+from lstmzoo.segmentation.models import follow as following
 from lstmzoo.segmentation.models import soft_aggregate
 from lstmzoo.segmentation.models.core import RecurrentCore, join_grids, split_grids
 from lstmzoo.segmentation.models.guided import TeacherMasks
@@ -225,15 +226,15 @@ def film(places: list[int], cameras: list[tuple[float, tuple[int, int]]]) -> Ten
     return torch.from_numpy(np.stack(frames))[:, None].expand(-1, 3, -1, -1)  # (T, 3, H, W)
 
 
-def test_what_moves_is_the_thing_and_only_while_it_moves() -> None:
-    places, pans = [70, 70, 76, 76], [(1.0, (2 * t, -t)) for t in range(4)]
+def test_what_moves_is_the_thing_while_it_moves_against_the_scene() -> None:
     true = np.zeros((30, 50), bool)
     true[10:19, 19:30] = True
-    for video in (film(places, pans), film(places, pans).float() / 255):
-        masks = [*moving(video)]
-        overlaps = [(mask & true).sum() / (mask | true).sum() for mask in masks]
-        assert len(overlaps) == 3
-        assert overlaps[1] > 0.6
+    for camera, expected in (((1.0, (0, 0)), [False, True, False]), (None, [True] * 3)):
+        video = film([70, 70, 76, 76], [camera or (1.0, (2 * t, -t)) for t in range(4)])
+        for frames in (video, video.float() / 255):
+            overlaps = [(mask & true).sum() / max((mask | true).sum(), 1) for mask in moving(frames)]
+            assert [overlap > 0.6 for overlap in overlaps] == expected
+            assert all(overlap > 0.6 or overlap == 0 for overlap in overlaps)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (24, 9), (33, 50), (30, 900)])
@@ -253,9 +254,10 @@ def test_what_is_found_where_it_moves_is_followed_to_both_ends(
     found[:, 10:19, 19:30] = 5.0
     found[3, :, 40:] = 5.0  # less of it is what moves
     monkeypatch.setattr(follow, "_found", lambda video: found)
+    monkeypatch.setattr(following, "FRAMES_AT_ONCE", 2)
     follow.load_state_dict(matching.state_dict() | {k: v for k, v in follow.state_dict().items() if "finder" in k})
     video = film(places, [(1.0, (0, 0))] * 5)[None]
-    start = 2 if 76 in places else 0  # nothing moves: the first frame
+    start = 2 if 76 in places else 3  # where nothing moves: the frame in which most was found
     mask = F.interpolate(found[None, None, start], scale_factor=4, mode="bilinear")[..., :120, :200].gt(0).float()
     with torch.no_grad():
         logits, state = follow(video)
@@ -263,6 +265,17 @@ def test_what_is_found_where_it_moves_is_followed_to_both_ends(
         earlier = matching(video[:, : start + 1].flip(1), mask)[0].flip(1)
     assert state == {}
     torch.testing.assert_close(logits, torch.cat([earlier[:, :start], later], dim=1))
+
+
+def test_a_thing_that_is_found_is_followed_however_small_and_nothing_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make("segment_follow").eval()
+    found = torch.full((3, 16, 16), -5.0)
+    monkeypatch.setattr(model, "_found", lambda video: found)
+    video = clip(frames=3, height=64, width=64)[:1].float() / 255
+    with torch.no_grad():
+        assert (model(video)[0] < -10).all()
+        found[1, 8, 8] = 0.2  # at full size it is below 0
+        assert model(video)[0][0, 1].max() > 0
 
 
 def test_following_learns_to_find() -> None:

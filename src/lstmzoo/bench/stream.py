@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lstmzoo.bench.arguments import chosen, parsed
+from lstmzoo.errors import LstmzooError
 from lstmzoo.io.resources import resident_bytes
 from lstmzoo.models import create_model, list_models
 from lstmzoo.segmentation.segment import segment_frames
@@ -25,7 +26,7 @@ def bench_stream(
     """A made-up video segmented frame by frame: frames per second, and the memory of the process meanwhile.
 
     Args:
-        models: segmentation models; all if none are named.
+        models: segmentation models; all that stream if none are named.
         frames: length of the video.
         encoder: of the models.
         objects: followed by models that take a first mask.
@@ -40,6 +41,10 @@ def bench_stream(
     shape, seen = (parsed(one, "height x width") for one in (size, network))
     for name in chosen(models, list_models("segment_*")):
         model: Any = create_model(name, encoder=encoder).eval()
+        if not model.streams:
+            if models:
+                raise LstmzooError(f"models={name}: it reads the whole video first, and this video does not end")
+            continue
         model.transform = {"size": seen}
         masks = segment_frames(model, moving_image(shape), first_mask(shape, objects) if model.guided else None)
         for _ in range(WARM_UP):

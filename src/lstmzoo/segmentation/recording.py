@@ -75,8 +75,13 @@ class Recording:
 
 
 def memory_layers(model: Any) -> list[MemoryLayer]:
-    """List the recurrences of a segmentation model in the order in which they run: the coarsest first."""
-    found = []
+    """List the recurrences of a segmentation model in the order in which they run: the coarsest first.
+
+    There are none to be drawn beside the frames where they see them in another order.
+    """
+    found: list[MemoryLayer] = []
+    if not getattr(model, "in_order", True):
+        return found
     for stride, core in model.decoder.cores.items():
         if not isinstance(core, RecurrentCore):
             continue

@@ -1,4 +1,4 @@
-"""Objects in the frames of a video, one frame after the other, at constant memory."""
+"""Objects in the frames of a video, one frame after the other, at constant memory if the model streams."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ def segment_frames(
 ) -> Iterator[np.ndarray]:
     """Segment a video of any length; each mask comes as soon as its frame was read.
 
-    A network that also runs backwards in time (``bidirectional``, segment_follow) reads all frames first.
+    A network that does not stream (``bidirectional``, segment_follow) reads all frames first.
 
     Args:
         model: a segmentation model from ``lstmzoo.load``.

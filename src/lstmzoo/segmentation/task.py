@@ -193,7 +193,7 @@ class SegmentationTask(BaseTask):
                 "task.tbptt_window must be 2 or more: there is nothing to learn in a frame whose mask is given"
             )
         if not self.model.streams and self.tbptt_window is not None:
-            raise LstmzooError("this model needs whole clips: choose task.tbptt_window=null")
+            raise LstmzooError(f"{name!r} needs whole clips: choose task.tbptt_window=null")
 
     def num_frames(self, batch: dict[str, Any]) -> int:
         return batch["video"].shape[1]

@@ -24,7 +24,7 @@ class SegmentFollow(SegmentMatching):
     right where its mask is what moves otherwise than the camera makes everything move (`moving`): with a_t its mask and
     m_t what moves,
 
-        s = argmax_t |a_t ∩ m_t| / |a_t ∪ m_t|        (0 where nothing moves)
+        s = argmax_t |a_t ∩ m_t| / |a_t ∪ m_t|        (where nothing moves, argmax_t |a_t|)
 
     is the frame that it starts from, and a_s is followed from there to both ends of the video. Appearance says what
     things are, motion which of them is meant, and memory where it is; a single frame tells the first only.
@@ -32,19 +32,21 @@ class SegmentFollow(SegmentMatching):
     Source: motion and appearance: Papazoglou & Ferrari 2013, "Fast object segmentation in unconstrained video".
 
     Args:
+        cell: any of ``lstmzoo list cells`` that has a convolutional form; null: no memory but masks and keys.
         **settings: those of `SegmentMatching`.
     """
 
     guided: ClassVar[bool] = False
     streams = False
+    in_order: ClassVar[bool] = False
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, cell: str | None = None, **settings: Any) -> None:
+        super().__init__(cell, **settings)
         if self.num_classes:
             raise LstmzooError(f"segment_follow marks the foreground, no classes (num_classes={self.num_classes})")
         strides, channels, width = self.encoder.strides, self.encoder.channels, self.decoder.head.in_channels
-        levels = [int(stride) for stride in self.decoder.cores]
-        self.finder = Decoder(strides, channels, width, levels, lambda size: FramewiseCore(size, 1))
+        levels, dropout = [int(stride) for stride in self.decoder.cores], settings.get("dropout", 0.0)
+        self.finder = Decoder(strides, channels, width, levels, lambda size: FramewiseCore(size, 1), dropout)
 
     def forward(self, video: Tensor, masks: Tensor | None = None, state: State | None = None) -> tuple[Tensor, State]:  # type: ignore[override]
         """Segment whole videos, (B, T, 3, H, W) → (B, T, 1, H, W); there are no masks to give and no state."""
@@ -70,9 +72,12 @@ class SegmentFollow(SegmentMatching):
         """Logits (1, T, 1, H, W) of one video (1, T, 3, H, W)."""
         found = self._found(video)  # (T, h, w)
         start = _start(found > 0, video[0])
-        mask = self._full_size(found[start, None, None], video.shape[-2:]).sigmoid()  # (1, 1, H, W)
-        if not self.training:  # in training, the finder learns from what becomes of its mask
-            mask = (mask > 0.5).float()
+        full = self._full_size(found[start, None, None], video.shape[-2:])  # (1, 1, H, W)
+        if self.training:  # the finder learns from what becomes of its mask
+            mask = full.sigmoid()
+        else:  # what it found may be so small that no more than a peak below 0 is left at full size
+            least = full.amax().clamp(max=0.0) if (found[start] > 0).any() else full.new_zeros(())
+            mask = (full >= least).float()
         later = self._onwards(video[:, start:], mask)
         if not start:
             return later
@@ -95,8 +100,8 @@ class SegmentFollow(SegmentMatching):
 
 
 def _start(found: Tensor, video: Tensor) -> int:
-    """The frame in which what was found (T, h, w) is most nearly what moves, 0 where nothing is both."""
-    best, most = 0, 0.0
+    """The frame in which what was found (T, h, w) is most nearly what moves; else that in which most was found."""
+    best, most = int(found.flatten(1).sum(1).argmax()), 0.0
     for t, motion in enumerate(moving(video), start=1):
         moves = torch.from_numpy(motion).to(found.device)
         mask = found[t, : moves.shape[0], : moves.shape[1]]

@@ -38,19 +38,18 @@ def moving(video: Tensor) -> Iterator[np.ndarray]:
         T − 1 masks, bool, of cells of `STRIDE` pixels.
     """
     cells = -(-video.shape[-2] // STRIDE), -(-video.shape[-1] // STRIDE)
-    frames = _grey(video)
-    for before, now in pairwise(frames):
+    for before, now in pairwise(_grey(frame) for frame in video):
         yield _fast(np.linalg.norm(residual_motion(now, before, cells), axis=2))
 
 
-def _grey(video: Tensor) -> np.ndarray:
-    """Frames (T, 3, H, W), uint8 or floating in 0..1 → uint8 (T, H', W'), no side longer than `WIDEST`."""
-    frames = video.float() * (1 if video.dtype == torch.uint8 else 255)
-    luma = (frames * frames.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
+def _grey(frame: Tensor) -> np.ndarray:
+    """A frame (3, H, W), uint8 or floating in 0..1 → uint8 (H', W'), no side longer than `WIDEST`."""
+    colours = frame.float() * (1 if frame.dtype == torch.uint8 else 255)
+    luma = (colours * colours.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0)[None, None]
     shrink = WIDEST / max(luma.shape[-2:])
     if shrink < 1:
         luma = F.interpolate(luma, scale_factor=shrink, mode="bilinear", antialias=True)
-    return luma[:, 0].round().clamp(0, 255).byte().cpu().numpy()
+    return luma[0, 0].round().clamp(0, 255).byte().cpu().numpy()
 
 
 def residual_motion(now: np.ndarray, before: np.ndarray, cells: tuple[int, int]) -> np.ndarray:

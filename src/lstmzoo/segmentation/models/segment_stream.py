@@ -42,7 +42,7 @@ class SegmentStream:
     ) -> None:
         if not model.streams:
             raise ValueError(
-                "this network cannot go frame by frame; use segment_video, which reads the whole video first"
+                f"{type(model).__name__} cannot go frame by frame as it is; use segment_video, which reads all frames"
             )
         self.model, self.size, self.flip = model, (int(size[0]), int(size[1])), flip
         self._masks = by_frame(first_mask, masks)

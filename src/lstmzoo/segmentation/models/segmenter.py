@@ -37,6 +37,7 @@ class Segmenter(PretrainedMixin, nn.Module, ABC):
     pipeline_tag = "image-segmentation"
     guided: ClassVar[bool] = False  # whether masks of objects may be given; one that is not finds the foreground
     streams: bool = True  # whether frames can be taken in one after the other
+    in_order: ClassVar[bool] = True  # whether its cores see the frames in their order in the video
 
     def __init__(
         self,
