@@ -30,6 +30,8 @@ def prepare(call: Call) -> Runner | str:
             return "the compiler can't trace the backward pass of oneDNN's kernel"
     elif _is_vectorised() or forward_ad._current_level >= 0:
         return "torch.vmap and forward-mode differentiation have no rules for its kernels"
+    if not torch.compiler.is_compiling() and torch.is_autocast_enabled("cpu") and _lacks_low_precision(call):
+        return "this processor has no LSTM of oneDNN in autocast's precision, and torch calls it all the same"
     if call.probes:
         return "a probe looks at gates, and its kernels show none"
     if step.resets or call.return_states or call.checkpoint_steps is not None:
@@ -58,6 +60,15 @@ def run(call: Call) -> Result:
     if call.lengths is not None:
         output = pad_packed_sequence(output, total_length=len(call.x))[0]
     return Result(output, _reorder(tuple(last), packed.unsorted_indices), {})
+
+
+def _lacks_low_precision(call: Call) -> bool:
+    """Whether oneDNN has no LSTM in bfloat16 or float16 here, as without AVX-512: torch.nn.LSTM ends in an error."""
+    on_cpu = next(iter(call.weights[0].named.values())).device.type == "cpu"
+    if not on_cpu or call.step.cell.aten != "LSTM":
+        return False
+    mkldnn, half = torch.ops.mkldnn, torch.get_autocast_dtype("cpu") == torch.float16
+    return not (mkldnn._is_mkldnn_fp16_supported() if half else mkldnn._is_mkldnn_bf16_supported())
 
 
 def _is_vectorised() -> bool:
