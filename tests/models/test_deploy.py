@@ -131,7 +131,7 @@ def test_every_model_gives_the_same_outside_of_pytorch(name: str, form: str, che
     expected = expected if isinstance(expected, torch.Tensor) else expected[0]
     close(clip(**given)["logits"], expected)
     if form == "onnx" and name == "segment_recurrent":
-        return  # a minute; pt2 has their streams, and the guided ones have theirs in ONNX
+        return  # a minute; pt2 has its stream, and the guided ones have theirs in ONNX
     deploy(path, tmp_path / "stream", form, step=True)
     start, first = open_file(tmp_path / "stream" / f"start.{form}")
     step, _ = open_file(tmp_path / "stream" / f"step.{form}")

@@ -27,7 +27,7 @@ class SegmentFollow(SegmentMatching):
         s = argmax_t |a_t ∩ m_t| / |a_t ∪ m_t|        (where nothing moves, argmax_t |a_t|)
 
     is the frame that it starts from, and a_s is followed from there to both ends of the video. Appearance says what
-    things are, motion which of them is meant, and memory where it is; a single frame tells the first only.
+    things there are, motion which of them is meant, and memory where it is; a single frame tells the first only.
 
     Source: motion and appearance: Papazoglou & Ferrari 2013, "Fast object segmentation in unconstrained video".
 
