@@ -10,13 +10,13 @@ import torch
 from lstmzoo.errors import CheckpointError
 from lstmzoo.models import create_model, list_models
 from lstmzoo.registry import models
-from lstmzoo.segmentation.models import Segmenter
+from lstmzoo.segmentation.models import ForegroundSegmenter, Segmenter
 from lstmzoo.training.inherited_weights import inherit_weights
 
 KNOWN, LABELS = ["sit", "run", "hop"], ["hop", "jump", "crawl", "sit"]
 KEPT = {"hop": (2, 0), "sit": (0, 3)}  # rows of KNOWN and LABELS
-GUIDED = [name for name in list_models("segment_*") if getattr(models.get(name).target, "guided", False)]
-MODELS = [name for pattern in ("action_*", "segment_*") for name in list_models(pattern) if name not in GUIDED]
+FOREGROUND = [name for name in list_models("segment_*") if issubclass(models.get(name).target, ForegroundSegmenter)]
+MODELS = [*list_models("action_*"), *FOREGROUND]  # those that give classes
 VIDEO = torch.randint(256, (2, 3, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
