@@ -20,7 +20,7 @@ from lstmzoo.segmentation.models import follow as following
 from lstmzoo.segmentation.models import soft_aggregate
 from lstmzoo.segmentation.models.core import RecurrentCore, join_grids, split_grids
 from lstmzoo.segmentation.models.guided import TeacherMasks
-from lstmzoo.segmentation.models.motion import moving, residual_motion
+from lstmzoo.segmentation.motion import moving, residual_motion
 
 VARIANTS: list[dict[str, Any]] = [
     {"name": "segment_framewise"},

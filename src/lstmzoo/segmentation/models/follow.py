@@ -12,7 +12,6 @@ from lstmzoo.models.model_registry import register_model
 from lstmzoo.segmentation.models.core import FramewiseCore
 from lstmzoo.segmentation.models.decoder import Decoder
 from lstmzoo.segmentation.models.matching import SegmentMatching
-from lstmzoo.segmentation.models.motion import moving
 from lstmzoo.segmentation.models.segmenter import FRAMES_AT_ONCE, State
 
 
@@ -101,6 +100,8 @@ class SegmentFollow(SegmentMatching):
 
 def _start(found: Tensor, video: Tensor) -> int:
     """The frame in which what was found (T, h, w) is most nearly what moves; else that in which most was found."""
+    from lstmzoo.segmentation.motion import moving  # needs OpenCV, which listing models does not load
+
     best, most = int(found.flatten(1).sum(1).argmax()), 0.0
     for t, motion in enumerate(moving(video), start=1):
         moves = torch.from_numpy(motion).to(found.device)
