@@ -1,4 +1,4 @@
-"""Training in bfloat16, as trainer=gpu does, here on the CPU: it trains, clips its gradients and measures."""
+"""bfloat16: training with it, as trainer=gpu does, here on the CPU, and models that are cast to it as a whole."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
+from torch.utils._pytree import tree_map
 
 from lstmzoo.cli import main
+from lstmzoo.conformance import _small_task
+from lstmzoo.registry import models
 from tiny_runs import settings, write_tiny_kth
 
 pytestmark = pytest.mark.slow
@@ -45,3 +49,15 @@ def test_segmentation(model: str, tmp_path: Path) -> None:
 def test_following_objects(tmp_path: Path) -> None:
     numbers = train(tmp_path, "experiment=segment_guided_recurrent", "task.protocol=semi-supervised", *VIDEOS)
     assert 0 <= numbers["val/J&F"] <= 1
+
+
+@pytest.mark.parametrize("name", models.names())
+@torch.no_grad()
+def test_models_cast_as_a_whole(name: str) -> None:
+    task = _small_task(name).eval()
+    batch = task.dummy_batch()
+    expected = task.loss(batch)
+    found = task.bfloat16().loss(
+        tree_map(lambda x: x.bfloat16() if torch.is_tensor(x) and x.is_floating_point() else x, batch)
+    )
+    torch.testing.assert_close(found.float(), expected, rtol=0.02, atol=0)

@@ -152,7 +152,7 @@ class SegmentMatching(SegmentGuided):
 
     def _clues(self, now: list[Tensor], state: State) -> list[Tensor]:
         found = self._match(now[-1], state)
-        return [torch.cat([own, _resize(found, own)], dim=2) for own in super()._clues(now, state)]
+        return [torch.cat([own, _resize(found, own).to(own.dtype)], dim=2) for own in super()._clues(now, state)]
 
     def _decode(self, now: list[Tensor], clues: list[Tensor], state: State) -> tuple[Tensor, State]:
         logits, state = super()._decode(now, clues, state)

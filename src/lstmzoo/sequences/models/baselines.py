@@ -45,8 +45,9 @@ class SequenceMeanPool(_Baseline):
 
     def features(self, x: Tensor, state: State, answers: int) -> tuple[Tensor, State]:
         x = self.encoder(x)  # (B, T, H)
-        total, seen = state or (x.new_zeros(x.shape[0], x.shape[2]), torch.zeros((), device=x.device))
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # half precision can't count beyond a few hundred
+        total, seen = state or (torch.zeros_like(wide[:, 0]), torch.zeros((), device=x.device))
         before = x.shape[1] - answers
-        sums = (total + x[:, :before].sum(1)).unsqueeze(1) + x[:, before:].cumsum(1)  # (B, A, H)
+        sums = (total + wide[:, :before].sum(1)).unsqueeze(1) + wide[:, before:].cumsum(1)  # (B, A, H)
         steps = seen + torch.arange(before + 1, x.shape[1] + 1, device=x.device)
-        return sums / steps[:, None], (total + x.sum(1), seen + x.shape[1])
+        return (sums / steps[:, None]).to(x.dtype), (total + wide.sum(1), seen + x.shape[1])
