@@ -3,14 +3,15 @@
 import ctypes
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # numbers of mallopt in malloc.h
-MOST = 2**31 - 1  # bytes; it takes an int
+MOST = 2**31 - 1  # bytes, the largest int
+MOST_MAPPED = 2**25  # of the second, before glibc 2.36
 
 
 def keep_freed_memory() -> None:
     """Have glibc keep the memory that is freed for what is allocated next, in place of returning it to the system.
 
     A network allocates the same large tensors at every step. By default each is mapped anew, and the system clears it
-    page by page before it is written to, which takes up to a third of a training step on the CPU (docs/performance.md).
+    page by page before it is written to, a fifth of the time of a training step on the CPU (docs/performance.md).
     Other C libraries are left as they are.
 
     Source: GNU C library manual, "Malloc Tunable Parameters".
@@ -19,5 +20,5 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # not on macOS, nor on Windows
         return
-    mallopt(MMAP_THRESHOLD, MOST)
-    mallopt(TRIM_THRESHOLD, MOST)
+    if mallopt(MMAP_THRESHOLD, MOST) or mallopt(MMAP_THRESHOLD, MOST_MAPPED):
+        mallopt(TRIM_THRESHOLD, MOST)
