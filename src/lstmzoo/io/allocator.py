@@ -4,7 +4,7 @@ import ctypes
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # numbers of mallopt in malloc.h
 MOST = 2**31 - 1  # bytes, the largest int
-MOST_MAPPED = 2**25  # of the second, before glibc 2.36
+MOST_MAPPED = 2**25  # of the threshold of mapping, in older versions of glibc
 
 
 def keep_freed_memory() -> None:
