@@ -58,6 +58,19 @@ def test_what_each_baseline_is_blind_to():
     assert not torch.allclose(meanpool(changed), meanpool(x))
 
 
+def test_the_mean_over_a_long_sequence_in_half_precision():
+    model = create_model("sequence_meanpool", input_size=4).eval().bfloat16()
+    x = torch.rand(2, 2000, 4).bfloat16()
+    mean, _ = model.features(x, None, 1)
+    expected = model.encoder(x).double().mean(1, keepdim=True)
+    torch.testing.assert_close(mean.double(), expected, rtol=2**-8, atol=2**-8)
+    parts, state = [], None
+    for part in x.split(500, dim=1):
+        mean, state = model.features(part, state, 1)
+        parts.append(mean)
+    torch.testing.assert_close(parts[-1].double(), expected, rtol=2**-8, atol=2**-8)
+
+
 def test_baselines_have_about_as_many_weights_as_the_lstm():
     counts = [sum(weight.numel() for weight in create_model(name).parameters()) for name in OURS]
     assert max(counts) < 1.1 * min(counts)

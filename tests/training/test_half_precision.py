@@ -57,7 +57,7 @@ def test_models_cast_as_a_whole(name: str) -> None:
     task = _small_task(name).eval()
     batch = task.dummy_batch()
     expected = task.loss(batch)
-    found = task.bfloat16().loss(
-        tree_map(lambda x: x.bfloat16() if torch.is_tensor(x) and x.is_floating_point() else x, batch)
-    )
+    batch = tree_map(lambda x: x.bfloat16() if torch.is_tensor(x) and x.is_floating_point() else x, batch)
+    found = task.bfloat16().loss(batch)
     torch.testing.assert_close(found.float(), expected, rtol=0.02, atol=0)
+    task.check_model(batch)

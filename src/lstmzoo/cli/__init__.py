@@ -19,7 +19,6 @@ from lstmzoo.errors import (
     printable,
     unknown_choice,
 )
-from lstmzoo.io.allocator import keep_freed_memory
 
 COMMANDS = {
     "train": ("train", "train a model; without arguments: an LSTM on simulated KTH"),
@@ -108,7 +107,6 @@ def _run(command: str, *words: str) -> None:
 
         print(help.USAGES[command](words), end="")
         return
-    keep_freed_memory()
     place = COMMANDS[command][0]
     module = importlib.import_module(place if "." in place else f"lstmzoo.cli.{place}")
     run = getattr(module, f"run_{command}", None) or module.run

@@ -1,6 +1,7 @@
 """How the memory of this process is allocated."""
 
 import ctypes
+import os
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # numbers of mallopt in malloc.h
 MOST = 2**31 - 1  # bytes, the largest int
@@ -8,14 +9,16 @@ MOST_MAPPED = 2**25  # of the threshold of mapping, in older versions of glibc
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep the memory that is freed for what is allocated next, in place of returning it to the system.
+    """Have glibc keep freed memory, up to 2 GiB, for what is allocated next, in place of returning it to the system.
 
-    A network allocates the same large tensors at every step. By default each is mapped anew, and the system clears it
-    page by page before it is written to, a fifth of the time of a training step on the CPU (docs/performance.md).
-    Other C libraries are left as they are.
+    A training step allocates the same large tensors as the one before. By default each is mapped anew, and the system
+    clears it page by page before it is written to, a fifth of the time of a step on the CPU (docs/performance.md).
+    Other C libraries are left as they are, and so is glibc where the environment says how it shall allocate.
 
     Source: GNU C library manual, "Malloc Tunable Parameters".
     """
+    if any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
+        return
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # not on macOS, nor on Windows

@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from lstmzoo.errors import LstmzooError
+from lstmzoo.io.allocator import keep_freed_memory
 from lstmzoo.synthetic.worker import start_worker
 
 Job = TypeVar("Job")
@@ -46,4 +47,5 @@ def _begin() -> None:
     import torch
 
     start_worker()
+    keep_freed_memory()
     torch.set_num_threads(1)
