@@ -16,7 +16,13 @@ from lstmzoo.cli import main
 @pytest.mark.slow
 def test_what_diverges_is_never_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = [f"data.root={write_captions(tmp_path / 'data')}", "data=captions", "data.min_count=1", "data.batch_size=4"]
-    small = ["model.hidden_size=8", "model.embedding_size=8", "model.feature_size=8", "task.decoding.max_length=5"]
+    small = [
+        "model.encoder=small",
+        "model.hidden_size=8",
+        "model.embedding_size=8",
+        "model.feature_size=8",
+        "task.decoding.max_length=5",
+    ]
     diverging = ["task.lr=1e30", "task.encoder_lr=1e30", "task.warmup_epochs=0", "test_after_fit=false"]
     plain = ["data.num_workers=0", "trainer.accelerator=cpu", "callbacks.progress=none"]
     folder = f"hydra.run.dir={tmp_path / 'run'}"

@@ -28,6 +28,7 @@ from lstmzoo.runs import build
 TINY = [
     *("data=captions", "data.min_count=1", "data.batch_size=4", "data.captions_per_image=2", "data.num_workers=0"),
     *("model.hidden_size=32", "model.embedding_size=32", "model.feature_size=32", "model.attention_size=16"),
+    "model.encoder=small",
     *("model.dropout=0.0", "task.decoding.max_length=10", "trainer.accelerator=cpu", "callbacks.progress=none"),
 ]
 
@@ -55,7 +56,7 @@ def run(folder: Path, data: Path) -> Path:
     """A run whose encoder was trained from scratch."""
     found = folder / "run"
     settings = [*TINY, f"data.root={data}", "trainer.max_epochs=32", "task.lr=5e-3", f"hydra.run.dir={found}"]
-    assert main(["train", "experiment=captions_soft_attention", *settings]) == 0
+    assert main(["train", "experiment=captions_soft_attention", "task.encoder_lr=1e-3", *settings]) == 0
     return found
 
 
@@ -218,11 +219,11 @@ def test_going_on_by_reward(run: Path, data: Path, folder: Path, capsys: pytest.
 
 @pytest.mark.slow
 def test_settings_that_do_not_go_together(data: Path) -> None:
-    base = ["experiment=captions_nic", "data=captions", f"data.root={data}"]
+    base = ["experiment=captions_nic", "data=captions", "model.encoder=small", f"data.root={data}"]
     for changes, message in (
         (["task.encoder_lr=null"], "encoder_lr"),
-        (["task.objective=scst"], "give task.start_from"),
-        (["data.min_count=99"], "lower min_count"),
+        (["task.objective=scst", "task.encoder_lr=1e-3"], "give task.start_from"),
+        (["data.min_count=99", "task.encoder_lr=1e-3"], "lower min_count"),
     ):
         config = compose("train", [*base, *changes])
         with pytest.raises(LstmzooError, match=message):
@@ -276,7 +277,10 @@ def test_as_many_captions_as_wanted_each_as_often_as_any(wanted: int) -> None:
 @pytest.mark.parametrize("model", ["soft_attention", "updown"])
 def test_a_captioner_trains_in_half_precision(model: str, data: Path, tmp_path: Path) -> None:
     settings = [*TINY, f"data.root={data}", "trainer.max_epochs=1", "trainer.precision=bf16-mixed"]
-    assert main(["train", f"experiment=captions_{model}", *settings, f"hydra.run.dir={tmp_path}"]) == 0
+    assert (
+        main(["train", f"experiment=captions_{model}", "task.encoder_lr=1e-3", *settings, f"hydra.run.dir={tmp_path}"])
+        == 0
+    )
     numbers = json.loads((tmp_path / "metrics.json").read_text())["validation"]
     assert math.isfinite(numbers["val/CIDEr-D"])
 

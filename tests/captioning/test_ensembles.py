@@ -31,8 +31,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def runs(data: Path) -> list[Path]:
     """Two captioners whose encoders were trained, apart from each other."""
-    given = ["experiment=captions_nic", "data=captions", f"data.root={data}", "trainer.accelerator=cpu"]
-    config = OmegaConf.to_container(compose("train", given), resolve=True)
+    given = [
+        "experiment=captions_nic",
+        "model.encoder=small",
+        "task.encoder_lr=1e-3",
+        "data=captions",
+        f"data.root={data}",
+    ]
+    config = OmegaConf.to_container(compose("train", [*given, "trainer.accelerator=cpu"]), resolve=True)
     config["model"] |= {"hidden_size": 6, "embedding_size": 5, "feature_size": 4, "dropout": 0.0}  # type: ignore[call-overload,index]
     one = write_checkpoint(data.parent / "one.ckpt", "caption_nic", seed=1, config=config)
     return [one, write_checkpoint(data.parent / "other.ckpt", "caption_soft_attention", seed=2)]

@@ -82,7 +82,13 @@ def test_what_was_captioned_before_a_stop_is_kept(
 def test_outputs_that_are_not_finite_are_no_captions(
     speaker: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
 ) -> None:
-    settings = ["experiment=captions_nic", "data=captions", f"data.root={data}", "data.min_count=1"]
+    settings = [
+        "experiment=captions_nic",
+        "model.encoder=small",
+        "data=captions",
+        f"data.root={data}",
+        "data.min_count=1",
+    ]
     config = OmegaConf.to_container(compose("train", [*settings, "data.num_workers=0"]), resolve=True)
     sound = write_checkpoint(tmp_path / "sound.ckpt", "caption_nic", config=config)
     broken, output = overflowing(sound, tmp_path / "broken.ckpt"), tmp_path / "out"

@@ -118,12 +118,12 @@ WRITERS = [
         lambda folder, full: [
             *("train", "experiment=captions_nic", "data=captions", f"data.root={folder}/captions", "data.min_count=1"),
             *(
-                "task.encoder_lr=null",
-                "model.encoder=efficientnet_lite0",
                 f"data.cache_dir={full}/cache",
+                "trainer.max_epochs=1",
+                "data.num_workers=0",
+                "test_after_fit=false",
                 f"hydra.run.dir={folder}/run",
             ),
-            *("trainer.max_epochs=1", "data.num_workers=0", "test_after_fit=false", f"hydra.run.dir={folder}/run"),
             *("model.hidden_size=4", "model.embedding_size=4", "model.feature_size=4"),
         ],
         (2_000, 20_000),
