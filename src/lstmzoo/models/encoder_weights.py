@@ -63,7 +63,7 @@ def build_network(name: str, in_channels: int = 3, pretrained: bool = False) -> 
     """
     import timm  # takes three seconds; only those who ask for it pay
 
-    logging.getLogger("timm.models._helpers").setLevel(logging.WARNING)  # it says twice where weights are loaded from
+    logging.getLogger("timm.models").setLevel(logging.WARNING)  # it says where weights are loaded from, each time
     pretrained = pretrained and _load_pretrained.get()
     architecture, options = (f"tf_{name}", _packaged_options(name)) if name in PACKAGED else (name, {})
     file, url = _torchvision_file(name) if pretrained else (None, "")

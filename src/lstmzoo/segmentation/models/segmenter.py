@@ -17,7 +17,7 @@ from lstmzoo.segmentation.models.core import Core
 from lstmzoo.segmentation.models.decoder import Decoder
 
 State = dict[str, Any]
-FRAMES_AT_ONCE = 16  # that the encoder sees outside of training, so that a long video needs little memory
+FRAMES_AT_ONCE = 4  # that the encoder sees outside of training: 16 take more memory, and on the CPU more time for each
 
 
 class Segmenter(PretrainedMixin, nn.Module, ABC):
