@@ -66,15 +66,20 @@ def labels(logits: torch.Tensor, ids: list[int]) -> np.ndarray:
     return np.array([0, *ids], np.uint8)[full.argmax(1).numpy()]
 
 
-def by_hand(checkpoint: Path, first_mask: np.ndarray | None = None, chunks: tuple[int, ...] = (6,)) -> np.ndarray:
+def by_hand(
+    checkpoint: Path,
+    first_mask: np.ndarray | None = None,
+    chunks: tuple[int, ...] = (6,),
+    size: tuple[int, int] = SIZE,
+) -> np.ndarray:
     """What the network says of the video in chunks, with the state carried over."""
     model: Any = lstmzoo.load(checkpoint)
-    small = F.interpolate(frames() / 255, SIZE, mode="bilinear", antialias=True)
+    small = F.interpolate(frames() / 255, size, mode="bilinear", antialias=True)
     ids = [1] if first_mask is None else [3, 7]
     masks = None
     if first_mask is not None:
         each = torch.stack([torch.from_numpy(first_mask == number).float() for number in ids])[None]
-        masks = F.interpolate(each, SIZE, mode="bilinear", antialias=True)
+        masks = F.interpolate(each, size, mode="bilinear", antialias=True)
     found, state = [], None
     for chunk in small.split(chunks):
         with torch.no_grad():
@@ -173,6 +178,15 @@ def test_predict_a_folder_of_frames(place: Path, tmp_path: Path, capsys: pytest.
     assert said["peak_memory_mb"] > 50
     assert said["network_size"] == list(SIZE)
     assert "square" in capsys.readouterr().out
+
+
+def test_the_network_may_see_frames_of_another_size(place: Path, tmp_path: Path) -> None:
+    words = (f"ckpt_path={place / 'guided.ckpt'}", f"input={place / 'square'}", f"first_mask={place / 'first.png'}")
+    said = predict(*words, "size=[64,96]", f"output={tmp_path}")
+    found = np.stack([pixels(path) for path in sorted((tmp_path / "masks" / "square").iterdir())])
+    assert said["network_size"] == [64, 96]
+    assert (found != by_hand(place / "guided.ckpt", mask(0), size=(64, 96))).mean() < 1e-3
+    assert (found != by_hand(place / "guided.ckpt", mask(0))).mean() > 1e-3
 
 
 def test_a_video_file_gives_what_its_frames_give(place: Path, tmp_path: Path) -> None:
@@ -362,6 +376,8 @@ MISTAKES = {
     "ckpt=guided.ckpt input=several masks=small": ["small", "one", "2 videos"],
     "ckpt=recurrent input=square video=gif": ["video", "gif", "mp4", "avi", "none"],
     "ckpt=recurrent input=square max_frames=0": ["max_frames", "0"],
+    "ckpt=recurrent input=square size=[32,40]": ["[32, 40]", "33", "4096"],
+    "ckpt=recurrent input=square size=[99]": ["[99]", "height, width"],
     "ckpt=recurrent input=square split=val": ["split=val"],
     "ckpt=recurrent input=square fllip=true": ["flip"],
     "ckpt=recurrent input=mixed": ["00001", "9×9", "61×45"],

@@ -12,7 +12,9 @@ from lstmzoo.io.atomic import replacing, write_json
 from lstmzoo.io.progress import progress_bar
 from lstmzoo.io.resources import peak_bytes, peak_gpu_bytes
 from lstmzoo.io.terminal import PlainConsole
+from lstmzoo.models.metadata import LARGEST_SIDE
 from lstmzoo.segmentation.models import has_classes
+from lstmzoo.segmentation.models.segment_stream import LEAST_FRAME
 from lstmzoo.segmentation.segment import check_model
 from lstmzoo.segmentation.segmented_video import SegmentedVideo, segment_to_files
 from lstmzoo.segmentation.semantic.predictions import shares_table, write_shares
@@ -31,6 +33,8 @@ class SegmentationPredictor(Predictor[VideoSource, SegmentedVideo]):
         masks: folder of PNGs for any frames, named as the frames are, also of objects that come later; all are given.
         split: of a data set: the list or folder whose sequences are segmented, e.g. val; null: all.
         resolution: of a data set: that of its files.
+        size: [height, width] that frames are scaled to for the network, in pixels; null: what it was trained for. Less
+            is faster and finds less.
         flip: average with the prediction for the mirrored video.
         submission: also pack the masks as submission.zip, in the form of DAVIS.
         max_frames: stop each video after so many frames; null: all.
@@ -45,6 +49,7 @@ class SegmentationPredictor(Predictor[VideoSource, SegmentedVideo]):
         masks: Path | None = None,
         split: str | None = None,
         resolution: str = "480p",
+        size: list[int] | None = None,
         flip: bool = False,
         submission: bool = False,
         max_frames: int | None = None,
@@ -54,6 +59,11 @@ class SegmentationPredictor(Predictor[VideoSource, SegmentedVideo]):
         self.masks = None if masks is None else Path(masks).expanduser()
         self.split, self.resolution, self.max_frames = split, resolution, max_frames
         self.flip, self.submission, self.video = flip, submission, video
+        if size is not None and (len(size) != 2 or not LEAST_FRAME <= min(size) <= max(size) <= LARGEST_SIDE):
+            raise LstmzooError(
+                f"size={size}: it is [height, width] in pixels, each {LEAST_FRAME} to {LARGEST_SIDE}, e.g. [192,336]"
+            )
+        self.size = size
 
     def find(self, wanted: str, output: Path) -> Sequence[VideoSource]:
         videos = find_videos(wanted, split=self.split, resolution=self.resolution, max_frames=self.max_frames)
@@ -67,6 +77,8 @@ class SegmentationPredictor(Predictor[VideoSource, SegmentedVideo]):
 
     def use(self, model: Any) -> None:
         check_model(model, self.first_mask is not None or self.masks is not None)
+        if self.size is not None:
+            model.transform = {**model.transform, "size": self.size}
         self.model = model
 
     def predict(self, item: VideoSource, output: Path, *, alone: bool) -> SegmentedVideo:

@@ -16,6 +16,7 @@ from lstmzoo.segmentation.losses import build_loss
 from lstmzoo.segmentation.metrics import PROTOCOLS, DavisScores
 from lstmzoo.segmentation.models import Segmenter
 from lstmzoo.segmentation.models.guided import TeacherMasks
+from lstmzoo.segmentation.models.segment_stream import LEAST_FRAME
 from lstmzoo.segmentation.results import SegmentationResults, occlusion_scores
 from lstmzoo.segmentation.scoring import score_folder, score_video
 from lstmzoo.segmentation.semantic.protocol import DUMMY_CLASSES, SEMANTIC, PixelClasses, check_protocol
@@ -24,9 +25,6 @@ from lstmzoo.training.base import BaseTask
 from lstmzoo.training.interface import Config
 from lstmzoo.training.optimization import State, encoder_groups
 from lstmzoo.training.predictor import Inspector, Predictor
-
-LEAST_FRAME = 33
-"""Longer side of the frames, in pixels: of 32, the coarsest maps would be single numbers."""
 
 
 @register_task("segmentation", lr=2e-3, warmup_epochs=1.0)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lstmzoo.segmentation.models.aggregate import soft_aggregate
 
+LEAST_FRAME = 33  # longer side of the frames that a model sees: of 32, the coarsest maps would be single numbers
 VOID = 255  # no object: what is not annotated
 
 
