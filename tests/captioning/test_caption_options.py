@@ -12,8 +12,9 @@ import pytest
 import torch
 from tiny_captions import write_captions, write_checkpoint
 
-from lstmzoo.captioning.inference import sentence_of
+from lstmzoo.captioning.inference import caption_files, sentence_of, text_of
 from lstmzoo.captioning.models.captioner import UNK
+from lstmzoo.captioning.setup import load_captioner
 from lstmzoo.cli import main
 from lstmzoo.errors import LstmzooError
 
@@ -160,3 +161,46 @@ def test_a_caption_is_given_as_people_write() -> None:
         sentence_of("a Cat runs", words)
     with pytest.raises(LstmzooError, match=r"caption='\.\.\.'"):
         sentence_of("...", words)
+
+
+def measured(folder: Path, **decoding: Any) -> Path:
+    """A captioner whose run decoded like this."""
+    config = {"task": {"name": "captioning", "decoding": decoding}}
+    return write_checkpoint(folder / "measured.ckpt", "caption_soft_attention", config=config)
+
+
+def test_sentences_are_generated_as_the_weights_were_measured(pictures: Path, tmp_path: Path) -> None:
+    own = measured(tmp_path, method="sample", seed=7, temperature=2.0, max_length=6)
+    plain = write_checkpoint(tmp_path / "plain.ckpt", "caption_soft_attention")
+    expected = predicted(plain, pictures, tmp_path / "1", *SAMPLING)
+    assert expected != predicted(plain, pictures, tmp_path / "2")
+    assert expected == predicted(own, pictures, tmp_path / "3")
+    assert {len(texts[0].split()) for texts in predicted(own, pictures, tmp_path / "4", "max_length=2").values()} <= {
+        1,
+        2,
+    }
+    said = [
+        text_of(one[0], load_captioner(own).words)
+        for _, one in caption_files(load_captioner(own), [*pictures.iterdir()])
+    ]
+    assert sorted(said) == sorted(texts[0] for texts in expected.values())
+
+
+@pytest.mark.parametrize(
+    "decoding",
+    [
+        {"num_beams": 10**9},
+        {"num_beams": "many"},
+        {"beams": 3},
+        {"method": "shout"},
+        {"num_beams": 0},
+        {"temperature": float("nan")},
+    ],
+)
+def test_weights_of_strangers_do_not_decide_everything(
+    decoding: dict[str, Any], pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own, output = measured(tmp_path, **decoding), tmp_path / "out"
+    assert main(["predict", f"ckpt_path={own}", f"input={pictures / '00.png'}", f"output={output}"]) == 2
+    assert str(next(iter(decoding.values()))) in capsys.readouterr().err
+    assert not output.exists()

@@ -12,7 +12,6 @@ from lstmzoo.app.requests import ONE_AT_A_TIME, answering, new_folder
 from lstmzoo.captioning.caption_plots import looks
 from lstmzoo.captioning.data.square_images import read_thumbnail
 from lstmzoo.captioning.inference import CaptionTrace, encode_files, trace_caption
-from lstmzoo.captioning.models.decode import Decoding
 from lstmzoo.captioning.predict import CaptionPredictor
 from lstmzoo.errors import LstmzooError
 
@@ -30,6 +29,8 @@ def page(place: str) -> None:
     with gradio.Row():
         with gradio.Column():
             image = gradio.Image(type="filepath", sources=["upload", "clipboard"], label="A photograph")
+            # Gradio's would open the file itself, and fail without a word on what is no image.
+            image.preprocess = lambda payload: None if payload is None else payload.path
             count = gradio.Slider(1, 5, 3, step=1, label="Captions")
             controls = gate_sliders(gates)
             button = gradio.Button("Describe", variant="primary")
@@ -40,15 +41,17 @@ def page(place: str) -> None:
             table = gradio.Dataframe(headers=["gate", "mean", "units shut", "units open"], label="What its gates did")
 
     @answering
-    def describe(path: str | None, number: int, *held_at: Any) -> tuple[Any, Any]:
+    def describe(path: str | None, number: int, *held_at: Any) -> tuple[Any, ...]:
         if path is None:
             raise LstmzooError("give an image first")
         found = captions_of(place, Path(path), int(number), held_at)
         texts = [text for text, _ in found]
-        return gradio.Radio(texts, value=texts[0]), (path, dict(found), held_at)
+        asked = path, dict(found), held_at
+        # The first caption may be that of the photograph before; so nothing is left to an event of the choice.
+        return gradio.Radio(texts, value=texts[0]), asked, *choose(texts[0], asked)
 
     @answering
-    def choose(text: str, state: Any) -> tuple[Any, Any, Any, Any]:
+    def choose(text: str, state: Any) -> tuple[Any, ...]:
         if state is None or text not in state[1]:
             return None, None, None, None
         path, sentences, held_at = state
@@ -62,14 +65,15 @@ def page(place: str) -> None:
         path, trace = state
         return looked_at(Path(path), trace, event.index), gate_table(trace, gates, event.index)
 
-    button.click(describe, [image, count, *controls], [captions, chosen], **ONE_AT_A_TIME)
-    captions.change(choose, [captions, chosen], [words, traced, look, table], **ONE_AT_A_TIME)
+    shown = [words, traced, look, table]
+    button.click(describe, [image, count, *controls], [captions, chosen, *shown], **ONE_AT_A_TIME)
+    captions.input(choose, [captions, chosen], shown, trigger_mode="always_last", **ONE_AT_A_TIME)
     words.select(click, [traced], [look, table], **ONE_AT_A_TIME)
 
 
 def captions_of(place: str, image: Path, count: int, controls: Sequence[Any] = ()) -> list[tuple[str, Any]]:
     """Describe an image: captions with their sentences, the best first."""
-    predictor = CaptionPredictor(num_return_sequences=count, num_beams=max(count, Decoding().num_beams))
+    predictor = CaptionPredictor(num_return_sequences=count)
     output = new_folder()
     predictor.use(loaded(place))
     (item,) = predictor.find(str(image), output)

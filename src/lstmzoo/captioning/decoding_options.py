@@ -1,12 +1,11 @@
 """What ``lstmzoo predict`` and ``lstmzoo inspect`` have in common for captioners: which models, and how they decode."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from lstmzoo.captioning.inference import device_of
-from lstmzoo.captioning.models.decode import Decoding
+from lstmzoo.captioning.models.decode import Decoding, decoding_of
 from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.captioning.setup import load_captioner
 
@@ -16,17 +15,15 @@ class CaptionOptions(Decoding):
 
     Args:
         ensemble: further checkpoints, whose probabilities are averaged with the model's.
-        **decoding: those of `Decoding`.
+        **decoding: those of `Decoding`; those that are not given are as the weights were measured with.
     """
 
     def __init__(self, *, ensemble: Sequence[Path] = (), **decoding: Any) -> None:
-        super().__init__(**decoding)
-        self.ensemble = ensemble
+        self.ensemble, self.given = ensemble, decoding  # they are complete once the model is known
 
-    @property
-    def decoding(self) -> Decoding:
+    def decoding_for(self, model: Any) -> Decoding:
         """How sentences are generated."""
-        return Decoding(**{field.name: getattr(self, field.name) for field in fields(Decoding)})
+        return decoding_of(model, self.given)
 
     def with_ensemble(self, model: Any) -> Any:
         """Return the model, or the ensemble of it and the further checkpoints.

@@ -100,7 +100,7 @@ def caption_files(
     Args:
         model: a captioner from ``lstmzoo.load``, or an `Ensemble` of some.
         paths: the files, or one.
-        decoding: how; the default is beam search with 3.
+        decoding: see `decode`.
         batch_size: images at a time.
         failures: takes the messages of files that cannot be read or described, which are skipped then.
 

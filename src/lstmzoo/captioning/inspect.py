@@ -58,7 +58,7 @@ class CaptionInspector(CaptionOptions, Inspector):
         """The caption that was given, or the model's own."""
         if self.caption is not None:
             return sentence_of(self.caption, model.words)
-        (found,) = decode(model, features, self.decoding, [file_key(path)])
+        (found,) = decode(model, features, self.decoding_for(model), [file_key(path)])
         check_scores([sentence.score for sentence in found], model, path)
         return found[0]
 

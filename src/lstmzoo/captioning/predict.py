@@ -53,6 +53,7 @@ class CaptionPredictor(CaptionOptions, Predictor[ImageInput, Captioned]):
 
     def use(self, model: Any) -> None:
         self.model = self.with_ensemble(model)
+        self.decoding = self.decoding_for(self.model)
 
     def predict(self, item: ImageInput, output: Path, *, alone: bool) -> Captioned:
         ((_, sentences),) = caption_files(self.model, item.path, self.decoding)

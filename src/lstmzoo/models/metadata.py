@@ -29,6 +29,19 @@ MOST_NUMBERS = 64 * 512 * 512 * 3
 """Numbers of a clip, which a video model sees at once: frames x height x width x channels. The features that a network
 makes of them take some fifty times as many bytes; beyond that, a few numbers in a file would take the machine."""
 
+MOST = {
+    "batch_size": 4096,
+    "clip_len": 10_000,
+    "frame_interval": 10_000,
+    "max_length": 1000,
+    "num_beams": 100,
+    "num_return_sequences": 10,  # each may have a group of num_beams
+    "size": 4096,
+    "test_clips": 1000,
+    "val_clips": 1000,
+}
+"""The largest whole numbers that are taken from a file, by the name of the setting."""
+
 RATES = (0.1, 1000.0)
 """Frames per second that a model may be meant for."""
 

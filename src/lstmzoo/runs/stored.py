@@ -20,7 +20,7 @@ from lstmzoo.config.groups import settings_of_choice
 from lstmzoo.config.options import written
 from lstmzoo.errors import CheckpointError, DataError, printable, unknown_choice
 from lstmzoo.io.cache import CACHE_NAME, user_cache_dir
-from lstmzoo.models.metadata import brief, check_finite, check_modules, check_plain, leaves
+from lstmzoo.models.metadata import MOST, brief, check_finite, check_modules, check_plain, leaves
 from lstmzoo.registry import datasets, tasks
 from lstmzoo.settings import Setting, accepts, described, settings_of
 
@@ -30,19 +30,8 @@ OF_THIS_MACHINE = ("cache_dir", "num_workers")
 SAID = ("data.cache_dir", "task.ensemble")
 """Those that are not taken over and are missed where they were set."""
 
-MOST = {
-    "batch_size": 4096,
-    "clip_len": 10_000,
-    "frame_interval": 10_000,
-    "max_length": 1000,
-    "num_beams": 100,
-    "num_return_sequences": 10,  # each may have a group of num_beams
-    "size": 4096,
-    "test_clips": 1000,
-    "val_clips": 1000,
-}
-"""The largest whole numbers by key; for others `MOST_ANY`."""
 MOST_ANY = 10_000_000
+"""The largest whole number of keys that are not in `MOST`."""
 
 Trusts = Callable[[str, str], bool | None]
 PLAIN = bool | int | float | str | None

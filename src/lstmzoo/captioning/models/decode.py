@@ -1,15 +1,18 @@
 """From a captioner to sentences: greedy and beam search, diverse groups, sampling; all batched over images."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lstmzoo.captioning.models.captioner import BOS, EOS, PAD, UNK
-from lstmzoo.errors import LstmzooError, unknown_choice
+from lstmzoo.errors import CheckpointError, LstmzooError, unknown_choice
+from lstmzoo.models.metadata import MOST, brief, check_finite
+from lstmzoo.settings import accepts, settings_of
 
 METHODS = ("beam", "greedy", "sample")
 
@@ -93,6 +96,31 @@ class Decoding:
         return self.num_beam_groups, self.num_beams // self.num_beam_groups
 
 
+def decoding_of(model: Any, given: Mapping[str, Any] = MappingProxyType({})) -> Decoding:
+    """How a captioner generates sentences: as its weights were measured with, but for what is given.
+
+    Args:
+        model: a captioner, or an `Ensemble`, of which the first one decides.
+        given: settings of `Decoding`.
+
+    Raises:
+        CheckpointError: the weights, which may come from anyone, hold a setting that is not possible.
+        LstmzooError: a given value that is not possible, or settings that do not go together.
+    """
+    first = getattr(model, "members", [model])[0]
+    task = getattr(first, "metadata", {"config": {}})["config"].get("task")
+    stored = task.get("decoding") if isinstance(task, dict) else None
+    stored = stored if isinstance(stored, dict) else {}
+    settings, origin = settings_of(Decoding), str(getattr(first, "checkpoint", ""))
+    check_finite(stored, origin)
+    for key, value in stored.items():
+        if key not in settings or not accepts(settings[key].type, value) or (key in MOST and value > MOST[key]):
+            raise CheckpointError(
+                f"{origin} has task.decoding.{brief(key)}={brief(value)}, which is not taken from a file"
+            )
+    return Decoding(**{**stored, **given})
+
+
 @dataclass(frozen=True)
 class Sentence:
     """A sentence about an image."""
@@ -112,7 +140,7 @@ def decode(
     Args:
         model: a `Captioner` or an `Ensemble`, in evaluation mode.
         features: of B images, as `model.encode` makes them.
-        decoding: how; the default is beam search with 3.
+        decoding: how; the default is how the model's weights were measured, of a new one beam search with 3.
         keys: sampling: a number for every image, which with the seed decides its sentences; by default its place in the
             batch.
 
@@ -120,7 +148,7 @@ def decode(
         For every image its ``num_return_sequences`` sentences, the best first, each of one word or more and no two the
         same; fewer where the beam, or what was drawn, holds no more.
     """
-    decoding = decoding or Decoding()
+    decoding = decoding or decoding_of(model)
     if decoding.method == "sample":
         found = sample(model, features, decoding, keys)
     else:
