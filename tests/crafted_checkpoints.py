@@ -166,6 +166,7 @@ def places(base: Checkpoint) -> dict[str, Callable[[Checkpoint], Any]]:
         "classes": [None, [], ["a"], [1, 2, 3, 4, 5, 6], [["a"]] * 6, ["a"] * 6, deep, wide],
         "format": [-5, 0, 99, True, "1", None, 1.5],
         "version": [None, 5, "[/x]", "a\x1b[31m"],
+        "licences": ["MIT", [1], [""], {"MIT": 1}],
         "vocabulary": [None, {}, {"specials": [], "words": [1]}, {"specials": ["<pad>"], "words": ["a"]}],
     }
     changes: dict[str, Callable[[Checkpoint], Any]] = {}

@@ -89,6 +89,47 @@ def test_what_was_written_about_failures_stays(run: Path, tmp_path: Path) -> Non
         assert "of my own" in card
 
 
+def test_weights_that_are_written_anew_keep_what_was_said_of_them(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "failures.md").write_text("Nobody **jogs**.")
+    first, second = tmp_path / "first", tmp_path / "second"
+    words = [f"failures={tmp_path / 'failures.md'}", "licence=of my own", "float16=true"]
+    assert main(["export", f"ckpt_path={run}", f"output={first}", *words]) == 0
+    assert main(["export", f"ckpt_path={first}", f"output={second}", "float16=true"]) == 0
+    before, after = (json.loads((folder / CONFIG).read_text()) for folder in (first, second))
+    assert before["card"] == after["card"]
+    assert (first / TENSORS).read_bytes() == (second / TENSORS).read_bytes()
+    assert "before they were rounded" in (second / CARD).read_text()
+    lstmzoo.load(second).save_pretrained(tmp_path / "third")
+    assert "of my own" in (tmp_path / "third" / CARD).read_text()
+
+
+def test_scores_of_rounded_weights_are_told_from_those_before(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["export", "output=mine", "float16=true"]
+    assert main([*words, f"ckpt_path={run}"]) == 0
+    measured = {"sha256": digest_of(tmp_path / "mine" / TENSORS), "split": "test", "overrides": [], "commit": "ghi"}
+    (tmp_path / "runs" / "mine" / "eval_test").mkdir(parents=True)
+    found = {"J&F-Mean": 0.25, "sequences": {"dog": {}, "bus": {}}, "measured": measured}
+    (tmp_path / "runs" / "mine" / "eval_test" / "metrics.json").write_text(json.dumps(found))
+    assert main([*words, "ckpt_path=mine"]) == 0
+    (entry,) = json.loads((tmp_path / "mine" / CONFIG).read_text())["card"]["metrics"]
+    assert (entry["values"], entry["type"], entry["sequences"]) == ({"J&F-Mean": 0.25}, "float16", ["bus", "dog"])
+    card = (tmp_path / "mine" / CARD).read_text()
+    assert "before they were rounded" not in card
+    assert "2 sequences" in card
+    assert "bus, dog" in card
+
+
+def test_the_licences_of_all_data_are_said(run: Path, tmp_path: Path) -> None:
+    checkpoint = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    checkpoint["lstmzoo"]["licences"] = ["for research", "MIT"]
+    torch.save(checkpoint, run / "checkpoints" / "best.ckpt")
+    assert main(["export", f"ckpt_path={run}", f"output={tmp_path / 'mine'}"]) == 0
+    assert "Training data: for research and MIT." in (tmp_path / "mine" / CARD).read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

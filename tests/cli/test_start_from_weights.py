@@ -16,6 +16,7 @@ from lstmzoo.config.choices import complete_choices
 from lstmzoo.config.compose import compose
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checkpoint import read_metadata
+from lstmzoo.models.pretrained.card import licences_of
 from lstmzoo.models.pretrained.names import shipped
 from lstmzoo.runs.start_from import inherit
 from segmentation.tiny_davis import write_davis
@@ -62,6 +63,7 @@ def test_training_goes_on_from_weights_by_name(
     assert after["config"]["task"]["start_from"] == name
     assert after["config"]["task"]["name"] == before["config"]["task"]["name"]
     assert after["model"]["name"] == before["model"]["name"]
+    assert after["licences"][: len(licences_of(before))] == licences_of(before)
     new = {"kth_simulated": "1 of 2 classes, hop", "flickr8k": "words, qwertz"}.get(before["data"]["name"], "")
     assert new in capsys.readouterr().out
 

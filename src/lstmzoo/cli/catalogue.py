@@ -100,6 +100,7 @@ def _cells() -> dict[str, str]:
 
 def _weights() -> dict[str, str]:
     """The weights in this package: task, model, data, score, parameters, size and the licence of the data."""
+    from lstmzoo.models.pretrained.card import headline
     from lstmzoo.models.pretrained.names import shipped
     from lstmzoo.models.pretrained.weights_folder import read_config
 
@@ -107,10 +108,8 @@ def _weights() -> dict[str, str]:
     for name, folder in shipped().items():
         config = read_config(folder)
         metadata, card = config["lstmzoo"], config["card"]
-        values = card["metrics"][0]["values"] if card["metrics"] else {}
-        score = f"{card['headline']} {values[card['headline']]:.3f}" if card["headline"] in values else "not measured"
         size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
-        cells = [card["task"], metadata["model"]["name"], metadata["data"].get("name", ""), score]
+        cells = [card["task"], metadata["model"]["name"], metadata["data"].get("name", ""), headline(card)]
         rows[name] = [*cells, f"{config['weights']['parameters']:,} parameters", f"{size:.1f} MB", card["licence"]]
     widths = [max(map(len, column)) for column in zip(*rows.values(), strict=True)]
     return {

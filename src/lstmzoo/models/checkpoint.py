@@ -12,6 +12,7 @@ takes no more memory than it holds itself.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def checkpoint_metadata(
     data: dict[str, Any] | None = None,
     config: dict[str, Any] | None = None,
     vocabulary: dict[str, Any] | None = None,
+    licences: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Make the entry ``checkpoint["lstmzoo"]``.
 
@@ -50,10 +52,11 @@ def checkpoint_metadata(
         data: settings of the data set it was trained on, for evaluation.
         config: the resolved configuration of the run.
         vocabulary: for a captioner: ``specials`` and ``words``, in the order of their ids.
+        licences: of all the data that it was trained on, those of ``start_from`` first.
 
     Returns:
         A dict of primitive values: ``format``, ``version``, ``model`` {``name``, ``args``}, ``classes``,
-        ``transform``, ``data``, ``config``, and ``vocabulary`` where there is one.
+        ``transform``, ``data``, ``config``, and ``vocabulary`` and ``licences`` where there are any.
 
     Raises:
         LstmzooError: a value is not primitive.
@@ -67,6 +70,7 @@ def checkpoint_metadata(
         "data": data or {},
         "config": config or {},
         **({"vocabulary": vocabulary} if vocabulary else {}),
+        **({"licences": list(licences)} if licences else {}),
     }
     for key, value in metadata.items():
         if not is_primitive(value):

@@ -33,6 +33,9 @@ NAMED = re.compile(rf"{'|'.join(map(re.escape, CALLED))}|torch \w+Storage|torch\
 
 WEIGHT_TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
+OF_A_RUN = "its training diverged. Use an earlier checkpoint, or train with a smaller task.lr"
+"""What to do about weights that are not finite, for whoever trained them."""
+
 CALLING = ("REDUCE", "NEWOBJ", "NEWOBJ_EX", "INST", "OBJ", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4")
 """Operations of pickles that call or find something; those that torch does not write have no name to be called by."""
 
@@ -108,8 +111,13 @@ def _strange(file: Path, what: str) -> CheckpointError:
     )
 
 
-def check_weights(weights: dict[Any, Any], file: Path) -> None:
+def check_weights(weights: dict[Any, Any], file: Path, remedy: str = OF_A_RUN) -> None:
     """Check that weights are numbers that the file holds: dense, real, finite.
+
+    Args:
+        weights: as they were read.
+        file: that they were read from.
+        remedy: what to do where they are not finite.
 
     Raises:
         CheckpointError: they are not; the message names the first that is not.
@@ -128,7 +136,7 @@ def check_weights(weights: dict[Any, Any], file: Path) -> None:
     if broken:
         raise CheckpointError(
             f"{file} holds weights that are not finite (nan or infinity) in {len(broken)} of {len(weights)} tensors, "
-            f"e.g. {broken[0][:80]}: its training diverged. Use an earlier checkpoint, or train with a smaller task.lr"
+            f"e.g. {broken[0][:80]}: {remedy}"
         )
 
 

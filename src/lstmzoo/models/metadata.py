@@ -157,12 +157,13 @@ def _check_parts(metadata: dict[str, Any], origin: str) -> None:
         and isinstance(vocabulary, dict)
         and all(isinstance(vocabulary.get(key), list) for key in ("specials", "words"))
         and _are_names(words_of(vocabulary))
+        and _are_names(metadata.get("licences", []))
         and ("vocabulary" not in metadata or len(words_of(vocabulary)) == model["args"].get("vocab_size"))
     )
     if not sound:
         raise CheckpointError(
             f"{origin} contradicts itself: it needs a version, a model with name and args, as many classes or words "
-            "as the model has (each a text of its own), and transform, data and config as dictionaries"
+            "as the model has (each a text of its own, as licences are), and transform, data and config as dictionaries"
         )
 
 

@@ -19,7 +19,7 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.io.atomic import replacing_folder
 from lstmzoo.models.checkpoint import load
 from lstmzoo.models.deployment import Deployment, Flat, Network, cell_names, flattened
-from lstmzoo.runs.export import licence_of
+from lstmzoo.models.pretrained.card import joined, licences_of
 from lstmzoo.version import __version__
 
 About = dict[str, str]
@@ -240,7 +240,7 @@ def _about(model: Any, deployment: Deployment, signature: Signature) -> About:
         "vocabulary": getattr(model, "words", []),
         "transform": {**model.transform, **deployment.transform},
         "decoding": metadata["config"].get("task", {}).get("decoding", {}),
-        "licence": licence_of(metadata),
+        "licence": joined(licences_of(metadata)),
         "inputs": signature.inputs,
         "outputs": signature.outputs,
     }

@@ -10,12 +10,16 @@ from lstmzoo.errors import DataError
 from lstmzoo.io.download import digest_of
 from lstmzoo.models.checkpoint import load
 from lstmzoo.models.checkpoint_file import find
-from lstmzoo.models.pretrained.names import CONFIG
+from lstmzoo.models.pretrained.card import joined, licences_of
+from lstmzoo.models.pretrained.names import CONFIG, TENSORS
 from lstmzoo.models.pretrained.weights_folder import read_config, write_weights
-from lstmzoo.registry import datasets, tasks
+from lstmzoo.registry import tasks
 from lstmzoo.runs.measured import LARGEST, OWN_TEST
 from lstmzoo.runs.request import beside
 from lstmzoo.runs.stored import task_name
+
+MOST_NAMES = 12
+"""Sequences that are named where so few were measured: a split of one's own, most likely."""
 
 
 def export_weights(
@@ -27,33 +31,34 @@ def export_weights(
         path: a checkpoint, a run folder, a folder of weights or a name.
         output: the folder; its name is that of the weights.
         float16: round matrices and kernels to float16.
-        licence: of the data; None for what the data set states.
-        failures: a text in Markdown about what goes wrong; None keeps that of the weights in `output`.
+        licence: of the data; None for what the data sets state.
+        failures: a text in Markdown about what goes wrong; None keeps that of the weights in `output`, or at `path`.
 
     Raises:
         LstmzooError: the checkpoint cannot be read, or the folder not be written.
     """
     model: Any = load(path)
-    metadata = model.metadata
-    task, data = task_name(metadata, str(path)), metadata["data"].get("name")
+    task, data = task_name(model.metadata, str(path)), model.metadata["data"].get("name")
+    known = read_config(find(path).parent) if find(path).name == TENSORS else {"card": {}, "weights": {}}
+    metadata = {**model.metadata, "licences": [licence] if licence else _licences(model.metadata, known["card"])}
     card = {
         "task": task,
-        "licence": licence or licence_of(metadata),
+        "licence": joined(metadata["licences"]),
         "pipeline_tag": getattr(model, "pipeline_tag", ""),
         "headline": tasks.get(task).target.headline_of(metadata["classes"]),
-        "metrics": _metrics(path, data, output.name),
-        "failures": _failures(failures, output),
+        "metrics": _metrics(path, data, output.name, known["weights"].get("type", "float32"))
+        or known["card"].get("metrics", []),
+        "failures": _failures(failures, output) or known["card"].get("failures", ""),
     }
     write_weights(output, model, metadata, card, float16)
 
 
-def licence_of(metadata: dict[str, Any]) -> str:
-    """The licence that the data set states which a model was trained on, or nothing."""
-    data = metadata["data"].get("name")
-    return getattr(datasets.get(data).target, "licence", "") if data in datasets.names() else ""
+def _licences(metadata: dict[str, Any], card: dict[str, Any]) -> list[str]:
+    """Of the metadata; else of the card of weights that are written anew."""
+    return licences_of(metadata) or [*filter(None, [card.get("licence")])]
 
 
-def _metrics(path: Path, data: str | None, name: str) -> list[dict[str, Any]]:
+def _metrics(path: Path, data: str | None, name: str, kind: str) -> list[dict[str, Any]]:
     """What was measured of a checkpoint alone, from the results in its run; its own test first, then few options."""
     run, digest = beside(path, ""), digest_of(find(path))
     commit = _read_json(run / "versions.json").get("git")
@@ -64,7 +69,7 @@ def _metrics(path: Path, data: str | None, name: str) -> list[dict[str, Any]]:
             overrides = found["measured"]["overrides"]
             if found["measured"]["sha256"] == digest and not found.get("ensemble"):
                 place = (file.parent.name != OWN_TEST, len(overrides))
-                entries.append((place, _entry(found, data, name, commit)))
+                entries.append((place, _entry(found, data, name, commit) | {"type": kind}))
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{file} is not what lstmzoo eval writes: {error}; delete it, or move it away") from error
     return [entry for _, entry in sorted(entries, key=lambda one: one[0])]
@@ -75,6 +80,7 @@ def _entry(found: dict[str, Any], data: str | None, name: str, commit: str | Non
     measured = found["measured"]
     overrides = [word for word in measured["overrides"] if not Path(word.partition("=")[2]).is_absolute()]
     chosen = [word.partition("=")[2] for word in overrides if word.startswith("data=")]
+    names = sorted(map(str, found.get("sequences") or {}))
     words = ["lstmzoo", "eval", f"ckpt_path={name}", f"split={measured['split']}", *overrides]
     return {
         "data": chosen[-1] if chosen else data,
@@ -83,6 +89,7 @@ def _entry(found: dict[str, Any], data: str | None, name: str, commit: str | Non
         "command": shlex.join(words),
         "commit": measured.get("commit") or commit,
         "date": measured.get("date"),
+        **({"sequences": names} if 0 < len(names) <= MOST_NAMES else {}),
     }
 
 

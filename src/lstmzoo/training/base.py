@@ -10,6 +10,7 @@ import torch
 from lstmzoo.io.wording import listed
 from lstmzoo.models import checkpoint_metadata, create_model
 from lstmzoo.models.metadata import check_transform, words_of
+from lstmzoo.models.pretrained.card import licences_of
 from lstmzoo.training.inherited_weights import inherit_weights
 from lstmzoo.training.interface import Config, TaskInterface
 from lstmzoo.training.optimization import Optimization
@@ -74,6 +75,7 @@ class BaseTask(Optimization, TaskInterface):
         self.config = config
         self.seed = seed
         self.start_from = start_from
+        self.licences = licences_of({"data": config.get("data", {})})  # of all data that the weights have seen
         self.results = None
 
     @abstractmethod
@@ -148,6 +150,7 @@ class BaseTask(Optimization, TaskInterface):
             CheckpointError: they do not fit.
         """
         noun, labels = _labels(self.classes, self.vocabulary)
+        self.licences = licences_of(model.metadata) + self.licences
         _, known = _labels(model.classes, model.metadata.get("vocabulary"))
         weights = inherit_weights(self.model, model, labels, known)
         new = [label for label in labels if label not in {*known}] if known else []
@@ -165,6 +168,7 @@ class BaseTask(Optimization, TaskInterface):
             data=self.config.get("data", {}),
             config=self.config,
             vocabulary=self.vocabulary,
+            licences=[*dict.fromkeys(self.licences)],
         )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

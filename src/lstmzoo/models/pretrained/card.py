@@ -1,10 +1,12 @@
 """The model card: config.json in words, with the head that the Hugging Face hub reads."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
 from lstmzoo.models.metadata import KEY, words_of
+from lstmzoo.registry import datasets
 
 OPEN = ("MIT", "Apache-2.0", "CC-BY-4.0", "CC-BY-NC-4.0")
 """Licences that the hub knows by a name."""
@@ -16,14 +18,15 @@ def model_card(config: dict[str, Any], name: str, is_shipped: bool = False) -> s
     """Write the card of weights.
 
     Args:
-        config: as `folder.write_weights` writes it.
+        config: as `folder.write_weights` writes it; its card's ``repository`` is where on the hub they will be.
         name: what the weights are called.
         is_shipped: whether they are part of this package, so that their name is enough to load them.
     """
     metadata, about, card = config[KEY], config["weights"], config["card"]
     data = metadata["data"].get("name")
     kind = " on ".join(filter(None, [f"`{metadata['model']['name']}`", data and f"`{data}`"]))
-    use = f'lstmzoo.load("{name}")' if is_shipped else 'lstmzoo.from_pretrained("FOLDER OR REPOSITORY")'
+    place = card.get("repository") or "FOLDER OR REPOSITORY"
+    use = f'lstmzoo.load("{name}")' if is_shipped else f'lstmzoo.from_pretrained("{place}")'
     parts = [
         f"---\n{yaml.safe_dump(_head(config, name), sort_keys=False)}---\n",
         f"# {name}\n",
@@ -36,6 +39,20 @@ def model_card(config: dict[str, Any], name: str, is_shipped: bool = False) -> s
         *_recipe(metadata["config"]),
     ]
     return "\n".join(parts)
+
+
+def licences_of(metadata: dict[str, Any]) -> list[str]:
+    """The licences of the data that a model was trained on, as far as they are known: stored, or of its data set."""
+    if "licences" in metadata:
+        return [*metadata["licences"]]
+    data = metadata["data"].get("name")
+    licence = getattr(datasets.get(data).target, "licence", "") if data in datasets.names() else ""
+    return [licence] if licence else []
+
+
+def joined(licences: Iterable[str]) -> str:
+    """Licences in one text: all of them hold."""
+    return " and ".join(dict.fromkeys(licences))
 
 
 def _head(config: dict[str, Any], name: str) -> dict[str, Any]:
@@ -53,7 +70,7 @@ def _head(config: dict[str, Any], name: str) -> dict[str, Any]:
         results = [
             {
                 "task": {"type": tag or "other"},
-                "dataset": {"name": one["data"], "type": one["data"], "split": one["split"]},
+                "dataset": {"name": f"{one['data']}{_few(one)}", "type": one["data"], "split": one["split"]},
                 "metrics": [{"type": key, "value": value} for key, value in one["values"].items()],
             }
             for one in measured
@@ -62,17 +79,39 @@ def _head(config: dict[str, Any], name: str) -> dict[str, Any]:
     return head
 
 
+def measured_on(entry: dict[str, Any]) -> str:
+    """Data set and split of a measurement, and how many sequences these are where they are few."""
+    return f"{entry['data']}, {entry['split']}{_few(entry)}"
+
+
+def headline(card: dict[str, Any]) -> str:
+    """The one score that the task is known by, and the split it was measured on."""
+    for entry in card["metrics"][:1]:
+        if card["headline"] in entry["values"]:
+            score = f"{card['headline']} {entry['values'][card['headline']]:.3f}"
+            return f"{score} ({entry['split']}{_few(entry)})"
+    return "not measured"
+
+
+def _few(entry: dict[str, Any]) -> str:
+    return f", {len(entry['sequences'])} sequences" if entry.get("sequences") else ""
+
+
+def _where(entry: dict[str, Any]) -> str:
+    return f", of {', '.join(entry['sequences'])}" if entry.get("sequences") else ""
+
+
 def _scores(card: dict[str, Any], kind: str) -> list[str]:
     lines = [
-        f"| {one['data']}, {one['split']} | {key} | {value:.4g} |"
+        f"| {measured_on(one)} | {key} | {value:.4g} |"
         for one in card.get("metrics", [])
         for key, value in one["values"].items()
     ]
     if not lines:
         return []
-    how = [f"- `{one['command']}`, at commit {one['commit'] or 'unknown'}" for one in card["metrics"]]
-    if kind == "float16":
-        how.append("- of the weights before they were rounded to float16")
+    how = [f"- `{one['command']}`, at commit {one['commit'] or 'unknown'}{_where(one)}" for one in card["metrics"]]
+    if any(one.get("type", "float32") != kind for one in card["metrics"]):
+        how.append(f"- of the weights before they were rounded to {kind}")
     table = ["| measured on | measure | |", "|---|---|---|", *lines]
     return ["## Scores\n", "\n".join(table) + "\n", "\n".join(how) + "\n"]
 

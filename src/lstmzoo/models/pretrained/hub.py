@@ -9,6 +9,7 @@ from torch import nn
 
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.models.checkpoint import checkpoint_metadata, load
+from lstmzoo.models.pretrained.card import joined, licences_of
 from lstmzoo.models.pretrained.names import CONFIG, TENSORS, is_name
 from lstmzoo.models.pretrained.weights_folder import write_weights
 
@@ -30,8 +31,14 @@ def save_pretrained(model: nn.Module, folder: Place, *, float16: bool = False) -
     Raises:
         LstmzooError: not a registered model, or one that does not say what its outputs mean; other files in the folder.
     """
-    card = {"pipeline_tag": getattr(model, "pipeline_tag", "")}
-    write_weights(folder := Path(folder).expanduser(), model, metadata_of(model), card, float16)
+    return _save(model, Path(folder).expanduser(), float16)
+
+
+def _save(model: nn.Module, folder: Path, float16: bool, repository: str = "") -> Path:
+    """What is known of scores and failures may not hold for weights that may have changed; the data's licences do."""
+    metadata = metadata_of(model)
+    card = {"pipeline_tag": getattr(model, "pipeline_tag", ""), "licence": joined(licences_of(metadata))}
+    write_weights(folder, model, metadata, card | ({"repository": repository} if repository else {}), float16)
     return folder
 
 
@@ -58,8 +65,9 @@ def from_pretrained(place: Place, *, revision: str | None = None, map_location: 
     files = [CONFIG, TENSORS]
     try:
         folder = _hub().snapshot_download(text, revision=revision, allow_patterns=files, library_name="lstmzoo")
-    except Exception as error:  # of the hub's client: no network, no such repository, not allowed
-        raise _failed(f"get {text!r} from", error) from error
+    except Exception as error:  # of the hub's client: none, no network, no such repository, not allowed
+        absent = f"there is no folder {text!r}, and no repository of this name could be fetched from"
+        raise _failed(absent, error) from error
     return load(folder, map_location)
 
 
@@ -88,12 +96,12 @@ def push_to_hub(
     """
     hub = _hub()
     with tempfile.TemporaryDirectory() as place:
-        folder = save_pretrained(model, Path(place, repo_id.rpartition("/")[2]), float16=float16)
+        folder = _save(model, Path(place, repo_id.rpartition("/")[2]), float16, repo_id)
         try:
             repo_id = hub.create_repo(repo_id, private=private, exist_ok=True).repo_id
             return str(hub.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=commit_message).commit_url)
         except Exception as error:
-            raise _failed(f"write {repo_id!r} to", error) from error
+            raise _failed(f"cannot write {repo_id!r} to", error) from error
 
 
 class PretrainedMixin:
@@ -145,6 +153,7 @@ def metadata_of(model: Any) -> dict[str, Any]:
         data=known["data"],
         config=known["config"],
         vocabulary=known.get("vocabulary"),
+        licences=licences_of(known),
     )
 
 
@@ -158,4 +167,4 @@ def _hub() -> Any:
 
 def _failed(what: str, error: Exception) -> LstmzooError:
     reason = " ".join(str(error).split())[:300] or type(error).__name__
-    return LstmzooError(f"cannot {what} the Hugging Face hub: {reason}")
+    return LstmzooError(f"{what} the Hugging Face hub: {reason}")

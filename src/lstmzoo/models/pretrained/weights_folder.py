@@ -29,6 +29,9 @@ from lstmzoo.models.pretrained.names import CARD, CONFIG, SHIPPED, TENSORS
 from lstmzoo.models.pretrained.shared import restored, shared_part
 from lstmzoo.models.upgrades import upgrade_metadata
 
+NOT_FINITE = "they were written so. Get another copy from whoever made them, or use other weights"
+"""What to do about it: who loads a folder of weights has rarely trained them."""
+
 LARGEST_TEXT = 20_000_000
 """Bytes of config.json, and of the header of model.safetensors."""
 
@@ -95,7 +98,7 @@ def read_weights(folder: Path) -> dict[str, Any]:
         tensors = load_file(file)
     except Exception as error:  # a header may hold anything
         raise CheckpointError(f"{file} cannot be read: {' '.join(str(error).split())[:200]}") from error
-    check_weights(tensors, file)
+    check_weights(tensors, file, NOT_FINITE)
     shared = restored(about["encoder"], origin) if "encoder" in about else {}
     if both := sorted(shared.keys() & tensors.keys()):
         raise CheckpointError(f"{origin} lists {both[0][:80]!r} as left out, but it is in {TENSORS}")
