@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from lstmzoo.models import load
 from lstmzoo.runs import build
 from lstmzoo.settings import settings_of
 from lstmzoo.viz import video_file as film
-from tiny_data import write_video
+from tiny_data import encode, write_video
 from tiny_runs import SOURCE, overflowing, run, settings, write_tiny_kth
 
 
@@ -348,6 +349,43 @@ def test_a_disk_without_room_for_a_header_is_not_taken_for_an_opencv_without_cod
     assert "room" in str(error.value)
     assert "OpenCV" not in str(error.value)
     assert names_in(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("size", "written"), [((9000, 40), (8190, 36)), ((30, 9000), (26, 8190)), ((9000, 1), (8190, 2))]
+)
+@pytest.mark.parametrize("suffix", ["mp4", "avi"])
+def test_frames_too_large_for_the_codec_are_scaled_down(
+    tmp_path: Path, capfd: Any, suffix: str, size: tuple[int, int], written: tuple[int, int]
+) -> None:
+    path, image = tmp_path / f"a.{suffix}", np.full((*size[::-1], 3), 90, np.uint8)
+    with film.video_file(path, 25.0) as file:
+        with pytest.warns(DataWarning, match=f"{path}.*{size[0]}×{size[1]} .* {written[0]}×{written[1]},"):
+            file.write(image, 0.0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # it is said once
+            file.write(image, 2 / 25)
+    with FileSource(path) as source:
+        assert [frame.image.shape for frame in source.frames()] == [(*written[::-1], 3)] * 3
+    assert capfd.readouterr().err == ""
+
+
+def test_the_largest_frames_that_the_codec_can_write_stay(tmp_path: Path) -> None:
+    with warnings.catch_warnings(), film.video_file(tmp_path / "a.mp4", 25.0) as file:
+        warnings.simplefilter("error")
+        file.write(np.full((16, film.MAX_SIDE, 3), 90, np.uint8))
+    with FileSource(tmp_path / "a.mp4") as source:
+        assert next(source.frames()).image.shape == (16, film.MAX_SIDE, 3)
+
+
+def test_a_film_with_large_frames_is_labelled(workplace: Path, tmp_path: Path, capfd: Any) -> None:
+    """With the panel beside them, the frames have more pixels in a row than MPEG-4 holds."""
+    video, output = encode(tmp_path / "wide.mp4", "mpeg4", shades=[40, 90, 140], size=(32, 8160)), tmp_path / "out"
+    with pytest.warns(DataWarning, match="8328×180 pixels are scaled down to 8190×176"):
+        assert main(["predict", f"ckpt_path={workplace / 'run'}", f"input={video}", f"output={output}"]) == 0
+    printed = capfd.readouterr().err
+    assert "ERROR" not in printed
+    assert frames_in(output / "wide_predicted.mp4") == 3
 
 
 MISTAKES = {

@@ -28,8 +28,8 @@ def page(place: str) -> None:
     chosen, traced = gradio.State(), gradio.State()
     with gradio.Row():
         with gradio.Column():
-            image = gradio.Image(type="filepath", sources=["upload", "clipboard"], label="A photograph")
-            # Gradio's would open the file itself, and fail without a word on what is no image.
+            image: Any = gradio.Image(type="filepath", sources=["upload", "clipboard"], label="A photograph")
+            # Gradio's opens the file itself, and what is wrong with one would not be said in the page.
             image.preprocess = lambda payload: None if payload is None else payload.path
             count = gradio.Slider(1, 5, 3, step=1, label="Captions")
             controls = gate_sliders(gates)
