@@ -60,6 +60,7 @@ def test_what_is_pushed_comes_back(hub: Path) -> None:
     loaded: Any = type(model).from_pretrained(REPO)
     assert torch.equal(loaded(video), model(video))
     assert loaded.classes == ["a", "b"]
+    assert f'from_pretrained("{REPO}")' in (hub / REPO / CARD).read_text()
     with pytest.raises(LstmzooError, match=rf"{REPO}.*no revision 5"):
         lstmzoo.from_pretrained(REPO, revision="5")
 
@@ -86,6 +87,15 @@ def test_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LstmzooError, match=REPO) as caught:
         lstmzoo.from_pretrained(REPO)
     assert "\n" not in str(caught.value)
+
+
+def test_a_mistyped_folder_is_said_not_to_be_there(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one slash it looks like a repository; the hub alone would be a puzzling answer."""
+    for _ in range(2):
+        with pytest.raises(LstmzooError, match=r"folder 'runs/weigths'.*hub") as caught:
+            lstmzoo.from_pretrained("runs/weigths")
+        assert "\n" not in str(caught.value)
+        monkeypatch.setitem(sys.modules, "huggingface_hub", None)  # without the client, too
 
 
 def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -213,6 +213,15 @@ def test_other_weights_are_refused(change: Callable[[dict[str, Any]], Any], said
     refused(folder, said)
 
 
+def test_numbers_that_are_not_finite_are_nothing_to_train_again(folder: Path) -> None:
+    """Whoever loads a folder may not have made it."""
+    save_file({**load_file(folder / TENSORS), LAST: torch.full((2, 8), torch.nan)}, folder / TENSORS)
+    changed(folder, sha256=digest_of(folder / TENSORS))
+    with pytest.raises(CheckpointError, match=LAST) as caught:
+        lstmzoo.load(folder)
+    assert "task.lr" not in str(caught.value)
+
+
 def tensor_file(header: dict[str, Any] | bytes, length: int | None = None) -> bytes:
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text
