@@ -48,7 +48,11 @@ RUNS: dict[str, dict[str, str | list[str]]] = {
     "docs/kth.md": {"for_real": "kth_sim_lstm", "tuned": "kth_sim_lstm"},
     "docs/own_cells.md": {"runs/kth_lstm/DATE_TIME": "kth_sim_lstm"},
     "docs/own_parts.md": {"waves": ["task=my_parts:Forecasting"]},
-    "docs/segmentation.md": {"RUN": "davis_guided", "joined.ckpt": "davis_recurrent"},
+    "docs/segmentation.md": {
+        "RUN": "davis_guided",
+        "joined.ckpt": "davis_recurrent",
+        "runs/cross_validation/matching-0/checkpoints/last.ckpt": "davis_guided",
+    },
     "docs/sequences.md": {"RUN": ["data=recall"]},
 }
 """What a page calls its runs: weights in the package that are like them, or how such a run is trained."""
