@@ -94,7 +94,8 @@ def headline(card: dict[str, Any]) -> str:
 
 
 def _few(entry: dict[str, Any]) -> str:
-    return f", {len(entry['sequences'])} sequences" if entry.get("sequences") else ""
+    few = len(entry.get("sequences", ()))
+    return f", {few} sequence{'s' * (few > 1)}" if few else ""
 
 
 def _where(entry: dict[str, Any]) -> str:
