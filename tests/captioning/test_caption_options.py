@@ -12,6 +12,7 @@ import pytest
 import torch
 from tiny_captions import write_captions, write_checkpoint
 
+from lstmzoo.app.captions import captions_of
 from lstmzoo.captioning.inference import caption_files, sentence_of, text_of
 from lstmzoo.captioning.models.captioner import UNK
 from lstmzoo.captioning.setup import load_captioner
@@ -194,6 +195,11 @@ def test_sentences_are_generated_as_the_weights_were_measured(pictures: Path, tm
         {"beams": 3},
         {"method": "shout"},
         {"num_beams": 0},
+        {"num_beams": -1},
+        {"length_penalty": 9_000_000_000_000_000_000},
+        {"length_penalty": 1000.0},
+        {"diversity_penalty": 1e300},
+        {"temperature": 1e-40},
         {"temperature": float("nan")},
     ],
 )
@@ -202,5 +208,21 @@ def test_weights_of_strangers_do_not_decide_everything(
 ) -> None:
     own, output = measured(tmp_path, **decoding), tmp_path / "out"
     assert main(["predict", f"ckpt_path={own}", f"input={pictures / '00.png'}", f"output={output}"]) == 2
-    assert str(next(iter(decoding.values()))) in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert str(next(iter(decoding.values()))) in said
+    assert own.name in said
     assert not output.exists()
+
+
+@pytest.mark.parametrize("decoding", [{"method": "greedy"}, {"num_beams": 2, "num_beam_groups": 1}, {}])
+def test_the_page_asks_for_several_captions_however_the_weights_were_measured(
+    decoding: dict[str, Any], pictures: Path, tmp_path: Path
+) -> None:
+    found = captions_of(str(measured(tmp_path, max_length=5, **decoding)), pictures / "00.png", 3)
+    assert len({text for text, _ in found}) == 3
+
+
+def test_help_says_where_the_defaults_come_from(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("predict", "inspect"):
+        assert main([command, "--help"]) == 0
+        assert "as the weights were measured" in capsys.readouterr().out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from lstmzoo.cli import main
 from lstmzoo.io.download import digest_of
 from lstmzoo.models.checkpoint import read_metadata
 from lstmzoo.models.pretrained import names
+from lstmzoo.models.pretrained.card import NOT_STATED
 from lstmzoo.models.pretrained.names import CARD, CONFIG, TENSORS
 from tiny_runs import settings, write_tiny_kth
 
@@ -101,6 +103,31 @@ def test_weights_that_are_written_anew_keep_what_was_said_of_them(run: Path, tmp
     assert "before they were rounded" in (second / CARD).read_text()
     lstmzoo.load(second).save_pretrained(tmp_path / "third")
     assert "of my own" in (tmp_path / "third" / CARD).read_text()
+    assert main(["export", f"ckpt_path={first}", f"output={tmp_path / 'whole'}"]) == 0
+    assert "before they were rounded" not in (tmp_path / "whole" / CARD).read_text()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("metrics", "x"),
+        ("metrics", [{}]),
+        ("metrics", [{"data": "kth", "split": "test", "command": "lstmzoo", "values": 3}]),
+        ("metrics", [{"data": "kth", "split": "test", "command": "lstmzoo", "values": {"a": "b"}}]),
+        ("licence", 5),
+        ("failures", ["x"]),
+    ],
+)
+def test_cards_of_strangers_are_checked(
+    key: str, value: Any, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = tmp_path / "first"
+    assert main(["export", f"ckpt_path={run}", f"output={first}"]) == 0
+    config = json.loads((first / CONFIG).read_text())
+    config["card"][key] = value
+    (first / CONFIG).write_text(json.dumps(config))
+    assert main(["export", f"ckpt_path={first}", f"output={tmp_path / 'second'}"]) == 2
+    assert str(first / CONFIG) in capsys.readouterr().err
 
 
 def test_scores_of_rounded_weights_are_told_from_those_before(
@@ -124,10 +151,15 @@ def test_scores_of_rounded_weights_are_told_from_those_before(
 
 def test_the_licences_of_all_data_are_said(run: Path, tmp_path: Path) -> None:
     checkpoint = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
-    checkpoint["lstmzoo"]["licences"] = ["for research", "MIT"]
+    checkpoint["lstmzoo"]["licences"] = ["MIT", f"{NOT_STATED} (video_folder)"]
     torch.save(checkpoint, run / "checkpoints" / "best.ckpt")
-    assert main(["export", f"ckpt_path={run}", f"output={tmp_path / 'mine'}"]) == 0
-    assert "Training data: for research and MIT." in (tmp_path / "mine" / CARD).read_text()
+    export = ["export", f"ckpt_path={run}", f"output={tmp_path / 'mine'}"]
+    assert main(export) == 0
+    card = (tmp_path / "mine" / CARD).read_text()
+    assert "Training data: MIT and not stated (video_folder)." in card
+    assert "\nlicense:" not in card
+    assert main([*export, "licence=CC0"]) == 0
+    assert "Training data: MIT and CC0." in (tmp_path / "mine" / CARD).read_text()
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def page(place: str) -> None:
 
 def captions_of(place: str, image: Path, count: int, controls: Sequence[Any] = ()) -> list[tuple[str, Any]]:
     """Describe an image: captions with their sentences, the best first."""
-    predictor = CaptionPredictor(num_return_sequences=count)
+    predictor = CaptionPredictor(method="beam", num_beam_groups=None, num_return_sequences=count)
     output = new_folder()
     predictor.use(loaded(place))
     (item,) = predictor.find(str(image), output)

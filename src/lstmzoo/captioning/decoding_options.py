@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lstmzoo.captioning.inference import device_of
 from lstmzoo.captioning.models.decode import Decoding, decoding_of
@@ -18,11 +18,15 @@ class CaptionOptions(Decoding):
         **decoding: those of `Decoding`; those that are not given are as the weights were measured with.
     """
 
+    note: ClassVar = "  From num_beams to seed, what is not given is as the weights were measured with.\n"
+
     def __init__(self, *, ensemble: Sequence[Path] = (), **decoding: Any) -> None:
-        self.ensemble, self.given = ensemble, decoding  # they are complete once the model is known
+        super().__init__(**{**decoding, "num_beam_groups": None})  # whether groups and beams fit, the model decides
+        self.num_beam_groups = decoding.get("num_beam_groups")
+        self.ensemble, self.given = ensemble, decoding
 
     def decoding_for(self, model: Any) -> Decoding:
-        """How sentences are generated."""
+        """How sentences are generated: as given, else as the weights were measured with."""
         return decoding_of(model, self.given)
 
     def with_ensemble(self, model: Any) -> Any:

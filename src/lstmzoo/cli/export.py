@@ -45,7 +45,7 @@ class ExportOptions:
         size: onnx, pt2: [height,width] of frames; null: what the model was trained for.
         tolerance: onnx, pt2: largest difference from PyTorch, as a share of an output's largest number above 1.
         float16: safetensors: round matrices and kernels to float16, half the size; they are float32 again when loaded.
-        licence: safetensors: of the data, where the data set states none.
+        licence: safetensors: of data whose licence is not stated; those that are stated hold as well.
         failures: safetensors: a Markdown file about what goes wrong, for the card; null keeps the text of the weights
             in output.
     """

@@ -132,7 +132,7 @@ def inspect_usage(words: Sequence[str] = ()) -> str:
     parts = []
     for name, kind in split.items():
         own = ({"split": more} if issubclass(kind, SplitInspector) else {}) | settings_of(kind)
-        parts.append(f"{name}: {_first_line(kind)}\n{described_options(own)}\n\n")
+        parts.append(f"{name}: {_first_line(kind)}\n{described_options(own)}\n{getattr(kind, 'note', '')}\n")
     return INSPECT.format(options=described_options(settings_of(InspectOptions)), tasks="".join(parts))
 
 
@@ -147,7 +147,7 @@ def _choice(registry: Registry, group: str, name: str) -> str:
 
 
 def _options_of(name: str, kind: type) -> str:
-    return f"{name}: {_first_line(kind)}\n{described_options(settings_of(kind))}\n\n"
+    return f"{name}: {_first_line(kind)}\n{described_options(settings_of(kind))}\n{getattr(kind, 'note', '')}\n"
 
 
 def _first_line(kind: type) -> str:

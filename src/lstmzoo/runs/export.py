@@ -10,7 +10,7 @@ from lstmzoo.errors import DataError
 from lstmzoo.io.download import digest_of
 from lstmzoo.models.checkpoint import load
 from lstmzoo.models.checkpoint_file import find
-from lstmzoo.models.pretrained.card import joined, licences_of
+from lstmzoo.models.pretrained.card import NOT_STATED, joined, licences_of
 from lstmzoo.models.pretrained.names import CONFIG, TENSORS
 from lstmzoo.models.pretrained.weights_folder import read_config, write_weights
 from lstmzoo.registry import tasks
@@ -31,7 +31,7 @@ def export_weights(
         path: a checkpoint, a run folder, a folder of weights or a name.
         output: the folder; its name is that of the weights.
         float16: round matrices and kernels to float16.
-        licence: of the data; None for what the data sets state.
+        licence: of the data of which none is stated; those that are stated hold as well.
         failures: a text in Markdown about what goes wrong; None keeps that of the weights in `output`, or at `path`.
 
     Raises:
@@ -40,7 +40,7 @@ def export_weights(
     model: Any = load(path)
     task, data = task_name(model.metadata, str(path)), model.metadata["data"].get("name")
     known = read_config(find(path).parent) if find(path).name == TENSORS else {"card": {}, "weights": {}}
-    metadata = {**model.metadata, "licences": [licence] if licence else _licences(model.metadata, known["card"])}
+    metadata = {**model.metadata, "licences": _licences(model.metadata, licence)}
     card = {
         "task": task,
         "licence": joined(metadata["licences"]),
@@ -53,9 +53,12 @@ def export_weights(
     write_weights(output, model, metadata, card, float16)
 
 
-def _licences(metadata: dict[str, Any], card: dict[str, Any]) -> list[str]:
-    """Of the metadata; else of the card of weights that are written anew."""
-    return licences_of(metadata) or [*filter(None, [card.get("licence")])]
+def _licences(metadata: dict[str, Any], more: str | None) -> list[str]:
+    """All that are known; one that is given is of the data of which none is, or of data that no setting names."""
+    licences = licences_of(metadata)
+    if more is None:
+        return licences
+    return [*dict.fromkeys([*(one for one in licences if not one.startswith(NOT_STATED)), more])]
 
 
 def _metrics(path: Path, data: str | None, name: str, kind: str) -> list[dict[str, Any]]:
@@ -90,6 +93,7 @@ def _entry(found: dict[str, Any], data: str | None, name: str, commit: str | Non
         "commit": measured.get("commit") or commit,
         "date": measured.get("date"),
         **({"sequences": names} if 0 < len(names) <= MOST_NAMES else {}),
+        **({"num_sequences": count} if type(count := found.get("num_sequences")) is int else {}),
     }
 
 

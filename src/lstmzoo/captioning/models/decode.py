@@ -15,6 +15,8 @@ from lstmzoo.models.metadata import MOST, brief, check_finite
 from lstmzoo.settings import accepts, settings_of
 
 METHODS = ("beam", "greedy", "sample")
+RANGES = {"temperature": (1e-4, 100), "length_penalty": (0, 100), "diversity_penalty": (0, 1e6)}
+"""Least and largest; beyond these, numbers overflow."""
 
 
 @dataclass
@@ -81,10 +83,11 @@ class Decoding:
                 )
         if self.method == "greedy" and self.num_return_sequences > 1:
             raise LstmzooError("greedy decoding gives one sentence; use method=beam or method=sample for several")
-        if self.temperature <= 0 or not 0 < self.top_p <= 1 or self.top_k < 0 or self.length_penalty < 0:
-            raise LstmzooError(
-                "temperature must be above 0, top_p in 0..1 (0 excluded), top_k and length_penalty 0 or more"
-            )
+        for name, (least, most) in RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise LstmzooError(f"{name} must be a number from {least:g} to {most:g}, not {getattr(self, name)}")
+        if not 0 < self.top_p <= 1 or self.top_k < 0:
+            raise LstmzooError(f"top_p={self.top_p} must be in 0..1 (0 excluded), and top_k={self.top_k} 0 or more")
 
     @property
     def beams(self) -> tuple[int, int]:
@@ -118,6 +121,10 @@ def decoding_of(model: Any, given: Mapping[str, Any] = MappingProxyType({})) -> 
             raise CheckpointError(
                 f"{origin} has task.decoding.{brief(key)}={brief(value)}, which is not taken from a file"
             )
+    try:
+        Decoding(**stored)
+    except LstmzooError as error:
+        raise CheckpointError(f"{origin} has a task.decoding that is not possible: {error}") from error
     return Decoding(**{**stored, **given})
 
 

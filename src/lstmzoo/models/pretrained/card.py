@@ -11,6 +11,9 @@ from lstmzoo.registry import datasets
 OPEN = ("MIT", "Apache-2.0", "CC-BY-4.0", "CC-BY-NC-4.0")
 """Licences that the hub knows by a name."""
 
+NOT_STATED = "not stated"
+"""What the licence of data is called of which none is known; with the name of the data set behind it."""
+
 RECIPE = ("seed", "model", "data", "task", "optimizer", "scheduler")
 
 
@@ -34,7 +37,7 @@ def model_card(config: dict[str, Any], name: str, is_shipped: bool = False) -> s
         f"```python\nimport lstmzoo\n\nmodel = {use}\n```\n",
         *_scores(card, about["type"]),
         f"## Input and output\n\n{_input(metadata)}\n",
-        f"## Licence\n\nTraining data: {card.get('licence') or 'not stated'}.\n",
+        f"## Licence\n\nTraining data: {card.get('licence') or NOT_STATED}.\n",
         f"## Failures\n\n{card.get('failures') or 'Not examined.'}\n",
         *_recipe(metadata["config"]),
     ]
@@ -42,12 +45,12 @@ def model_card(config: dict[str, Any], name: str, is_shipped: bool = False) -> s
 
 
 def licences_of(metadata: dict[str, Any]) -> list[str]:
-    """The licences of the data that a model was trained on, as far as they are known: stored, or of its data set."""
+    """The licences of the data that a model was trained on: as stored, or of its data set; `NOT_STATED` is one, too."""
     if "licences" in metadata:
         return [*metadata["licences"]]
     data = metadata["data"].get("name")
     licence = getattr(datasets.get(data).target, "licence", "") if data in datasets.names() else ""
-    return [licence] if licence else []
+    return [licence or f"{NOT_STATED} ({data})"] if data else []
 
 
 def joined(licences: Iterable[str]) -> str:
@@ -59,7 +62,7 @@ def _head(config: dict[str, Any], name: str) -> dict[str, Any]:
     metadata, card = config[KEY], config["card"]
     licence, model, tag = card.get("licence"), metadata["model"], card.get("pipeline_tag")
     head: dict[str, Any] = {"library_name": "lstmzoo"}
-    if licence:
+    if licence and NOT_STATED not in licence:
         known = licence in OPEN
         head |= {"license": licence.lower()} if known else {"license": "other", "license_name": licence}
     head["tags"] = [*filter(None, ["lstmzoo", "recurrent", card.get("task"), model["name"], model["args"].get("cell")])]
@@ -94,7 +97,7 @@ def headline(card: dict[str, Any]) -> str:
 
 
 def _few(entry: dict[str, Any]) -> str:
-    few = len(entry.get("sequences", ()))
+    few = len(entry.get("sequences", ())) or entry.get("num_sequences", 0)
     return f", {few} sequence{'s' * (few > 1)}" if few else ""
 
 
@@ -111,8 +114,8 @@ def _scores(card: dict[str, Any], kind: str) -> list[str]:
     if not lines:
         return []
     how = [f"- `{one['command']}`, at commit {one['commit'] or 'unknown'}{_where(one)}" for one in card["metrics"]]
-    if any(one.get("type", "float32") != kind for one in card["metrics"]):
-        how.append(f"- of the weights before they were rounded to {kind}")
+    if kind == "float16" and any(one.get("type", "float32") != kind for one in card["metrics"]):
+        how.append("- of the weights before they were rounded to float16")
     table = ["| measured on | measure | |", "|---|---|---|", *lines]
     return ["## Scores\n", "\n".join(table) + "\n", "\n".join(how) + "\n"]
 

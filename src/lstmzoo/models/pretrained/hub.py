@@ -95,13 +95,16 @@ def push_to_hub(
         LstmzooError: huggingface_hub is not installed, or the hub cannot be reached or refuses.
     """
     hub = _hub()
-    with tempfile.TemporaryDirectory() as place:
-        folder = _save(model, Path(place, repo_id.rpartition("/")[2]), float16, repo_id)
-        try:
-            repo_id = hub.create_repo(repo_id, private=private, exist_ok=True).repo_id
+    metadata_of(model)  # what is wrong with the model shows before anything is made
+    try:
+        repo_id = hub.create_repo(repo_id, private=private, exist_ok=True).repo_id  # with its owner
+        with tempfile.TemporaryDirectory() as place:
+            folder = _save(model, Path(place, repo_id.rpartition("/")[2]), float16, repo_id)
             return str(hub.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=commit_message).commit_url)
-        except Exception as error:
-            raise _failed(f"cannot write {repo_id!r} to", error) from error
+    except LstmzooError:
+        raise
+    except Exception as error:
+        raise _failed(f"cannot write {repo_id!r} to", error) from error
 
 
 class PretrainedMixin:

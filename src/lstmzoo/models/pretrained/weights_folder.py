@@ -125,9 +125,32 @@ def read_config(folder: Path) -> dict[str, Any]:
     parts = [config.get(key) for key in (KEY, "weights", "card")] if isinstance(config, dict) else [None]
     if not all(isinstance(part, dict) for part in parts):
         raise CheckpointError(f"{file} is not that of lstmzoo's weights: it needs {KEY!r}, 'weights' and 'card'")
+    _check_card(config["card"], file)
     check_metadata(config[KEY], file)
     upgrade_metadata(config[KEY])
     return config  # type: ignore[no-any-return]
+
+
+def _check_card(card: dict[str, Any], file: Path) -> None:
+    """Check what cards are written from."""
+    metrics = card.get("metrics", [])
+    sound = isinstance(metrics, list) and all(
+        isinstance(one, dict)
+        and all(isinstance(one.get(key), str) for key in ("data", "split", "command"))
+        and isinstance(one.get("commit"), str | None)
+        and isinstance(values := one.get("values"), dict)
+        and all(type(value) in (int, float) for value in values.values())
+        and isinstance(names := one.get("sequences", []), list)
+        and all(isinstance(name, str) for name in names)
+        and type(one.get("num_sequences", 0)) is int
+        for one in metrics
+    )
+    texts = ("task", "licence", "pipeline_tag", "headline", "failures", "repository")
+    if not sound or not all(isinstance(card.get(key, ""), str) for key in texts):
+        raise CheckpointError(
+            f"{file}: its card is not one of lstmzoo's: texts ({', '.join(texts)}) and metrics, each with data, split, "
+            "command and values; delete the entry 'metrics', or fetch the weights again"
+        )
 
 
 def _check_header(file: Path) -> None:
