@@ -301,7 +301,8 @@ def test_tags(shelf: Path) -> None:
         lstmzoo.create_model("action_rnn", pretrained="kth_simulated")
     for name, score in (("kth_lstm", 0.8), ("kth_lstm_again", 0.9)):
         config = json.loads((shelf / name / CONFIG).read_text())
-        config["card"] = {"headline": "accuracy", "metrics": [{"values": {"accuracy": score}}]}
+        measured = {"data": "kth", "split": "test", "command": "lstmzoo eval", "values": {"accuracy": score}}
+        config["card"] = {"headline": "accuracy", "metrics": [measured]}
         (shelf / name / CONFIG).write_text(json.dumps(config))
     model = lstmzoo.create_model("action_rnn", pretrained="kth_simulated")
     assert model.checkpoint.endswith("kth_lstm_again")  # the better one
