@@ -114,6 +114,7 @@ def test_weights_that_are_written_anew_keep_what_was_said_of_them(run: Path, tmp
         ("metrics", [{}]),
         ("metrics", [{"data": "kth", "split": "test", "command": "lstmzoo", "values": 3}]),
         ("metrics", [{"data": "kth", "split": "test", "command": "lstmzoo", "values": {"a": "b"}}]),
+        ("metrics", [{"data": "kth", "split": "test", "command": "lstmzoo", "values": {"a": 1}, "commit": 5}]),
         ("licence", 5),
         ("failures", ["x"]),
     ],
@@ -128,6 +129,16 @@ def test_cards_of_strangers_are_checked(
     (first / CONFIG).write_text(json.dumps(config))
     assert main(["export", f"ckpt_path={first}", f"output={tmp_path / 'second'}"]) == 2
     assert str(first / CONFIG) in capsys.readouterr().err
+
+
+def test_a_card_may_leave_out_what_is_not_known(run: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main(["export", f"ckpt_path={run}", f"output={first}"]) == 0
+    config = json.loads((first / CONFIG).read_text())
+    config["card"] = {"metrics": [{"data": "kth", "split": "test", "command": "lstmzoo eval", "values": {"a": 1}}]}
+    (first / CONFIG).write_text(json.dumps(config))
+    assert main(["export", f"ckpt_path={first}", f"output={second}"]) == 0
+    assert "at commit unknown" in (second / CARD).read_text()
 
 
 def test_scores_of_rounded_weights_are_told_from_those_before(

@@ -73,7 +73,7 @@ def _head(config: dict[str, Any], name: str) -> dict[str, Any]:
         results = [
             {
                 "task": {"type": tag or "other"},
-                "dataset": {"name": f"{one['data']}{_few(one)}", "type": one["data"], "split": one["split"]},
+                "dataset": {"name": f"{one['data']}{_sequences(one)}", "type": one["data"], "split": one["split"]},
                 "metrics": [{"type": key, "value": value} for key, value in one["values"].items()],
             }
             for one in measured
@@ -83,8 +83,8 @@ def _head(config: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def measured_on(entry: dict[str, Any]) -> str:
-    """Data set and split of a measurement, and how many sequences these are where they are few."""
-    return f"{entry['data']}, {entry['split']}{_few(entry)}"
+    """Data set and split of a measurement, and of how many sequences it is."""
+    return f"{entry['data']}, {entry['split']}{_sequences(entry)}"
 
 
 def headline(card: dict[str, Any]) -> str:
@@ -92,13 +92,13 @@ def headline(card: dict[str, Any]) -> str:
     for entry in card["metrics"][:1]:
         if card["headline"] in entry["values"]:
             score = f"{card['headline']} {entry['values'][card['headline']]:.3f}"
-            return f"{score} ({entry['split']}{_few(entry)})"
+            return f"{score} ({entry['split']}{_sequences(entry)})"
     return "not measured"
 
 
-def _few(entry: dict[str, Any]) -> str:
-    few = len(entry.get("sequences", ())) or entry.get("num_sequences", 0)
-    return f", {few} sequence{'s' * (few > 1)}" if few else ""
+def _sequences(entry: dict[str, Any]) -> str:
+    count = len(entry.get("sequences", ())) or entry.get("num_sequences", 0)
+    return f", {count} sequence{'s' * (count > 1)}" if count else ""
 
 
 def _where(entry: dict[str, Any]) -> str:
@@ -113,7 +113,7 @@ def _scores(card: dict[str, Any], kind: str) -> list[str]:
     ]
     if not lines:
         return []
-    how = [f"- `{one['command']}`, at commit {one['commit'] or 'unknown'}{_where(one)}" for one in card["metrics"]]
+    how = [f"- `{one['command']}`, at commit {one.get('commit') or 'unknown'}{_where(one)}" for one in card["metrics"]]
     if kind == "float16" and any(one.get("type", "float32") != kind for one in card["metrics"]):
         how.append("- of the weights before they were rounded to float16")
     table = ["| measured on | measure | |", "|---|---|---|", *lines]
