@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -14,6 +15,7 @@ from lstmzoo.errors import LstmzooError
 from lstmzoo.models.encoder_names import SMALL, list_encoders
 from lstmzoo.models.encoder_weights import PACKAGED, skip_pretrained_weights
 from lstmzoo.models.encoders import create_grid_encoder, create_pyramid, create_vector_encoder
+from lstmzoo.models.fold import fold_batch_norm
 from lstmzoo.models.small_encoders import SmallCNN
 
 NAMES = ["resnet18", "densenet121", "vgg11", "mobilenetv3_small_100", "regnety_004", "convnext_tiny", "mnasnet_050"]
@@ -354,3 +356,63 @@ def test_other_names_in_the_same_order_load_and_nothing_else(kind: str) -> None:
     for wrong in (old["network._0"].long(), old["network._0"][:-1]):
         with pytest.raises(RuntimeError, match="conv_stem"):
             other.load_state_dict(old | {"network._0": wrong})
+
+
+def with_statistics(encoder: nn.Module) -> nn.Module:
+    """Give normalisation something to do."""
+    torch.manual_seed(0)
+    for module in encoder.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for weight in (module.weight, module.running_var):
+                nn.init.uniform_(weight, 0.5, 2)
+            for bias in (module.bias, module.running_mean):
+                nn.init.normal_(bias, std=0.3)
+    return encoder.eval()
+
+
+def normalisations(encoder: nn.Module) -> int:
+    return sum(isinstance(module, nn.BatchNorm2d) for module in encoder.modules())
+
+
+@pytest.mark.parametrize("name", [SMALL["pyramid"], *PACKAGED, *NAMES])
+@torch.no_grad()
+def test_folded_encoder_gives_the_same_maps(name: str) -> None:
+    """With normalisation after, before and without a convolution, as networks differ in it."""
+    encoder: Any = with_statistics(create_pyramid(name)).double()
+    video = torch.randint(256, (1, 2, 3, 96, 128), dtype=torch.uint8)
+    expected, before = encoder(video), normalisations(encoder)
+    encoder.fold()
+    after = normalisations(encoder)
+    assert after == 0 or 0 < after < before == 121  # densenet121 normalises the maps of several convolutions together
+    for one, other in zip(encoder(video), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-9 * float(other.abs().max()))
+
+
+class UsedTwice(nn.Module):
+    """What a convolution says is normalised, and also used as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        y = self.conv(x)
+        return [self.norm(y) + y]
+
+
+class CalledTwice(UsedTwice):
+    """The same modules, called for two images."""
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [self.norm(self.conv(x)), self.norm(self.conv(2 * x))]
+
+
+@pytest.mark.parametrize("network", [UsedTwice, CalledTwice])
+@torch.no_grad()
+def test_what_cannot_be_folded_stays_as_it_was(network: type[UsedTwice]) -> None:
+    one = with_statistics(network())
+    x = torch.randn(1, 3, 8, 8)
+    expected, modules = one(x), list(one.modules())
+    fold_batch_norm(one, x)
+    torch.testing.assert_close(one(x), expected, rtol=0, atol=0)
+    assert list(one.modules()) == modules

@@ -11,6 +11,7 @@ from lstmzoo.bench.arguments import parsed
 from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.io.resources import resident_bytes
 from lstmzoo.models import create_model, list_models, load
+from lstmzoo.models.encoders import fold_encoders
 from lstmzoo.models.pretrained.names import shipped
 from lstmzoo.segmentation.segment import check_model, segment_frames
 
@@ -51,6 +52,7 @@ def bench_stream(
             continue
         seen = parsed(network, "height x width") if network else getattr(model, "transform", {}).get("size", NETWORK)
         model.eval().transform = {"size": seen}
+        fold_encoders(model)
         masks = segment_frames(model, moving_image(shape), first_mask(shape, objects) if model.guided else None)
         for _ in range(WARM_UP):
             next(masks)

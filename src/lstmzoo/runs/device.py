@@ -7,10 +7,11 @@ import torch
 
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.checkpoint import load
+from lstmzoo.models.encoders import fold_encoders
 
 
 def load_model(path: str | Path, device: str) -> Any:
-    """Load a checkpoint onto a device.
+    """Load a checkpoint onto a device for use, not for training, see `fold_encoders`.
 
     Args:
         path: a checkpoint or a run folder.
@@ -22,7 +23,7 @@ def load_model(path: str | Path, device: str) -> Any:
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = load(Path(path).expanduser())
+    model = fold_encoders(load(Path(path).expanduser()))
     try:
         return model.to(device)
     except (RuntimeError, AssertionError) as error:
