@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tiny_captions import MODELS, features, tiny_model
 from torch import Tensor
 
 from lstmzoo.captioning.inference import trace_caption
+from lstmzoo.captioning.metrics.cider import CiderD, _ngrams
 from lstmzoo.captioning.models.captioner import BOS, EOS, UNK
-from lstmzoo.captioning.models.decode import Decoding, Sentence, _draw, decode, sample
+from lstmzoo.captioning.models.consensus import TEMPERATURE, consensus
+from lstmzoo.captioning.models.decode import METHODS, Decoding, Sentence, _draw, decode, sample
 from lstmzoo.captioning.models.ensemble import Ensemble
 from lstmzoo.errors import LstmzooError
 from lstmzoo.models.recurrent_layers import has_memory
@@ -77,8 +81,9 @@ def test_a_beam_of_one_is_greedy(name: str) -> None:
         Decoding(num_beams=4, num_beam_groups=2, num_return_sequences=3),
         Decoding("sample", num_return_sequences=3, seed=5),
         Decoding(num_beams=3, length_penalty=0.7),
+        Decoding("mbr", num_beams=4, num_return_sequences=2),
     ],
-    ids=["beam", "diverse", "sample", "normalised"],
+    ids=["beam", "diverse", "sample", "normalised", "mbr"],
 )
 def test_the_batch_changes_nothing(decoding: Decoding) -> None:
     for name in MODELS:
@@ -90,7 +95,7 @@ def test_the_batch_changes_nothing(decoding: Decoding) -> None:
             assert alone[0].score == pytest.approx(together[number][0].score)
 
 
-@pytest.mark.parametrize("method", ["beam", "greedy", "sample"])
+@pytest.mark.parametrize("method", METHODS)
 def test_what_never_ends_is_kept(method: str) -> None:
     model = tiny_model("caption_soft_attention")
     with torch.no_grad():
@@ -100,7 +105,7 @@ def test_what_never_ends_is_kept(method: str) -> None:
         assert not several[0].finished
 
 
-@pytest.mark.parametrize("method", ["beam", "greedy", "sample"])
+@pytest.mark.parametrize("method", METHODS)
 def test_no_sentence_is_empty(method: str) -> None:
     model = tiny_model("caption_soft_attention")
     with torch.no_grad():
@@ -112,13 +117,15 @@ def test_no_sentence_is_empty(method: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_no_pictures_no_sentences(name: str) -> None:
-    for method in ("beam", "greedy", "sample"):
+    for method in METHODS:
         assert decode(tiny_model(name), features(0), Decoding(method)) == []
 
 
-def test_a_beam_wider_than_the_vocabulary() -> None:
+@pytest.mark.parametrize("method", ["beam", "mbr"])
+def test_a_beam_wider_than_the_vocabulary(method: str) -> None:
     model = tiny_model("caption_nic", vocab_size=5)  # the end and one word
-    found = decode(model, features(2), Decoding(num_beams=9, num_return_sequences=9, max_length=3, no_repeat=False))
+    decoding = Decoding(method, num_beams=9, num_return_sequences=9, max_length=3, no_repeat=False)
+    found = decode(model, features(2), decoding)
     assert [sorted(map(len, several)) for several in said(found)] == [[1, 2, 3]] * 2
 
 
@@ -250,6 +257,38 @@ def test_length_normalisation_prefers_longer_sentences() -> None:
     for several in divided:
         best = several[0]
         assert best.score == pytest.approx(sum(best.log_probs) / (len(best.words) + best.finished))
+
+
+def test_minimum_bayes_risk_takes_what_the_beam_agrees_on() -> None:
+    """The sentences of the beam, ordered by how much they say of what the others say, each as far as it is probable."""
+    model, pictures = tiny_model("caption_soft_attention", vocab_size=12), features(20)
+    wide: dict[str, Any] = {"num_beams": 8, "num_beam_groups": 1, "num_return_sequences": 8, "length_penalty": 0.7}
+    others = 0
+    for beam, found in zip(
+        *(decode(model, pictures, Decoding(method, **wide)) for method in ("beam", "mbr")), strict=True
+    ):
+        p = np.exp(np.array([one.score for one in beam]) / TEMPERATURE)
+        score = CiderD({0: [[0]]})
+        score.log_images = 1.0  # all n-grams of equal weight
+        score.log_frequency = {}
+        expected = []
+        for one in beam:
+            score.references = {k: [score._vectors(_ngrams(other.words))] for k, other in enumerate(beam)}
+            expected.append(sum(p[k] / p.sum() * score(k, one.words) / 10 for k in range(len(beam))))
+        best = sorted(range(len(beam)), key=lambda k: -expected[k])
+        assert said([found]) == said([[beam[k] for k in best]])
+        assert [one.score for one in found] == pytest.approx([expected[k] for k in best])
+        others += best[0] != 0
+    assert others > 0
+
+
+def test_minimum_bayes_risk_prefers_what_two_sentences_say_to_the_most_probable() -> None:
+    sentences = [["a", "dog"], ["a", "man", "on", "a", "horse"], ["a", "man", "on", "a", "brown", "horse"]]
+    best, *agreeing = consensus(sentences, [-1.0, -1.1, -1.1])
+    assert min(agreeing) > best
+    alone, *others = consensus(sentences, [-1.0, -9.0, -math.inf])
+    assert alone == pytest.approx(0.5, abs=1e-9)  # two words have no n-grams of three and four
+    assert max(others) < 0.5
 
 
 def test_an_ensemble_averages_probabilities() -> None:

@@ -12,6 +12,7 @@ from lstmzoo.app.requests import ONE_AT_A_TIME, answering, new_folder
 from lstmzoo.captioning.caption_plots import looks
 from lstmzoo.captioning.data.square_images import read_thumbnail
 from lstmzoo.captioning.inference import CaptionTrace, encode_files, trace_caption
+from lstmzoo.captioning.models.decode import decoding_of
 from lstmzoo.captioning.predict import CaptionPredictor
 from lstmzoo.errors import LstmzooError
 
@@ -73,9 +74,10 @@ def page(place: str) -> None:
 
 def captions_of(place: str, image: Path, count: int, controls: Sequence[Any] = ()) -> list[tuple[str, Any]]:
     """Describe an image: captions with their sentences, the best first."""
-    predictor = CaptionPredictor(method="beam", num_beam_groups=None, num_return_sequences=count)
-    output = new_folder()
-    predictor.use(loaded(place))
+    model, output = loaded(place), new_folder()
+    method = "mbr" if decoding_of(model).method == "mbr" else "beam"
+    predictor = CaptionPredictor(method=method, num_beam_groups=None, num_return_sequences=count)
+    predictor.use(model)
     (item,) = predictor.find(str(image), output)
     with held(predictor.model, controls):
         found = predictor.predict(item, output, alone=True)

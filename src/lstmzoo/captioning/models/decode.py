@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from lstmzoo.captioning.models.captioner import BOS, EOS, PAD, UNK
+from lstmzoo.captioning.models.consensus import consensus
 from lstmzoo.errors import CheckpointError, LstmzooError, unknown_choice
 from lstmzoo.models.metadata import MOST, brief, check_finite
 from lstmzoo.settings import accepts, settings_of
 
-METHODS = ("beam", "greedy", "sample")
+METHODS = ("beam", "mbr", "greedy", "sample")
 RANGES = {"temperature": (1e-4, 100), "length_penalty": (0, 100), "diversity_penalty": (0, 1e6)}
 """Least and largest; beyond these, numbers overflow."""
 
@@ -24,8 +25,9 @@ class Decoding:
     """How sentences are generated; the names are those of Hugging Face's ``generate`` where it has the same thing.
 
     Args:
-        method: beam; greedy, which is a beam of one; or sample.
-        num_beams: sentences kept from word to word; 3 to 5 are best.
+        method: beam; mbr (minimum Bayes risk), which takes from the beam the sentence most like all the others; greedy,
+            which is a beam of one; or sample.
+        num_beams: sentences kept from word to word; 3 to 5 are best for beam, 20 for mbr.
         num_beam_groups: beam search in so many groups that share the beams, each discouraged from the words that the
             groups before it chose at the same step (diverse beam search, Vijayakumar et al. 2018); null: a group of
             num_beams for every sentence asked for, so that they differ in more than a word.
@@ -72,7 +74,7 @@ class Decoding:
             raise LstmzooError(
                 f"no_repeat_ngram_size must be a whole number of at least 0 (off), not {self.no_repeat_ngram_size!r}"
             )
-        if self.method == "beam" and self.num_beam_groups is not None:
+        if self.method in ("beam", "mbr") and self.num_beam_groups is not None:
             if self.num_beams % self.num_beam_groups:
                 raise LstmzooError(
                     f"num_beams={self.num_beams} must be divisible by num_beam_groups={self.num_beam_groups}"
@@ -92,7 +94,7 @@ class Decoding:
     @property
     def beams(self) -> tuple[int, int]:
         """Groups, and sentences of each that are kept from word to word."""
-        if self.method != "beam":
+        if self.method == "greedy":
             return 1, 1
         if self.num_beam_groups is None:
             return self.num_return_sequences, self.num_beams
@@ -202,11 +204,13 @@ def _beam(model: Any, state: Any, decoding: Decoding) -> list[list[Sentence]]:
             break
         state = state.reorder(rows) if len(rows) == len(state.rows) else state.select(rows)
 
-    per_image = said.shape[0] // images
     found = zip(said.tolist(), log_probs.tolist(), total.flatten().tolist(), strict=True)
     sentences = [_sentence(*row, decoding.length_penalty) for row in found]
-    parts = [sentences[start : start + per_image] for start in range(0, len(sentences), per_image)]
-    return [_ranked(part, groups) for part in parts]
+    kept = total.shape[2]
+    parts = [sentences[start : start + kept] for start in range(0, len(sentences), kept)]  # image by image, by group
+    if decoding.method == "mbr":
+        parts = [_compared(part) for part in parts]
+    return [_ranked(parts[start : start + groups]) for start in range(0, len(parts), groups)]
 
 
 def _choose(total: Tensor, log_p: Tensor, width: int, diversity: float) -> tuple[Tensor, Tensor]:
@@ -285,7 +289,7 @@ def _sample(model: Any, state: Any, decoding: Decoding, keys: Sequence[int] | No
     log_probs = torch.stack(gained, 1)
     found = zip(said.tolist(), log_probs.tolist(), log_probs.sum(1).tolist(), strict=True)
     sentences = [_sentence(*row, decoding.length_penalty) for row in found]
-    return [_ranked(sentences[first : first + count], 1) for first in range(0, len(sentences), count)]
+    return [_ranked([sentences[first : first + count]]) for first in range(0, len(sentences), count)]
 
 
 def _draw(log_p: Tensor, chance: Tensor, decoding: Decoding) -> Tensor:
@@ -309,11 +313,18 @@ def _sentence(ids: list[int], log_probs: list[float], total: float, length_penal
     return Sentence(words, log_probs[:length], finished, total / max(length, 1) ** length_penalty)
 
 
-def _ranked(sentences: list[Sentence], groups: int) -> list[Sentence]:
-    """The best first; with groups the best of each group, then the second of each, …"""
-    size = len(sentences) // groups
-    parts = [sentences[first : first + size] for first in range(0, len(sentences), size)]
-    parts = [sorted(part, key=lambda sentence: -sentence.score) for part in parts]
+def _compared(sentences: list[Sentence]) -> list[Sentence]:
+    """With the scores of `consensus`; places of the beam that no sentence was found for stay as they are."""
+    scores = consensus([one.words for one in sentences], [one.score for one in sentences])
+    return [
+        replace(one, score=score) if one.score > -math.inf else one
+        for one, score in zip(sentences, scores, strict=True)
+    ]
+
+
+def _ranked(groups: list[list[Sentence]]) -> list[Sentence]:
+    """The best first: the best of each group, then the second of each, …"""
+    parts = [sorted(part, key=lambda sentence: -sentence.score) for part in groups]
     ranks = [sorted(rank, key=lambda sentence: -sentence.score) for rank in zip(*parts, strict=True)]
     return [sentence for rank in ranks for sentence in rank if sentence.score > -math.inf]
 
