@@ -16,6 +16,7 @@ encoder, step = (onnxruntime.InferenceSession(f"{folder}/{name}.onnx") for name 
 about = {name: json.loads(text) for name, text in encoder.get_modelmeta().custom_metadata_map.items()}
 words, decoding, (height, width) = about["vocabulary"], about["decoding"], about["transform"]["size"]
 PAD, BEGIN, END, UNKNOWN = range(4)
+beams = 5 if decoding["method"] == "mbr" else decoding["num_beams"]  # mbr compares more of them, which is left out here
 
 
 def run(network, **inputs):
@@ -36,7 +37,7 @@ for photo in photos:
         log_p[np.arange(len(said)), said[:, -1]] = -np.inf  # no word twice in a row
         log_p[over], log_p[over, PAD] = -np.inf, 0  # what has ended goes on with padding, at no cost
         scores = (total[:, None] + log_p).ravel()
-        best = np.argsort(-scores)[: decoding["num_beams"]]
+        best = np.argsort(-scores)[:beams]
         rows, total = best // len(words), scores[best]
         said = np.concatenate([said[rows], best[:, None] % len(words)], axis=1)
         looked = {name: new.get(name, looked[name])[rows] for name in looked}
