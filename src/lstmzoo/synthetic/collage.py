@@ -1,8 +1,8 @@
-"""Clips made of photographs, in which nothing but motion tells objects from their background.
+"""Clips made of photographs, in which it is motion that tells objects from their background.
 
 A photograph is the background, with pieces of others glued on. More such pieces, the objects, move over it by
 themselves, turn, deform and are occluded, while the camera pans, zooms and turns. In a single frame what moves looks
-like what is glued on; some of the glued pieces are copies of the objects.
+much like what is glued on; some of the glued pieces are copies of parts of the objects.
 """
 
 from __future__ import annotations
