@@ -52,6 +52,7 @@ RUNS: dict[str, dict[str, str | list[str]]] = {
         "RUN": "davis_guided",
         "joined.ckpt": "davis_recurrent",
         "runs/cross_validation/matching-0/checkpoints/last.ckpt": "davis_guided",
+        "runs/cross_validation/recurrent-0/checkpoints/last.ckpt": "davis_sim_recurrent",
     },
     "docs/sequences.md": {"RUN": ["data=recall"]},
 }
