@@ -389,7 +389,7 @@ def test_folded_encoder_gives_the_same_maps(name: str) -> None:
 
 
 class UsedTwice(nn.Module):
-    """What a convolution says is normalised, and also used as it is."""
+    """The output of a convolution is normalised, and also used as it is."""
 
     def __init__(self) -> None:
         super().__init__()

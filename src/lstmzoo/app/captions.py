@@ -75,7 +75,7 @@ def page(place: str) -> None:
 def captions_of(place: str, image: Path, count: int, controls: Sequence[Any] = ()) -> list[tuple[str, Any]]:
     """Describe an image: captions with their sentences, the best first."""
     model, output = loaded(place), new_folder()
-    method = "mbr" if decoding_of(model).method == "mbr" else "beam"
+    method = "mbr" if decoding_of(model).method == "mbr" else "beam"  # greedy search has no second caption
     predictor = CaptionPredictor(method=method, num_beam_groups=None, num_return_sequences=count)
     predictor.use(model)
     (item,) = predictor.find(str(image), output)

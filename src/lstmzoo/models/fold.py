@@ -16,8 +16,8 @@ def fold_batch_norm(network: nn.Module, example: Tensor) -> None:
 
         s (W * x − μ) + β = (s W) * x + (β − s μ)        s = γ / √(σ² + ε)
 
-    Which convolution feeds which normalisation is seen from a run, so the network may be any. Where a convolution's
-    output has another use, too, the results would differ; then the network stays as it was.
+    Which convolution feeds which normalisation is seen from a run, so any network will do. Where a convolution's output
+    has another use, too, the results would differ; then the network stays as it was.
 
     Args:
         network: in evaluation mode; (example) → list of tensors.

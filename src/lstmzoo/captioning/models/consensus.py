@@ -16,8 +16,7 @@ def consensus(sentences: Sequence[Sequence[Hashable]], scores: Sequence[float]) 
 
         u_i = Σ_j p_j sim(i, j)      p = softmax(scores / τ)
 
-    sim is CIDEr-D with all n-grams of equal weight. Sentences that beam search finds are variations of a few; the most
-    probable is often a short one, and what most of them agree on is more often right.
+    sim is CIDEr-D with all n-grams of equal weight.
 
     Source: Kumar and Byrne 2004, "Minimum Bayes-risk decoding for statistical machine translation", section 2; among
     captions: Devlin et al. 2015, "Exploring nearest neighbor approaches for image captioning", section 3.
