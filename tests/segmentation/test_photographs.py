@@ -31,6 +31,9 @@ class Grain:
     def texture(self, rng):
         return self._photograph(rng, 0)
 
+    def moving(self, frames, rng):
+        return None
+
     def _photograph(self, rng, channel):
         image = np.zeros((90, 120, 3), np.uint8)
         image[..., channel] = rng.integers(150, 250, (90, 120))

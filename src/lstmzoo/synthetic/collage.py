@@ -2,7 +2,8 @@
 
 A photograph is the background, with pieces of others glued on. More such pieces, the objects, move over it by
 themselves, turn, deform and are occluded, while the camera pans, zooms and turns. In a single frame what moves looks
-much like what is glued on; some of the glued pieces are copies of parts of the objects.
+much like what is glued on; some of the glued pieces are copies of parts of the objects. Objects may also come from
+videos, and then move as they did there as well.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ _BLANK = 0.25  # share of the clips with frames that show nothing
 
 
 class Matter(Protocol):
-    """What draws photographs, RGB, uint8 (H, W, 3)."""
+    """What draws photographs, RGB, uint8 (H, W, 3), and objects that move, as a cutout for each frame, or None."""
 
     def background(self, rng: np.random.Generator) -> Array: ...
 
     def texture(self, rng: np.random.Generator) -> Array: ...
+
+    def moving(self, frames: int, rng: np.random.Generator) -> list[Cutout] | None: ...
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class _Path:
 class _Part:
     """A piece of an object that swings about the object's centre and deforms."""
 
-    cutout: Cutout
+    cutouts: list[Cutout]  # (T)
     radius: float
     offset: Array  # (2,) from the centre, in radii of the object
     swing: Array  # (T,) radians
@@ -77,7 +80,7 @@ class _Collage:
     """What is in a clip, and where."""
 
     def __init__(self, matter: Matter, size: tuple[int, int], frames: int, rng: np.random.Generator) -> None:
-        self.size, self.frames, self.rng = size, frames, rng
+        self.matter, self.size, self.frames, self.rng = matter, size, frames, rng
         height, width = size
         self.aspect = width / height
         still, hectic = rng.random(2) < (0.25, 0.3)
@@ -119,7 +122,7 @@ class _Collage:
         return _Path(place, angle, np.exp(_wander(self.frames, rng, zoom)))
 
     def _object(self, textures: list[Array], pan: float) -> tuple[_Path, list[_Part]]:
-        """Draw an object of one to three parts, in the middle or anywhere."""
+        """Draw an object of one to three parts, or of a video, in the middle or anywhere."""
         rng = self.rng
         radius = float(np.exp(rng.uniform(*np.log(_RADIUS))))
         start = rng.uniform(-0.38, 0.38, 2) * (self.aspect, 1)
@@ -127,6 +130,8 @@ class _Collage:
         path = self._path(start, speed, zoom=0.12, turn=0.12)
         if rng.random() < 0.7:  # it turns back at the edges more often than not
             path = replace(path, place=_reflected(path.place, 0.6 * np.array([self.aspect, 1])))
+        if filmed := self.matter.moving(self.frames, rng):
+            return path, [_Part(filmed, radius, np.zeros(2), np.zeros(self.frames), np.zeros(4))]
         source = textures[rng.integers(2)]
         parts = []
         for number in range(rng.choice([1, 2, 3], p=[0.5, 0.3, 0.2])):
@@ -135,7 +140,7 @@ class _Collage:
             offset = reach * np.array([np.cos(direction), np.sin(direction)])
             swing = rng.uniform(0, 0.5) * np.sin(rng.uniform(0.2, 1.2) * np.arange(self.frames) + rng.uniform(0, 6.28))
             waves = np.array([rng.uniform(0, 0.07), rng.uniform(1, 2.5), rng.uniform(0, 6.28), rng.uniform(0, 0.9)])
-            parts.append(_Part(cut_out(source, rng), radius * share, offset, swing, waves))
+            parts.append(_Part([cut_out(source, rng)] * self.frames, radius * share, offset, swing, waves))
         return path, parts
 
     def _background(self, photograph: Array, textures: list[Array]) -> Array:
@@ -144,7 +149,7 @@ class _Collage:
         canvas = _cover(photograph, self._canvas_size(), rng)
         for _ in range(rng.integers(3, 13)):  # a third of them is in view
             parts = self.objects[rng.integers(len(self.objects))][1]
-            cutout = parts[0].cutout if rng.random() < 0.4 else cut_out(textures[rng.integers(2)], rng)
+            cutout = parts[0].cutouts[0] if rng.random() < 0.4 else cut_out(textures[rng.integers(2)], rng)
             radius = np.exp(rng.uniform(*np.log(_RADIUS))) * self.size[0]
             centre = rng.uniform(0.1, 0.9, 2) * canvas.shape[1::-1]
             _stick(canvas, cutout, centre, radius, rng.uniform(0, 2 * np.pi))
@@ -227,7 +232,7 @@ def _deformed(part: _Part, t: int) -> Cutout:
         (y + amplitude * SIDE * np.sin(turn * x + 1.7 * phase + 0.8 * speed * t)).astype(np.float32),
     )
     return Cutout(*(cv2.remap(plane, *bent, cv2.INTER_LINEAR, borderMode=mode) for plane, mode in zip(
-        part.cutout, (cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT), strict=True
+        part.cutouts[t], (cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT), strict=True
     )))  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Pieces cut out of photographs: blobs, polygons and regions that end at edges, with what is on them."""
+"""Pieces cut out of photographs: blobs, polygons, regions that end at edges, and what a mask shows."""
 
 from typing import NamedTuple
 
@@ -42,6 +42,26 @@ def cut_out(photograph: Array, rng: np.random.Generator) -> Cutout:
     if (shape > 0).mean() < _LEAST:
         shape = _blob(piece, rng)
     return Cutout(piece, cv2.GaussianBlur(shape, (3, 3), 0))
+
+
+def cut_along(photograph: Array, mask: Array, centre: Array, reach: float) -> Cutout:
+    """Cut out what a mask shows.
+
+    Args:
+        photograph: RGB, uint8 (H, W, 3).
+        mask: bool (H, W).
+        centre: x and y of the middle of the square that is cut out, in pixels.
+        reach: half of the side of the square, in pixels.
+    """
+    (height, width), side = mask.shape, max(round(2 * reach), 1)
+    left, top = np.round(centre - reach).astype(int).tolist()
+    seen = slice(max(top, 0), top + side), slice(max(left, 0), left + side)
+    beyond = max(-top, 0), max(top + side - height, 0), max(-left, 0), max(left + side - width, 0)
+    piece = cv2.copyMakeBorder(photograph[seen], *beyond, cv2.BORDER_REPLICATE)
+    shape = cv2.copyMakeBorder(mask[seen].astype(np.uint8) * 255, *beyond, cv2.BORDER_CONSTANT, value=0)
+    piece, shape = (cv2.resize(plane, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for plane in (piece, shape))
+    inside = cv2.erode(shape, np.ones((3, 3), np.uint8))  # its outermost pixels show the background, too
+    return Cutout(piece, cv2.GaussianBlur(inside, (3, 3), 0))
 
 
 def _square(photograph: Array, rng: np.random.Generator) -> Array:

@@ -42,6 +42,7 @@ class DAVIS(MaskFolder):
         occlusion: int = 0,
         backgrounds: Path | None = None,
         textures: Path | None = None,
+        objects: Path | None = None,
     ) -> None:
         """Write sequences of objects among identical distractors, with masks; only the first frames tell them apart.
 
@@ -59,15 +60,17 @@ class DAVIS(MaskFolder):
             occlusion: frames for which one curtain occludes everything in every sequence; 0: passing bars.
             backgrounds: folder of photographs to make the sequences of, e.g. with size=240,427.
             textures: folder of the photographs that the objects are cut out of; null: those of the backgrounds.
+            objects: folder of annotated videos in the layout of DAVIS; half of the objects are cut out of those in its
+                list train, with their own motion. null: all are pieces of photographs.
 
         Raises:
             LstmzooError: an option out of its range.
-            DataError: the folder holds anything else, or there are no photographs.
+            DataError: the folder holds anything else, or there are no photographs, or no masks to cut objects out by.
         """
         from lstmzoo.segmentation.data.photographs import Photographs
         from lstmzoo.segmentation.data.simulator import simulate_davis
 
-        photographs = Photographs.of(backgrounds, textures)
+        photographs = Photographs.of(backgrounds, textures, objects)
         simulate_davis(Path(root), train, val, test, frames, size, seed, occlusion, photographs)
 
 

@@ -10,8 +10,9 @@ from lstmzoo.errors import DataError
 from lstmzoo.io.images import read_header, read_rgb
 from lstmzoo.segmentation.data.class_table import ClassTable, read_labels
 from lstmzoo.segmentation.data.layout import MaskedVideo
-from lstmzoo.segmentation.data.mask_clips import check_numbers, check_shares, check_window, to_and_fro
+from lstmzoo.segmentation.data.mask_clips import check_numbers, check_shares, check_window
 from lstmzoo.segmentation.data.masks import VOID
+from lstmzoo.segmentation.data.to_and_fro import to_and_fro
 from lstmzoo.segmentation.data.view import jitter_colours, random_view
 
 

@@ -13,6 +13,7 @@ from lstmzoo.io.images import read_header, read_rgb
 from lstmzoo.segmentation.data.layout import MaskedVideo
 from lstmzoo.segmentation.data.masks import VOID, read_ids, shows_object
 from lstmzoo.segmentation.data.photographs import Photographs
+from lstmzoo.segmentation.data.to_and_fro import to_and_fro
 from lstmzoo.segmentation.data.view import View, jitter_colours, random_view, whole
 from lstmzoo.synthetic.collage import photograph_clip
 
@@ -56,6 +57,8 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         backgrounds: folder of photographs of which training clips are made: pieces of some move before others, see
             `photograph_clip`; null: there are no such clips.
         textures: folder of the photographs that pieces are cut out of; null: that of the backgrounds.
+        objects: folder of annotated videos in the layout of DAVIS; half of the objects that move before photographs
+            are cut out of those in its list train. null: they are all pieces of photographs.
         collages: share of the training clips that are made of photographs, where there are some.
         clips_per_sequence: training clips of each sequence per epoch.
         seed: of all that is random.
@@ -80,6 +83,7 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         paste: float = 0.0,
         backgrounds: Path | None = None,
         textures: Path | None = None,
+        objects: Path | None = None,
         collages: float = 0.5,
         clips_per_sequence: int = 4,
         seed: int = 0,
@@ -95,7 +99,7 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         self.size = (int(size[0]), int(size[1]))
         self.scale = (float(scale[0]), float(scale[1]))
         self.reverse, self.flip, self.from_start, self.jitter, self.paste = reverse, flip, from_start, jitter, paste
-        self.photographs, self.collages = Photographs.of(backgrounds, textures), collages
+        self.photographs, self.collages = Photographs.of(backgrounds, textures, objects), collages
         self.clips_per_sequence, self.seed = clips_per_sequence, seed
 
     def __len__(self) -> int:
@@ -215,10 +219,3 @@ def _first_frames(frames: int, way: int, rng: np.random.Generator | None) -> np.
     order = np.arange(frames) if rng is None else rng.permutation(frames)
     fits = (order + way >= 0) & (order + way < frames)
     return np.concatenate([order[fits], order[~fits]])
-
-
-def to_and_fro(positions: np.ndarray, frames: int) -> np.ndarray:
-    """Turn back at the last frame, and at the first."""
-    period = max(2 * (frames - 1), 1)
-    turned = positions % period
-    return np.minimum(turned, period - turned)

@@ -1,4 +1,4 @@
-"""Photographs that simulated videos are made of."""
+"""Photographs that simulated videos are made of, and objects of annotated videos before them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from zlib import crc32
 
 import numpy as np
 
-from lstmzoo.errors import DataError
+from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.io.images import IMAGE_SUFFIXES, list_images, read_rgb
+from lstmzoo.segmentation.data.video_objects import VideoObjects
+from lstmzoo.synthetic.cutouts import Cutout
+
+_FROM_VIDEOS = 0.5  # share of the objects, where there are videos
 
 
 class Photographs:
@@ -18,27 +22,40 @@ class Photographs:
     Args:
         backgrounds: files for backgrounds.
         textures: files that pieces are cut out of.
+        objects: of annotated videos; None: there are none.
     """
 
-    def __init__(self, backgrounds: Sequence[Path], textures: Sequence[Path]) -> None:
-        self.backgrounds, self.textures = backgrounds, textures
+    def __init__(
+        self, backgrounds: Sequence[Path], textures: Sequence[Path], objects: VideoObjects | None = None
+    ) -> None:
+        self.backgrounds, self.textures, self.objects = backgrounds, textures, objects
 
     @property
     def digest(self) -> int:
-        """Of the names of the files, by which a simulated set is told from those of other photographs."""
-        return crc32("\n".join(path.name for path in (*self.backgrounds, *self.textures)).encode())
+        """Of the names of the files and sequences, by which a simulated set is told from those of others."""
+        videos = self.objects.videos if self.objects else ()
+        return crc32("\n".join([*(path.name for path in (*self.backgrounds, *self.textures)), *videos]).encode())
 
     @classmethod
-    def of(cls, backgrounds: Path | None, textures: Path | None = None) -> Photographs | None:
-        """Find the photographs of two folders, the same if only one is given; None without any.
+    def of(
+        cls, backgrounds: Path | None, textures: Path | None = None, objects: Path | None = None
+    ) -> Photographs | None:
+        """Find the photographs of two folders, the same if only one is given, and annotated videos; None without any.
 
         Raises:
-            DataError: there is no such folder, or no image in it.
+            DataError: there is no such folder, no image in it, or no annotated video.
+            LstmzooError: there are objects, but no photographs to show them before.
         """
         given = backgrounds or textures
+        if given is None and objects is not None:
+            raise LstmzooError(
+                f"objects={objects}: objects of videos are shown before photographs; give a folder of them as well, "
+                "with backgrounds=FOLDER (data.backgrounds=FOLDER in training)"
+            )
         if given is None:
             return None
-        return cls(_found(Path(backgrounds or given)), _found(Path(textures or given)))
+        videos = None if objects is None else VideoObjects(Path(objects))
+        return cls(_found(Path(backgrounds or given)), _found(Path(textures or given)), videos)
 
     def background(self, rng: np.random.Generator) -> np.ndarray:
         """Draw a background: RGB, uint8 (H, W, 3)."""
@@ -47,6 +64,10 @@ class Photographs:
     def texture(self, rng: np.random.Generator) -> np.ndarray:
         """Draw what pieces are cut out of: RGB, uint8 (H, W, 3)."""
         return read_rgb(self.textures[int(rng.integers(len(self.textures)))])
+
+    def moving(self, frames: int, rng: np.random.Generator) -> list[Cutout] | None:
+        """Draw an object of a video, a cutout for each frame; None: it is to be made of a photograph."""
+        return self.objects.draw(frames, rng) if self.objects and rng.random() < _FROM_VIDEOS else None
 
 
 def _found(folder: Path) -> list[Path]:
