@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from lstmzoo.models.encoder_weights import PACKAGED
-from lstmzoo.models.pretrained.names import CARD, CONFIG, TENSORS, shipped
+from lstmzoo.models.pretrained.names import CARD, CONFIG, shipped, weights_file
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def test_wheel_holds_code_and_configs_and_nothing_else(wheel: Path) -> None:
     assert "lstmzoo/py.typed" in names
     place = "lstmzoo/models/weights/"
     weights = {name.removeprefix(place) for name in names if name.startswith(place)}
-    ours = {f"{name}/{file}" for name in shipped() for file in (CARD, CONFIG, TENSORS)}
+    ours = {f"{name}/{file}" for name, at in shipped().items() for file in (CARD, CONFIG, weights_file(at).name)}
     assert weights == {*(f"{name}.safetensors" for name in PACKAGED), "LICENSE", "NOTICE", *ours}
     assert not [name for name in names if name.endswith((".ckpt", ".avi", ".npy"))]
 

@@ -61,6 +61,7 @@ class CaptioningTask(BaseTask):
     headline = "CIDEr-D"
     data_module = CaptionDataModule
     model_class = Captioner
+    ensemble_class = Ensemble
     default_model, default_data, default_experiment = "caption_nic", "captions_simulated", "captions"
     has_vocabulary = True
     dummy_labels = {"specials": ["<pad>", "<bos>", "<eos>", "<unk>"], "words": ["one", "another"]}  # noqa: RUF012
@@ -104,9 +105,8 @@ class CaptioningTask(BaseTask):
         self.objective, self.label_smoothing = objective, label_smoothing
         self.scheduled_sampling, self.decoding = scheduled_sampling, decoding
         self.baseline, self.samples, self.encoder_lr = baseline, samples, encoder_lr
-        self.ensemble = [str(path) for path in ensemble]
         # In lists: other captioners are no part of this module, nor of its checkpoints.
-        self.others = [load_captioner(path) for path in self.ensemble]
+        self.others = [load_captioner(path) for path in ensemble]
         self.tested: list[Any] = []
         Ensemble([self.model, *self.others])  # vocabularies that differ show now, not after the data were read
         self.reward: Reward | None = None
@@ -166,6 +166,12 @@ class CaptioningTask(BaseTask):
         return CaptionInspector
 
     score = staticmethod(score_file)
+
+    def load_weights(self, model: Any) -> None:
+        """Take over a captioner's weights; of an `Ensemble` those of the first member, the others stand beside it."""
+        first, *others = model.members if isinstance(model, Ensemble) else [model]
+        super().load_weights(first)
+        self.others = [*others, *self.others]
 
     # --- training ------------------------------------------------------------------------------------------------
 
@@ -261,8 +267,8 @@ class CaptioningTask(BaseTask):
     def on_test_epoch_end(self) -> None:
         dataset: Any = self.trainer.datamodule.test_dataset.captions  # type: ignore[attr-defined]
         captions = self._collect(dataset)
+        members = [getattr(one, "checkpoint", None) for one in (self.model, *self.others)] if self.others else ()
         best = {Path(one.path).name: one.sentences[0] for one in captions}
-        checkpoint = getattr(self.model, "checkpoint", None)
         agreed = [one for _, some in dict(self.of_all_processes(self._agreed)).items() for one in some]
         self._agreed = []
         self.results = CaptionResults(
@@ -271,7 +277,7 @@ class CaptioningTask(BaseTask):
             decoding=asdict(self.decoding),
             exact=exact_match(dataset.root, best) if is_simulated(dataset.root) else None,
             agreement=sum(agreed) / len(agreed) if agreed else None,
-            ensemble=[*filter(None, [checkpoint]), *self.ensemble] if self.ensemble else (),
+            ensemble=[*filter(None, members)],
         )
 
     def _caption(self, model: Any, features: Tensor, batch: dict[str, Any]) -> None:

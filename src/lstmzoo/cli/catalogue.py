@@ -100,7 +100,7 @@ def _cells() -> dict[str, str]:
 
 def _weights() -> dict[str, str]:
     """The weights in this package: task, model, data, score, parameters, size and the licence of the data."""
-    from lstmzoo.models.pretrained.card import headline
+    from lstmzoo.models.pretrained.card import headline, model_of
     from lstmzoo.models.pretrained.names import shipped
     from lstmzoo.models.pretrained.weights_folder import read_config
 
@@ -109,7 +109,7 @@ def _weights() -> dict[str, str]:
         config = read_config(folder)
         metadata, card = config["lstmzoo"], config["card"]
         size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
-        cells = [card["task"], metadata["model"]["name"], metadata["data"].get("name", ""), headline(card)]
+        cells = [card["task"], model_of(config), metadata["data"].get("name", ""), headline(card)]
         rows[name] = [*cells, f"{config['weights']['parameters']:,} parameters", f"{size:.1f} MB", card["licence"]]
     widths = [max(map(len, column)) for column in zip(*rows.values(), strict=True)]
     return {

@@ -23,11 +23,13 @@ from lstmzoo.errors import CheckpointError, LstmzooError, printable
 from lstmzoo.models.checkpoint_file import check_weights, find, read
 from lstmzoo.models.metadata import FORMAT, KEY, PREFIX, brief, check_metadata, words_of
 from lstmzoo.models.model_registry import is_primitive, list_models
-from lstmzoo.models.pretrained.names import TENSORS
+from lstmzoo.models.pretrained.ensemble import member_folders
+from lstmzoo.models.pretrained.names import CONFIG, TENSORS
 from lstmzoo.models.pretrained.remote import fetch_weights
-from lstmzoo.models.pretrained.weights_folder import read_weights
+from lstmzoo.models.pretrained.weights_folder import read_ensemble, read_weights
 from lstmzoo.models.rebuild import rebuild
 from lstmzoo.models.upgrades import upgrade_metadata
+from lstmzoo.registry import tasks
 from lstmzoo.version import __version__
 
 
@@ -87,12 +89,13 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
         path: a checkpoint file, or a run folder (then its ``checkpoints/best.ckpt``).
 
     Returns:
-        The metadata, as :func:`checkpoint_metadata` made it.
+        The metadata, as :func:`checkpoint_metadata` made it; of an ensemble, mostly that of its first member.
 
     Raises:
         CheckpointError: missing, damaged, not an lstmzoo checkpoint, or of a newer format.
     """
-    return open_checkpoint(path)[KEY]
+    ensemble = read_ensemble(Path(path))
+    return open_checkpoint(path)[KEY] if ensemble is None else ensemble[KEY]
 
 
 def load(
@@ -108,9 +111,9 @@ def load(
         sha256: of the file at an address, which is not loaded without it; it is fetched into the user's cache.
 
     Returns:
-        The model in evaluation mode, with attributes ``classes`` (list of names) or ``words`` (a captioner's
-        vocabulary, in the order of ids), ``transform`` (dict, see `checkpoint_metadata`), ``metadata`` (all of it) and
-        ``checkpoint`` (the path).
+        The model, or several as one where the weights are those of an ensemble, in evaluation mode, with attributes
+        ``classes`` (list of names) or ``words`` (a captioner's vocabulary, in the order of ids), ``transform`` (dict,
+        see `checkpoint_metadata`), ``metadata`` (all of it) and ``checkpoint`` (the path).
 
     Raises:
         CheckpointError: missing, damaged, not an lstmzoo checkpoint, of a newer format, of a model that is not
@@ -121,6 +124,27 @@ def load(
         path = fetch_weights(path, sha256)
     elif sha256 is not None:
         raise CheckpointError(f"sha256 belongs to an https address, and {path} is none")
+    ensemble = read_ensemble(Path(path))
+    model = _load_single(path) if ensemble is None else _load_ensemble(ensemble, str(path))
+    model.to(map_location)
+    model.checkpoint = str(path)
+    return model.eval()
+
+
+def _load_ensemble(config: dict[str, Any], path: str) -> Any:
+    """Load the members, and what makes one model of them."""
+    metadata = config[KEY]
+    task = metadata["config"]["task"]["name"]
+    if (combine := tasks.get(task).target.ensemble_class) is None:
+        raise CheckpointError(f"{path} is an ensemble, and there are none in the task {task}")
+    members = []
+    for name, folder in member_folders(config["members"], path).items():
+        members.append(_load_single(folder))
+        members[-1].checkpoint = name
+    return _described(combine(members), metadata)
+
+
+def _load_single(path: str | os.PathLike[str]) -> Any:
     checkpoint = open_checkpoint(path)
     metadata = checkpoint[KEY]
     name = metadata["model"]["name"]
@@ -134,14 +158,17 @@ def load(
         key.removeprefix(PREFIX): weight for key, weight in checkpoint["state_dict"].items() if key.startswith(PREFIX)
     }
     origin = f"{path} (written by lstmzoo {metadata['version']})"
-    model: Any = rebuild(name, metadata["model"]["args"], weights, origin).to(map_location)
+    return _described(rebuild(name, metadata["model"]["args"], weights, origin), metadata)
+
+
+def _described(model: Any, metadata: dict[str, Any]) -> Any:
+    """The model with what its metadata says about its input and output."""
     model.classes = metadata["classes"]
     model.transform = metadata["transform"]
-    model.metadata = metadata  # type: ignore[assignment]
-    model.checkpoint = str(path)
+    model.metadata = metadata
     if "vocabulary" in metadata:
-        model.words = words_of(metadata["vocabulary"])  # type: ignore[assignment]
-    return model.eval()
+        model.words = words_of(metadata["vocabulary"])
+    return model
 
 
 def open_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -158,7 +185,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
             finite.
     """
     file = find(Path(path))
-    if file.name == TENSORS:
+    if file.name in (CONFIG, TENSORS):
         return read_weights(file.parent)
     checkpoint = read(file)
     if not isinstance(checkpoint, dict):

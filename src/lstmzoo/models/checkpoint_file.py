@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lstmzoo.errors import CheckpointError, LstmzooError
-from lstmzoo.models.pretrained.names import CONFIG, TENSORS, shipped, unknown_weights
+from lstmzoo.models.pretrained.names import CONFIG, TENSORS, shipped, unknown_weights, weights_file
 
 MOST_MEMBERS = 100_000
 """Files in the archive; there is one per tensor."""
@@ -52,15 +52,15 @@ class Refused(Exception):
 
 
 def find(path: Path) -> Path:
-    """The file that a path means: itself, the best one of a run folder, or the weights of a folder or a name.
+    """The file that a path means: itself, the best one of a run folder, or `weights_file` of a folder or a name.
 
     Raises:
         CheckpointError: there is none; the message says what there is.
     """
     if path.is_file():
-        return path.with_name(TENSORS) if path.name == CONFIG else path
+        return weights_file(path.parent) if path.name == CONFIG else path
     if any((path / name).is_file() for name in (CONFIG, TENSORS)):
-        return path / TENSORS
+        return weights_file(path)
     best = path / "checkpoints" / "best.ckpt"
     if best.is_file():
         return best
@@ -69,7 +69,7 @@ def find(path: Path) -> Path:
         there = f"checkpoints there: {', '.join(others)}" if others else "there is no .ckpt file in it"
         raise CheckpointError(f"the folder {path} has no checkpoints/best.ckpt; {there}")
     if str(path) in shipped():
-        return shipped()[str(path)] / TENSORS
+        return weights_file(shipped()[str(path)])
     if path.name == str(path) and not path.suffix:
         raise CheckpointError(unknown_weights(str(path)))
     raise CheckpointError(f"no checkpoint at {path} (looked in {path.absolute().parent})")

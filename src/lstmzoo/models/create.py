@@ -1,6 +1,7 @@
 """New models, and models with the weights of this package."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -9,7 +10,7 @@ from lstmzoo.errors import LstmzooError, unknown_choice
 from lstmzoo.models.checkpoint import load
 from lstmzoo.models.model_registry import build_model
 from lstmzoo.models.pretrained.names import shipped
-from lstmzoo.models.pretrained.weights_folder import read_config
+from lstmzoo.models.pretrained.weights_folder import check_single, read_config
 from lstmzoo.registry import models
 from lstmzoo.settings import settings_of
 
@@ -37,6 +38,8 @@ def create_model(name: str, pretrained: str | None = None, **overrides: Any) -> 
     """
     if not pretrained:
         return build_model(name, **overrides)
+    if pretrained in shipped():
+        check_single(Path(pretrained), f"model {name!r}")
     return load(_find_weights(name, pretrained, overrides)).train()
 
 
@@ -44,7 +47,8 @@ def _find_weights(name: str, tag: str, overrides: dict[str, Any]) -> str:
     """The name of the weights for a model, a tag and arguments."""
     usual = {key: setting.default for key, setting in settings_of(models.get(name).target).items()}
     stored = {weights: read_config(folder) for weights, folder in shipped().items()}
-    own = {weights: config for weights, config in stored.items() if config["lstmzoo"]["model"]["name"] == name}
+    single = {weights: config for weights, config in stored.items() if "members" not in config}
+    own = {weights: config for weights, config in single.items() if config["lstmzoo"]["model"]["name"] == name}
     tags = {weights: {weights, config["lstmzoo"]["data"].get("name", weights)} for weights, config in own.items()}
     tagged = [weights for weights in own if tag in tags[weights]]
     if not tagged:

@@ -20,6 +20,7 @@ from lstmzoo.io.atomic import replacing_folder
 from lstmzoo.models.checkpoint import load
 from lstmzoo.models.deployment import Deployment, Flat, Network, cell_names, flattened
 from lstmzoo.models.pretrained.card import joined, licences_of
+from lstmzoo.models.pretrained.weights_folder import check_single
 from lstmzoo.version import __version__
 
 About = dict[str, str]
@@ -76,6 +77,7 @@ def deploy(
     Raises:
         LstmzooError: the model cannot be read or written like this, or the difference is larger; nothing is written.
     """
+    check_single(place, f"format={form}")
     model: Any = load(place).requires_grad_(False)
     if form == "onnx":
         _check_onnx()

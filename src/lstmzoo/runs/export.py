@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.errors import DataError
-from lstmzoo.io.download import digest_of
 from lstmzoo.models.checkpoint import load
 from lstmzoo.models.checkpoint_file import find
 from lstmzoo.models.pretrained.card import NOT_STATED, joined, licences_of
 from lstmzoo.models.pretrained.names import CONFIG, TENSORS
-from lstmzoo.models.pretrained.weights_folder import read_config, write_weights
+from lstmzoo.models.pretrained.weights_folder import (
+    check_single,
+    fingerprint,
+    read_config,
+    write_ensemble,
+    write_weights,
+)
 from lstmzoo.registry import tasks
 from lstmzoo.runs.measured import LARGEST, OWN_TEST
 from lstmzoo.runs.request import beside
@@ -25,7 +30,7 @@ MOST_NAMES = 12
 def export_weights(
     path: Path, output: Path, *, float16: bool = False, licence: str | None = None, failures: Path | None = None
 ) -> None:
-    """Write the weights of a checkpoint and what its run says about them.
+    """Write the weights of a checkpoint, or the names of an ensemble's members, and what its run says about them.
 
     Args:
         path: a checkpoint, a run folder, a folder of weights or a name.
@@ -35,22 +40,26 @@ def export_weights(
         failures: a text in Markdown about what goes wrong; None keeps that of the weights in `output`, or at `path`.
 
     Raises:
-        LstmzooError: the checkpoint cannot be read, or the folder not be written.
+        LstmzooError: the checkpoint cannot be read or rounded, or the folder not be written.
     """
+    if float16:
+        check_single(path, "float16=true")
     model: Any = load(path)
     task, data = task_name(model.metadata, str(path)), model.metadata["data"].get("name")
-    known = read_config(find(path).parent) if find(path).name == TENSORS else {"card": {}, "weights": {}}
+    known = read_config(find(path).parent) if find(path).name in (CONFIG, TENSORS) else {"card": {}, "weights": {}}
     metadata = {**model.metadata, "licences": _licences(model.metadata, licence)}
     card = {
         "task": task,
         "licence": joined(metadata["licences"]),
         "pipeline_tag": getattr(model, "pipeline_tag", ""),
         "headline": tasks.get(task).target.headline_of(metadata["classes"]),
-        "metrics": _metrics(path, data, output.name, known["weights"].get("type", "float32"))
-        or known["card"].get("metrics", []),
+        "metrics": _metrics(path, known, data, output.name) or known["card"].get("metrics", []),
         "failures": _failures(failures, output) or known["card"].get("failures", ""),
     }
-    write_weights(output, model, metadata, card, float16)
+    if "members" in known:
+        write_ensemble(output, known, card)
+    else:
+        write_weights(output, model, metadata, card, float16)
 
 
 def _licences(metadata: dict[str, Any], more: str | None) -> list[str]:
@@ -61,16 +70,16 @@ def _licences(metadata: dict[str, Any], more: str | None) -> list[str]:
     return [*dict.fromkeys([*(one for one in licences if not one.startswith(NOT_STATED)), more])]
 
 
-def _metrics(path: Path, data: str | None, name: str, kind: str) -> list[dict[str, Any]]:
+def _metrics(path: Path, known: dict[str, Any], data: str | None, name: str) -> list[dict[str, Any]]:
     """What was measured of a checkpoint alone, from the results in its run; its own test first, then few options."""
-    run, digest = beside(path, ""), digest_of(find(path))
+    run, digest, kind = beside(path, ""), fingerprint(path), known["weights"].get("type", "float32")
     commit = _read_json(run / "versions.json").get("git")
     entries = []
     for file in sorted(run.glob("*/metrics.json")):
         found = _read_json(file)
         try:
             overrides = found["measured"]["overrides"]
-            if found["measured"]["sha256"] == digest and not found.get("ensemble"):
+            if found["measured"]["sha256"] == digest and found.get("ensemble") == known.get("members"):
                 place = (file.parent.name != OWN_TEST, len(overrides))
                 entries.append((place, _entry(found, data, name, commit) | {"type": kind}))
         except (KeyError, TypeError, AttributeError) as error:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from lstmzoo.errors import LstmzooError
-from lstmzoo.io.download import digest_of
 from lstmzoo.io.stamp import stamp
 from lstmzoo.models.checkpoint_file import find
+from lstmzoo.models.pretrained.weights_folder import fingerprint
 from lstmzoo.runs.inside import check_inside
 from lstmzoo.runs.run_folder import git_revision
 
@@ -33,10 +33,9 @@ class Measured:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it with the checkpoint's digest, the versions, the commit and the time, ready for JSON."""
-        file = find(self.checkpoint)
         return {
-            "checkpoint": str(file.absolute()),
-            "sha256": digest_of(file),
+            "checkpoint": str(find(self.checkpoint).absolute()),
+            "sha256": fingerprint(self.checkpoint),
             "split": self.split,
             "overrides": sorted(self.overrides),
             **stamp(),

@@ -13,7 +13,7 @@ from lstmzoo.config.overrides import parse
 from lstmzoo.errors import LstmzooError, printable, unknown_choice
 from lstmzoo.models.checkpoint import read_metadata
 from lstmzoo.models.checkpoint_file import find
-from lstmzoo.models.pretrained.names import TENSORS
+from lstmzoo.models.pretrained.names import CONFIG, TENSORS
 from lstmzoo.registry import datasets
 from lstmzoo.runs.inside import check_inside
 from lstmzoo.runs.measured import Measured, results_folder
@@ -131,7 +131,7 @@ def output_folder(asked: Path | None, path: Path, name: str) -> Path:
 
 def beside(path: Path, name: str) -> Path:
     """The folder ``name`` in the checkpoint's run folder, or beside the checkpoint; of weights, in ``runs/WEIGHTS``."""
-    if (file := find(path)).name == TENSORS:
+    if (file := find(path)).name in (CONFIG, TENSORS):
         return Path("runs", file.parent.name, name)
     if path.is_dir():
         return path / name

@@ -12,6 +12,7 @@ from lstmzoo.config.groups import settings_of_choice
 from lstmzoo.config.overrides import parse
 from lstmzoo.errors import CheckpointError
 from lstmzoo.models.checkpoint import read_metadata
+from lstmzoo.models.pretrained.weights_folder import check_single
 from lstmzoo.registry import tasks
 from lstmzoo.runs.stored import settle_places, take_group, take_metadata, take_model
 
@@ -35,6 +36,7 @@ def inherit(config: DictConfig, overrides: Sequence[str]) -> None:
     if start_from is None:
         return
     origin = str(Path(str(start_from)).expanduser())
+    check_single(Path(origin), "training")
     metadata = read_metadata(origin)
     given = parse(overrides)
     chosen = {override.key_or_group for override in given}

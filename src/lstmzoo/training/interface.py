@@ -49,6 +49,9 @@ class TaskInterface(ABC):
     model_class: ClassVar[type]
     """What all models that can be trained have as a base class."""
 
+    ensemble_class: ClassVar[type | None] = None
+    """What makes one model of a list of them, where the task has ensembles."""
+
     default_model: ClassVar[str]
     default_data: ClassVar[str]
     """What is trained on what where nothing else is said."""

@@ -105,18 +105,17 @@ def decoding_of(model: Any, given: Mapping[str, Any] = MappingProxyType({})) -> 
     """How a captioner generates sentences: as its weights were measured with, but for what is given.
 
     Args:
-        model: a captioner, or an `Ensemble`, of which the first one decides.
+        model: a captioner, or an `Ensemble`.
         given: settings of `Decoding`.
 
     Raises:
         CheckpointError: the weights, which may come from anyone, hold a setting that is not possible.
         LstmzooError: a given value that is not possible, or settings that do not go together.
     """
-    first = getattr(model, "members", [model])[0]
-    task = getattr(first, "metadata", {"config": {}})["config"].get("task")
+    task = getattr(model, "metadata", {"config": {}})["config"].get("task")
     stored = task.get("decoding") if isinstance(task, dict) else None
     stored = stored if isinstance(stored, dict) else {}
-    settings, origin = settings_of(Decoding), str(getattr(first, "checkpoint", ""))
+    settings, origin = settings_of(Decoding), str(getattr(model, "checkpoint", ""))
     check_finite(stored, origin)
     for key, value in stored.items():
         if key not in settings or not accepts(settings[key].type, value) or (key in MOST and value > MOST[key]):

@@ -1,5 +1,7 @@
 """Several captioners as one."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,11 +27,11 @@ class EnsembleState:
         """The numbers of the rows (R,)."""
         return self.members[0].rows
 
-    def select(self, rows: Tensor) -> "EnsembleState":
+    def select(self, rows: Tensor) -> EnsembleState:
         """Take some of the rows, in every member."""
         return EnsembleState(tuple(member.select(rows) for member in self.members))
 
-    def reorder(self, rows: Tensor) -> "EnsembleState":
+    def reorder(self, rows: Tensor) -> EnsembleState:
         """Take rows of the same images, in every member."""
         return EnsembleState(tuple(member.reorder(rows) for member in self.members))
 
@@ -41,14 +43,18 @@ class Ensemble(nn.Module):
     found by :func:`lstmzoo.captioning.inference.trace_caption`.
 
     Args:
-        members: captioners with the same vocabulary, from ``lstmzoo.load``; their encoders are not trained any more.
+        models: captioners with the same vocabulary, from ``lstmzoo.load``, or ensembles, whose members are taken; their
+            encoders are not trained any more. The first one says how captions are decoded.
 
     Raises:
         LstmzooError: their vocabularies differ.
     """
 
-    def __init__(self, members: Sequence[Captioner]) -> None:
+    pipeline_tag = Captioner.pipeline_tag
+
+    def __init__(self, models: Sequence[Captioner | Ensemble]) -> None:
         super().__init__()
+        members: list[Any] = [one for model in models for one in getattr(model, "members", [model])]
         if not members:
             raise LstmzooError("an ensemble needs at least one checkpoint")
         if any(getattr(other, "words", None) != getattr(members[0], "words", None) for other in members[1:]):
@@ -59,7 +65,13 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
         self.keys = [member.encoder.key for member in members]
         self.words: list[str] = getattr(members[0], "words", [])
+        self.metadata: dict[str, Any] = getattr(models[0], "metadata", {"config": {}})
         self.checkpoint = " and ".join(str(getattr(member, "checkpoint", "?")) for member in members)
+
+    @property
+    def encoder(self) -> Any:
+        """The first member's."""
+        return self.members[0].encoder
 
     def encode(self, images: Callable[[int], Tensor], known: Mapping[str, Tensor] | None = None) -> Features:
         """Encode images, once for all members that have the same encoder.

@@ -27,7 +27,7 @@ def model_card(config: dict[str, Any], name: str, is_shipped: bool = False) -> s
     """
     metadata, about, card = config[KEY], config["weights"], config["card"]
     data = metadata["data"].get("name")
-    kind = " on ".join(filter(None, [f"`{metadata['model']['name']}`", data and f"`{data}`"]))
+    kind = " on ".join(filter(None, [_members(config) or f"`{metadata['model']['name']}`", data and f"`{data}`"]))
     place = card.get("repository") or "FOLDER OR REPOSITORY"
     use = f'lstmzoo.load("{name}")' if is_shipped else f'lstmzoo.from_pretrained("{place}")'
     parts = [
@@ -39,9 +39,19 @@ def model_card(config: dict[str, Any], name: str, is_shipped: bool = False) -> s
         f"## Input and output\n\n{_input(metadata)}\n",
         f"## Licence\n\nTraining data: {card.get('licence') or NOT_STATED}.\n",
         f"## Failures\n\n{card.get('failures') or 'Not examined.'}\n",
-        *_recipe(metadata["config"]),
+        *(_recipe(metadata["config"]) if "members" not in config else []),
     ]
     return "\n".join(parts)
+
+
+def model_of(config: dict[str, Any]) -> str:
+    """The model's name in a table of weights."""
+    return f"ensemble of {len(config['members'])}" if "members" in config else str(config[KEY]["model"]["name"])
+
+
+def _members(config: dict[str, Any]) -> str:
+    names = " and ".join(f"`{name}`" for name in config.get("members", ()))
+    return f"An ensemble, the mean of the probabilities of {names}" if names else ""
 
 
 def licences_of(metadata: dict[str, Any]) -> list[str]:
@@ -65,7 +75,8 @@ def _head(config: dict[str, Any], name: str) -> dict[str, Any]:
     if licence and NOT_STATED not in licence:
         known = licence in OPEN
         head |= {"license": licence.lower()} if known else {"license": "other", "license_name": licence}
-    head["tags"] = [*filter(None, ["lstmzoo", "recurrent", card.get("task"), model["name"], model["args"].get("cell")])]
+    kind = ["ensemble"] if "members" in config else [model["name"], model["args"].get("cell")]
+    head["tags"] = [*filter(None, ["lstmzoo", "recurrent", card.get("task"), *kind])]
     if tag:
         head["pipeline_tag"] = tag
     if measured := card.get("metrics"):

@@ -139,7 +139,10 @@ def metadata_of(model: Any) -> dict[str, Any]:
         LstmzooError: it is not registered, or has outputs that nothing is said about.
     """
     if not hasattr(model, "model_args"):
-        raise LstmzooError(f"{type(model).__name__} is no model of create_model or load; register it: @register_model")
+        raise LstmzooError(
+            f"{type(model).__name__} is no single model of create_model or load; save the members of an ensemble each "
+            "for itself, and register a model of your own: @register_model"
+        )
     known = getattr(model, "metadata", {"data": {}, "config": {}})
     classes, transform = getattr(model, "classes", None), getattr(model, "transform", {})
     needs = [key for key in ("num_classes", "vocab_size") if model.model_args.get(key)]

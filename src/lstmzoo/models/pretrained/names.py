@@ -16,6 +16,12 @@ def shipped() -> dict[str, Path]:
     return {file.parent.name: file.parent for file in sorted(SHIPPED.glob(f"*/{CONFIG}"))}
 
 
+def weights_file(folder: Path) -> Path:
+    """The file that stands for a folder of weights: its tensors, or the config of an ensemble, which has none."""
+    tensors = folder / TENSORS
+    return folder / CONFIG if (folder / CONFIG).is_file() and not tensors.is_file() else tensors
+
+
 def is_name(place: str | os.PathLike[str]) -> bool:
     """Whether a text means weights in this package; what exists as a file or a folder wins."""
     return not os.path.exists(place) and str(place) in shipped()

@@ -37,5 +37,7 @@ def fetch_weights(url: str, sha256: str | None) -> Path:
     folder = cache_home() / "weights" / sha256.lower()
     file = fetch(url, folder / (CONFIG if name == CONFIG else "model.ckpt"), sha256=sha256)
     if name == CONFIG:
-        fetch(urljoin(url, TENSORS), folder / TENSORS, sha256=str(read_config(folder)["weights"].get("sha256")))
+        config = read_config(folder)
+        if "members" not in config:
+            fetch(urljoin(url, TENSORS), folder / TENSORS, sha256=str(config["weights"].get("sha256")))
     return file

@@ -6,6 +6,8 @@
                         because they are those of the packaged encoder (`shared`)
     config["card"]      what people want to know: task, licence of the data, scores and how they were measured, failures
 
+An ensemble has neither tensors nor the first two entries: they follow from its members (`ensemble`).
+
 Nothing in it is pickled. Anyone may have written such a folder; it is read as carefully as a checkpoint is.
 """
 
@@ -22,9 +24,10 @@ from torch import Tensor, nn
 from lstmzoo.errors import CheckpointError, LstmzooError
 from lstmzoo.io.atomic import replacing_folder, write_json
 from lstmzoo.io.download import digest_of
-from lstmzoo.models.checkpoint_file import MOST_MEMBERS, check_weights
+from lstmzoo.models.checkpoint_file import MOST_MEMBERS, check_weights, find
 from lstmzoo.models.metadata import KEY, PREFIX, brief, check_metadata, check_plain
 from lstmzoo.models.pretrained.card import model_card
+from lstmzoo.models.pretrained.ensemble import complete, member_folders
 from lstmzoo.models.pretrained.names import CARD, CONFIG, SHIPPED, TENSORS
 from lstmzoo.models.pretrained.shared import restored, shared_part
 from lstmzoo.models.upgrades import upgrade_metadata
@@ -51,9 +54,7 @@ def write_weights(
     Raises:
         LstmzooError: other files in the folder, metadata that could not be read again, or numbers beyond float16.
     """
-    strange = sorted({one.name for one in folder.iterdir()} - {CONFIG, TENSORS, CARD}) if folder.is_dir() else []
-    if strange:
-        raise LstmzooError(f"{folder} holds {', '.join(strange[:5])}; choose an empty folder, or one with weights only")
+    _check_free(folder)
     metadata, weights = _without_paths(metadata), model.state_dict()
     check_metadata(metadata, folder / CONFIG)
     shared = shared_part(weights)
@@ -72,9 +73,25 @@ def write_weights(
             about["encoder"] = shared
         write_json(unfinished / CONFIG, config)
         (unfinished / TENSORS).chmod((unfinished / CONFIG).stat().st_mode)  # safetensors lets nobody else read it
-        (unfinished / CARD).write_text(
-            model_card(config, folder.name, is_shipped=folder.resolve().parent == SHIPPED), encoding="utf-8"
-        )
+        _write_card(unfinished, folder, config)
+
+
+def write_ensemble(folder: Path, config: dict[str, Any], card: dict[str, Any]) -> None:
+    """Write an ensemble; it is there as a whole or not at all.
+
+    Args:
+        folder: where, see `write_weights`.
+        config: that of an ensemble, from `read_config`.
+        card: what people want to know.
+
+    Raises:
+        LstmzooError: other files in the folder.
+    """
+    _check_free(folder)
+    stored: dict[str, Any] = {key: config[key] for key in ("library_name", "members", "task") if key in config}
+    with replacing_folder(folder) as unfinished:
+        write_json(unfinished / CONFIG, {**stored, "card": card})
+        _write_card(unfinished, folder, {**config, "card": card})
 
 
 def read_weights(folder: Path) -> dict[str, Any]:
@@ -106,8 +123,44 @@ def read_weights(folder: Path) -> dict[str, Any]:
     return {KEY: config[KEY], "state_dict": {PREFIX + name: weight for name, weight in (full | shared).items()}}
 
 
+def read_ensemble(path: Path) -> dict[str, Any] | None:
+    """Read the config of an ensemble; None for a checkpoint, or weights with tensors of their own.
+
+    Raises:
+        CheckpointError: there is nothing at the path, or it cannot be read.
+    """
+    file = find(path)
+    config = read_config(file.parent) if file.name == CONFIG else {}
+    return config if "members" in config else None
+
+
+def check_single(path: Path, purpose: str) -> None:
+    """Check that a path means one model, not an ensemble.
+
+    Raises:
+        CheckpointError: it means an ensemble.
+    """
+    if (config := read_ensemble(path)) is not None:
+        raise CheckpointError(
+            f"{path} is an ensemble, and {purpose} needs a single model; choose one of its members: "
+            f"{', '.join(config['members'])}"
+        )
+
+
+def fingerprint(path: Path) -> str:
+    """The SHA-256 of a checkpoint; that of an ensemble follows from those of its members and from its settings.
+
+    Raises:
+        CheckpointError: there is none, or an ensemble that cannot be read.
+    """
+    config = read_ensemble(path)
+    return digest_of(find(path)) if config is None else config["weights"]["sha256"]
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """Read config.json, checked: plain values, metadata as that of checkpoints, in the names of this version.
+
+    That of an ensemble is completed by those of its members.
 
     Raises:
         CheckpointError: it is missing, damaged or something else.
@@ -122,6 +175,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{file} cannot be read: {str(error)[:200] or type(error).__name__}") from error
     check_plain(config, str(file))
+    if isinstance(config, dict) and "members" in config:
+        folders = member_folders(config["members"], str(file))
+        config = complete(config, [read_config(one) for one in folders.values()], str(file))
     parts = [config.get(key) for key in (KEY, "weights", "card")] if isinstance(config, dict) else [None]
     if not all(isinstance(part, dict) for part in parts):
         raise CheckpointError(f"{file} is not that of lstmzoo's weights: it needs {KEY!r}, 'weights' and 'card'")
@@ -129,6 +185,17 @@ def read_config(folder: Path) -> dict[str, Any]:
     check_metadata(config[KEY], file)
     upgrade_metadata(config[KEY])
     return config  # type: ignore[no-any-return]
+
+
+def _check_free(folder: Path) -> None:
+    strange = sorted({one.name for one in folder.iterdir()} - {CONFIG, TENSORS, CARD}) if folder.is_dir() else []
+    if strange:
+        raise LstmzooError(f"{folder} holds {', '.join(strange[:5])}; choose an empty folder, or one with weights only")
+
+
+def _write_card(unfinished: Path, folder: Path, config: dict[str, Any]) -> None:
+    text = model_card(config, folder.name, is_shipped=folder.resolve().parent == SHIPPED)
+    (unfinished / CARD).write_text(text, encoding="utf-8")
 
 
 def _check_card(card: dict[str, Any], file: Path) -> None:
