@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from lstmzoo.nn.engines.native.emit import DIMENSIONS, matrices, ordered_arrays
@@ -95,7 +94,7 @@ class Memory:
         self.run, self.given, self.p = run, given, p
         self.x = given["input" if "input" in given else "x"]
         self.steps, self.batch = self.x.shape[:2]
-        self.threads = max(1, min(torch.get_num_threads(), self.batch // 4))
+        self.sums = run.kernel.library.sums(self.batch)
         sizes = {size: given[f"{name}_first"].shape[1] for name, size in run.kernel.program.sizes.items()}
         output = sizes.get("P", sizes.get("H", 1))
         self.widths = {"P": output, "I": self.x.shape[2], "1": 1, "H": sizes.get("H", output)}
@@ -112,9 +111,13 @@ class Memory:
 
     def put_part(self, name: str, tensor: Tensor, start: int) -> None:
         """Say where the part of a stream lies that begins at some time; until the next call, no other is looked at."""
-        self.places[name] = Place(tensor, tensor[0].numel(), None, start)
+        self.put(name, Place(tensor, tensor[0].numel(), None, start))
+
+    def put(self, name: str, place: Place) -> None:
+        """Say where an array lies from now on."""
+        self.places[name] = place
         if self.addresses is not None:
-            self.addresses[self.index(name)] = self._address(self.places[name])
+            self.addresses[self.index(name)] = self._address(place)
 
     def part(self, name: str, piece: slice) -> Tensor:
         """A stream in the steps of a piece."""
@@ -136,25 +139,31 @@ class Memory:
         if array.kind == "stream":
             self.stream(array, self.steps)
         else:
-            rows = self.threads if array.kind == "sum" else self.batch
+            rows = self.sums if array.kind == "sum" else self.batch
             self.places[array.name] = Place(self.x.new_zeros(rows, array.blocks * self.widths[array.size]))
+
+    def fill(self) -> None:
+        """Find a place for every array that has none yet: a number, an input, or scratch memory."""
+        for array in self.p.arrays.values():
+            if array.name in self.places:
+                continue
+            if array.kind == "scalar":
+                place = Place(self.x.new_full((1,), self.run.scalars[array.name]))
+            elif array.name in self.given:
+                tensor = self.given[array.name]
+                place = Place(tensor, tensor[0].numel() if array.kind == "stream" else 0)
+            else:
+                place = Place(self.x.new_empty(self.batch, array.blocks * self.widths[array.size]))
+            self.places[array.name] = place
 
     def tables(self) -> tuple[Any, Any]:
         """Numbers and addresses as `lstmzoo.nn.engines.native.emit.emit` describes them."""
-        given, widths, arrays = self.given, self.widths, ordered_arrays(self.p)
+        self.fill()
+        given, widths = self.given, self.widths
         addresses, befores, strides = [], [], []
-        for array in arrays:
-            place = self.places.get(array.name)
-            if place is None:  # a number, an input, or scratch memory
-                if array.kind == "scalar":
-                    tensor, stride = self.x.new_tensor([self.run.scalars[array.name]]), 0
-                elif array.name in given:
-                    tensor = given[array.name]
-                    stride = tensor[0].numel() if array.kind == "stream" else 0
-                else:
-                    tensor, stride = self.x.new_empty(self.batch, array.blocks * widths[array.size]), 0
-                place = self.places[array.name] = Place(tensor, stride)
-            addresses.append(place.tensor.data_ptr() if place.start is None else self._address(place))
+        for array in ordered_arrays(self.p):
+            place = self.places[array.name]
+            addresses.append(self._address(place))
             befores.append(0 if place.before is None else place.before.data_ptr())
             strides.append(place.stride)
         addresses += befores
@@ -163,7 +172,7 @@ class Memory:
             row = weight.shape[1] * weight.element_size()
             addresses.append(weight.data_ptr() + part.first * widths[part.block_size] * row)
         w, reverse = widths, int(self.run.reverse)
-        settings = (self.steps, self.batch, w["H"], w["P"], w["I"], reverse, self.threads)
+        settings = (self.steps, self.batch, w["H"], w["P"], w["I"], reverse, self.sums)
         assert len(settings) == len(DIMENSIONS)
         self.addresses = (ctypes.c_void_p * len(addresses))(*addresses)
         return (ctypes.c_long * (len(settings) + len(strides)))(*settings, *strides), self.addresses
@@ -172,16 +181,26 @@ class Memory:
         """Where the address of an array stands."""
         return [a.name for a in ordered_arrays(self.p)].index(name)
 
-    def at(self, array: Array, step: int) -> Tensor:
-        """An array in one step, as images (B, channels, height, width)."""
-        place, tensor = self.places[array.name], self.places[array.name].tensor
+    def position(self, array: Array, step: int) -> tuple[Tensor, int | None]:
+        """The tensor in which an array lies in one step, and its place along the first dimension; None: all of it."""
+        place = self.places[array.name]
         reverse, done, kept = self.run.reverse, self.steps - 1 - step, place.stride != 0
         t = done if reverse else step
         if array.kind == "before":
-            earlier = (t + 1 if reverse else t - 1) if kept else (step - 1) % 2
-            tensor = tensor[earlier] if step or place.before is None else place.before
-        elif array.kind != "fixed":
-            at = {"stream": t - (place.start or 0) if kept else 0, "after": t if kept else step % 2}
-            tensor = tensor[at.get(array.kind, (done + (array.kind == "carried")) % 2)]
+            if not step and place.before is not None:
+                return place.before, None
+            return place.tensor, (t + 1 if reverse else t - 1) if kept else (step - 1) % 2
+        if array.kind in ("fixed", "vector", "scalar", "sum"):
+            return place.tensor, None
+        at = {"stream": t - (place.start or 0) if kept else 0, "after": t if kept else step % 2}
+        return place.tensor, at.get(array.kind, (done + (array.kind == "carried")) % 2)
+
+    def rows(self, array: Array, step: int) -> Tensor:
+        """An array in one step, (B, ·)."""
+        tensor, at = self.position(array, step)
+        return (tensor if at is None else tensor[at]).view(self.batch, -1)
+
+    def images(self, array: Array, step: int) -> Tensor:
+        """An array in one step, as images (B, channels, height, width)."""
         assert self.run.layout is not None
-        return self.run.layout.images(tensor.view(self.batch, -1))
+        return self.run.layout.images(self.rows(array, step))

@@ -1,6 +1,5 @@
-"""Steps of convolutional cells: the stages in C, and torch's convolutions between them."""
+"""Products of convolutional cells: torch's convolutions, before and after the steps and between their stages."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,38 +9,6 @@ from lstmzoo.nn.engines.native.arrays import Memory, Place
 from lstmzoo.nn.engines.native.passes import ProductCall
 
 Padding = tuple[int, int]
-OnPiece = Callable[[slice], None]
-
-
-def run_stages(memory: Memory, name: str, keep: bool, begin: OnPiece, end: OnPiece) -> None:
-    """Run all steps of a pass, in turn with the convolutions.
-
-    Args:
-        memory: the arrays of the pass.
-        name: ``"forward"`` or ``"backward"``.
-        keep: whether what the backward pass needs is kept.
-        begin: called with the times of every piece before its steps.
-        end: called with them after its steps.
-    """
-    p, steps = memory.p, memory.steps
-    stage_function = getattr(memory.run.kernel.library, f"{name}_stage")
-    calls: dict[int, list[ProductCall]] = {}
-    for call in p.calls:
-        calls.setdefault(call.stage, []).append(call)
-    tables = None
-    backwards = memory.run.reverse != (name == "backward")
-    pieces = [slice(start, min(start + memory.piece, steps)) for start in range(0, steps, memory.piece)]
-    for piece in reversed(pieces) if backwards else pieces:
-        begin(piece)
-        numbers, addresses = tables = tables or memory.tables()
-        times = range(piece.start, piece.stop)
-        for t in reversed(times) if backwards else times:
-            step = steps - 1 - t if memory.run.reverse else t
-            for stage in range(p.stages):
-                for call in calls.get(stage, ()):
-                    _convolve(memory, call, step)
-                stage_function(numbers, addresses, step, stage, int(keep))
-        end(piece)
 
 
 def input_products(memory: Memory, piece: slice) -> None:
@@ -69,17 +36,16 @@ def input_gradients(memory: Memory, piece: slice, found: dict[str, Tensor]) -> N
         found["bias_ih"] += d.sum((0, 1)) if layout.pixels else gradient.sum((0, 2, 3))
 
 
-def _convolve(memory: Memory, call: ProductCall, step: int) -> None:
+def convolve(memory: Memory, call: ProductCall, step: int) -> None:
+    """A product of one step; see `lstmzoo.nn.engines.native.steps.run_steps`."""
     layout, part = memory.run.layout, call.part
     assert layout is not None
-    weight, v, out = memory.given[part.name], memory.at(call.of, step), memory.at(call.out, step)
+    weight, v, out = memory.given[part.name], memory.images(call.of, step), memory.images(call.out, step)
     block = (v if part.transposed else out).shape[1] // (call.of if part.transposed else call.out).blocks
     weight = weight[part.first * block : (part.first + part.blocks) * block]
     result = input_gradient(weight, v, out) if part.transposed else memory.run.weights.product(weight, None, v)
     if call.out.kind == "fixed":  # read where it is
-        rows = layout.rows(result).contiguous()
-        memory.places[call.out.name] = Place(rows)
-        memory.addresses[memory.index(call.out.name)] = rows.data_ptr()
+        memory.put(call.out.name, Place(layout.rows(result).contiguous()))
     else:
         out.copy_(result)
 

@@ -1,19 +1,17 @@
-"""A step compiled: its program, the layout of its arrays, and the C functions."""
+"""A step compiled: its program, the layout of its arrays, and the code."""
 
-import ctypes
 import functools
-import hashlib
 import logging
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import torch
 
 from lstmzoo.nn.engines.native import build
-from lstmzoo.nn.engines.native.emit import PRELUDE, emit
+from lstmzoo.nn.engines.native.library import CLibrary, Library
 from lstmzoo.nn.engines.native.passes import Pass, backward_pass, forward_pass
 from lstmzoo.nn.engines.native.program import Program, make_program
 from lstmzoo.nn.engines.native.symbol import UntraceableError
@@ -23,7 +21,8 @@ from lstmzoo.nn.layer import Step
 
 log = logging.getLogger(__name__)
 
-DTYPES = {torch.float32: "", torch.float64: "#define REAL_DOUBLE\n"}
+DTYPES = (torch.float32, torch.float64)
+MakeLibrary = Callable[[Pass, Pass, torch.dtype], Library]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,18 +34,16 @@ class Kernel:
         program: what it computes.
         forward: layout of the forward pass.
         backward: layout of the backward pass.
-        library: the C functions.
-        dtype: the type they compute with.
-        digest: stands for the C code.
+        library: its code.
+        dtype: the type it computes with.
     """
 
     step: Step
     program: Program
     forward: Pass
     backward: Pass
-    library: ctypes.CDLL
+    library: Library
     dtype: torch.dtype
-    digest: str
 
     @functools.cached_property
     def states(self) -> tuple[str, ...]:
@@ -60,7 +57,12 @@ class Kernel:
 
 
 def find(
-    step: Step, bias: bool, keep_states: bool, dtype: torch.dtype, batched_vectors: tuple[str, ...] = ()
+    step: Step,
+    bias: bool,
+    keep_states: bool,
+    dtype: torch.dtype,
+    batched_vectors: tuple[str, ...] = (),
+    make_library: MakeLibrary = CLibrary,
 ) -> Kernel | str:
     """Return the kernel of a step, compiled if need be, or why there can't be one.
 
@@ -70,12 +72,13 @@ def find(
         keep_states: whether gradients may come in for the values of all states over time, not of h alone.
         dtype: float32 or float64.
         batched_vectors: the cell's vectors that differ from sequence to sequence.
+        make_library: writes the code of a forward and a backward pass, for a type of numbers.
     """
     if dtype not in DTYPES:
         return f"it computes in float32 and float64, not in {dtype}"
     graded = step.cell.state if keep_states else step.cell.state[:1]
     settings = tuple(sorted((k, repr(v)) for k, v in vars(step.cell).items() if k != "learned"))
-    return _find(step, settings, bias, graded, dtype, batched_vectors)
+    return _find(step, settings, bias, graded, dtype, batched_vectors, make_library)
 
 
 @functools.lru_cache(maxsize=512)
@@ -99,26 +102,27 @@ if hasattr(os, "register_at_fork"):
 
 @functools.lru_cache(maxsize=512)
 @torch.enable_grad()  # a kernel is made for training, too: a step that switches gradients off is refused
-def _make(step: Step, settings: Any, bias: bool, graded: Any, dtype: torch.dtype, batched_vectors: Any) -> Kernel | str:
+def _make(
+    step: Step,
+    settings: Any,
+    bias: bool,
+    graded: Any,
+    dtype: torch.dtype,
+    batched_vectors: Any,
+    make_library: MakeLibrary,
+) -> Kernel | str:
     try:
         traced = trace_step(step, bias, batched_vectors)
         try_step(step)
         program = make_program(traced, graded)
         forward, backward = forward_pass(program), backward_pass(program)
-        source = emit(forward) + emit(backward)
-        library = build.load(DTYPES[dtype] + _runtime() + PRELUDE + source)
+        library = make_library(forward, backward, dtype)
     except (UntraceableError, build.BuildError) as error:
         log.debug("%r is not compiled: %s", step.cell, error)
         if isinstance(error, build.BuildError):
             _say_once(str(error))
         return str(error)
-    for name in ("forward_run", "backward_run"):
-        getattr(library, name).argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
-    for name in ("forward_stage", "backward_stage"):
-        getattr(library, name).argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long, ctypes.c_long, ctypes.c_int)
-        getattr(library, name).restype = None
-    digest = hashlib.sha256(source.encode()).hexdigest()
-    return Kernel(step, program, forward, backward, library, dtype, digest)
+    return Kernel(step, program, forward, backward, library, dtype)
 
 
 _said: list[str] = []
@@ -130,8 +134,3 @@ def _say_once(reason: str) -> None:
         _said.append(reason)
         short = reason.partition("\n")[0]
         log.warning("recurrent layers run in PyTorch's own operations, several times slower than compiled: %s", short)
-
-
-@functools.cache
-def _runtime() -> str:
-    return resources.files(__package__).joinpath("runtime.h").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the compiler knows: operations with C expressions and derivatives, and torch's functions in their terms."""
+"""What the compilers know: operations with expressions and derivatives, and torch's functions in their terms."""
 
 import math
 from collections.abc import Callable
@@ -13,12 +13,12 @@ class Operation(NamedTuple):
     """An elementwise operation.
 
     Attributes:
-        c: C expression of its arguments.
+        expression: of its arguments, in words that C and Triton have in common; ``m_`` are functions of the runtime.
         derivative: (gradient of the result, result, *arguments) → gradient of every argument.
         costly: whether its result is worth keeping for the backward pass rather than computing it again.
     """
 
-    c: str
+    expression: str
     derivative: Callable[..., tuple[Gradient, ...]]
     costly: bool = False
 
@@ -69,12 +69,12 @@ OPERATIONS: dict[str, Operation] = {
     "clamp": Operation("m_min(m_max({0}, {1}), {2})", lambda g, y, a, *bounds: (_within(g, a, *bounds), None, None)),
     "where": Operation("m_where({0}, {1}, {2})", lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g))),
     "floor": Operation("m_floor({0})", lambda g, y, a: (None,)),
-    "gt": Operation("(real)({0} > {1})", _none),
-    "ge": Operation("(real)({0} >= {1})", _none),
-    "lt": Operation("(real)({0} < {1})", _none),
-    "le": Operation("(real)({0} <= {1})", _none),
-    "eq": Operation("(real)({0} == {1})", _none),
-    "ne": Operation("(real)({0} != {1})", _none),
+    "gt": Operation("m_real({0} > {1})", _none),
+    "ge": Operation("m_real({0} >= {1})", _none),
+    "lt": Operation("m_real({0} < {1})", _none),
+    "le": Operation("m_real({0} <= {1})", _none),
+    "eq": Operation("m_real({0} == {1})", _none),
+    "ne": Operation("m_real({0} != {1})", _none),
 }
 
 

@@ -95,7 +95,7 @@ def _plan(number: int, flags: Any, form: Any, inputs: Any, dtype: str) -> str:
         | {part.name for part in matrices(found.forward)}
     )
     # Named by what it does, not by when it was made: torch keeps compiled graphs, and with them this name, on the disk.
-    content = repr((found.digest, flags, form, inputs, dtype))
+    content = repr((found.library.digest, flags, form, inputs, dtype))
     cell = found.step.cell
     plan = f"{cell.name or type(cell).__name__}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
     shown, weights = found.states if keep_states else found.states[:1], Weights(cell, hidden, {})

@@ -1,4 +1,4 @@
-"""A layer run by its kernel: memory, the call into C, gradients."""
+"""A layer run by its kernel: memory, the steps, gradients."""
 
 from functools import partial
 from typing import Any
@@ -9,11 +9,11 @@ from torch import Tensor
 from lstmzoo.nn.engines import reference
 from lstmzoo.nn.engines.native import convolution
 from lstmzoo.nn.engines.native.arrays import Memory, Place, Run, Tensors
-from lstmzoo.nn.engines.native.convolution import OnPiece
 from lstmzoo.nn.engines.native.gradients import add_matrix_gradients
 from lstmzoo.nn.engines.native.hoist import hoisted
 from lstmzoo.nn.engines.native.image_rows import of_layer
 from lstmzoo.nn.engines.native.kernel import Kernel
+from lstmzoo.nn.engines.native.steps import OnPiece, run_steps
 from lstmzoo.nn.engines.native.traceable import batched_gradients
 from lstmzoo.nn.layer import Layer, LayerResult
 
@@ -105,17 +105,14 @@ def forward(run: Run, given: Tensors, keep: bool) -> tuple[tuple[Tensor, ...], T
     kept = {name: memory.stream(arrays[name], steps if keep else 1) for name in kernel.program.kept}
     gates = [memory.stream(arrays[f"gate_{name}"], steps) for name in kernel.program.gates]
     if run.layout is not None:
-        convolution.run_stages(memory, "forward", keep, partial(convolution.input_products, memory), lambda piece: None)
-    elif kernel.library.forward_run(*memory.tables(), int(keep)):
-        raise _no_memory(kernel)
+        begin = partial(convolution.input_products, memory)
+        run_steps(memory, keep, convolution.convolve, begin, end=lambda piece: None)
+    else:
+        kernel.library.run(memory, keep)
     at = 0 if run.reverse else steps - 1
     last = [s[at] if name in run.shown or keep else s[(steps - 1) % 2] for name, s in states.items()]
     outputs = (*(states[name] for name in run.shown), *(s.clone() for s in last), *gates)
     return outputs, {f"{name}_states": s for name, s in states.items()} | kept
-
-
-def _no_memory(kernel: Kernel) -> MemoryError:
-    return MemoryError(f"no memory for the packed weights of {kernel.step.cell!r}")
 
 
 def backward(
@@ -187,12 +184,11 @@ def backward(
 
 def _run_backward(memory: Memory, begin: OnPiece, end: OnPiece) -> None:
     if memory.run.layout is not None:
-        convolution.run_stages(memory, "backward", True, begin, end)
+        run_steps(memory, True, convolution.convolve, begin, end)
         return
-    whole, kernel = slice(0, memory.steps), memory.run.kernel
+    whole = slice(0, memory.steps)
     begin(whole)
-    if kernel.library.backward_run(*memory.tables(), 1):
-        raise _no_memory(kernel)
+    memory.run.kernel.library.run(memory, keep=True)
     end(whole)
 
 

@@ -115,7 +115,7 @@ class _StageWriter:
     def _expression(self, node: Symbol, index: str) -> str:
         if node.op in ("constant", "count"):
             return self._value(node, index)
-        return OPERATIONS[node.op].c.format(*(self._value(argument, index) for argument in node.args))
+        return OPERATIONS[node.op].expression.format(*(self._value(argument, index) for argument in node.args))
 
     def _value(self, node: Symbol, index: str) -> str:
         """How a value is read."""
