@@ -13,15 +13,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lstmzoo.cli import main
 from lstmzoo.data import DAVIS
 from lstmzoo.errors import DataError, LstmzooError
 from lstmzoo.segmentation.data import simulator
 from lstmzoo.segmentation.data.davis import SimulatedDAVIS
+from lstmzoo.segmentation.data.label_folder import LabelFolder
 from lstmzoo.segmentation.data.masks import davis_palette
 from lstmzoo.segmentation.data.simulator import read_occlusions
 from lstmzoo.segmentation.datamodule import SegmentationDataModule
 from lstmzoo.synthetic.davis_course import MARKED_FRAMES, Course, write_course
-from lstmzoo.synthetic.davis_paint import paint
+from lstmzoo.synthetic.davis_paint import CLASSES, paint
 
 SMALL: dict[str, Any] = {"train": 4, "val": 1, "test": 1, "frames": 30}
 SIZE = (96, 160)
@@ -68,6 +70,36 @@ def test_masks_have_the_palette_and_lists_the_published_form(root):
     assert lines[3] == "/JPEGImages/480p/val-000/00003.jpg /Annotations/480p/val-000/00003.png"
     assert len(lines) == 30
     assert (root / "ImageSets" / "2017" / "train.txt").read_text() == "train-000\ntrain-001\ntrain-002\ntrain-003\n"
+
+
+def test_classes_of_every_pixel_are_those_of_the_same_frames(root, tmp_path, capsys):
+    """Shapes of a look are of a class, objects and distractors alike; where bars pass, it is theirs."""
+    command = ["data", "simulate", "davis", f"root={tmp_path / 'set'}", "classes=true", "train=4", "val=1", "test=1"]
+    assert main([*command, "frames=30", "size=96,160"]) == 0
+    assert f"data check label_folder root={tmp_path / 'set'}" in capsys.readouterr().out
+    distractors = 0
+    for labelled, masked in zip(LabelFolder(tmp_path / "set", "train"), DAVIS(root, "train"), strict=True):
+        np.testing.assert_array_equal(labelled["video"], masked["video"])
+        classes, ids = labelled["masks"].numpy(), masked["masks"].numpy()
+        assert (classes < len(CLASSES)).all()
+        looks = [np.unique(classes[ids == number]) for number in range(1, ids.max() + 1)]
+        assert [len(look) for look in looks] == [1] * len(looks), "an object does not change its class"
+        assert {0, 6} & set(np.concatenate(looks)) == set(), "objects are neither ground nor bars"
+        shapes = (classes > 0) & (classes < 6)
+        assert set(np.unique(classes[shapes])) == set(np.concatenate(looks)), "distractors look like the objects"
+        distractors += (shapes & (ids == 0)).sum()
+    assert distractors > 1000
+    bars = [(item["masks"] == 6).any().item() for item in LabelFolder(tmp_path / "set", "train")]
+    assert bars == [True, True, True, False]  # one of four has none
+
+
+def test_classes_are_of_shapes_and_of_a_folder_of_their_own(root, tmp_path):
+    Image.new("RGB", (20, 20)).save(tmp_path / "photograph.png")
+    with pytest.raises(LstmzooError, match=r"classes.*backgrounds"):
+        DAVIS.simulate(tmp_path / "set", backgrounds=tmp_path, classes=True)
+    assert not (tmp_path / "set").exists()
+    with pytest.raises(DataError, match=re.escape(str(root))):
+        DAVIS.simulate(root, **SMALL, size=SIZE, classes=True)
 
 
 def test_occlusions_say_when_objects_are_hidden(root):

@@ -63,7 +63,8 @@ def run(argv: Sequence[str]) -> None:
         report = function(**options)
     if action != "check":
         root = shlex.quote(str(options["root"]))
-        print(f"Written to {root}. Look at it with `lstmzoo data check {name} root={root}`.")
+        reader = report if isinstance(report, str) else name
+        print(f"Written to {root}. Look at it with `lstmzoo data check {reader} root={root}`.")
         return
     if target is not None:
         write_atomically(target, json.dumps(report.as_dict(), indent=2) + "\n")

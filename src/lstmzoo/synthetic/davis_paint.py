@@ -1,4 +1,4 @@
-"""Painting a simulated sequence: frames, masks, and how much of every object is visible."""
+"""Painting a simulated sequence: frames, masks, classes, and how much of every object is visible."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import numpy as np
 
 from lstmzoo.synthetic.davis_course import MARKED_FRAMES, Array, Bar, Course
 
+CLASSES = ("Ground", "Two lobes", "Three lobes", "Four lobes", "Five lobes", "Six lobes", "Bar")
+"""What a pixel may show: shapes, be they objects or distractors, are classified by their outlines."""
+
+_LOBES = 2, 3, 4, 5, 6
 _POINTS, _SHIFT = 64, 6  # corners of an outline; fractional bits of their coordinates
 _GRAINS = (6, 14, 35, 90)  # of fractal noise, from coarse to fine
 _NOISE = 3.0  # standard deviation of the sensor noise, in grey values
@@ -22,16 +26,19 @@ class Painting(NamedTuple):
         frame: RGB, uint8 (H, W, 3).
         ids: uint8 (H, W): the object that is visible at each pixel, 0 for anything else.
         visible: (K,) share of each object that is not occluded.
+        classes: uint8 (H, W): which of `CLASSES` each pixel shows.
     """
 
     frame: Array
     ids: Array
     visible: Array
+    classes: Array
 
 
 class _Kind(NamedTuple):
     """What all shapes of a kind look like."""
 
+    lobes: int
     outline: Array  # (P,) radius at each direction, at most 1
     light: Array  # (3,) RGB
     dark: Array
@@ -62,14 +69,23 @@ def paint(course: Course, rng: np.random.Generator) -> Iterator[Painting]:
                 mask &= ~alpha
             silhouettes.append(alpha)
         whole = [int(mask.sum()) for mask in silhouettes]
+        classes = np.zeros(course.size, np.uint8)
         for bar, texture in zip(course.bars, stuff, strict=True):
             occluded = _paint_bar(canvas, bar, t, texture)
             silhouettes = [mask & ~occluded for mask in silhouettes]
-        yield _finish(course, canvas * light[t], silhouettes, whole, rng)
+            classes[occluded] = CLASSES.index("Bar")
+        for kind, mask in zip(course.kind, silhouettes, strict=True):
+            classes[mask] = 1 + _LOBES.index(kinds[kind].lobes)
+        yield _finish(course, canvas * light[t], silhouettes, whole, classes, rng)
 
 
 def _finish(
-    course: Course, canvas: Array, silhouettes: list[Array], whole: list[int], rng: np.random.Generator
+    course: Course,
+    canvas: Array,
+    silhouettes: list[Array],
+    whole: list[int],
+    classes: Array,
+    rng: np.random.Generator,
 ) -> Painting:
     ids = np.zeros(course.size, np.uint8)
     visible = np.zeros(int(course.number.max()))
@@ -78,7 +94,7 @@ def _finish(
             ids[mask] = number
             visible[number - 1] = mask.sum() / max(area, 1)
     noisy = canvas + _NOISE * rng.standard_normal(canvas.shape, np.float32)
-    return Painting(np.clip(noisy, 0, 255).astype(np.uint8), ids, visible)
+    return Painting(np.clip(noisy, 0, 255).astype(np.uint8), ids, visible, classes)
 
 
 # -- Shapes ---------------------------------------------------------------------------------------------------------
@@ -87,14 +103,14 @@ def _finish(
 def _kinds(count: int, rng: np.random.Generator) -> list[_Kind]:
     """Draw looks that differ in colour, lobes and stripes."""
     hues = (rng.uniform() + np.arange(count) / count) * 180
-    lobes = rng.permutation([2, 3, 4, 5, 6])[:count]
+    lobes = rng.permutation(_LOBES)[:count]
     return [_kind(hue, int(number), rng) for hue, number in zip(hues, lobes, strict=True)]
 
 
 def _kind(hue: float, lobes: int, rng: np.random.Generator) -> _Kind:
     direction = np.linspace(0, 2 * np.pi, _POINTS, endpoint=False)
     outline = 1 + rng.uniform(0.08, 0.2) * np.cos(lobes * direction)
-    return _Kind(outline / outline.max(), _rgb(hue, 200, 235), _rgb(hue, 230, 150), rng.uniform(2, 5))
+    return _Kind(lobes, outline / outline.max(), _rgb(hue, 200, 235), _rgb(hue, 230, 150), rng.uniform(2, 5))
 
 
 def _rgb(hue: float, saturation: int, value: int) -> Array:

@@ -43,7 +43,8 @@ class DAVIS(MaskFolder):
         backgrounds: Path | None = None,
         textures: Path | None = None,
         objects: Path | None = None,
-    ) -> None:
+        classes: bool = False,
+    ) -> str | None:
         """Write sequences of objects among identical distractors, with masks; only the first frames tell them apart.
 
         With photographs, pieces of some move before others, and nothing but their motion tells them from what is glued
@@ -62,16 +63,22 @@ class DAVIS(MaskFolder):
             textures: folder of the photographs that the objects are cut out of; null: those of the backgrounds.
             objects: folder of annotated videos in the layout of DAVIS; half of the objects are cut out of those in its
                 list train, with their own motion. null: all are pieces of photographs.
+            classes: write the same frames with the class of every pixel instead of masks: ground, bar, and shapes by
+                the number of their lobes; read by data=label_folder.
+
+        Returns:
+            The name of the data set that reads what is written, where it is another one.
 
         Raises:
-            LstmzooError: an option out of its range.
+            LstmzooError: an option out of its range, or classes of photographs.
             DataError: the folder holds anything else, or there are no photographs, or no masks to cut objects out by.
         """
         from lstmzoo.segmentation.data.photographs import Photographs
         from lstmzoo.segmentation.data.simulator import simulate_davis
 
         photographs = Photographs.of(backgrounds, textures, objects)
-        simulate_davis(Path(root), train, val, test, frames, size, seed, occlusion, photographs)
+        simulate_davis(Path(root), train, val, test, frames, size, seed, occlusion, photographs, classes)
+        return "label_folder" if classes else None
 
 
 @register_dataset(

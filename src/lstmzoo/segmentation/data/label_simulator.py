@@ -1,6 +1,6 @@
 """Simulated sequences with a class for every pixel, in CamVid's layout."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,19 +50,43 @@ def simulate_labels(root: Path, numbers: Mapping[str, Any], *, dry_run: bool = F
         claim(root, SIMULATED_MARKER, mine, "set of classes")
     if dry_run:
         return
-    wanted = [(split, k) for split, name in zip(SPLITS, counts, strict=True) for k in range(numbers[name])]
+
+    def paint(number: int, rng: np.random.Generator) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+        return moving_shapes((sides[0], sides[1]), numbers[frames], rng)
+
+    write_label_set(root, [numbers[name] for name in counts], numbers[seed], ("Ground", *KINDS), paint)
+
+
+def write_label_set(
+    root: Path,
+    counts: Sequence[int],
+    seed: int,
+    classes: Sequence[str],
+    paint: Callable[[int, np.random.Generator], Iterable[tuple[np.ndarray, np.ndarray]]],
+) -> None:
+    """Write frames and label images in CamVid's layout; a set that is complete is left as it is.
+
+    Args:
+        root: folder of the data set, claimed already.
+        counts: sequences to train, validate and test on.
+        seed: every seed gives other sequences.
+        classes: names, in the order of their numbers.
+        paint: paints the sequence of a number, from a source of randomness: frames, RGB, uint8 (H, W, 3), with the
+            classes of their pixels, uint8 (H, W).
+    """
+    wanted = [(split, k) for split, count in zip(SPLITS, counts, strict=True) for k in range(count)]
     last = root / TABLES[0]  # is written when all the rest is there
     if last.is_file():
         return
     with FileLock(root / _LOCK), progress_bar("Simulating classes", len(wanted), "sequences") as advance:
         for split, number in wanted:
-            rng = np.random.default_rng([numbers[seed], SPLITS.index(split), number])
-            for t, frame in enumerate(moving_shapes((sides[0], sides[1]), numbers[frames], rng)):
+            rng = np.random.default_rng([seed, SPLITS.index(split), number])
+            for t, (image, labels) in enumerate(paint(number, rng)):
                 stem = f"{split}{number:03d}_{t:05d}"
-                colours = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+                colours = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
                 _, encoded = cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
                 (root / split).mkdir(exist_ok=True)
                 write_atomically(root / split / f"{stem}.jpg", encoded.tobytes())
-                write_mask(root / LABEL_FOLDERS[0].format(split) / f"{stem}.png", frame.labels)
+                write_mask(root / LABEL_FOLDERS[0].format(split) / f"{stem}.png", labels)
             advance(1)
-        write_atomically(last, "\n".join(["Ground", *KINDS]) + "\n")
+        write_atomically(last, "\n".join(classes) + "\n")

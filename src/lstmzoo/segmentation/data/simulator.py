@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from filelock import FileLock
 from lstmzoo.errors import LstmzooError
 from lstmzoo.io.atomic import write_atomically
 from lstmzoo.io.progress import progress_bar
+from lstmzoo.segmentation.data.label_simulator import write_label_set
 from lstmzoo.segmentation.data.layout import SIMULATED_MARKER as MARKER
 from lstmzoo.segmentation.data.masks import write_mask
 from lstmzoo.segmentation.data.photographs import Photographs
 from lstmzoo.synthetic.collage import photograph_clip
 from lstmzoo.synthetic.davis_course import MARKED_FRAMES, write_course
-from lstmzoo.synthetic.davis_paint import Painting, paint
+from lstmzoo.synthetic.davis_paint import CLASSES, Painting, paint
 from lstmzoo.synthetic.marked_folder import claim
 from lstmzoo.synthetic.whole_numbers import check_whole
 
@@ -35,6 +36,8 @@ _QUALITY = 92
 _LEAST_SIZE, _LEAST_FRAMES = 48, 10
 _HALF, _GONE = 0.5, 0.05  # shares of an object that are visible
 
+_Masked = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # a frame, its mask, and the visible shares of its objects
+
 
 def simulate_davis(
     root: Path,
@@ -46,6 +49,7 @@ def simulate_davis(
     seed: int,
     occlusion: int = 0,
     photographs: Photographs | None = None,
+    classes: bool = False,
 ) -> None:
     """Write sequences with masks: JPEG frames, palette PNGs, the lists of 2016 and of 2017, and occlusions.json.
 
@@ -68,9 +72,10 @@ def simulate_davis(
         occlusion: frames for which, in every sequence, one curtain instead of the bars occludes everything, starting
             with frame 8; meanwhile nothing moves. 0: bars.
         photographs: make the sequences of them instead, see `photograph_clip`; then occlusions are not noted.
+        classes: write the same frames with the class of every pixel instead of masks, in CamVid's layout.
 
     Raises:
-        LstmzooError: an option out of its range.
+        LstmzooError: an option out of its range, or classes of photographs.
         DataError: the folder holds something other than a simulated set of the same seed, frames and size.
     """
     numbers = {"train": train, "val": val, "test": test, "frames": frames, "size": size, "seed": seed}
@@ -79,7 +84,35 @@ def simulate_davis(
     mine = {"maker": _MAKER, "version": _VERSION, "seed": seed, "frames": frames, "size": list(size)}
     mine |= {"occlusion": occlusion} if occlusion else {}
     mine |= {"photographs": photographs.digest} if photographs else {}
-    claim(root, MARKER, mine, "DAVIS")
+    shape = (size[0], size[1])
+
+    def painted(number: int, rng: np.random.Generator) -> Iterator[Painting]:
+        return paint(write_course(shape, frames, rng, occluded=number % 4 != 3, curtain=occlusion), rng)
+
+    def masked(number: int, rng: np.random.Generator) -> Iterable[_Masked]:
+        if photographs is None:
+            return (painting[:3] for painting in painted(number, rng))
+        return zip(*photograph_clip(photographs, shape, frames, rng), repeat(None))
+
+    def labelled(number: int, rng: np.random.Generator) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+        return ((painting.frame, painting.classes) for painting in painted(number, rng))
+
+    if not classes:
+        claim(root, MARKER, mine, "DAVIS")
+        _write_masks(root, counts, seed, masked)
+    elif photographs is None:
+        claim(root, MARKER, mine | {"classes": list(counts.values())}, "set of classes")
+        write_label_set(root, list(counts.values()), seed, CLASSES, labelled)
+    else:
+        raise LstmzooError(
+            "classes=true: pieces of photographs are of no class; leave it out, or backgrounds, textures and objects"
+        )
+
+
+def _write_masks(
+    root: Path, counts: dict[str, int], seed: int, masked: Callable[[int, np.random.Generator], Iterable[_Masked]]
+) -> None:
+    """Write the sequences that are not there yet, and the lists of all."""
     if not _missing(root, counts) and not _new_lists(root):
         return  # it may be read-only
     with FileLock(root / _LOCK):
@@ -87,12 +120,8 @@ def simulate_davis(
         try:
             with progress_bar("Simulating DAVIS", len(missing), "sequences") as advance:
                 for split, name in missing:
-                    stream = [seed, SPLITS.index(split), int(name.rpartition("-")[2])]
-                    rng, shape = np.random.default_rng(stream), (size[0], size[1])
-                    if photographs is None:
-                        _make(root, name, _painted(frames, shape, rng, stream[-1] % 4 != 3, occlusion))
-                    else:
-                        _make(root, name, zip(*photograph_clip(photographs, shape, frames, rng), repeat(None)))
+                    number = int(name.rpartition("-")[2])
+                    _make(root, name, masked(number, np.random.default_rng([seed, SPLITS.index(split), number])))
                     advance(1)
         finally:
             shutil.rmtree(root / _PARTIAL, ignore_errors=True)
@@ -131,14 +160,7 @@ def _frames_of(root: Path, name: str) -> Path:
     return root / "JPEGImages" / _RESOLUTION / name
 
 
-def _painted(
-    frames: int, size: tuple[int, int], rng: np.random.Generator, occluded: bool, curtain: int
-) -> Iterator[Painting]:
-    """The frames of a sequence of shapes."""
-    return paint(write_course(size, frames, rng, occluded=occluded, curtain=curtain), rng)
-
-
-def _make(root: Path, name: str, paintings: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray | None]]) -> None:
+def _make(root: Path, name: str, paintings: Iterable[_Masked]) -> None:
     """Make a sequence beside the set, and move it in when it is complete."""
     images, masks = root / _PARTIAL / "frames", root / _PARTIAL / "masks"
     shutil.rmtree(root / _PARTIAL, ignore_errors=True)  # left by a run that was killed
