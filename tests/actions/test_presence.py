@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from lstmzoo.io.video_stream import Stream
 from lstmzoo.synthetic import person_video as film
 from lstmzoo.synthetic.scene import WIDTH
 from lstmzoo.synthetic.script import write_script
+from lstmzoo.viz.overlay import Overlay
 
 
 def small(frames: list[np.ndarray] | np.ndarray) -> np.ndarray:
@@ -104,18 +106,23 @@ class Sure(torch.nn.Module):
         return self.logits.expand(len(clip), 2)
 
 
+def write_film(path: Path, occupied: set[int]) -> Path:
+    """64 frames of noise; something dark moves through those that are occupied."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (64, 64))
+    for k in range(64):
+        image = noise((64, 64, 3), 3.0).astype(np.uint8)
+        if k in occupied:
+            image[20:40, 3 * (k - 32) % 60 :][:, :12] = 0
+        writer.write(image)
+    writer.release()
+    return path
+
+
 @pytest.mark.parametrize(("least", "nobody"), [(LEAST_PRESENCE, {False: 0.5, True: 1.0}), (0.0, {})])
 def test_predictions_say_so(tmp_path: Path, least: float, nobody: dict[bool, float]) -> None:
     """A film whose first half is empty, and one that is empty to its end."""
     for empty in (False, True):
-        path = tmp_path / "film.avi"
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (64, 64))
-        for k in range(64):
-            image = noise((64, 64, 3), 3.0).astype(np.uint8)
-            if k >= 32 and not empty:
-                image[20:40, 3 * (k - 32) % 60 :][:, :12] = 0
-            writer.write(image)
-        writer.release()
+        path = write_film(tmp_path / "film.avi", set() if empty else {*range(32, 64)})
         with Stream(path) as stream:
             table = tmp_path / "film.csv"
             outcome = annotate(Sure(), stream, "film", table, tmp_path / "film.mp4", least_presence=least)
@@ -125,7 +132,31 @@ def test_predictions_say_so(tmp_path: Path, least: float, nobody: dict[bool, flo
         for row in rows:
             assert 0 <= float(row["presence"]) <= 1
             assert (row["label"] == NOBODY) == (float(row["presence"]) < least)
+            assert (row["label"] == NOBODY) == (row["p_boxing"] == "") == (row["p_walking"] == "")
         assert outcome.shares.get(NOBODY, 0.0) == pytest.approx(nobody.get(empty, 0.0), abs=0.1)
         assert outcome.label == (NOBODY if nobody and empty else "boxing")
         assert outcome.confidence > 0.9
         assert sum(outcome.shares.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("least", [0.25, 0.14286, 0.2857142])
+def test_the_score_that_is_written_never_contradicts_the_label(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: float
+) -> None:
+    """Shares of seven frames have no end in decimals; 1/7 is less than 0.14286, and 2/7 is more than 0.2857142."""
+    path, model, notes = write_film(tmp_path / "film.avi", {20, 30, 31, 40, 41, 42}), Sure(), []
+    model.transform = {**model.transform, "clip_len": 7}
+
+    def draw(self: Overlay, image: np.ndarray, number: int, *shown: Any, **options: Any) -> np.ndarray:
+        notes.append(shown[-1])
+        return image
+
+    monkeypatch.setattr(Overlay, "draw", draw)
+    with Stream(path) as stream:
+        annotate(model, stream, "film", tmp_path / "film.csv", tmp_path / "film.mp4", stride=1, least_presence=least)
+    with (tmp_path / "film.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {"0.1429", "0.2857", "0.4286"} < {row["presence"] for row in rows}
+    for row, note in zip(rows, notes, strict=True):
+        assert (row["label"] == NOBODY) == (float(row["presence"]) < least)
+        assert float(note.split()[-1]) == float(row["presence"])

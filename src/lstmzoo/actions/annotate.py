@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmzoo.actions.presence import LEAST_PRESENCE, NOBODY
+from lstmzoo.actions.presence import DECIMALS, LEAST_PRESENCE, NOBODY
 from lstmzoo.actions.sliding_window import Prediction, classify_stream
 from lstmzoo.io.atomic import csv_file
 from lstmzoo.io.video_stream import Stream
@@ -52,7 +52,8 @@ def annotate(
         model: from ``lstmzoo.load``.
         stream: an opened video file or camera.
         name: what the video is called in the summary.
-        table: the CSV to write: frame (from 0), time_s, label, presence, and the probability of every class.
+        table: the CSV to write: frame (from 0), time_s, label, presence, and the probability of every class, whose
+            cells are empty where nobody is there.
         annotated: the video to write (.mp4 or .avi), or None for none.
         stride: frames from one prediction to the next.
         least_presence: where somebody is seen in a smaller share of a clip's frames, the label is "nobody".
@@ -78,12 +79,13 @@ def annotate(
             for number, ((image, time_s), prediction) in enumerate(predictions):
                 if prediction is not None:
                     newest = prediction
-                    numbers = map("{:.4f}".format, (prediction.presence, *prediction.probabilities))
-                    write_row([number, f"{prediction.time_s:.3f}", prediction.label, *numbers])
+                    label = prediction.label
+                    score = f"{prediction.presence:.{DECIMALS}f}"
+                    shown = ["" if label == NOBODY else f"{p:.4f}" for p in prediction.probabilities]
+                    write_row([number, f"{prediction.time_s:.3f}", label, score, *shown])
                     # A prediction stands for the time since the one before.
                     until = time_s + 1 / stream.rate
                     span, before = until - before, until
-                    label = prediction.label
                     share[-1 if label == NOBODY else prediction.probabilities.argmax()] += span
                     absence += span * (1 - prediction.presence)
                     if label != NOBODY:
@@ -116,4 +118,4 @@ def _shown(newest: Prediction | None) -> tuple[np.ndarray | None, str, str]:
     if newest is None:
         return None, "", ""
     nobody = newest.label == NOBODY
-    return (None if nobody else newest.probabilities), NOBODY * nobody, f"presence {newest.presence:.0%}"
+    return (None if nobody else newest.probabilities), NOBODY * nobody, f"presence {newest.presence:g}"

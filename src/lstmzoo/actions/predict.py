@@ -34,7 +34,7 @@ class ActionPredictor(Predictor[VideoInput, Outcome]):
         max_frames: stop each video, or the camera, after so many frames; null: all (Ctrl-C ends a camera; what was
             seen is kept).
         least_presence: where something moves against the scene in a smaller share of a clip's frames, the label is
-            "nobody"; 0: never.
+            "nobody", without probabilities; 0: never.
         video: format of the annotated video: mp4, avi or none.
 
     Raises:

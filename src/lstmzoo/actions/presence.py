@@ -14,6 +14,9 @@ NOBODY = "nobody"
 LEAST_PRESENCE = 0.25
 """Below this share of occupied frames, nobody is there."""
 
+DECIMALS = 4
+"""Of the score: what is written is what the label was decided by."""
+
 _SPOT = 1 / 20  # side of a spot, as a share of the image's height: a hand is about as large
 _FAR = 10.0  # so many times the noise
 _NOISE = (0.4, 3.0)  # grey values; 8 bits hide what is less, and more is a camera that moves
@@ -26,7 +29,7 @@ def presence(clip: np.ndarray) -> float:
         clip: (T, H, W, C) uint8.
 
     Returns:
-        The score, in 0..1; 1 for a single frame, which says nothing about motion.
+        The score, in 0..1, rounded to `DECIMALS`; 1 for a single frame, which says nothing about motion.
     """
     if len(clip) < 2:
         return 1.0
@@ -35,4 +38,5 @@ def presence(clip: np.ndarray) -> float:
     change = np.abs(change - np.median(change, axis=(1, 2), keepdims=True))  # the light may change
     noise = np.clip(np.median(change.mean(axis=0)), *_NOISE)
     side = max(1, round(_SPOT * clip.shape[1]))
-    return float(np.mean([cv2.blur(frame, (side, side)).max() > _FAR * noise for frame in change]))
+    occupied = [cv2.blur(frame, (side, side)).max() > _FAR * noise for frame in change]
+    return round(float(np.mean(occupied)), DECIMALS)

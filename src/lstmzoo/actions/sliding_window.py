@@ -78,7 +78,7 @@ class SlidingWindow:
         return probabilities.numpy()
 
     def presence(self) -> float:
-        """Return the share of the newest clip's frames in which somebody is seen, in 0..1."""
+        """Return the share of the newest clip's frames in which somebody is seen, as `presence.presence` does."""
         return presence(self._clip(np.unique(self.sampler.even(len(self.frames))[0])))
 
     def _clip(self, offsets: np.ndarray) -> np.ndarray:
