@@ -12,6 +12,8 @@ import pytest
 
 from tiny_data import write_kth
 
+os.environ.setdefault("TRITON_INTERPRET", "1")  # before triton is imported: its kernels then run on the CPU, in Python
+
 
 @pytest.fixture(autouse=True)
 def ctrl_c() -> Iterator[None]:

@@ -76,7 +76,7 @@ def violations(layer: str, modules: set[str]) -> list[str]:
             wrong += [module] if target in LAYERS and target not in LAYERS[layer] | {layer} else []
             continue
         heavy = top in HEAVY and layer not in HEAVY[top]
-        foreign_to_nn = layer == "nn" and top != "torch" and top not in sys.stdlib_module_names
+        foreign_to_nn = layer == "nn" and top not in ("torch", "triton", *sys.stdlib_module_names)
         if heavy or foreign_to_nn:
             wrong.append(module)
     return wrong

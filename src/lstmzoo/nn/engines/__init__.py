@@ -10,7 +10,7 @@ from typing import Protocol
 
 from lstmzoo.errors import unknown_choice
 from lstmzoo.nn.call import Call, Result, Runner
-from lstmzoo.nn.engines import aten, native, parallel, reference, scan
+from lstmzoo.nn.engines import aten, gpu, native, parallel, reference, scan
 from lstmzoo.nn.engines.native import operator
 
 
@@ -28,10 +28,12 @@ ENGINES: dict[str, Engine] = {  # in order of preference; "auto" takes the first
     "scan": scan,
     "parallel": parallel,
     "reference": reference,
+    "triton": gpu,
 }
 
 FASTER: dict[str, dict[str, Callable[[Call], bool]]] = {  # ... one that can, too, is faster for this call
     "aten": {"native": native.beats_torch},
+    "reference": {"triton": gpu.on_gpu},
 }
 
 

@@ -8,6 +8,7 @@ from lstmzoo.nn.engines.native.stage import stage_function
 DIMENSIONS = ("T", "B", "H", "P", "I", "reverse", "threads")  # the first entries of n; strides follow
 PRELUDE = """#include <stdlib.h>
 #define m_real(x) ((real)(x))
+#define m_div(x, y) ((x) / (y))
 #define m_floor(x) ((real)(sizeof(real) == 4 ? floorf((float)(x)) : floor(x)))
 
 """

@@ -1,5 +1,7 @@
 """Gradients of the maps: over many steps in one product each."""
 
+from collections.abc import Set
+
 import torch
 from torch import Tensor
 
@@ -9,7 +11,7 @@ from lstmzoo.nn.engines.native.image_rows import ImageRows
 from lstmzoo.nn.engines.native.program import Product
 
 
-def add_matrix_gradients(memory: Memory, kept: Tensors, wanted: set[str], found: Tensors, piece: slice) -> None:
+def add_matrix_gradients(memory: Memory, kept: Tensors, wanted: Set[str], found: Tensors, piece: slice) -> None:
     """Add what the steps of a piece give to the gradients of the maps and of the biases in the steps.
 
     Args:

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -16,7 +16,7 @@ from lstmzoo.nn.engines.native.emit import PRELUDE, emit
 from lstmzoo.nn.engines.native.passes import Pass
 
 if TYPE_CHECKING:
-    from lstmzoo.nn.engines.native.arrays import Memory
+    from lstmzoo.nn.engines.native.arrays import Memory, Run
 
 RunStage = Callable[[int, int], None]  # of a step and a stage
 
@@ -32,6 +32,9 @@ class Library(Protocol):
 
     def sums(self, batch: int) -> int:
         """In how many parts a sum over the batch is collected."""
+
+    def call(self, function: Callable[..., Any], run: Run, *arguments: Any) -> Any:
+        """Call a function of a run and of nested tensors, which it does not change."""
 
     def run(self, memory: Memory, keep: bool) -> None:
         """Run all steps of a layer whose maps are matrices.
@@ -73,6 +76,9 @@ class CLibrary:
 
     def sums(self, batch: int) -> int:
         return max(1, min(torch.get_num_threads(), batch // 4))  # one for every thread
+
+    def call(self, function: Callable[..., Any], run: Run, *arguments: Any) -> Any:
+        return function(run, *arguments)
 
     def run(self, memory: Memory, keep: bool) -> None:
         if self.library[f"{memory.p.name}_run"](*memory.tables(), int(keep)):

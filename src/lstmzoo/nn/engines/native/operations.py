@@ -50,7 +50,7 @@ OPERATIONS: dict[str, Operation] = {
     "add": Operation("({0} + {1})", lambda g, y, a, b: (g, g)),
     "sub": Operation("({0} - {1})", lambda g, y, a, b: (g, -g)),
     "mul": Operation("({0} * {1})", lambda g, y, a, b: (g * b, g * a)),
-    "div": Operation("({0} / {1})", lambda g, y, a, b: (g / b, -(g * y / b)), costly=True),
+    "div": Operation("m_div({0}, {1})", lambda g, y, a, b: (g / b, -(g * y / b)), costly=True),
     "neg": Operation("(-{0})", lambda g, y, a: (-g,)),
     "sigmoid": Operation("m_sigmoid({0})", lambda g, y, a: (g * y * (1.0 - y),), costly=True),
     "tanh": Operation("m_tanh({0})", lambda g, y, a: (g * (1.0 - y * y),), costly=True),

@@ -1,5 +1,6 @@
 """A layer run by its kernel: memory, the steps, gradients."""
 
+from collections.abc import Set
 from functools import partial
 from typing import Any
 
@@ -41,11 +42,12 @@ def run_compiled(kernel: Kernel, layer: Layer) -> LayerResult:
     if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
         outputs = _Sequence.apply(run, *tensors)
     else:
-        outputs, _ = forward(run, dict(zip(inputs, tensors, strict=True)), keep=False)
+        outputs, _ = kernel.library.call(forward, run, dict(zip(inputs, tensors, strict=True)), False)
     shown, gates = len(run.shown), kernel.program.gates
     if layout is not None:
         sizes, names = kernel.program.sizes, (*run.shown, *states, *gates)
         outputs = tuple(layout.state(o, sizes.get(k, "H")) for k, o in zip(names, outputs, strict=True))
+    outputs = tuple(o.to(layer.state[0].dtype) for o in outputs)
     last = shown + len(states)
     return LayerResult(outputs[:shown], outputs[shown:last], dict(zip(gates, outputs[last:], strict=True)))
 
@@ -55,7 +57,7 @@ class _Sequence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, run: Run, *tensors: Tensor) -> tuple[Tensor, ...]:
-        outputs, kept = forward(run, dict(zip(run.names, tensors, strict=True)), keep=True)
+        outputs, kept = run.kernel.library.call(forward, run, dict(zip(run.names, tensors, strict=True)), True)
         ctx.run, ctx.kept_names = run, tuple(kept)
         ctx.save_for_backward(*tensors, *kept.values())
         ctx.set_materialize_grads(False)
@@ -74,7 +76,8 @@ class _Sequence(torch.autograd.Function):
         if torch.is_grad_enabled() or batched_gradients(*gradients):  # gradients of gradients, or many at once
             return None, *_by_reference(run, given, gradients, wanted)
         kept = dict(zip(ctx.kept_names, saved[count:], strict=True))
-        found = backward(run, given, kept, gradients, {n for n, w in zip(run.names, wanted, strict=True) if w})
+        names = frozenset(name for name, is_wanted in zip(run.names, wanted, strict=True) if is_wanted)
+        found = run.kernel.library.call(backward, run, given, kept, gradients, names)
         return None, *(found.get(name) for name in run.names)
 
 
@@ -116,7 +119,7 @@ def forward(run: Run, given: Tensors, keep: bool) -> tuple[tuple[Tensor, ...], T
 
 
 def backward(
-    run: Run, given: Tensors, kept: Tensors, gradients: tuple[Tensor | None, ...], wanted: set[str]
+    run: Run, given: Tensors, kept: Tensors, gradients: tuple[Tensor | None, ...], wanted: Set[str]
 ) -> dict[str, Tensor]:
     """Run all steps backwards.
 

@@ -1,0 +1,75 @@
+"""The engine for GPUs: a cell's step printed as Triton kernels, with torch's products between them.
+
+The step is traced, differentiated and laid out as for the CPU (`lstmzoo.nn.engines.native`), written as one Triton
+kernel per stage (`emit`, `functions`), and run step after step (`library`), on a GPU from a graph (`graphs`). On its
+first use on a device it is compared with the loop (`trial`). It computes in float32, also for float16 and bfloat16, or
+in float64.
+"""
+
+import functools
+import importlib.util
+import logging
+import os
+from functools import partial
+
+import torch
+
+from lstmzoo.nn.call import Call, Runner
+from lstmzoo.nn.engines import reference
+from lstmzoo.nn.engines.gpu import trial
+from lstmzoo.nn.engines.gpu.library import TritonLibrary
+from lstmzoo.nn.engines.layers import run_layers
+from lstmzoo.nn.engines.native import kernel, sequence
+from lstmzoo.nn.engines.native.image_rows import batched_vectors
+from lstmzoo.nn.engines.native.kernel import Kernel
+from lstmzoo.nn.engines.native.program import sums_by_dimension
+from lstmzoo.nn.engines.native.traceable import is_traced
+from lstmzoo.nn.layer import Layer, LayerResult
+
+log = logging.getLogger(__name__)
+
+
+def prepare(call: Call) -> Runner | str:
+    """Steps that can be compiled, on a GPU, or anywhere in Triton's interpreter; see `lstmzoo.nn.engines`."""
+    device = call.x.device
+    if device.type != "cuda" and not _is_interpreted():
+        return "it needs all tensors on a GPU"
+    if any(t.device != device or not t.dtype.is_floating_point for t in call.tensors):
+        return "it needs all tensors on one device, of floating-point types"
+    if not _has_triton():
+        return "Triton is not installed"
+    if torch.compiler.is_compiling() or is_traced(*call.tensors):
+        return "torch wants to see every operation (a trace, a transform)"
+    weights, images = call.weights[0], call.state[0].dim() > 3
+    dtype = torch.float64 if call.x.dtype == torch.float64 else torch.float32
+    vectors = batched_vectors(weights) if images else ()
+    found = kernel.find(call.step, "bias_ih" in weights.named, call.keep_states, dtype, vectors, TritonLibrary)
+    if isinstance(found, str):
+        return found
+    if images and sums_by_dimension(found.program):
+        return "the step sums over a dimension by number; lstmzoo.nn.cells.normalise.unit_mean holds for images, too"
+    return partial(run_layers, run_layer=partial(_run, found))
+
+
+def on_gpu(call: Call) -> bool:
+    """Whether it is to be preferred to the loop: the interpreter is there to test it."""
+    return call.x.is_cuda
+
+
+def _run(found: Kernel, layer: Layer) -> LayerResult:
+    if trial.failure(found, layer, partial(sequence.run_compiled, found)) is not None:
+        return reference.step_by_step(layer)
+    return sequence.run_compiled(found, layer)
+
+
+@functools.cache
+def _has_triton() -> bool:
+    found = importlib.util.find_spec("triton") is not None
+    if not found:
+        log.info("Triton is not installed: on the GPU, cells that are not torch's own run in PyTorch's operations")
+    return found
+
+
+def _is_interpreted() -> bool:
+    """Whether Triton runs kernels in Python, on tensors of any device."""
+    return os.environ.get("TRITON_INTERPRET") == "1"

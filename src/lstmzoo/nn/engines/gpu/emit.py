@@ -1,0 +1,133 @@
+"""The Triton code of a pass: one kernel for every stage.
+
+A program computes one sequence, in a block of units; where a stage sums over the units, the block has all of them. What
+the C code calls levels, loops over the units one after the other, are lines of one block here.
+"""
+
+from dataclasses import dataclass
+
+from lstmzoo.nn.engines.native.operations import OPERATIONS
+from lstmzoo.nn.engines.native.passes import Array, Output, Pass, array_name
+from lstmzoo.nn.engines.native.symbol import Symbol
+
+SIZES = ("H", "P", "I")
+STAYING = ("vector", "scalar")  # kinds of arrays that are the same for all sequences and steps
+PRELUDE = """import triton
+import triton.language as tl
+
+from lstmzoo.nn.engines.gpu.functions import *
+
+REAL = tl.constexpr(tl.{dtype})
+"""
+
+
+@dataclass(frozen=True)
+class StageCode:
+    """The kernel of a stage.
+
+    Attributes:
+        name: of the kernel.
+        source: its code.
+        arrays: the arrays it gets, in order: for each a pointer and, unless it is of a kind in `STAYING`, where in it
+            the step begins. Then follow H, P and I, and the constants KEEP and BLOCK.
+        whole: whether a block must have all units of a sequence.
+    """
+
+    name: str
+    source: str
+    arrays: tuple[Array, ...]
+    whole: bool
+
+
+def stage_code(p: Pass, stage: int) -> StageCode:
+    """Write the kernel of a stage."""
+    writer = _StageWriter(p, stage)
+    body = writer.body()
+    arrays = tuple(writer.used[name] for name in sorted(writer.used))
+    moving = [f"{a.c}at" for a in arrays if a.kind not in STAYING]
+    parameters = [n for a in arrays for n in ([a.c] if a.kind in STAYING else [a.c, f"{a.c}at"])]
+    name = f"{p.name}_stage{stage}"
+    lines = [
+        f"@triton.jit(do_not_specialize={moving!r})",
+        f"def {name}({', '.join([*parameters, *SIZES])}, KEEP: tl.constexpr, BLOCK: tl.constexpr):",
+        "    b = tl.program_id(0).to(tl.int64)",
+        "    first = tl.program_id(1) == 0",
+        "    j = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)",
+        *(f"    in_{size} = j < {size}" for size in SIZES),
+        *body,
+    ]
+    return StageCode(name, "\n".join(lines) + "\n", arrays, any(n.op == "sum" for n in writer.nodes))
+
+
+class _StageWriter:
+    """Writes what a stage does for one block: what it reads, what it computes, what it writes."""
+
+    def __init__(self, p: Pass, stage: int) -> None:
+        self.p, self.stage = p, stage
+        self.used: dict[str, Array] = {}
+        self.loads: dict[tuple[str, int], str] = {}
+        self.names: dict[Symbol, str] = {}
+        self.nodes = sorted((n for n, place in p.schedule.items() if place[0] == stage), key=lambda n: n.serial)
+
+    def body(self) -> list[str]:
+        lines = []
+        for node in self.nodes:
+            if node.op in ("input", "product", "transposed", "constant", "count"):
+                continue
+            expression = self._expression(node)
+            self.names[node] = f"v{len(self.names)}"
+            lines.append(f"    {self.names[node]} = {expression}")
+        stored = [Output(self.p.stored[n], 0, n) for n in self.nodes if n in self.p.stored and n in self.names]
+        outputs = [o for o in self.p.outputs if self.p.schedule[o.value][0] == self.stage]
+        stores = [line for o in stored + outputs for line in self._store(o)]
+        loads = [f"    {name} = {self._load(self.used[array], block)}" for (array, block), name in self.loads.items()]
+        return [*loads, *lines, *stores]
+
+    def _read(self, array: Array, block: int) -> str:
+        """The name under which a block of an array has been loaded."""
+        self.used[array.name] = array
+        return self.loads.setdefault((array.name, block), f"{array.c}{block}")
+
+    def _load(self, array: Array, block: int) -> str:
+        mask = "" if array.size == "1" else f", in_{array.size}, 0.0"
+        return f"tl.load({self._address(array, block)}{mask}).to(REAL)"
+
+    def _address(self, array: Array, block: int) -> str:
+        row = "" if array.kind in STAYING else f" + {array.c}at + b * ({array.blocks} * {array.size})"
+        unit = "" if array.size == "1" else " + j"
+        return f"{array.c}{row} + {block} * {array.size}{unit}"
+
+    def _store(self, o: Output) -> list[str]:
+        value = self._value(o.value)
+        if o.adds:
+            value = f"{self._read(o.array, o.block)} + {value}"
+        self.used[o.array.name] = o.array
+        mask = "first" if o.array.size == "1" else f"in_{o.array.size}"
+        line = f"    tl.store({self._address(o.array, o.block)}, {value}, {mask})"
+        return ["    if KEEP:", f"    {line}"] if o.optional else [line]
+
+    def _expression(self, node: Symbol) -> str:
+        if node.op == "sum":
+            return f"tl.sum(tl.where(in_{node.attributes[0]}, {self._value(node.args[0])}, 0.0), 0)"
+        if node.op in ("constant", "count"):
+            return self._value(node)
+        return OPERATIONS[node.op].expression.format(*map(self._value, node.args))
+
+    def _value(self, node: Symbol) -> str:
+        """How a value is read."""
+        p = self.p
+        if node in self.names:
+            return self.names[node]
+        if node.op == "constant":
+            return f"tl.full([], float({str(float(node.attributes[0]))!r}), REAL)"
+        if node.op == "count":
+            return f"tl.full([], {node.attributes[0]}, REAL)"
+        if node.op == "input":
+            return self._read(p.arrays[array_name(node)], node.attributes[2])
+        if node.op in ("product", "transposed"):
+            value = self._read(*p.results[node])
+            bias = node.attributes[2] if node.op == "product" else None
+            return value if bias is None else f"({value} + {self._read(p.arrays[bias], node.attributes[1])})"
+        if node.size == "":  # the same for all: computed again where it is needed
+            return self._expression(node)
+        return self._read(p.stored[node], 0)

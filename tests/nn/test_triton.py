@@ -1,0 +1,189 @@
+"""The GPU engine's kernels, run by Triton's interpreter on the CPU, give what the loop gives."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from types import SimpleNamespace
+
+import pytest
+import torch
+from engine_cases import CASES, LENGTHS, assert_case_agrees, assert_engines_agree
+from every_cell import NATIVE, assert_same, first_state, network, on_engines, run, sequences
+from test_gradients import arguments, function_of
+from torch.autograd import gradcheck, gradgradcheck
+
+import lstmzoo.nn as zoo
+from lstmzoo.nn import engines
+from lstmzoo.nn.engines.gpu import trial
+from lstmzoo.nn.engines.native import operations
+
+pytest.importorskip("triton")
+QUICK = ("lstm", "layer_norm_lstm")
+
+
+@pytest.fixture
+def trusted(monkeypatch):
+    """Kernels are not tried out before: the test does that itself."""
+    monkeypatch.setattr(trial, "failure", lambda *_: None)
+
+
+def first_slow(names):
+    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("name", first_slow(NATIVE))
+@pytest.mark.usefixtures("trusted")
+def test_every_cell(name):
+    module = network(name)
+    x = sequences(module, 3, 2)
+    assert_engines_agree(module, x, first_state(module, x), "triton", return_states=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NATIVE)
+@pytest.mark.usefixtures("trusted")
+def test_layers_directions_lengths_and_all_states(name):
+    module = network(name, num_layers=2, bidirectional=True, residual=True, dtype=torch.float32)
+    x = sequences(module)
+    assert_engines_agree(module, x, first_state(module, x), "triton", lengths=LENGTHS, return_states=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("title", "name"), [(title, name) for title, case in CASES.items() for name in case.cells])
+@pytest.mark.usefixtures("trusted")
+def test_options(title, name):
+    assert_case_agrees(title, name, 0, "triton")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gru", "peephole_lstm", "layer_norm_lstm"])
+@pytest.mark.usefixtures("trusted")
+def test_convolutions(name):
+    module = network(name, 2, 3, kernel=3, bidirectional=True, dtype=torch.float32)
+    x = sequences(module, 3, 2, (3, 2))
+    assert_engines_agree(module, x, first_state(module, x), "triton", lengths=[3, 1], return_states=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lstm", "layer_norm_lstm", "mogrifier_lstm"])
+@pytest.mark.parametrize("units", [37, 1100])
+@pytest.mark.usefixtures("trusted")
+def test_units_that_fill_no_block_or_several(name, units):
+    module = network(name, 3, units, dtype=torch.float32)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.mul_(units**-0.5)
+    x = sequences(module, 2, 1)
+    assert_engines_agree(module, x, first_state(module, x), "triton")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gru", "mogrifier_lstm", "sru"])
+@pytest.mark.usefixtures("trusted")
+def test_first_and_second_derivatives(name):
+    module = network(name, 2, 2, engine="triton")
+    inputs = arguments(module, sequences(module, steps=2, batch=2))
+    assert gradcheck(function_of(module), inputs, fast_mode=True)
+    assert gradgradcheck(function_of(module), inputs, fast_mode=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.usefixtures("trusted")
+def test_half_precision_in_and_out_is_closer_to_float32_than_the_loop_in_half_precision(dtype):
+    """The state stays in float32 from step to step."""
+    module = network("lstm", 8, 8, dtype=dtype)
+    x = sequences(module, 20, 2)
+    exact = copy.deepcopy(module).float()
+    exact.engine = "reference"
+    expected = exact(x.float())[0]
+    found, loop = (m(x)[0] for m in on_engines(module, "triton", "reference"))
+    assert found.dtype == dtype
+    assert (found.float() - expected).abs().max() < (loop.float() - expected).abs().max()
+    found.float().square().sum().backward()
+    assert all(p.grad.dtype == dtype and p.grad.isfinite().all() for p in module.parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["lstm", "rnn_relu", "layer_norm_lstm", "slstm"])
+@pytest.mark.usefixtures("trusted")
+def test_nan_and_infinity_go_through_as_in_the_loop(name, value):
+    module = network(name)
+    x = sequences(module, 3, 2)
+    x[1, 1, 0] = value
+    with torch.no_grad():
+        found, expected = (m(x) for m in on_engines(module, "triton", "reference"))
+    torch.testing.assert_close(found, expected, equal_nan=True, rtol=1e-7, atol=1e-7)
+    assert found[0][:, 0].isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("function", "low"), [("tanh", -20), ("expm1", -20), ("log1p", -0.9), ("softplus", -50), ("log_sigmoid", -50)]
+)
+def test_functions_are_exact_near_zero_and_far_from_it(function, low):
+    """Each is the step of a cell: h = f(x), whose value and derivative torch's own function gives."""
+
+    class Applied(zoo.Cell):
+        gates = {"z": torch.relu}
+        state = ("h",)
+
+        def step(self, z, s, gate, p):
+            return self.State(h=_functions[function](z.z))
+
+    module = zoo.Recurrent(Applied(), 1, 1, engine="triton", bias=False, dtype=torch.float64)
+    torch.nn.init.ones_(module.weight_ih_l0)
+    torch.nn.init.zeros_(module.weight_hh_l0)
+    x = torch.cat([torch.linspace(low, 20, 7), 10.0 ** -torch.arange(1, 12, 2), -(10.0 ** -torch.arange(1, 12, 2))])
+    x = x.double().view(1, -1, 1).requires_grad_()
+    y, (expected,) = module(x)[0], (_functions[function](x),)
+    torch.testing.assert_close(y, expected, rtol=1e-12, atol=1e-300)
+    torch.testing.assert_close(*(torch.autograd.grad(v.sum(), x) for v in (y, expected)), rtol=1e-12, atol=1e-12)
+
+
+_functions = {
+    "tanh": torch.tanh,
+    "expm1": torch.expm1,
+    "log1p": torch.log1p,
+    "softplus": torch.nn.functional.softplus,
+    "log_sigmoid": torch.nn.functional.logsigmoid,
+}
+
+
+@pytest.mark.parametrize("wrong", ["m_sigmoid({0})", "m_missing({0})"], ids=["wrong numbers", "no such function"])
+def test_a_kernel_that_fails_its_trial_is_not_used(wrong, monkeypatch, caplog):
+    """The loop runs in its place, and one warning says so."""
+    monkeypatch.setitem(operations.OPERATIONS, "tanh", operations.OPERATIONS["tanh"]._replace(expression=wrong))
+
+    class Mine(zoo.Cell):
+        gates = {"z": torch.tanh}
+        state = ("h",)
+
+        def step(self, z, s, gate, p):
+            return self.State(h=gate.z(z.z))
+
+    module = network(Mine())
+    x = sequences(module)
+    with caplog.at_level(logging.WARNING):
+        found, expected = (run(m, x) for m in on_engines(module, "triton", "reference"))
+        run(module, x)
+    assert_same(found, expected)
+    assert len([r for r in caplog.records if "runs in PyTorch's own operations" in r.getMessage()]) == 1
+
+
+def test_a_trial_leaves_random_numbers_alone():
+    module = network("mgu", engine="triton")
+    torch.manual_seed(7)
+    module(sequences(module))
+    drawn = torch.rand(3)
+    torch.manual_seed(7)
+    assert drawn.equal(torch.rand(3))
+
+
+def test_auto_takes_it_on_a_gpu_only(monkeypatch):
+    calls = []
+    monkeypatch.setitem(engines.ENGINES, "triton", SimpleNamespace(prepare=calls.append))
+    module = network("mgu", dtype=torch.bfloat16)  # not compiled to C: the loop runs
+    module(sequences(module))
+    assert not calls
