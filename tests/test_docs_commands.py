@@ -1,8 +1,9 @@
-"""Every command in a bash block of the documentation is one that the program accepts, checked until it would start."""
+"""Every command in the documentation's blocks and sentences is one that the program accepts, until it would start."""
 
 from __future__ import annotations
 
 import copy
+import json
 import os
 import re
 import runpy
@@ -30,11 +31,13 @@ from lstmzoo.models.checkpoint import checkpoint_metadata
 from lstmzoo.models.checkpoint_file import find
 from lstmzoo.models.pretrained.names import shipped
 from lstmzoo.models.pretrained.weights_folder import read_config
-from lstmzoo.nn import get_cell
+from lstmzoo.nn import cell_registry, get_cell
 from lstmzoo.runs.start_from import inherit
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "data/README.md")), *(ROOT / "docs").rglob("*.md")]
+NOTEBOOKS = [*(ROOT / "docs/tutorials").glob("*.ipynb")]
+"""Their code is run by test_tutorials.py."""
 
 SKIPPED = ("export ", "python -m timeit ", "python3 -m venv ")
 """Lines that are no commands of ours begin so, behind what they set in the environment."""
@@ -42,6 +45,7 @@ SKIPPED = ("export ", "python -m timeit ", "python3 -m venv ")
 MOST_SKIPPED = 5
 
 RUNS: dict[str, dict[str, str | list[str]]] = {
+    "CONTRIBUTING.md": {"RUN": "kth_sim_lstm", "NAME": "kth_sim_lstm"},
     "README.md": {"runs/demo": "kth_sim_lstm"},
     "docs/captioning.md": {"RUN": "flickr8k_soft_attention"},
     "docs/deploy.md": {"runs/demo": "kth_sim_lstm"},
@@ -54,12 +58,35 @@ RUNS: dict[str, dict[str, str | list[str]]] = {
         "runs/cross_validation/matching-0/checkpoints/last.ckpt": "davis_guided",
         "runs/cross_validation/recurrent-0/checkpoints/last.ckpt": "davis_sim_recurrent",
     },
+    "docs/reliability.md": {"FILE": "kth_sim_lstm", "FOLDER": ["data=kth"]},
     "docs/sequences.md": {"RUN": ["data=recall"]},
+    "docs/tutorials/first_run.ipynb": {"runs/first": "kth_sim_lstm"},
+    "docs/zoo/README.md": {"RUN": "kth_sim_lstm"},
 }
 """What a page calls its runs: weights in the package that are like them, or how such a run is trained."""
 
-MODULES = {"docs/own_cells.md": ("my_cells", slice(1)), "docs/own_parts.md": ("my_parts", slice(None))}
+IN_SENTENCES = {
+    "eval": ["ckpt_path=davis_guided"],
+    "predict": ["ckpt_path=davis_guided", "input=x"],
+    "inspect": ["ckpt_path=davis_guided", "input=x"],
+    "export": ["ckpt_path=kth_sim_lstm", "output=x"],
+    "data": ["root=x"],
+}
+"""What a sentence may leave out of a command."""
+
+PLACEHOLDERS = {"data=NAME": "data=recall", "model=NAME": "model=action_rnn", "results=FOLDER": "results=x data=davis"}
+"""What a sentence does not choose."""
+
+MODULES = {
+    "docs/own_cells.md": ("my_cells", slice(1)),
+    "docs/own_parts.md": ("my_parts", slice(None)),
+    "docs/segmentation.md": ("my_module", slice(1, None)),
+    "docs/tutorials/own_cell.ipynb": ("my_cells", slice(1)),
+}
 """A page's module, and which of its blocks of Python are in it."""
+
+
+BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
 class Command(NamedTuple):
@@ -68,6 +95,7 @@ class Command(NamedTuple):
     page: str
     line: int
     text: str
+    in_sentence: bool = False
 
     @property
     def words(self) -> list[str]:
@@ -75,18 +103,28 @@ class Command(NamedTuple):
         words = shlex.split(self.text, comments=True)
         while words and re.match(r"\w+=", words[0]):
             del words[0]
-        return words
+        return completed(words) if self.in_sentence else words
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line} {' '.join(self.words)}"
 
 
 def blocks(page: Path, language: str) -> Iterator[tuple[int, str]]:
-    """Every block of code in a language, with the line that it begins at."""
+    """Every block of code in a language, or cell of code, with the line that it begins at, or its number."""
     text = page.read_text(encoding="utf-8")
-    for found in re.finditer(r"^ *```(\w*)\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
+    if page.suffix == ".ipynb":
+        yield from ((number, re.sub("^%.*", "", cell)) for number, cell in cells(page, "code"))
+        return
+    for found in BLOCK.finditer(text):
         if found[1] == language:
             yield text.count("\n", 0, found.start(2)) + 1, found[2]
+
+
+def cells(notebook: Path, kind: str) -> Iterator[tuple[int, str]]:
+    """The cells of a notebook, markdown or code, with their numbers."""
+    for number, cell in enumerate(json.loads(notebook.read_text(encoding="utf-8"))["cells"]):
+        if cell["cell_type"] == kind:
+            yield number, "".join(cell["source"])
 
 
 def commands_of(page: Path) -> Iterator[Command]:
@@ -98,11 +136,33 @@ def commands_of(page: Path) -> Iterator[Command]:
                 yield Command(page.relative_to(ROOT).as_posix(), start + block.count("\n", 0, found.start()), text)
 
 
+def commands_in_sentences(page: Path) -> Iterator[Command]:
+    """The commands between single backticks; of a notebook, the number of the cell is the line."""
+    name = page.relative_to(ROOT).as_posix()
+    if page.suffix == ".ipynb":
+        parts = [*cells(page, "markdown")]
+    else:
+        parts = [(1, BLOCK.sub(lambda block: "\n" * block[0].count("\n"), page.read_text(encoding="utf-8")))]
+    for start, part in parts:
+        for found in re.finditer(r"(?<!`)`((?:[A-Z_]+=\S+ )*(?:lstmzoo |\./scripts/|python scripts/)[^`]+)`", part):
+            yield Command(name, start + part.count("\n", 0, found.start()), found[1].replace("\n", " "), True)
+
+
+def completed(words: Sequence[str]) -> list[str]:
+    """A command of a sentence with what it leaves out or to the reader."""
+    words = [part for word in words if "..." not in word for part in PLACEHOLDERS.get(word, word).split(" ")]
+    if words[0] != "lstmzoo" or len(words) == 2:  # a command's name alone prints its help, or trains as by default
+        return words
+    keys = {word.partition("=")[0] for word in words} | ({"ckpt_path"} if "results=x" in words else set())
+    return [*words, *(word for word in IN_SENTENCES.get(words[1], []) if word.partition("=")[0] not in keys)]
+
+
 def is_skipped(command: Command) -> bool:
     return " ".join(command.words).startswith(SKIPPED)
 
 
 ALL = [command for page in sorted(PAGES) for command in commands_of(page)]
+ALL += [command for page in sorted([*PAGES, *NOTEBOOKS]) for command in commands_in_sentences(page)]
 COMMANDS = [command for command in ALL if not is_skipped(command)]
 
 
@@ -223,6 +283,7 @@ def forget_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     for one in (registry.models, registry.datasets, registry.tasks):
         one.names()
         monkeypatch.setattr(one, "entries", dict(one.entries))
+    monkeypatch.setattr(cell_registry, "_CELLS", dict(cell_registry._CELLS))
     monkeypatch.setattr(groups, "_stored", set())
 
 
@@ -349,5 +410,7 @@ def test_commands_stand_in_blocks_that_are_checked(page: Path) -> None:
 def test_continued_lines_comments_and_variables_are_read_as_a_shell_does() -> None:
     command = Command("page.md", 1, "A=1 B=2 lstmzoo train 'data.root=my set'  seed=1   # seed=2")
     assert command.words == ["lstmzoo", "train", "data.root=my set", "seed=1"]
+    said = Command("page.md", 1, "lstmzoo export sizes=... format=onnx", in_sentence=True)
+    assert said.words == ["lstmzoo", "export", "format=onnx", *IN_SENTENCES["export"]]
     (continued,) = (command for command in COMMANDS if "task.start_from=for_real" in command.text)
     assert continued.words[-1] == "output=tuned"
