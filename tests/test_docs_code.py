@@ -1,4 +1,4 @@
-"""The Python code of README.md and docs/own_cells.md runs, from top to bottom, and does what the text says."""
+"""The Python code of README.md, docs/own_cells.md and docs/kernels.md runs, from top to bottom, and does what the text says."""
 
 from __future__ import annotations
 
@@ -99,6 +99,12 @@ def test_every_hook_of_own_cells_does_what_its_comment_says(own_cells: dict[str,
         return F.linear(below, m.weight_ih_l1, m.bias_ih_l1) + F.linear(h[0], m.weight_hh_l1, m.bias_hh_l1) + below
 
     after("Below", upper, layers=2)
+
+
+def test_the_kernel_shown_is_the_kernel_that_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("triton")
+    run_blocks("docs/kernels.md", {})
+    assert f"\n```\n{capsys.readouterr().out.strip()}\n```\n" in (ROOT / "docs/kernels.md").read_text(encoding="utf-8")
 
 
 def test_own_cells_lists_functions_that_the_compiler_knows() -> None:

@@ -4,6 +4,7 @@ A program computes one sequence, in a block of units; where a stage sums over th
 the C code calls levels, loops over the units one after the other, are lines of one block here.
 """
 
+import math
 from dataclasses import dataclass
 
 from lstmzoo.nn.engines.native.operations import OPERATIONS
@@ -45,15 +46,17 @@ def stage_code(p: Pass, stage: int) -> StageCode:
     body = writer.body()
     arrays = tuple(writer.used[name] for name in sorted(writer.used))
     moving = [f"{a.c}at" for a in arrays if a.kind not in STAYING]
-    parameters = [n for a in arrays for n in ([a.c] if a.kind in STAYING else [a.c, f"{a.c}at"])]
+    parameters = [a.c if a.kind in STAYING else f"{a.c}, {a.c}at" for a in arrays]
     name = f"{p.name}_stage{stage}"
+    conditions = {"first": "tl.program_id(1) == 0", **{f"in_{size}": f"j < {size}" for size in SIZES}}
     lines = [
         f"@triton.jit(do_not_specialize={moving!r})",
-        f"def {name}({', '.join([*parameters, *SIZES])}, KEEP: tl.constexpr, BLOCK: tl.constexpr):",
+        f"def {name}(",
+        *(f"    {line}," for line in [*parameters, ", ".join(SIZES), "KEEP: tl.constexpr, BLOCK: tl.constexpr"]),
+        "):",
         "    b = tl.program_id(0).to(tl.int64)",
-        "    first = tl.program_id(1) == 0",
         "    j = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)",
-        *(f"    in_{size} = j < {size}" for size in SIZES),
+        *(f"    {name} = {test}" for name, test in conditions.items() if any(name in line for line in body)),
         *body,
     ]
     return StageCode(name, "\n".join(lines) + "\n", arrays, any(n.op == "sum" for n in writer.nodes))
@@ -65,46 +68,54 @@ class _StageWriter:
     def __init__(self, p: Pass, stage: int) -> None:
         self.p, self.stage = p, stage
         self.used: dict[str, Array] = {}
-        self.loads: dict[tuple[str, int], str] = {}
+        self.loaded: set[str] = set()
         self.names: dict[Symbol, str] = {}
+        self.lines: list[str] = []
         self.nodes = sorted((n for n, place in p.schedule.items() if place[0] == stage), key=lambda n: n.serial)
 
     def body(self) -> list[str]:
-        lines = []
         for node in self.nodes:
             if node.op in ("input", "product", "transposed", "constant", "count"):
                 continue
             expression = self._expression(node)
             self.names[node] = f"v{len(self.names)}"
-            lines.append(f"    {self.names[node]} = {expression}")
-        stored = [Output(self.p.stored[n], 0, n) for n in self.nodes if n in self.p.stored and n in self.names]
-        outputs = [o for o in self.p.outputs if self.p.schedule[o.value][0] == self.stage]
-        stores = [line for o in stored + outputs for line in self._store(o)]
-        loads = [f"    {name} = {self._load(self.used[array], block)}" for (array, block), name in self.loads.items()]
-        return [*loads, *lines, *stores]
+            self.lines.append(f"    {self.names[node]} = {expression}")
+        for node in self.nodes:
+            if node in self.p.stored and node in self.names:
+                self._store(Output(self.p.stored[node], 0, node))
+        for output in self.p.outputs:
+            if self.p.schedule[output.value][0] == self.stage:
+                self._store(output)
+        return self.lines
 
     def _read(self, array: Array, block: int) -> str:
-        """The name under which a block of an array has been loaded."""
-        self.used[array.name] = array
-        return self.loads.setdefault((array.name, block), f"{array.c}{block}")
+        """The name of a block of an array, which is loaded where it is first needed: registers are few."""
+        name = f"{array.c}{block}"
+        if name not in self.loaded:
+            self.loaded.add(name)
+            self.used[array.name] = array
+            self.lines.append(f"    {name} = {self._load(array, block)}")
+        return name
 
     def _load(self, array: Array, block: int) -> str:
         mask = "" if array.size == "1" else f", in_{array.size}, 0.0"
         return f"tl.load({self._address(array, block)}{mask}).to(REAL)"
 
     def _address(self, array: Array, block: int) -> str:
-        row = "" if array.kind in STAYING else f" + {array.c}at + b * ({array.blocks} * {array.size})"
-        unit = "" if array.size == "1" else " + j"
-        return f"{array.c}{row} + {block} * {array.size}{unit}"
+        terms = [array.c]
+        if array.kind not in STAYING:
+            terms += [f"{array.c}at", _times("b", array.blocks, array.size)]
+        terms += [_times(block, array.size)] if block else []
+        return " + ".join(terms if array.size == "1" else [*terms, "j"])
 
-    def _store(self, o: Output) -> list[str]:
+    def _store(self, o: Output) -> None:
         value = self._value(o.value)
         if o.adds:
             value = f"{self._read(o.array, o.block)} + {value}"
         self.used[o.array.name] = o.array
         mask = "first" if o.array.size == "1" else f"in_{o.array.size}"
         line = f"    tl.store({self._address(o.array, o.block)}, {value}, {mask})"
-        return ["    if KEEP:", f"    {line}"] if o.optional else [line]
+        self.lines += ["    if KEEP:", f"    {line}"] if o.optional else [line]
 
     def _expression(self, node: Symbol) -> str:
         if node.op == "sum":
@@ -119,7 +130,7 @@ class _StageWriter:
         if node in self.names:
             return self.names[node]
         if node.op == "constant":
-            return f"tl.full([], float({str(float(node.attributes[0]))!r}), REAL)"
+            return f"tl.full([], {_number(float(node.attributes[0]))}, REAL)"
         if node.op == "count":
             return f"tl.full([], {node.attributes[0]}, REAL)"
         if node.op == "input":
@@ -131,3 +142,11 @@ class _StageWriter:
         if node.size == "":  # the same for all: computed again where it is needed
             return self._expression(node)
         return self._read(p.stored[node], 0)
+
+
+def _times(*factors: str | int) -> str:
+    return " * ".join(str(f) for f in factors if str(f) != "1") or "1"
+
+
+def _number(value: float) -> str:
+    return repr(value) if math.isfinite(value) else f"float('{value}')"

@@ -18,7 +18,8 @@ from lstmzoo.nn.engines.native.passes import Array, Pass
 from lstmzoo.nn.engines.native.steps import multiply_rows, run_steps
 
 LARGEST_BLOCK = 1024  # units; of stages that don't sum over all of them
-UNITS_PER_WARP = 256
+UNITS_PER_WARP = 64  # few numbers of each value per thread, or a stage with many values does not fit in the registers
+MOST_WARPS = 32
 
 
 class TritonLibrary:
@@ -31,8 +32,8 @@ class TritonLibrary:
     """
 
     def __init__(self, forward: Pass, backward: Pass, dtype: torch.dtype) -> None:
-        self.codes = {p.name: [stage_code(p, stage) for stage in range(p.stages)] for p in (forward, backward)}
-        text = [code.source for codes in self.codes.values() for code in codes]
+        self.codes = {p.name: _codes(p) for p in (forward, backward)}
+        text = [code.source for codes in self.codes.values() for code in codes.values()]
         source = "\n\n".join([PRELUDE.format(dtype=str(dtype).removeprefix("torch.")), *text])
         self.digest = hashlib.sha256(source.encode()).hexdigest()
         self.functions = _load(source, f"<lstmzoo step {self.digest[:16]}>")
@@ -51,11 +52,12 @@ class TritonLibrary:
     def stages(self, memory: Memory, keep: bool) -> RunStage:
         memory.fill()
         sizes = [memory.widths[size] for size in SIZES]
-        stages = [self._stage(memory, code, sizes, keep) for code in self.codes[memory.p.name]]
+        stages = {stage: self._stage(memory, code, sizes, keep) for stage, code in self.codes[memory.p.name].items()}
 
         def run_stage(step: int, stage: int) -> None:
-            with device_of(memory.x):
-                stages[stage](step)
+            if stage in stages:
+                with device_of(memory.x):
+                    stages[stage](step)
 
         return run_stage
 
@@ -68,6 +70,12 @@ class TritonLibrary:
             kernel(*arguments, *sizes, KEEP=keep, BLOCK=tiling.block, num_warps=tiling.warps)
 
         return run
+
+
+def _codes(p: Pass) -> dict[int, StageCode]:
+    """The stages that have anything to do: the last product may write a gradient where it belongs."""
+    codes = {stage: stage_code(p, stage) for stage in range(p.stages)}
+    return {stage: code for stage, code in codes.items() if code.arrays}
 
 
 class Tiling(NamedTuple):
@@ -84,7 +92,7 @@ def tiling_of(code: StageCode, widths: Mapping[str, int]) -> Tiling:
     block = 1 << (widest - 1).bit_length()
     if not code.whole:
         block = min(block, LARGEST_BLOCK)
-    return Tiling(block, -(-widest // block), max(1, min(16, block // UNITS_PER_WARP)))
+    return Tiling(block, -(-widest // block), max(1, min(MOST_WARPS, block // UNITS_PER_WARP)))
 
 
 def device_of(tensor: Tensor) -> AbstractContextManager[Any]:
