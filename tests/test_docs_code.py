@@ -1,4 +1,4 @@
-"""The Python code of README.md, docs/own_cells.md and docs/kernels.md runs, from top to bottom, and does what the text says."""
+"""The Python code of README.md, own_cells.md and kernels.md runs, from top to bottom, and does what the text says."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def prepare(call: Call) -> Runner | str:
     weights, images = call.weights[0], call.state[0].dim() > 3
     dtype = torch.float64 if call.x.dtype == torch.float64 else torch.float32
     vectors = batched_vectors(weights) if images else ()
-    found = kernel.find(call.step, "bias_ih" in weights.named, call.keep_states, dtype, vectors, TritonLibrary)
+    found = kernel.find(call.step, "bias_ih" in weights.named, call.keep_states, dtype, TritonLibrary, vectors)
     if isinstance(found, str):
         return found
     if images and sums_by_dimension(found.program):

@@ -14,6 +14,7 @@ import torch
 from lstmzoo.nn.call import Call, Runner
 from lstmzoo.nn.engines.layers import run_layers
 from lstmzoo.nn.engines.native import kernel, sequence
+from lstmzoo.nn.engines.native.c_library import CLibrary
 from lstmzoo.nn.engines.native.image_rows import batched_vectors
 from lstmzoo.nn.engines.native.program import sums_by_dimension
 from lstmzoo.nn.engines.native.traceable import is_traced
@@ -29,7 +30,7 @@ def prepare(call: Call) -> Runner | str:
         return "torch wants to see every operation (a trace, a transform, autocast)"
     weights, images = call.weights[0], call.state[0].dim() > 3
     full = batched_vectors(weights) if images else ()
-    found = kernel.find(call.step, "bias_ih" in weights.named, call.keep_states, call.x.dtype, full)
+    found = kernel.find(call.step, "bias_ih" in weights.named, call.keep_states, call.x.dtype, CLibrary, full)
     if isinstance(found, str):
         return found
     if images and sums_by_dimension(found.program):

@@ -163,7 +163,7 @@ class Memory:
         addresses, befores, strides = [], [], []
         for array in ordered_arrays(self.p):
             place = self.places[array.name]
-            addresses.append(self._address(place))
+            addresses.append(place.tensor.data_ptr() if place.start is None else self._address(place))
             befores.append(0 if place.before is None else place.before.data_ptr())
             strides.append(place.stride)
         addresses += befores

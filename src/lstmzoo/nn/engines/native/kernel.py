@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from lstmzoo.nn.engines.native import build
-from lstmzoo.nn.engines.native.library import CLibrary, Library
+from lstmzoo.nn.engines.native.library import Library
 from lstmzoo.nn.engines.native.passes import Pass, backward_pass, forward_pass
 from lstmzoo.nn.engines.native.program import Program, make_program
 from lstmzoo.nn.engines.native.symbol import UntraceableError
@@ -61,8 +61,8 @@ def find(
     bias: bool,
     keep_states: bool,
     dtype: torch.dtype,
+    make_library: MakeLibrary,
     batched_vectors: tuple[str, ...] = (),
-    make_library: MakeLibrary = CLibrary,
 ) -> Kernel | str:
     """Return the kernel of a step, compiled if need be, or why there can't be one.
 
@@ -71,8 +71,8 @@ def find(
         bias: whether the maps have biases.
         keep_states: whether gradients may come in for the values of all states over time, not of h alone.
         dtype: float32 or float64.
-        batched_vectors: the cell's vectors that differ from sequence to sequence.
         make_library: writes the code of a forward and a backward pass, for a type of numbers.
+        batched_vectors: the cell's vectors that differ from sequence to sequence.
     """
     if dtype not in DTYPES:
         return f"it computes in float32 and float64, not in {dtype}"

@@ -18,6 +18,7 @@ from lstmzoo.nn.cell import Cell
 from lstmzoo.nn.engines.layers import run_layers
 from lstmzoo.nn.engines.native import kernel, sequence
 from lstmzoo.nn.engines.native.arrays import Run
+from lstmzoo.nn.engines.native.c_library import CLibrary
 from lstmzoo.nn.engines.native.emit import matrices
 from lstmzoo.nn.engines.native.hoist import hoisted
 from lstmzoo.nn.layer import Layer, LayerResult, Step
@@ -74,7 +75,7 @@ def _name_of(tensor: Tensor) -> str:
 
 def _find(number: int, flags: Any, bias: bool, keep_states: bool, dtype: str) -> kernel.Kernel | str:
     step = Step(_cells[number], *flags)
-    return kernel.find(step, bias, keep_states, getattr(torch, dtype))
+    return kernel.find(step, bias, keep_states, getattr(torch, dtype), CLibrary)
 
 
 @torch.compiler.assume_constant_result
