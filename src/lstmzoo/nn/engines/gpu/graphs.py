@@ -6,8 +6,8 @@ follow each other in a microsecond or two.
 
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -16,11 +16,12 @@ from torch.utils import _pytree as pytree
 
 log = logging.getLogger(__name__)
 
-KEPT = 32  # graphs; each holds the memory of one call
 LARGEST = 2**28  # bytes of a call's tensors; in larger ones the time is spent on the GPU anyway
+MOST = 2**31  # bytes of the tensors of all that is recorded, which stay in memory
+MOST_SHAPES = 4096  # that are remembered; who has more of them has no use for graphs
 
 
-class _Graph(NamedTuple):
+class Graph(NamedTuple):
     """A recorded call: the graph, the tensors that it reads, and the tensors that it writes."""
 
     graph: torch.cuda.CUDAGraph
@@ -29,12 +30,13 @@ class _Graph(NamedTuple):
 
 
 MET, REFUSED = "met once", "can't be recorded"
-_seen: OrderedDict[Hashable, _Graph | str] = OrderedDict()
+_seen: dict[Hashable, Graph | str] = {}
 _lock = threading.Lock()
+_held = 0  # bytes
 
 
 def replayed(function: Callable[..., Any], key: Hashable, *arguments: Any) -> Any:
-    """Call a function of tensors on a GPU, from the second call with the same shapes on by a graph.
+    """Call a function of tensors, on a GPU from the second call with the same shapes on by a graph.
 
     Args:
         function: works on its arguments' tensors only, and changes none of them.
@@ -46,20 +48,41 @@ def replayed(function: Callable[..., Any], key: Hashable, *arguments: Any) -> An
     """
     leaves, structure = pytree.tree_flatten(arguments)
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-    large = sum(t.numel() * t.element_size() for t in tensors) > LARGEST
-    if not tensors or not tensors[0].is_cuda or large or torch.cuda.is_current_stream_capturing():
+    if not tensors or not tensors[0].is_cuda or torch.cuda.is_current_stream_capturing():
         return function(*arguments)
-    described = (key, str(structure), *map(_described, leaves), *_modes())
+    with device_of(tensors[0]):
+        graph = _graph_of(function, key, leaves, structure, tensors)
+        if graph is None:
+            return function(*arguments)
+        with _lock:  # the tensors that a graph reads and writes are there once
+            torch._foreach_copy_(graph.given, tensors)
+            graph.graph.replay()
+            return pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, graph.result)
+
+
+def device_of(tensor: Tensor) -> AbstractContextManager[Any]:
+    """Kernels are started on the device that is current, whatever tensors they get."""
+    return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()
+
+
+def _graph_of(
+    function: Callable[..., Any], key: Hashable, leaves: list[Any], structure: Any, tensors: list[Tensor]
+) -> Graph | None:
+    """The graph of a call, recorded if this is the second of its kind; None: it is to be called."""
+    global _held
+    bytes_given = sum(t.numel() * t.element_size() for t in tensors)
+    if bytes_given > LARGEST:
+        return None
+    stream = torch.cuda.current_stream().cuda_stream  # in another one, a graph would run beside itself
+    described = (key, str(structure), *map(_described, leaves), stream, *_modes())
     with _lock:
         entry = _seen.get(described)
-        if entry == MET:
-            entry = _try_to_record(function, leaves, structure)
-        _remember(described, entry or MET)
-        if isinstance(entry, _Graph):
-            torch._foreach_copy_(entry.given, tensors)
-            entry.graph.replay()
-            return pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, entry.result)
-    return function(*arguments)
+        if entry is None and len(_seen) < MOST_SHAPES:
+            _seen[described] = MET
+        elif entry == MET and _held + bytes_given <= MOST:
+            entry = _seen[described] = _try_to_record(function, leaves, structure)
+            _held += bytes_given
+    return entry if isinstance(entry, Graph) else None
 
 
 def _described(leaf: Any) -> Hashable:
@@ -71,14 +94,7 @@ def _modes() -> tuple[Hashable, ...]:
     return torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32, torch.is_autocast_enabled("cuda")
 
 
-def _remember(described: Hashable, entry: _Graph | str) -> None:
-    _seen[described] = entry
-    _seen.move_to_end(described)
-    while len(_seen) > KEPT:
-        _seen.popitem(last=False)
-
-
-def _try_to_record(function: Callable[..., Any], leaves: list[Any], structure: Any) -> _Graph | str:
+def _try_to_record(function: Callable[..., Any], leaves: list[Any], structure: Any) -> Graph | str:
     try:
         return _record(function, leaves, structure)
     except RuntimeError as error:  # there is no memory for it, or something can't be recorded; it runs all the same
@@ -86,9 +102,8 @@ def _try_to_record(function: Callable[..., Any], leaves: list[Any], structure: A
         return REFUSED
 
 
-def _record(function: Callable[..., Any], leaves: list[Any], structure: Any) -> _Graph:
+def _record(function: Callable[..., Any], leaves: list[Any], structure: Any) -> Graph:
     own = [leaf.clone() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
-    given = [leaf for leaf in own if isinstance(leaf, Tensor)]
     arguments = pytree.tree_unflatten(own, structure)
     current, side = torch.cuda.current_stream(), torch.cuda.Stream()
     side.wait_stream(current)
@@ -98,4 +113,4 @@ def _record(function: Callable[..., Any], leaves: list[Any], structure: Any) -> 
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         result = function(*arguments)
-    return _Graph(graph, given, result)
+    return Graph(graph, [leaf for leaf in own if isinstance(leaf, Tensor)], result)

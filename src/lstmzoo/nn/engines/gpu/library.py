@@ -3,16 +3,15 @@
 import hashlib
 import linecache
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from lstmzoo.nn.engines.gpu.emit import PRELUDE, SIZES, STAYING, StageCode, stage_code
-from lstmzoo.nn.engines.gpu.graphs import replayed
+from lstmzoo.nn.engines.gpu.graphs import device_of, replayed
 from lstmzoo.nn.engines.native.arrays import Memory, Run
+from lstmzoo.nn.engines.native.build import BuildError
 from lstmzoo.nn.engines.native.library import RunStage
 from lstmzoo.nn.engines.native.passes import Array, Pass
 from lstmzoo.nn.engines.native.steps import multiply_rows, run_steps
@@ -95,11 +94,6 @@ def tiling_of(code: StageCode, widths: Mapping[str, int]) -> Tiling:
     return Tiling(block, -(-widest // block), max(1, min(MOST_WARPS, block // UNITS_PER_WARP)))
 
 
-def device_of(tensor: Tensor) -> AbstractContextManager[Any]:
-    """Kernels are started on the device that is current, whatever tensors they get."""
-    return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()
-
-
 def _arguments(memory: Memory, array: Array, step: int) -> list[Any]:
     tensor, at = memory.position(array, step)
     if array.kind in STAYING:
@@ -115,5 +109,8 @@ def _load(source: str, name: str) -> dict[str, Any]:
     """Run generated code; Triton reads the source of its kernels where tracebacks do."""
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     found: dict[str, Any] = {"__name__": name}
-    exec(compile(source, name, "exec"), found)
+    try:
+        exec(compile(source, name, "exec"), found)
+    except Exception as error:  # Triton is installed, but not for this system
+        raise BuildError(f"Triton can't be used: {type(error).__name__}: {error}") from error
     return found
