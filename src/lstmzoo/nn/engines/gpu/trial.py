@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 STEPS, BATCH = 4, 3
 RUNS = 3  # the first starts kernels one by one, the second records a graph, the third replays it
 MASKS = ("real", "reset", "zone_")
-TOLERANCE = 2e-3  # of the largest number of a tensor, so that products in TF32 pass
+TOLERANCE = 1e-2  # of the largest number of a tensor: products in TF32 pass, and what is wrong is wrong by more
 
 verdicts: dict[tuple[int, torch.device], str | None] = {}  # what came of trials: None, or why the loop runs instead
 _kernels: list[Kernel] = []  # kept alive, so that an id stands for one of them
@@ -39,14 +39,15 @@ def failure(kernel: Kernel, layer: Layer, run_layer: Callable[[Layer], LayerResu
     with _lock:
         if key not in verdicts:
             _kernels.append(kernel)
-            verdicts[key] = reason = _try(layer, run_layer)
+            verdicts[key] = reason = _try(layer, kernel.dtype, run_layer)
             if reason is not None:
                 log.warning("%r runs in PyTorch's own operations on %s: %s", layer.step.cell, key[1], reason)
         return verdicts[key]
 
 
-def _try(layer: Layer, run_layer: Callable[[Layer], LayerResult]) -> str | None:
-    small = _small(layer)
+@torch.autocast("cuda", enabled=False)
+def _try(layer: Layer, dtype: torch.dtype, run_layer: Callable[[Layer], LayerResult]) -> str | None:
+    small = _small(layer, dtype)
     expected = _outcome(small, reference.step_by_step)
     try:
         for _ in range(RUNS):
@@ -60,20 +61,21 @@ def _try(layer: Layer, run_layer: Callable[[Layer], LayerResult]) -> str | None:
     return None
 
 
-def _small(layer: Layer) -> Layer:
-    """A layer of the same sizes with random numbers, and few steps and sequences."""
-    weights = {name: _random(name, like, like[0].numel() ** -0.5) for name, like in layer.weights.named.items()}
+def _small(layer: Layer, dtype: torch.dtype) -> Layer:
+    """A layer of the same sizes with random numbers, in the type of the kernels, and few steps and sequences."""
+
+    def randoms(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: _random(name, tensor.to(dtype)) for name, tensor in tensors.items()}
+
+    named = layer.weights.named
+    weights = {name: _random(name, like.to(dtype), like[0].numel() ** -0.5) for name, like in named.items()}
     return replace(
         layer,
         weights=replace(layer.weights, named=weights),
-        streams=_randoms({k: v[:STEPS, :BATCH] for k, v in layer.streams.items()}),
-        per_sequence=_randoms({k: v[:BATCH] for k, v in layer.per_sequence.items()}),
-        state=tuple(_randoms({f"{n}": s[:BATCH] for n, s in enumerate(layer.state)}).values()),
+        streams=randoms({k: v[:STEPS, :BATCH] for k, v in layer.streams.items()}),
+        per_sequence=randoms({k: v[:BATCH] for k, v in layer.per_sequence.items()}),
+        state=tuple(randoms({f"{n}": s[:BATCH] for n, s in enumerate(layer.state)}).values()),
     )
-
-
-def _randoms(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: _random(name, tensor) for name, tensor in tensors.items()}
 
 
 def _random(name: str, like: Tensor, scale: float = 1.0) -> Tensor:
