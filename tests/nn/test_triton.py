@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -170,6 +174,15 @@ def test_a_kernel_that_fails_its_trial_is_not_used(wrong, monkeypatch, caplog):
         run(module, x)
     assert_same(found, expected)
     assert len([r for r in caplog.records if "runs in PyTorch's own operations" in r.getMessage()]) == 1
+
+
+@pytest.mark.slow
+def test_every_function_compiles_for_gpus_that_are_not_there():
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    script = Path(__file__).with_name("compile_every_function.py")
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 6
 
 
 def test_a_trial_leaves_random_numbers_alone():

@@ -31,6 +31,7 @@ class TritonLibrary:
     """
 
     def __init__(self, forward: Pass, backward: Pass, dtype: torch.dtype) -> None:
+        self.double = dtype == torch.float64
         self.codes = {p.name: _codes(p) for p in (forward, backward)}
         text = [code.source for codes in self.codes.values() for code in codes.values()]
         source = "\n\n".join([PRELUDE.format(dtype=str(dtype).removeprefix("torch.")), *text])
