@@ -12,8 +12,10 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 from every_cell import network, sequences
 
+import lstmzoo.nn as zoo
 from lstmzoo.nn.engines.native import build, kernel
 
 LIBRARY = "*.so"
@@ -203,3 +205,26 @@ def test_threads_without_a_working_compiler_ask_it_once(commands, tmp_path, monk
     monkeypatch.setattr(build, "_compilers", lambda: [broken])
     run_in_threads(*["indrnn"] * 4, engine="auto")
     assert commands == [broken] * len(build.TARGETS)
+
+
+class OfOneGate(zoo.Cell):
+    """R acts for one of two gates: for which, only the products tell."""
+
+    gates = {"a": torch.tanh, "b": torch.tanh}
+    state = ("h",)
+    separate_terms = ("a", "b")
+
+    def __init__(self, gate):
+        self.gate = gate
+
+    def step(self, z, s, gate, p):
+        return self.State(h=torch.tanh(z.a.x + z.b.x + getattr(z, self.gate).h))
+
+
+def test_steps_that_differ_in_their_products_only_are_told_apart():
+    first, second = (zoo.Recurrent(OfOneGate(gate), 3, 4, bias=False) for gate in "ab")
+    second.load_state_dict(first.state_dict())
+    x = torch.randn(5, 2, 3)
+    for module in (first, second):
+        compiled = torch.compile(module, backend="eager", fullgraph=True)
+        torch.testing.assert_close(compiled(x)[0], module(x)[0])

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.utils.checkpoint
 from engine_cases import CASES, assert_case_agrees, assert_engines_agree
 from every_cell import NATIVE, assert_same, first_state, network, on_engines, run, sequences
 from test_gradients import arguments, function_of
@@ -192,6 +193,57 @@ def test_a_trial_leaves_random_numbers_alone():
     drawn = torch.rand(3)
     torch.manual_seed(7)
     assert drawn.equal(torch.rand(3))
+
+
+class Doubled(zoo.Cell):
+    gates = {"z": torch.tanh}
+    state = ("h",)
+
+    def step(self, z, s, gate, p):
+        return self.State(h=gate.z(2 * z.z))
+
+
+class Stepping(Doubled):
+    """Has no gradient."""
+
+    def step(self, z, s, gate, p):
+        return self.State(h=torch.where(z.z > 0, torch.ones_like(z.z), torch.zeros_like(z.z)))
+
+
+class Rooted(Doubled):
+    """Is finite only where its state has been before."""
+
+    def step(self, z, s, gate, p):
+        return self.State(h=torch.sqrt(s.h + torch.exp(z.z)))
+
+
+def checkpointed(module, x):
+    return torch.utils.checkpoint.checkpoint(module, x, use_reentrant=False)
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "call"),
+    [
+        (Stepping, {}, None),
+        (Rooted, {}, None),
+        (Doubled, {"checkpoint_steps": 2}, None),
+        (Doubled, {"dtype": torch.float64}, checkpointed),
+        (Doubled, {"bias": False}, torch.inference_mode()(lambda module, x: module(x))),
+        (Doubled, {}, lambda module, x: module(x[:, :0])),
+    ],
+)
+def test_the_first_call_is_tried_out_and_right_however_it_is_made(cell, options, call, caplog):
+    trial.verdicts.clear()
+    module = zoo.Recurrent(cell(), 3, 4, **options)
+    x = torch.randn(3, 2, 3, dtype=options.get("dtype"))
+    outputs = []
+    for m in on_engines(module, "triton", "reference"):
+        outputs.append((call or type(m).__call__)(m, x)[0])
+        if outputs[-1].requires_grad:
+            outputs[-1].sum().backward()
+    torch.testing.assert_close(*outputs)
+    assert not caplog.records
+    assert [*trial.verdicts.values()] == ([None] if outputs[0].numel() else [])
 
 
 def test_auto_takes_it_on_a_gpu_only(monkeypatch):

@@ -16,8 +16,7 @@ from torch.utils import _pytree as pytree
 
 log = logging.getLogger(__name__)
 
-LARGEST = 2**28  # bytes of a call's tensors; in larger ones the time is spent on the GPU anyway
-MOST = 2**31  # bytes of the tensors of all that is recorded, which stay in memory
+MOST = 2**32  # bytes of the tensors that all recorded calls read and write, which stay in memory
 MOST_SHAPES = 4096  # that are remembered; who has more of them has no use for graphs
 
 
@@ -51,7 +50,7 @@ def replayed(function: Callable[..., Any], key: Hashable, *arguments: Any) -> An
     if not tensors or not tensors[0].is_cuda or torch.cuda.is_current_stream_capturing():
         return function(*arguments)
     with device_of(tensors[0]):
-        graph = _graph_of(function, key, leaves, structure, tensors)
+        graph = _graph_of(function, key, leaves, structure)
         if graph is None:
             return function(*arguments)
         with _lock:  # the tensors that a graph reads and writes are there once
@@ -65,23 +64,18 @@ def device_of(tensor: Tensor) -> AbstractContextManager[Any]:
     return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()
 
 
-def _graph_of(
-    function: Callable[..., Any], key: Hashable, leaves: list[Any], structure: Any, tensors: list[Tensor]
-) -> Graph | None:
+def _graph_of(function: Callable[..., Any], key: Hashable, leaves: list[Any], structure: Any) -> Graph | None:
     """The graph of a call, recorded if this is the second of its kind; None: it is to be called."""
     global _held
-    bytes_given = sum(t.numel() * t.element_size() for t in tensors)
-    if bytes_given > LARGEST:
-        return None
     stream = torch.cuda.current_stream().cuda_stream  # in another one, a graph would run beside itself
     described = (key, str(structure), *map(_described, leaves), stream, *_modes())
     with _lock:
         entry = _seen.get(described)
         if entry is None and len(_seen) < MOST_SHAPES:
             _seen[described] = MET
-        elif entry == MET and _held + bytes_given <= MOST:
+        elif entry == MET and _held + _bytes(leaves) <= MOST:
             entry = _seen[described] = _try_to_record(function, leaves, structure)
-            _held += bytes_given
+            _held += _bytes(entry)
     return entry if isinstance(entry, Graph) else None
 
 
@@ -89,9 +83,19 @@ def _described(leaf: Any) -> Hashable:
     return (leaf.shape, leaf.dtype, leaf.device) if isinstance(leaf, Tensor) else leaf
 
 
+def _bytes(of: Any) -> int:
+    return sum(t.numel() * t.element_size() for t in pytree.tree_leaves(of) if isinstance(t, Tensor))
+
+
 def _modes() -> tuple[Hashable, ...]:
-    """Settings that change what a product computes."""
-    return torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32, torch.is_autocast_enabled("cuda")
+    """Settings that change what a product computes, or how."""
+    backends = torch.backends
+    return (
+        *(getattr(of, "fp32_precision", None) or of.allow_tf32 for of in (backends.cuda.matmul, backends.cudnn)),
+        (backends.cudnn.enabled, backends.cudnn.benchmark, backends.cudnn.deterministic),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_autocast_enabled("cuda") and torch.get_autocast_dtype("cuda"),
+    )
 
 
 def _try_to_record(function: Callable[..., Any], leaves: list[Any], structure: Any) -> Graph | str:
@@ -102,15 +106,19 @@ def _try_to_record(function: Callable[..., Any], leaves: list[Any], structure: A
         return REFUSED
 
 
+@torch.inference_mode(False)  # what is recorded then may be replayed outside of it, too
+@torch.no_grad()
 def _record(function: Callable[..., Any], leaves: list[Any], structure: Any) -> Graph:
     own = [leaf.clone() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
     arguments = pytree.tree_unflatten(own, structure)
-    current, side = torch.cuda.current_stream(), torch.cuda.Stream()
-    side.wait_stream(current)
-    with torch.cuda.stream(side):  # libraries set themselves up in their first call, which must not be recorded
-        function(*arguments)
-    current.wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        result = function(*arguments)
+    current, side, graph = torch.cuda.current_stream(), torch.cuda.Stream(), torch.cuda.CUDAGraph()
+    try:
+        side.wait_stream(current)
+        with torch.cuda.stream(side):  # libraries set themselves up in their first call, which must not be recorded
+            function(*arguments)
+        current.wait_stream(side)
+        with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
+            result = function(*arguments)
+    finally:
+        torch.cuda.set_stream(current)  # a recording that fails leaves its own
     return Graph(graph, [leaf for leaf in own if isinstance(leaf, Tensor)], result)

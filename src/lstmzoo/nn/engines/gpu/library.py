@@ -1,6 +1,5 @@
 """A step's passes as Triton kernels, and the loop that starts them, with torch's products in between."""
 
-import hashlib
 import linecache
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,7 +11,7 @@ from lstmzoo.nn.engines.gpu.emit import PRELUDE, SIZES, STAYING, StageCode, stag
 from lstmzoo.nn.engines.gpu.graphs import device_of, replayed
 from lstmzoo.nn.engines.native.arrays import Memory, Run
 from lstmzoo.nn.engines.native.build import BuildError
-from lstmzoo.nn.engines.native.library import RunStage
+from lstmzoo.nn.engines.native.library import RunStage, digest_of
 from lstmzoo.nn.engines.native.passes import Array, Pass
 from lstmzoo.nn.engines.native.steps import multiply_rows, run_steps
 
@@ -35,7 +34,7 @@ class TritonLibrary:
         self.codes = {p.name: _codes(p) for p in (forward, backward)}
         text = [code.source for codes in self.codes.values() for code in codes.values()]
         source = "\n\n".join([PRELUDE.format(dtype=str(dtype).removeprefix("torch.")), *text])
-        self.digest = hashlib.sha256(source.encode()).hexdigest()
+        self.digest = digest_of(source, forward, backward)
         self.functions = _load(source, f"<lstmzoo step {self.digest[:16]}>")
 
     def sums(self, batch: int) -> int:

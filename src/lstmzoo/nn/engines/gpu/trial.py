@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 
 from lstmzoo.nn.engines import reference
 from lstmzoo.nn.engines.native.kernel import Kernel
@@ -20,55 +21,63 @@ RUNS = 3  # the first starts kernels one by one, the second records a graph, the
 MASKS = ("real", "reset", "zone_")
 TOLERANCE = 1e-2  # of the largest number of a tensor: products in TF32 pass, and what is wrong is wrong by more
 
-verdicts: dict[tuple[int, torch.device], str | None] = {}  # what came of trials: None, or why the loop runs instead
-_kernels: list[Kernel] = []  # kept alive, so that an id stands for one of them
+Tried = tuple[str, torch.device, int, int]  # code, device, dimensions of the input, bits of the units' number
+verdicts: dict[Tried, str | None] = {}  # what came of trials: None, or why the loop runs instead
 _lock = threading.Lock()
 
 
 def failure(kernel: Kernel, layer: Layer, run_layer: Callable[[Layer], LayerResult]) -> str | None:
     """Why a kernel can't be used on a layer's device, or None if it gives what the loop gives there.
 
-    It is tried once per device, on a few random sequences of the layer's own sizes; if it fails, one warning says so.
+    It is tried once per device and size of blocks, on a few random sequences; if it fails, one warning says so.
 
     Args:
         kernel: the kernel.
-        layer: some layer that it is to run.
+        layer: a layer that it is to run, with at least one sequence.
         run_layer: runs a layer by this kernel.
     """
-    key = (id(kernel), layer.state[0].device)
+    first = layer.state[0]
+    key = (kernel.library.digest, first.device, layer.streams["x"].dim(), first[0].numel().bit_length())
     with _lock:
         if key not in verdicts:
-            _kernels.append(kernel)
             verdicts[key] = reason = _try(layer, kernel.dtype, run_layer)
             if reason is not None:
-                log.warning("%r runs in PyTorch's own operations on %s: %s", layer.step.cell, key[1], reason)
+                log.warning("%r runs in PyTorch's own operations on %s: %s", layer.step.cell, first.device, reason)
         return verdicts[key]
 
 
 @torch.autocast("cuda", enabled=False)
 def _try(layer: Layer, dtype: torch.dtype, run_layer: Callable[[Layer], LayerResult]) -> str | None:
-    small = _small(layer, dtype)
-    expected = _outcome(small, reference.step_by_step)
-    try:
-        for _ in range(RUNS):
-            found = _outcome(small, run_layer)
-            for name, value in expected.items():
-                difference = (found[name] - value).abs().max()
-                if not difference <= TOLERANCE * (1 + value.abs().max()):
-                    return f"the compiled step's {name} is off by {float(difference):.2g}"
-    except Exception as error:  # a compiler's, a driver's: whatever it is, the loop can do without them
-        return f"the compiled step failed: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    # Whatever the caller has asked of autograd (no gradients at all, checkpoints) is not meant for the trial.
+    with torch.inference_mode(False), torch.enable_grad(), saved_tensors_hooks(lambda t: t, lambda t: t):
+        try:
+            for run in range(RUNS):  # with other numbers each time: what a graph replays must depend on them
+                small = _small(layer, dtype, run)
+                expected, found = _outcome(small, reference.step_by_step), _outcome(small, run_layer)
+                for name, value in expected.items():
+                    difference = _difference(found[name], value)
+                    if difference > TOLERANCE:
+                        return f"the compiled step's {name} is off by {difference:.2g}"
+        except Exception as error:  # a compiler's, a driver's: whatever it is, the loop can do without them
+            return f"the compiled step failed: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
     return None
 
 
-def _small(layer: Layer, dtype: torch.dtype) -> Layer:
+def _difference(found: Tensor, expected: Tensor) -> float:
+    """The largest difference, as a share of the largest finite number or of 1; infinite where only one is finite."""
+    same = (found == expected) | (found.isnan() & expected.isnan())
+    size = 1 + expected.nan_to_num(0, 0, 0).abs().amax()
+    return float(((found - expected).abs() / size).nan_to_num(torch.inf).masked_fill(same, 0).amax())
+
+
+def _small(layer: Layer, dtype: torch.dtype, run: int) -> Layer:
     """A layer of the same sizes with random numbers, in the type of the kernels, and few steps and sequences."""
 
     def randoms(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {name: _random(name, tensor.to(dtype)) for name, tensor in tensors.items()}
+        return {name: _random(f"{name} {run}", tensor.to(dtype)) for name, tensor in tensors.items()}
 
     named = layer.weights.named
-    weights = {name: _random(name, like.to(dtype), like[0].numel() ** -0.5) for name, like in named.items()}
+    weights = {name: _random(f"{name} {run}", v.to(dtype), v[0].numel() ** -0.5) for name, v in named.items()}
     return replace(
         layer,
         weights=replace(layer.weights, named=weights),
@@ -80,23 +89,22 @@ def _small(layer: Layer, dtype: torch.dtype) -> Layer:
 
 def _random(name: str, like: Tensor, scale: float = 1.0) -> Tensor:
     """Numbers from a generator of its own: the caller's random numbers are not touched."""
-    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    generator = torch.Generator("cpu").manual_seed(zlib.crc32(name.encode()))
     if name.startswith(MASKS):
-        return torch.randint(2, like.shape, generator=generator).to(like)
-    values = scale * torch.randn(like.shape, generator=generator, dtype=torch.float64)
-    return values.to(like).requires_grad_(name != "drop")
+        return torch.randint(2, like.shape, generator=generator, device="cpu").to(like)
+    values = scale * torch.randn(like.shape, generator=generator, dtype=torch.float64, device="cpu")
+    return values.to(like).requires_grad_(not name.startswith("drop "))
 
 
 def _outcome(layer: Layer, run_layer: Callable[[Layer], LayerResult]) -> dict[str, Tensor]:
     """All that a layer gives, and the gradients of its inputs and weights, in float32."""
-    with torch.enable_grad():
-        result = run_layer(layer)
-        found = {f"state {k}": s for k, s in enumerate(result.states)}
-        found |= {f"last state {k}": s for k, s in enumerate(result.last)}
-        total = torch.stack([(s * _random(name, s)).sum() for name, s in found.items() if s.requires_grad]).sum()
-        graded = {name: tensor for name, tensor in layer.inputs.items() if tensor.requires_grad}
-        gradients = torch.autograd.grad(total, list(graded.values()), allow_unused=True)
+    result = run_layer(layer)
+    found = {f"state {k}": s for k, s in enumerate(result.states)}
+    found |= {f"last state {k}": s for k, s in enumerate(result.last)}
+    sums = [(s * _random(name, s.detach()).detach()).sum() for name, s in found.items() if s.requires_grad]
+    graded = {name: tensor for name, tensor in layer.inputs.items() if tensor.requires_grad} if sums else {}
+    gradients = torch.autograd.grad(sums, list(graded.values()), allow_unused=True) if graded else ()
     found |= {f"gate {name}": gate for name, gate in result.gates.items()}
     for name, gradient in zip(graded, gradients, strict=True):
-        found[f"gradient of {name}"] = torch.zeros(()) if gradient is None else gradient
+        found[f"gradient of {name}"] = torch.zeros_like(graded[name]) if gradient is None else gradient
     return {name: value.detach().float().cpu() for name, value in found.items()}

@@ -1,7 +1,6 @@
 """A step's passes as C code, compiled for this machine."""
 
 import ctypes
-import hashlib
 from collections.abc import Callable
 from functools import cache
 from importlib import resources
@@ -12,7 +11,7 @@ import torch
 from lstmzoo.nn.engines.native import build
 from lstmzoo.nn.engines.native.arrays import Memory, Run
 from lstmzoo.nn.engines.native.emit import PRELUDE, emit
-from lstmzoo.nn.engines.native.library import RunStage
+from lstmzoo.nn.engines.native.library import RunStage, digest_of
 from lstmzoo.nn.engines.native.passes import Pass
 
 
@@ -32,7 +31,7 @@ class CLibrary:
         source = emit(forward) + emit(backward)
         define = "#define REAL_DOUBLE\n" if dtype == torch.float64 else ""
         self.library = build.load(define + _runtime() + PRELUDE + source)
-        self.digest = hashlib.sha256(source.encode()).hexdigest()
+        self.digest = digest_of(source, forward, backward)
         for name in ("forward", "backward"):
             run, stage = self.library[f"{name}_run"], self.library[f"{name}_stage"]
             run.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)

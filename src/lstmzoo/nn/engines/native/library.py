@@ -1,7 +1,10 @@
 """What the code of a step's passes must offer, whatever language it is printed in."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, Protocol
+
+from lstmzoo.nn.engines.native.passes import Pass
 
 RunStage = Callable[[int, int], None]  # of a step and a stage
 
@@ -37,3 +40,9 @@ class Library(Protocol):
 
     def stages(self, memory: Any, keep: bool) -> RunStage:
         """What runs one stage of one step, where the caller applies the maps before it."""
+
+
+def digest_of(source: str, *passes: Pass) -> str:
+    """What tells passes from others: the code of their stages, and the products between them."""
+    calls = [(call.stage, call.part, call.of, call.out) for p in passes for call in p.calls]
+    return hashlib.sha256(f"{source}\0{calls}".encode()).hexdigest()
