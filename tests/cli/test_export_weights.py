@@ -15,7 +15,7 @@ from lstmzoo.cli import main
 from lstmzoo.io.download import digest_of
 from lstmzoo.models.checkpoint import read_metadata
 from lstmzoo.models.pretrained import names
-from lstmzoo.models.pretrained.card import NOT_STATED
+from lstmzoo.models.pretrained.card import NOT_STATED, licences_of
 from lstmzoo.models.pretrained.names import CARD, CONFIG, TENSORS
 from tiny_runs import settings, write_tiny_kth
 
@@ -158,6 +158,16 @@ def test_scores_of_rounded_weights_are_told_from_those_before(
     assert "before they were rounded" not in card
     assert "2 sequences" in card
     assert "bus, dog" in card
+
+
+def test_pictures_that_training_clips_are_made_of_have_licences_too() -> None:
+    clean = licences_of({"data": {"name": "davis_simulated", "backgrounds": None}})
+    assert clean == ["MIT"]
+    assert licences_of({"data": {"name": "davis_simulated", "objects": "videos", "backgrounds": "photos"}}) == [
+        *clean,
+        f"{NOT_STATED} (data.backgrounds)",
+        f"{NOT_STATED} (data.objects)",
+    ]
 
 
 def test_the_licences_of_all_data_are_said(run: Path, tmp_path: Path) -> None:

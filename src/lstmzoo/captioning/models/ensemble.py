@@ -57,6 +57,10 @@ class Ensemble(nn.Module):
         members: list[Any] = [one for model in models for one in getattr(model, "members", [model])]
         if not members:
             raise LstmzooError("an ensemble needs at least one checkpoint")
+        for other in members:
+            if not isinstance(other, Captioner):
+                name = getattr(other, "checkpoint", type(other).__name__)
+                raise LstmzooError(f"an ensemble averages the words of captioners, and {name} is none: leave it out")
         if any(getattr(other, "words", None) != getattr(members[0], "words", None) for other in members[1:]):
             raise LstmzooError(
                 "an ensemble needs one vocabulary, but those of its checkpoints differ; train them on the same data "

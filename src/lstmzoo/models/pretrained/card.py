@@ -55,12 +55,19 @@ def _members(config: dict[str, Any]) -> str:
 
 
 def licences_of(metadata: dict[str, Any]) -> list[str]:
-    """The licences of the data that a model was trained on: as stored, or of its data set; `NOT_STATED` is one, too."""
+    """The licences of the data that a model was trained on: as stored, or of its data set; `NOT_STATED` is one, too.
+
+    A data set's ``material`` names the settings with which other people's pictures become part of it.
+    """
     if "licences" in metadata:
         return [*metadata["licences"]]
-    data = metadata["data"].get("name")
-    licence = getattr(datasets.get(data).target, "licence", "") if data in datasets.names() else ""
-    return [licence or f"{NOT_STATED} ({data})"] if data else []
+    settings = metadata["data"]
+    name = settings.get("name")
+    if not name:
+        return []
+    target = datasets.get(name).target if name in datasets.names() else None
+    foreign = [f"{NOT_STATED} (data.{key})" for key in getattr(target, "material", ()) if settings.get(key)]
+    return [getattr(target, "licence", "") or f"{NOT_STATED} ({name})", *foreign]
 
 
 def joined(licences: Iterable[str]) -> str:

@@ -49,6 +49,8 @@ class MaskFolder(AnnotatedVideos):
         LstmzooError: an unknown resolution or year.
     """
 
+    material = ("backgrounds", "textures", "objects")  # settings of training clips that show what is not of this set
+
     def __init__(
         self,
         root: str | Path,
