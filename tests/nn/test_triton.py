@@ -20,7 +20,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 import lstmzoo.nn as zoo
 from lstmzoo.nn import engines
-from lstmzoo.nn.engines.gpu import trial
+from lstmzoo.nn.engines.gpu import graphs, trial
 from lstmzoo.nn.engines.native import operations
 
 pytest.importorskip("triton")
@@ -127,6 +127,7 @@ def test_nan_and_infinity_go_through_as_in_the_loop(name, value):
 @pytest.mark.parametrize(
     ("function", "low"), [("tanh", -20), ("expm1", -20), ("log1p", -0.9), ("softplus", -50), ("log_sigmoid", -50)]
 )
+@pytest.mark.usefixtures("trusted")
 def test_functions_are_exact_near_zero_and_far_from_it(function, low):
     """Each is the step of a cell: h = f(x), whose value and derivative torch's own function gives."""
 
@@ -187,6 +188,7 @@ def test_every_function_compiles_for_gpus_that_are_not_there():
 
 
 def test_a_trial_leaves_random_numbers_alone():
+    trial.verdicts.clear()
     module = network("mgu", engine="triton")
     torch.manual_seed(7)
     module(sequences(module))
@@ -244,6 +246,23 @@ def test_the_first_call_is_tried_out_and_right_however_it_is_made(cell, options,
     torch.testing.assert_close(*outputs)
     assert not caplog.records
     assert [*trial.verdicts.values()] == ([None] if outputs[0].numel() else [])
+
+
+def test_a_graph_is_told_apart_by_every_setting_of_a_product(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    found = {graphs._modes()}
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    found.add(graphs._modes())
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    found.add(graphs._modes())
+    before = torch.get_float32_matmul_precision()
+    try:
+        for precision in ("highest", "high"):
+            torch.set_float32_matmul_precision(precision)
+            found.add(graphs._modes())
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert len(found) == 4  # "highest" is the default
 
 
 def test_auto_takes_it_on_a_gpu_only(monkeypatch):

@@ -3,7 +3,7 @@
 import logging
 import threading
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 
 import torch
@@ -17,11 +17,14 @@ from lstmzoo.nn.layer import Layer, LayerResult
 log = logging.getLogger(__name__)
 
 STEPS, BATCH = 4, 3
-RUNS = 3  # the first starts kernels one by one, the second records a graph, the third replays it
+RUNS = 3  # where graphs are wanted, the second records one, and the third replays it
 MASKS = ("real", "reset", "zone_")
 TOLERANCE = 1e-2  # of the largest number of a tensor: products in TF32 pass, and what is wrong is wrong by more
 
-Tried = tuple[str, torch.device, int, int]  # code, device, dimensions of the input, bits of the units' number
+SMALL = 1e-2  # added to the largest number, for tensors of nothing but zeros and rounding
+GRADIENT = "gradient of "
+
+Tried = tuple[Hashable, ...]  # code, device, sizes
 verdicts: dict[Tried, str | None] = {}  # what came of trials: None, or why the loop runs instead
 _lock = threading.Lock()
 
@@ -29,20 +32,24 @@ _lock = threading.Lock()
 def failure(kernel: Kernel, layer: Layer, run_layer: Callable[[Layer], LayerResult]) -> str | None:
     """Why a kernel can't be used on a layer's device, or None if it gives what the loop gives there.
 
-    It is tried once per device and size of blocks, on a few random sequences; if it fails, one warning says so.
+    It is tried once per device and size of layer, on a few random sequences; if it fails, one warning says so. While
+    somebody records a CUDA graph, nothing is tried.
 
     Args:
         kernel: the kernel.
         layer: a layer that it is to run, with at least one sequence.
         run_layer: runs a layer by this kernel.
     """
-    first = layer.state[0]
-    key = (kernel.library.digest, first.device, layer.streams["x"].dim(), first[0].numel().bit_length())
+    device = layer.state[0].device
+    if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        return None
+    shapes = (layer.streams["x"].shape[2:], *(state.shape[1:] for state in layer.state))
+    key = (kernel.library.digest, device, layer.reverse, layer.keep_states, shapes)
     with _lock:
         if key not in verdicts:
             verdicts[key] = reason = _try(layer, kernel.dtype, run_layer)
             if reason is not None:
-                log.warning("%r runs in PyTorch's own operations on %s: %s", layer.step.cell, first.device, reason)
+                log.warning("%r runs in PyTorch's own operations on %s: %s", layer.step.cell, device, reason)
         return verdicts[key]
 
 
@@ -50,40 +57,55 @@ def failure(kernel: Kernel, layer: Layer, run_layer: Callable[[Layer], LayerResu
 def _try(layer: Layer, dtype: torch.dtype, run_layer: Callable[[Layer], LayerResult]) -> str | None:
     # Whatever the caller has asked of autograd (no gradients at all, checkpoints) is not meant for the trial.
     with torch.inference_mode(False), torch.enable_grad(), saved_tensors_hooks(lambda t: t, lambda t: t):
-        try:
-            for run in range(RUNS):  # with other numbers each time: what a graph replays must depend on them
-                small = _small(layer, dtype, run)
-                expected, found = _outcome(small, reference.step_by_step), _outcome(small, run_layer)
-                for name, value in expected.items():
-                    difference = _difference(found[name], value)
-                    if difference > TOLERANCE:
-                        return f"the compiled step's {name} is off by {difference:.2g}"
-        except Exception as error:  # a compiler's, a driver's: whatever it is, the loop can do without them
-            return f"the compiled step failed: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        for run in range(RUNS):  # with other numbers each time: what a graph replays must depend on them
+            small = _small(layer, dtype, run)
+            expected = _outcome(small, reference.step_by_step)
+            try:
+                found = _outcome(small, run_layer)
+                with torch.no_grad():
+                    untrained = _outcome(small, run_layer)
+            except torch.OutOfMemoryError:  # says nothing about the kernel
+                raise
+            except Exception as error:  # a compiler's, a driver's: whatever it is, the loop can do without them
+                return f"the compiled step failed: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            fault = _fault(found, expected) or _fault(untrained, {k: expected[k] for k in untrained})
+            if fault is not None:
+                return fault
+    return None
+
+
+def _fault(found: dict[str, Tensor], expected: dict[str, Tensor]) -> str | None:
+    """What differs; a gradient that one of them leaves out is zero."""
+    zero = torch.zeros(())
+    for name in {**expected, **found}:
+        difference = _difference(found.get(name, zero), expected.get(name, zero))
+        if difference > TOLERANCE:
+            return f"the compiled step's {name} is off by {difference:.2g} of its largest number"
     return None
 
 
 def _difference(found: Tensor, expected: Tensor) -> float:
-    """The largest difference, as a share of the largest finite number or of 1; infinite where only one is finite."""
+    """The largest difference, as a share of the largest finite number; infinite where only one is finite."""
     same = (found == expected) | (found.isnan() & expected.isnan())
-    size = 1 + expected.nan_to_num(0, 0, 0).abs().amax()
+    size = SMALL + expected.nan_to_num(0, 0, 0).abs().amax()
     return float(((found - expected).abs() / size).nan_to_num(torch.inf).masked_fill(same, 0).amax())
 
 
 def _small(layer: Layer, dtype: torch.dtype, run: int) -> Layer:
     """A layer of the same sizes with random numbers, in the type of the kernels, and few steps and sequences."""
 
-    def randoms(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {name: _random(f"{name} {run}", tensor.to(dtype)) for name, tensor in tensors.items()}
+    def randoms(tensors: Mapping[str, Tensor], *leading: int) -> dict[str, Tensor]:
+        likes = {name: v.new_empty(*leading, *v.shape[len(leading) :], dtype=dtype) for name, v in tensors.items()}
+        return {name: _random(f"{name} {run}", like) for name, like in likes.items()}
 
     named = layer.weights.named
     weights = {name: _random(f"{name} {run}", v.to(dtype), v[0].numel() ** -0.5) for name, v in named.items()}
     return replace(
         layer,
         weights=replace(layer.weights, named=weights),
-        streams=randoms({k: v[:STEPS, :BATCH] for k, v in layer.streams.items()}),
-        per_sequence=randoms({k: v[:BATCH] for k, v in layer.per_sequence.items()}),
-        state=tuple(randoms({f"{n}": s[:BATCH] for n, s in enumerate(layer.state)}).values()),
+        streams=randoms(layer.streams, STEPS, BATCH),
+        per_sequence=randoms(layer.per_sequence, BATCH),
+        state=tuple(randoms({f"{n}": s for n, s in enumerate(layer.state)}, BATCH).values()),
     )
 
 
@@ -106,5 +128,5 @@ def _outcome(layer: Layer, run_layer: Callable[[Layer], LayerResult]) -> dict[st
     gradients = torch.autograd.grad(sums, list(graded.values()), allow_unused=True) if graded else ()
     found |= {f"gate {name}": gate for name, gate in result.gates.items()}
     for name, gradient in zip(graded, gradients, strict=True):
-        found[f"gradient of {name}"] = torch.zeros_like(graded[name]) if gradient is None else gradient
+        found[GRADIENT + name] = torch.zeros_like(graded[name]) if gradient is None else gradient
     return {name: value.detach().float().cpu() for name, value in found.items()}
