@@ -248,21 +248,20 @@ def test_the_first_call_is_tried_out_and_right_however_it_is_made(cell, options,
     assert [*trial.verdicts.values()] == ([None] if outputs[0].numel() else [])
 
 
-def test_a_graph_is_told_apart_by_every_setting_of_a_product(monkeypatch):
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    found = {graphs._modes()}
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
-    found.add(graphs._modes())
-    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
-    found.add(graphs._modes())
-    before = torch.get_float32_matmul_precision()
-    try:
-        for precision in ("highest", "high"):
-            torch.set_float32_matmul_precision(precision)
-            found.add(graphs._modes())
-    finally:
-        torch.set_float32_matmul_precision(before)
-    assert len(found) == 4  # "highest" is the default
+@pytest.mark.parametrize(
+    ("of", "name", "values"),
+    [
+        (torch.backends.cudnn, "allow_tf32", (True, False)),
+        (torch.backends.cudnn, "benchmark", (True, False)),
+        (torch.backends.cuda.matmul, "allow_tf32", (True, False)),
+    ],
+)
+def test_a_graph_is_told_apart_by_every_setting_of_a_product(of, name, values, monkeypatch):
+    found = set()
+    for value in values:
+        monkeypatch.setattr(of, name, value)
+        found.add(graphs._modes())
+    assert len(found) == 2
 
 
 def test_auto_takes_it_on_a_gpu_only(monkeypatch):
