@@ -55,7 +55,7 @@ def test_directions_lengths_and_all_states(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("title", "name"), [(title, name) for title, case in CASES.items() for name in case.cells])
+@pytest.mark.parametrize(("title", "name"), [(title, case.cells[-1]) for title, case in CASES.items()])
 @pytest.mark.usefixtures("trusted")
 def test_options(title, name):
     assert_case_agrees(title, name, 0, "triton")
