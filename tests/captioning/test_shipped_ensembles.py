@@ -149,9 +149,10 @@ def test_members_are_weights_in_the_package(members: Any, shelf: Path) -> None:
 
 
 def test_settings_of_no_task_are_refused(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_together(shelf / "both", ["one", "other"], task=[1])
-    with pytest.raises(CheckpointError, match="task"):
-        lstmzoo.load("both")
+    for task in ([1], {"decoding": 5}, {"nonsense": 3}):
+        write_together(shelf / "both", ["one", "other"], task=task)
+        with pytest.raises(CheckpointError, match="task"):
+            lstmzoo.load("both")
     write_together(shelf / "both", ["one", "other"], task={"decoding": {"num_beams": 10**6}})
     with pytest.raises(CheckpointError, match="num_beams"):
         decoding_of(lstmzoo.load("both"))

@@ -39,11 +39,10 @@ def complete(config: dict[str, Any], members: list[dict[str, Any]], origin: str)
     """The config of an ensemble with all that the configs of its members say.
 
     Raises:
-        CheckpointError: its settings of the task are no group of keys.
+        CheckpointError: its settings of the task are none that the first member's task has.
     """
     metadata, settings = deepcopy(members[0][KEY]), config.get("task", {})
-    if not isinstance(settings, dict):
-        raise CheckpointError(f"{origin} has task={brief(settings)}; it is a group of keys")
+    _check_settings(settings, metadata["config"]["task"], f"{origin}: task")
     metadata["config"]["task"] |= settings
     metadata["licences"] = [*dict.fromkeys(one for member in members for one in licences_of(member[KEY]))]
     weights = [member["weights"] for member in members]
@@ -54,3 +53,14 @@ def complete(config: dict[str, Any], members: list[dict[str, Any]], origin: str)
         "parameters": sum(one["parameters"] for one in weights),
     }
     return {**config, KEY: metadata, "weights": about}
+
+
+def _check_settings(given: Any, known: dict[str, Any], name: str) -> None:
+    """Compare settings with those of a member: their names, and which are groups; values are the task's to check."""
+    if not isinstance(given, dict):
+        raise CheckpointError(f"{name}={brief(given)}; it is a group of keys")
+    for key, value in given.items():
+        if key not in known:
+            raise CheckpointError(f"{name} has {brief(key)}; valid: {', '.join(known)}")
+        if isinstance(known[key], dict) and not isinstance(value, dict):
+            raise CheckpointError(f"{name}.{key}={brief(value)}; it is a group of keys")
