@@ -267,7 +267,7 @@ def test_a_graph_is_told_apart_by_every_setting_of_a_product(of, name):
     assert len(found) == 2
 
 
-def test_auto_takes_it_on_a_gpu_only(monkeypatch):
+def test_auto_does_not_take_the_interpreter(monkeypatch):
     calls = []
     monkeypatch.setitem(engines.ENGINES, "triton", SimpleNamespace(prepare=calls.append))
     module = network("mgu", dtype=torch.bfloat16)  # not compiled to C: the loop runs

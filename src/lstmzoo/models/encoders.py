@@ -229,10 +229,9 @@ class FeaturePyramid(KeepsStatistics):
 
     def fold(self) -> None:
         """Fold batch normalisation into the convolutions, see `fold_batch_norm`."""
-        example = (
-            torch.arange(3 * 64 * 64, device=next(self.parameters()).device) * 89 % 256
-        )  # no random numbers used up
-        fold_batch_norm(self, example.to(torch.uint8).view(1, 1, 3, 64, 64))
+        values = torch.arange(3 * 64 * 64, device=next(self.parameters()).device)
+        image = (89 * values % 256).to(torch.uint8)  # any that uses up no random numbers
+        fold_batch_norm(self, image.view(1, 1, 3, 64, 64))
 
 
 def fold_encoders(model: nn.Module) -> nn.Module:

@@ -1,9 +1,9 @@
 """The engine for GPUs: a cell's step printed as Triton kernels, with torch's products between them.
 
 The step is traced, differentiated and laid out as for the CPU (`lstmzoo.nn.engines.native`), written as one Triton
-kernel per stage (`emit`, `functions`), and run step after step (`library`), on a GPU from a graph (`graphs`). On its
-first use on a device it is compared with the loop (`trial`). It computes in float32, also for float16 and bfloat16, or
-in float64.
+kernel per stage (`emit`, `functions`), and run step after step (`library`), where that is asked for from a CUDA graph
+(`graphs`). On its first use on a device it is compared with the loop (`trial`). It computes in float32, also for
+float16 and bfloat16, or in float64.
 """
 
 import functools

@@ -56,7 +56,7 @@ def stage_code(p: Pass, stage: int) -> StageCode:
         "):",
         "    b = tl.program_id(0).to(tl.int64)",
         "    j = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)",
-        *(f"    {name} = {test}" for name, test in conditions.items() if any(name in line for line in body)),
+        *(f"    {mask} = {test}" for mask, test in conditions.items() if any(mask in line for line in body)),
         *body,
     ]
     return StageCode(name, "\n".join(lines) + "\n", arrays, any(n.op == "sum" for n in writer.nodes))

@@ -1,6 +1,7 @@
 """The functions that generated Triton kernels call, under the names that C has for them.
 
-Only basic operations of Triton are used, so that the interpreter runs what a GPU runs.
+Only basic operations of Triton are used, so that the interpreter runs what a GPU runs; it replaces them by name in
+``tl``, which is why `m_abs` and its like are functions, not other names for them.
 """
 
 import triton
