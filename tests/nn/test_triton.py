@@ -20,6 +20,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 import lstmzoo.nn as zoo
 from lstmzoo.nn import engines
+from lstmzoo.nn.engines import gpu, operator
 from lstmzoo.nn.engines.gpu import graphs, trial
 from lstmzoo.nn.engines.native import operations
 
@@ -91,6 +92,54 @@ def test_first_and_second_derivatives(name):
     inputs = arguments(module, sequences(module, steps=2, batch=2))
     assert gradcheck(function_of(module), inputs, fast_mode=True)
     assert gradgradcheck(function_of(module), inputs, fast_mode=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_compiled_training_runs_it_as_one_operator(dtype, monkeypatch):
+    """torch.compile on a GPU; here the kernels are those of the interpreter."""
+    monkeypatch.setitem(operator.COMPILERS, "cpu", gpu)
+    module = network("peephole_lstm", 3, 4, bidirectional=True, dtype=dtype)
+    seen, compiled = compiled_with_its_graph(module)
+    near = 1e-4 if dtype == torch.float32 else 5e-2
+    for lengths in ([1, 6], [7, 5, 2]):
+        x = sequences(module, max(lengths), len(lengths))
+        found, expected = (trained(run, module, x, torch.tensor(lengths)) for run in (compiled, module))
+        for f, e in zip(found, expected, strict=True):
+            torch.testing.assert_close(f, e, rtol=near, atol=near)
+    assert sum("lstmzoo.sequence" in target for target in seen) == 2, seen
+
+
+@pytest.mark.slow
+def test_what_does_not_hold_on_a_device_is_compiled_as_a_scan(monkeypatch):
+    monkeypatch.setitem(operator.COMPILERS, "cpu", gpu)
+    monkeypatch.setattr(trial, "failure", lambda *_: "it is off by a mile")
+    module = network("peephole_lstm", 3, 4, dtype=torch.float32)
+    seen, compiled = compiled_with_its_graph(module)
+    x = sequences(module, 3, 2)
+    for f, e in zip(trained(compiled, module, x), trained(module, module, x), strict=True):
+        torch.testing.assert_close(f, e, rtol=1e-4, atol=1e-5)
+    assert seen
+    assert not any("lstmzoo.sequence" in target for target in seen), seen
+
+
+def compiled_with_its_graph(module):
+    """A module under torch.compile, and what will be called in its graph."""
+    torch._dynamo.reset()
+    seen = []
+
+    def note(graph, inputs):
+        seen.extend(str(node.target) for node in graph.graph.nodes if node.op == "call_function")
+        return graph
+
+    return seen, torch.compile(module, fullgraph=True, dynamic=True, backend=note)
+
+
+def trained(run, module, x, lengths=None):
+    """The output, and the weights' gradients."""
+    output = run(x, lengths=lengths)[0]
+    along = torch.linspace(-1, 1, output.numel(), dtype=output.dtype).view(output.shape)
+    return [output, *torch.autograd.grad((output * along).sum(), list(module.parameters()))]
 
 
 @pytest.mark.slow

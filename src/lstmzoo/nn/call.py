@@ -33,7 +33,7 @@ class Call(NamedTuple):
 
     Attributes:
         step: what happens in a step: the cell, and the options that act inside of steps.
-        cell_id: see `lstmzoo.nn.engines.native.operator.cell_id`.
+        cell_id: see `lstmzoo.nn.engines.operator.cell_id`.
         num_layers: L.
         num_directions: D.
         weights: those of every layer and direction, in the order l0, l0_reverse, l1, ...

@@ -13,7 +13,7 @@ from lstmzoo.nn.cell import Cell
 from lstmzoo.nn.cell_registry import get_cell
 from lstmzoo.nn.declaration import check_object
 from lstmzoo.nn.describe import Describable
-from lstmzoo.nn.engines.native.operator import cell_id
+from lstmzoo.nn.engines.operator import cell_id
 from lstmzoo.nn.gate_functions import with_gate_functions
 from lstmzoo.nn.graph_leaf import untraceable
 from lstmzoo.nn.input_checks import check_arguments, check_state_dimensions

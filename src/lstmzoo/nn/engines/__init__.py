@@ -10,8 +10,7 @@ from typing import Protocol
 
 from lstmzoo.errors import unknown_choice
 from lstmzoo.nn.call import Call, Result, Runner
-from lstmzoo.nn.engines import aten, gpu, native, parallel, reference, scan
-from lstmzoo.nn.engines.native import operator
+from lstmzoo.nn.engines import aten, gpu, native, operator, parallel, reference, scan
 
 
 class Engine(Protocol):

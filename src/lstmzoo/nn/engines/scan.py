@@ -29,10 +29,11 @@ def prepare(call: Call) -> Runner | str:
         return "torch.func transforms the call"
     if call.step.cell.learned is not None:
         return "torch's operator must be handed all that a step reads, and modules of a cell's own can't be"
-    return "it records no gates" if call.step.recorded else partial(run_layers, run_layer=_as_one_node)
+    return "it records no gates" if call.step.recorded else partial(run_layers, run_layer=as_one_node)
 
 
-def _as_one_node(layer: Layer) -> LayerResult:
+def as_one_node(layer: Layer) -> LayerResult:
+    """Run one layer in one direction as a single node of the graph."""
     cell = layer.step.cell
     streams, constants = dict(layer.streams), {**layer.weights.named, **layer.per_sequence}
     if not cell.manual_projection:

@@ -24,7 +24,7 @@ from lstmzoo.nn.engines.native.image_rows import batched_vectors
 from lstmzoo.nn.engines.native.kernel import Kernel
 from lstmzoo.nn.engines.native.program import sums_by_dimension
 from lstmzoo.nn.engines.native.traceable import is_traced
-from lstmzoo.nn.layer import Layer, LayerResult
+from lstmzoo.nn.layer import Layer, LayerResult, Step
 
 log = logging.getLogger(__name__)
 
@@ -36,19 +36,31 @@ def prepare(call: Call) -> Runner | str:
         return "it needs all tensors on a GPU"
     if any(t.device != device or not t.dtype.is_floating_point for t in call.tensors):
         return "it needs all tensors on one device, of floating-point types"
-    if not _has_triton():
-        return "Triton is not installed"
     if torch.compiler.is_compiling() or is_traced(*call.tensors):
         return "torch wants to see every operation (a trace, a transform)"
     weights, images = call.weights[0], call.state[0].dim() > 3
-    dtype = torch.float64 if call.x.dtype == torch.float64 else torch.float32
     vectors = batched_vectors(weights) if images else ()
-    found = kernel.find(call.step, "bias_ih" in weights.named, call.keep_states, dtype, TritonLibrary, vectors)
+    found = find(call.step, "bias_ih" in weights.named, call.keep_states, call.x.dtype, vectors)
     if isinstance(found, str):
         return found
     if images and sums_by_dimension(found.program):
         return "the step sums over a dimension by number; lstmzoo.nn.cells.normalise.unit_mean holds for images, too"
     return partial(run_layers, run_layer=partial(_run, found))
+
+
+def find(
+    step: Step, bias: bool, keep_states: bool, dtype: torch.dtype, batched_vectors: tuple[str, ...] = ()
+) -> Kernel | str:
+    """The kernels of a step in Triton, for tensors of a type; see `lstmzoo.nn.engines.native.kernel.find`."""
+    if not _has_triton():
+        return "Triton is not installed"
+    computed_in = torch.float64 if dtype == torch.float64 else torch.float32
+    return kernel.find(step, bias, keep_states, computed_in, TritonLibrary, batched_vectors)
+
+
+def failure(found: Kernel, layer: Layer) -> str | None:
+    """Why kernels can't be used on a layer's device, or None; see `lstmzoo.nn.engines.gpu.trial`."""
+    return trial.failure(found, layer, partial(sequence.run_compiled, found))
 
 
 def on_gpu(call: Call) -> bool:
@@ -57,10 +69,9 @@ def on_gpu(call: Call) -> bool:
 
 
 def _run(found: Kernel, layer: Layer) -> LayerResult:
-    run_compiled = partial(sequence.run_compiled, found)
-    if layer.streams["x"].numel() and trial.failure(found, layer, run_compiled) is not None:
+    if layer.streams["x"].numel() and failure(found, layer) is not None:
         return reference.step_by_step(layer)
-    return run_compiled(layer)
+    return sequence.run_compiled(found, layer)
 
 
 @functools.cache
