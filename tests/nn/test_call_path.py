@@ -12,8 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 import lstmzoo.nn as zoo
 from lstmzoo.nn import engines
-from lstmzoo.nn.engines.native import kernel
-from lstmzoo.nn.engines.native.c_library import CLibrary
+from lstmzoo.nn.engines import native
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +55,7 @@ def test_a_warm_call_passes_few_functions(name):
     module, x = zoo.Recurrent(cell, 8, 16, layers), torch.randn(5, 3, 8)
     x = pack_padded_sequence(x, [5, 4, 2]) if name == "packed" else x
     call = module.describe(x, **given)
-    found = kernel.find(call.step, True, False, torch.float32, CLibrary)
+    found = native.find(call.step, True, False, torch.float32)
     if cell == "peephole_lstm" and isinstance(found, str):
         pytest.skip("no C compiler")
     with torch.set_grad_enabled(trained):
@@ -69,7 +68,7 @@ def test_a_kernel_is_looked_up_once_in_a_call(monkeypatch):
     module, x, found = zoo.LSTM(8, 16, 3, bidirectional=True, engine="native"), torch.randn(5, 3, 8), []
     if isinstance(engines.ENGINES["native"].prepare(module.describe(x)), str):
         pytest.skip("no C compiler")
-    find = kernel.find
-    monkeypatch.setattr(kernel, "find", lambda *described: found.append(find(*described)) or found[-1])
+    find = native.find
+    monkeypatch.setattr(native, "find", lambda *described, **more: found.append(find(*described, **more)) or found[-1])
     module(x)
     assert len(found) == 1

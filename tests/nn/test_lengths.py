@@ -23,9 +23,7 @@ STACKS = {
 
 
 def no_compiler() -> bool:
-    return isinstance(
-        native.kernel.find(Step(zoo.get_cell("indrnn")), True, False, torch.float32, native.CLibrary), str
-    )
+    return isinstance(native.find(Step(zoo.get_cell("indrnn")), True, False, torch.float32), str)
 
 
 needs_compiler = pytest.mark.skipif(no_compiler(), reason="there is no C compiler here")

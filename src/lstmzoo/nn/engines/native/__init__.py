@@ -19,7 +19,10 @@ from lstmzoo.nn.engines.native.image_rows import batched_vectors
 from lstmzoo.nn.engines.native.kernel import Kernel
 from lstmzoo.nn.engines.native.program import sums_by_dimension
 from lstmzoo.nn.engines.native.traceable import is_traced
-from lstmzoo.nn.layer import Layer, Step
+from lstmzoo.nn.layer import Layer
+
+find = partial(kernel.find, make_library=CLibrary)
+"""Return the kernel of a step in C; see `lstmzoo.nn.engines.native.kernel.find`."""
 
 
 def prepare(call: Call) -> Runner | str:
@@ -32,19 +35,12 @@ def prepare(call: Call) -> Runner | str:
         return "torch wants to see every operation (a trace, a transform, autocast)"
     weights, images = call.weights[0], call.state[0].dim() > 3
     full = batched_vectors(weights) if images else ()
-    found = find(call.step, "bias_ih" in weights.named, call.keep_states, call.x.dtype, full)
+    found = find(call.step, "bias_ih" in weights.named, call.keep_states, call.x.dtype, batched_vectors=full)
     if isinstance(found, str):
         return found
     if images and sums_by_dimension(found.program):
         return "the step sums over a dimension by number; lstmzoo.nn.cells.normalise.unit_mean holds for images, too"
     return partial(run_layers, run_layer=partial(sequence.run_compiled, found))
-
-
-def find(
-    step: Step, bias: bool, keep_states: bool, dtype: torch.dtype, batched_vectors: tuple[str, ...] = ()
-) -> Kernel | str:
-    """The kernel of a step in C, for tensors of a type; see `lstmzoo.nn.engines.native.kernel.find`."""
-    return kernel.find(step, bias, keep_states, dtype, CLibrary, batched_vectors)
 
 
 def failure(found: Kernel, layer: Layer) -> str | None:
