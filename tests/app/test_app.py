@@ -54,6 +54,7 @@ def test_every_task_of_the_page_has_weights_in_the_package() -> None:
 
 def test_a_photograph_gets_captions_whose_words_say_where_the_model_looked(photo: Path) -> None:
     from lstmzoo.app.captions import captions_of, gate_table, looked_at, traced_words
+    from lstmzoo.app.models import loaded
 
     place = WEIGHTS["captioning"]
     found = captions_of(place, photo, 2)
@@ -63,8 +64,8 @@ def test_a_photograph_gets_captions_whose_words_say_where_the_model_looked(photo
     assert trace.steps[: len(text.split())] == text.split()
     images = [looked_at(photo, trace, step) for step in range(len(trace.steps))]
     assert any((images[0] != other).any() for other in images[1:])
-    table = gate_table(trace, ["i", "f"], 1)
-    assert [row[0] for row in table] == ["i", "f"]
+    table = gate_table(trace, loaded(place), 1)
+    assert {row[0] for row in table} == {"i", "f", "o"}
     assert all(0 <= float(share) <= 1 for row in table for share in row[1:])
 
 
@@ -73,13 +74,24 @@ def test_gates_that_are_held_change_what_is_said(photo: Path) -> None:
     from lstmzoo.app.models import gates_of, loaded
 
     place = WEIGHTS["captioning"]
-    gates = gates_of(loaded(place))
-    assert {*gates} == {"i", "f", "o"}
+    model = loaded(place)
+    gates = gates_of(model)
     controls = [["f"], *(0.0 if gate == "f" else 1.0 for gate in gates)]
     ((_, sentence),) = captions_of(place, photo, 1, controls)
-    assert gate_table(traced_words(place, photo, sentence, controls), ["f"], 0) == [["f", "0.00", "1.00", "0.00"]]
-    free = gate_table(traced_words(place, photo, sentence, [[], *controls[1:]]), ["f"], 0)
-    assert float(free[0][1]) > 0
+    assert ["f", "0.00", "1.00", "0.00"] in gate_table(traced_words(place, photo, sentence, controls), model, 0)
+    free = gate_table(traced_words(place, photo, sentence, [[], *controls[1:]]), model, 0)
+    assert all(float(mean) > 0 for _, mean, *_ in free)
+
+
+def test_an_ensemble_shows_the_gates_of_each_member(photo: Path) -> None:
+    from lstmzoo.app.captions import captions_of, gate_table, traced_words
+    from lstmzoo.app.models import gates_of, loaded
+
+    place = "flickr8k_ensemble"
+    ((_, sentence),) = captions_of(place, photo, 1)
+    table = gate_table(traced_words(place, photo, sentence), loaded(place), 0)
+    assert len(table) == sum(len(gates_of(member)) for member in loaded(place).members)
+    assert all(0 <= float(share) <= 1 for _, *shares in table for share in shares)
 
 
 def test_a_video_is_labelled_and_plays_in_browsers(video: Path) -> None:

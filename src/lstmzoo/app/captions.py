@@ -25,7 +25,6 @@ def page(place: str) -> None:
     Args:
         place: the captioner's checkpoint, run folder or name.
     """
-    gates = gates_of(loaded(place))
     chosen, traced = gradio.State(), gradio.State()
     with gradio.Row():
         with gradio.Column():
@@ -33,7 +32,7 @@ def page(place: str) -> None:
             # Gradio's opens the file itself, and what is wrong with one would not be said in the page.
             image.preprocess = lambda payload: None if payload is None else payload.path
             count = gradio.Slider(1, 5, 3, step=1, label="Captions")
-            controls = gate_sliders(gates)
+            controls = gate_sliders(gates_of(loaded(place)))
             button = gradio.Button("Describe", variant="primary")
         with gradio.Column():
             captions = gradio.Radio([], label="Captions: choose one")
@@ -64,7 +63,7 @@ def page(place: str) -> None:
         if state is None:
             return None, None
         path, trace = state
-        return looked_at(Path(path), trace, event.index), gate_table(trace, gates, event.index)
+        return looked_at(Path(path), trace, event.index), gate_table(trace, loaded(place), event.index)
 
     shown = [words, traced, look, table]
     button.click(describe, [image, count, *controls], [captions, chosen, *shown], **ONE_AT_A_TIME)
@@ -96,13 +95,16 @@ def looked_at(image: Path, trace: CaptionTrace, step: int) -> np.ndarray:
     return looks(trace, read_thumbnail(image))[0][step]
 
 
-def gate_table(trace: CaptionTrace, gates: Sequence[str], step: int) -> list[list[str]]:
-    """How far gates were open at a step: mean, share of units that were shut, and open."""
-    if trace.trace is None:
-        return []
-    rows = []
-    for name in gates:
-        values = trace.trace.gates[name][-1][step].float()
-        shares = values.mean(), (values < SHUT).float().mean(), (values > OPEN).float().mean()
-        rows.append([name, *(f"{float(share):.2f}" for share in shares)])
+def gate_table(trace: CaptionTrace, model: Any, step: int) -> list[list[str]]:
+    """How far gates were open at a step: mean, share of units that were shut, and open; of every member."""
+    members, rows = getattr(model, "members", [model]), []
+    for number, (member, one) in enumerate(zip(members, trace.members or [trace], strict=True), start=1):
+        at = step + len(one.steps) - len(trace.steps)  # some read the image as a word before the first
+        if one.trace is None:
+            continue
+        for name in gates_of(member):
+            values = one.trace.gates[name][-1][at].float()
+            shares = values.mean(), (values < SHUT).float().mean(), (values > OPEN).float().mean()
+            title = f"{name} of member {number}" if trace.members else name
+            rows.append([title, *(f"{float(share):.2f}" for share in shares)])
     return rows
