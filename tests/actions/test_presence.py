@@ -79,18 +79,18 @@ def test_real_films(real_data: Path) -> None:
     videos = sorted((real_data / "kth" / "videos").glob("*.avi"))
     if not videos:
         pytest.skip(f"no videos in {real_data / 'kth' / 'videos'}")
-    wrong: dict[str, int] = {}
+    empty: list[bool] = []
     for path in videos:
         frames = read_frames(path, size=(64, 64))
         inside = np.zeros(len(frames), bool)
         for first, last in parse_sequences(videos[0].parent / "00sequences.txt")[path.stem.removesuffix("_uncomp")]:
             inside[first - 1 : last] = True
-        for first in range(0, len(frames) - 31, 8):
+        for first in range(len(frames) - 30):
             share, there = inside[first : first + 31].mean(), presence(frames[first : first + 31 : 2])
-            wrong[path.stem] = wrong.get(path.stem, 0) + ((share == 1) & (there < LEAST_PRESENCE))
-            if "person14" not in path.stem:  # his shadow is seen long before him
-                wrong[path.stem] += (share == 0) & (there >= LEAST_PRESENCE)
-    assert max(wrong.values()) <= 1
+            assert share < 1 or there >= LEAST_PRESENCE, (path, first)
+            if share == 0 and "person14" not in path.stem:  # his shadow is seen long before him
+                empty.append(there < LEAST_PRESENCE)
+    assert np.mean(empty) > 0.95
 
 
 class Sure(torch.nn.Module):

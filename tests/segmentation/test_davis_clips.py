@@ -227,15 +227,22 @@ def test_pasted_objects_lie_over_all_else_and_get_the_next_numbers(davis):
     assert torch.equal(pasted["video"], again["video"])
 
 
-def test_pasting_keeps_void_and_one_number_where_all_objects_are_one():
+def test_what_is_pasted_is_another_object_where_all_of_a_video_are_one(tmp_path):
+    """The lists of 2016 have one object a video: to learn to follow one of several, there must be several."""
+    davis = DAVIS(write_davis(tmp_path, {"train": ["bear", "camel"]}), "train", binary=True)
+    clips = SegmentationClips(davis, **{**PLAIN, "clip_len": 2, "clips_per_sequence": 4, "paste": 1.0})
+    numbers = {number for i in range(len(clips)) for number in clips[i]["masks"].unique().tolist()}
+    assert numbers == {0, 1, 2, VOID}
+
+
+def test_pasting_keeps_void_and_numbers_that_are_left():
     video, other = np.zeros((1, 3, 1, 4), np.uint8), np.full((1, 3, 1, 4), 9, np.uint8)
     masks = np.array([[[0, 2, VOID, 2]]], np.uint8)
     other_masks = np.array([[[1, 0, 1, VOID]]], np.uint8)
-    for binary, number in ((False, 3), (True, 1)):
-        frames, found = video.copy(), masks.copy()
-        paste_objects(frames, found, other, other_masks, binary=binary)
-        assert found.tolist() == [[[number, 2, number, 2]]]
-        assert frames[0, 0].tolist() == [[9, 0, 9, 0]]
+    frames, found = video.copy(), masks.copy()
+    paste_objects(frames, found, other, other_masks)
+    assert found.tolist() == [[[3, 2, 3, 2]]]
+    assert frames[0, 0].tolist() == [[9, 0, 9, 0]]
     crowded = np.full_like(masks, 254)
-    paste_objects(video, crowded, other, other_masks, binary=False)
+    paste_objects(video, crowded, other, other_masks)
     assert crowded.tolist() == [[[254] * 4]]  # there is no number left

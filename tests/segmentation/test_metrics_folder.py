@@ -171,6 +171,18 @@ def test_tables_are_those_of_the_official_tools(root, results, capsys):
     assert report["frames"]["camel"]["J"] == scores.sequences[1].j.tolist()
 
 
+def test_objects_of_the_lists_of_2016_are_told_apart_where_that_is_asked_for(tmp_path, results):
+    root = write_davis(tmp_path / "davis", {"val": NAMES}, year=2016)
+    for path in write_davis(tmp_path / "numbered", {"val": NAMES}).glob("Annotations/480p/*/*.png"):
+        shutil.copy(path, root / path.relative_to(tmp_path / "numbered"))
+    shown = []
+    for said, binary in (("null", None), ("true", True), ("false", False)):
+        assert main(["eval", f"results={results}", "data=davis", f"data.root={root}", f"data.binary={said}"]) == 0
+        shown.append(json.loads((results / "metrics.json").read_text())["summary"]["J-Mean"])
+        assert shown[-1] == evaluate(results, root, binary=binary).summary()["J-Mean"]
+    assert shown[0] == shown[1] != shown[2]
+
+
 @pytest.mark.slow
 def test_objects_of_unsupervised_tables_stand_in_the_order_of_proposals(root, results, tmp_path):
     """As the official tool has it; the scores themselves are in the order of the objects."""

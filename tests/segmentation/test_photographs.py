@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ from tiny_davis import write_davis
 
 from lstmzoo.cli import main
 from lstmzoo.data import DAVIS, SegmentationClips
-from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.segmentation.data.photographs import Photographs
 from lstmzoo.synthetic import collage
 from lstmzoo.synthetic.collage import photograph_clip
@@ -132,13 +133,28 @@ def test_a_share_of_the_clips_is_made_of_them(tmp_path, photographs):
     items = range(len(plain))
     made = [not torch.equal(some[i]["video"], none[i]["video"]) for i in items]
     assert 0.2 < np.mean(made) < 0.8
-    assert all(every[i]["masks"].max() <= 1 or not davis.binary for i in items)
     assert torch.equal(every[3, 1]["video"], every[3, 1]["video"])
     assert not torch.equal(every[3, 1]["video"], every[3, 2]["video"])  # a video never twice
     assert every[0]["video"].shape == (3, 3, *SIZE)
     davis.binary = True  # 255 in the files is the object
     objects = SegmentationClips(davis, **options, backgrounds=photographs, collages=0.5)
     assert {objects[i]["masks"].dtype for i in items} == {torch.uint8}, "items of one batch are of one type"
+    every = SegmentationClips(davis, **options, backgrounds=photographs, collages=1.0)
+    assert max(int(every[i]["masks"].max()) for i in items) > 1, "what moves by itself is an object of its own"
+
+
+def test_a_damaged_photograph_is_named_and_another_one_taken(tmp_path, photographs):
+    folder = tmp_path / "some"
+    shutil.copytree(photographs, folder)
+    whole = next(path for path in sorted(folder.iterdir()) if path.suffix == ".jpg")
+    (folder / "damaged.jpg").write_bytes(whole.read_bytes()[:300])
+    found, rng = Photographs.of(folder), np.random.default_rng(0)
+    with pytest.warns(DataWarning, match=r"damaged\.jpg"):
+        assert all(found.background(rng).ndim == found.texture(rng).ndim == 3 for _ in range(20))
+    for path in folder.iterdir():
+        path.write_bytes(b"no image")
+    with pytest.raises(DataError, match="some"), pytest.warns(DataWarning):
+        found.background(rng)
 
 
 def test_folders_without_photographs_are_named(tmp_path, photographs):

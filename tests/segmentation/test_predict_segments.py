@@ -371,6 +371,7 @@ MISTAKES = {
     "ckpt=guided.ckpt input=square masks=square": ["00000.png", "RGB"],
     "ckpt=guided.ckpt input=square masks=empty": ["empty", "00000.png"],
     "ckpt=guided.ckpt input=square masks=small": ["4×5", "61×45", " 2 "],
+    "ckpt=guided.ckpt input=square first_mask=first.png masks=again": ["first_mask", "masks", " 0"],
     "ckpt=guided.ckpt input=square masks=beyond": ["00006.png", "square"],
     "ckpt=guided.ckpt input=square.avi masks=named": ["first.png", "square.avi"],
     "ckpt=guided.ckpt input=several masks=small": ["small", "one", "2 videos"],
@@ -389,6 +390,7 @@ MISTAKES = {
 def test_mistakes_are_one_message_and_leave_nothing(place: Path, tmp_path: Path, arguments: str, capsys: Any) -> None:
     write_mask(place / "small.png", mask(0)[10:15, 10:14])
     write_mask(place / "small" / "00002.png", mask(0)[10:15, 10:14])
+    write_mask(place / "again" / "00000.png", mask(0))
     write_mask(place / "beyond" / "00006.png", mask(0))
     write_mask(place / "named" / "first.png", mask(0))
     write_mask(place / "blank.png", np.zeros((HEIGHT, WIDTH), np.uint8))

@@ -182,7 +182,7 @@ def score_folder(
             year=data["year"],
             resolution=data["resolution"],
             protocol=protocol,
-            binary=data["binary"] or None,  # the lists of 2016 say so themselves
+            binary=data["binary"],
             stability=stability,
             workers=workers,
             progress=sys.stderr.isatty(),

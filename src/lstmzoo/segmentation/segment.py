@@ -91,6 +91,8 @@ def objects_of(first_mask: np.ndarray | None, masks: Mapping[int, np.ndarray] | 
 
 def _given(first_mask: np.ndarray | None, masks: Mapping[int, np.ndarray] | None) -> dict[int, torch.Tensor]:
     """The given masks by the number of their frame."""
+    if first_mask is not None and 0 in (masks or {}):
+        raise LstmzooError("first_mask and masks both have a mask of frame 0; leave first_mask out")
     first = {} if first_mask is None else {0: to_tensor(first_mask)}
     return first | {number: to_tensor(mask) for number, mask in (masks or {}).items()}
 

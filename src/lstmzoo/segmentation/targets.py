@@ -54,7 +54,7 @@ def draw_targets(ids: Tensor, max_objects: int | None, teacher: float) -> Target
 
     Args:
         ids: numbers of the objects, uint8 (B, T, H, W).
-        max_objects: most objects of a clip, from those of its first frame; None: all objects as one, the foreground.
+        max_objects: most objects of a clip, some of those of its first frame; None: all objects as one, the foreground.
         teacher: share of the frames whose true masks are shown to the next frame.
     """
     valid = ids != VOID
@@ -68,11 +68,15 @@ def draw_targets(ids: Tensor, max_objects: int | None, teacher: float) -> Target
 
 
 def choose_objects(first: Tensor, most: int) -> Tensor:
-    """Draw numbers (B, K) of objects in the first masks (B, H, W), up to so many each; -1 where there are fewer."""
+    """Draw numbers (B, K) of objects in the first masks (B, H, W), 1 to so many each; -1 where there are fewer.
+
+    Not always all of them: one that is not asked for is to be told from the others, too.
+    """
     chosen = []
     for mask in first:
         present = [number for number in mask.unique().tolist() if number not in (0, VOID)]
-        order = torch.randperm(len(present))[:most]
+        count = int(torch.randint(min(most, len(present)), ())) + 1 if present else 0
+        order = torch.randperm(len(present))[:count]
         chosen.append([present[place] for place in order.tolist()])
     width = max(1, *map(len, chosen))
     return torch.tensor([numbers + [-1] * (width - len(numbers)) for numbers in chosen], dtype=torch.int16)

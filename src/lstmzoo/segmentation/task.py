@@ -42,7 +42,7 @@ class SegmentationTask(BaseTask):
         loss: bce, dice, soft_iou, lovasz, or a sum of them, e.g. bce+dice; not of classes.
         class_weights: semantic: median_frequency makes up for rare classes; null: every pixel is worth the same.
         teacher_forcing: guided models: true previous masks in training.
-        max_objects: semi-supervised: most objects of a training clip, drawn where there are more.
+        max_objects: semi-supervised: most objects that are followed in a training clip; how many, and which, is drawn.
         encoder_lr: peak learning rate of the encoder; null: it stays as it is.
         val_full_size: validate at the size of the files; false: at that of the model, which is faster.
         flip_test: test: average with the prediction for the mirrored video.

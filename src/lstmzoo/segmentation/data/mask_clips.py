@@ -52,8 +52,8 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         flip: share of the training clips that are mirrored, left to right.
         scale: least and greatest share of the frame's area that is visible, the same window in all frames of a clip.
         jitter: strongest change of brightness, contrast and saturation, frame by frame.
-        paste: share of the training clips into which objects of another sequence are pasted, so that only the first
-            mask says which of them are meant.
+        paste: share of the training clips into which objects of another sequence are pasted, as further objects, so
+            that only the first mask says which of them are meant.
         backgrounds: folder of photographs of which training clips are made: pieces of some move before others, see
             `photograph_clip`; null: there are no such clips.
         textures: folder of the photographs that pieces are cut out of; null: that of the backgrounds.
@@ -123,12 +123,11 @@ class SegmentationClips(Dataset[dict[str, Any]]):
         if self.photographs is not None and rng.random() < self.collages:
             video, masks = photograph_clip(self.photographs, self.size, self.clip_len, rng)
             video = np.ascontiguousarray(video.transpose(0, 3, 1, 2))
-            masks = np.minimum(masks, 1) if self.binary else masks
             return {"video": torch.from_numpy(video), "masks": torch.from_numpy(masks), "index": item}
         video, masks = self._load(self.sequences[number], rng)
         if len(self.sequences) > 1 and rng.random() < self.paste:
             other = (number + rng.integers(1, len(self.sequences))) % len(self.sequences)
-            paste_objects(video, masks, *self._load(self.sequences[other], rng), binary=self.binary)
+            paste_objects(video, masks, *self._load(self.sequences[other], rng))
         return {"video": torch.from_numpy(video), "masks": torch.from_numpy(masks), "index": item}
 
     def _load(self, sequence: MaskedVideo, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -194,18 +193,15 @@ def check_window(scale: Sequence[float], **sizes: Sequence[int]) -> None:
             raise LstmzooError(f"{name}={tuple(sides)}: it is (height, width) in pixels")
 
 
-def paste_objects(
-    video: np.ndarray, masks: np.ndarray, other: np.ndarray, other_masks: np.ndarray, *, binary: bool
-) -> None:
+def paste_objects(video: np.ndarray, masks: np.ndarray, other: np.ndarray, other_masks: np.ndarray) -> None:
     """Paste the objects of another clip over a clip, in place; their numbers go on from those that are there.
 
     Args:
         video: uint8 (T, 3, H, W), and `other`.
         masks: uint8 (T, H, W), and `other_masks`.
-        binary: all objects have the number 1.
     """
     shown = (other_masks > 0) & (other_masks < VOID)
-    last = 0 if binary else int(masks.max(where=masks < VOID, initial=0))
+    last = int(masks.max(where=masks < VOID, initial=0))
     shown &= other_masks < VOID - last  # numbers end before that of void
     np.copyto(video, other, where=shown[:, None])
     np.copyto(masks, other_masks + np.uint8(last), where=shown)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 
-from lstmzoo.errors import DataError, LstmzooError
+from lstmzoo.errors import DataError, DataWarning, LstmzooError
 from lstmzoo.io.images import IMAGE_SUFFIXES, list_images, read_rgb
 from lstmzoo.segmentation.data.video_objects import VideoObjects
 from lstmzoo.synthetic.cutouts import Cutout
 
 _FROM_VIDEOS = 0.5  # share of the objects, where there are videos
+_TRIES = 10
 
 
 class Photographs:
@@ -59,15 +61,27 @@ class Photographs:
 
     def background(self, rng: np.random.Generator) -> np.ndarray:
         """Draw a background: RGB, uint8 (H, W, 3)."""
-        return read_rgb(self.backgrounds[int(rng.integers(len(self.backgrounds)))])
+        return _drawn(self.backgrounds, rng)
 
     def texture(self, rng: np.random.Generator) -> np.ndarray:
         """Draw what pieces are cut out of: RGB, uint8 (H, W, 3)."""
-        return read_rgb(self.textures[int(rng.integers(len(self.textures)))])
+        return _drawn(self.textures, rng)
 
     def moving(self, frames: int, rng: np.random.Generator) -> list[Cutout] | None:
         """Draw an object of a video, a cutout for each frame; None: it is to be made of a photograph."""
         return self.objects.draw(frames, rng) if self.objects and rng.random() < _FROM_VIDEOS else None
+
+
+def _drawn(files: Sequence[Path], rng: np.random.Generator) -> np.ndarray:
+    """Draw a photograph; of thousands some may be damaged, which must not end a training."""
+    for _ in range(_TRIES):
+        path = files[int(rng.integers(len(files)))]
+        try:
+            return read_rgb(path)
+        except DataError as error:
+            reason = str(error)
+            warnings.warn(f"another photograph is taken: {reason}", DataWarning, stacklevel=2)
+    raise DataError(f"photographs: of {_TRIES} that were drawn from {path.parent} none can be read; {reason}")
 
 
 def _found(folder: Path) -> list[Path]:
