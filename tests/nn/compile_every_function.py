@@ -28,4 +28,5 @@ if __name__ == "__main__":
         made = kernel.find(Step(EveryFunction()), True, False, dtype, TritonLibrary)
         for target in ("sm_80", "sm_90", "gfx942"):
             codes = [code for codes in made.library.codes.values() for code in codes.values()]
+            codes += made.library.passes.values() if made.library.whole else []
             print(dtype, target, len([compile_ahead(made.library, code, 100, target).asm for code in codes]))

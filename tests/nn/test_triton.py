@@ -14,14 +14,15 @@ import pytest
 import torch
 import torch.utils.checkpoint
 from engine_cases import CASES, assert_case_agrees, assert_engines_agree
-from every_cell import NATIVE, assert_same, first_state, network, on_engines, run, sequences
+from every_cell import NATIVE, assert_same, close_to, first_state, network, on_engines, run, sequences
 from test_gradients import arguments, function_of
 from torch.autograd import gradcheck, gradgradcheck
 
 import lstmzoo.nn as zoo
 from lstmzoo.nn import engines
 from lstmzoo.nn.engines import gpu, operator
-from lstmzoo.nn.engines.gpu import graphs, trial
+from lstmzoo.nn.engines.gpu import graphs, library, trial
+from lstmzoo.nn.engines.gpu.library import TritonLibrary
 from lstmzoo.nn.engines.native import operations
 
 pytest.importorskip("triton")
@@ -32,6 +33,17 @@ QUICK = ("lstm", "layer_norm_lstm")
 def trusted(monkeypatch):
     """Kernels are not tried out before: the test does that itself."""
     monkeypatch.setattr(trial, "failure", lambda *_: None)
+
+
+@pytest.fixture(params=["all steps in one kernel", "step by step"])
+def route(request, monkeypatch, trusted):
+    """Both ways to run a layer in float32; each test runs by the one that it is given, and by no other."""
+    whole, ran, run_whole = request.param != "step by step", [], TritonLibrary._run_whole
+    if not whole:
+        monkeypatch.setattr(library, "LARGEST_WHOLE", 0)
+    monkeypatch.setattr(TritonLibrary, "_run_whole", lambda *given: ran.append(run_whole(*given)))
+    yield
+    assert bool(ran) == whole
 
 
 def first_slow(names):
@@ -48,7 +60,7 @@ def test_every_cell(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NATIVE)
-@pytest.mark.usefixtures("trusted")
+@pytest.mark.usefixtures("route")
 def test_directions_lengths_and_all_states(name):
     module = network(name, bidirectional=True, dtype=torch.float32)
     x = sequences(module, 3, 2)
@@ -57,7 +69,7 @@ def test_directions_lengths_and_all_states(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("title", "name"), [(title, case.cells[-1]) for title, case in CASES.items()])
-@pytest.mark.usefixtures("trusted")
+@pytest.mark.usefixtures("route")
 def test_options(title, name):
     assert_case_agrees(title, name, 0, "triton")
 
@@ -71,16 +83,26 @@ def test_convolutions(name):
     assert_engines_agree(module, x, first_state(module, x), "triton", lengths=[3, 1], return_states=True)
 
 
+@pytest.mark.parametrize("name", first_slow(["lstm", "layer_norm_lstm", "mogrifier_lstm", "gru_reset_before"]))
+@pytest.mark.parametrize(("steps", "batch"), [(1, 17), (3, 1)])
+@pytest.mark.usefixtures("route")
+def test_sizes_that_fill_no_tile_or_several(name, steps, batch):
+    assert_a_size_agrees(name, 37, steps, batch)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["lstm", "layer_norm_lstm", "mogrifier_lstm"])
-@pytest.mark.parametrize("units", [37, 1100])
 @pytest.mark.usefixtures("trusted")
-def test_units_that_fill_no_block_or_several(name, units):
+def test_more_units_than_a_block(name):
+    assert_a_size_agrees(name, 1100, 2, 1)
+
+
+def assert_a_size_agrees(name, units, steps, batch):
     module = network(name, 3, units, dtype=torch.float32)
     with torch.no_grad():
         for weight in module.parameters():
             weight.mul_(units**-0.5)
-    x = sequences(module, 2, 1)
+    x = sequences(module, steps, batch)
     assert_engines_agree(module, x, first_state(module, x), "triton")
 
 
@@ -162,14 +184,14 @@ def test_half_precision_in_and_out_is_closer_to_float32_than_the_loop_in_half_pr
 @pytest.mark.slow
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["lstm", "rnn_relu", "layer_norm_lstm", "slstm"])
-@pytest.mark.usefixtures("trusted")
+@pytest.mark.usefixtures("route")
 def test_nan_and_infinity_go_through_as_in_the_loop(name, value):
-    module = network(name)
+    module = network(name, dtype=torch.float32)
     x = sequences(module, 3, 2)
     x[1, 1, 0] = value
     with torch.no_grad():
         found, expected = (m(x) for m in on_engines(module, "triton", "reference"))
-    torch.testing.assert_close(found, expected, equal_nan=True, rtol=1e-7, atol=1e-7)
+    torch.testing.assert_close(found, expected, equal_nan=True, rtol=1e-5, atol=1e-6)
     assert found[0][:, 0].isfinite().all()
 
 
@@ -225,6 +247,29 @@ def test_a_kernel_that_fails_its_trial_is_not_used(wrong, monkeypatch, caplog):
         run(module, x)
     assert_same(found, expected)
     assert len([r for r in caplog.records if "runs in PyTorch's own operations" in r.getMessage()]) == 1
+
+
+def test_where_one_kernel_for_all_steps_fails_its_trial_a_layer_runs_step_by_step(monkeypatch, caplog):
+    def fail(*_):
+        raise RuntimeError("so large a kernel can't be started")
+
+    monkeypatch.setattr(TritonLibrary, "_run_whole", fail)
+
+    class Mine(zoo.Cell):
+        gates = {"z": torch.tanh}
+        state = ("h",)
+
+        def step(self, z, s, gate, p):
+            return self.State(h=gate.z(z.z))
+
+    module = network(Mine(), dtype=torch.float32)
+    x = sequences(module)
+    with caplog.at_level(logging.WARNING):
+        found, expected = (run(m, x) for m in on_engines(module, "triton", "reference"))
+        run(module, x)
+    assert_same(found, expected, **close_to(torch.float32))
+    (warning,) = caplog.records
+    assert "runs step by step" in warning.getMessage()
 
 
 @pytest.mark.slow

@@ -1,9 +1,10 @@
-"""The engine for GPUs: a cell's step printed as Triton kernels, with torch's products between them.
+"""The engine for GPUs: a cell's step printed as Triton kernels.
 
-The step is traced, differentiated and laid out as for the CPU (`lstmzoo.nn.engines.native`), written as one Triton
-kernel per stage (`emit`, `functions`), and run step after step (`library`), where that is asked for from a CUDA graph
-(`graphs`). On its first use on a device it is compared with the loop (`trial`). It computes in float32, also for
-float16 and bfloat16, or in float64.
+The step is traced, differentiated and laid out as for the CPU (`lstmzoo.nn.engines.native`), and written in Triton: a
+function and a kernel per stage (`emit`, `functions`), and a kernel of a whole pass (`whole`). One kernel runs all steps
+of a small layer; others go step after step (`library`), where that is asked for from a CUDA graph (`graphs`). On its
+first use on a device it is compared with the loop (`trial`). It computes in float32, also for float16 and bfloat16, or
+in float64.
 """
 
 import functools
@@ -60,7 +61,8 @@ def find(
 
 def failure(found: Kernel, layer: Layer) -> str | None:
     """Why kernels can't be used on a layer's device, or None; see `lstmzoo.nn.engines.gpu.trial`."""
-    return trial.failure(found, layer, partial(sequence.run_compiled, found))
+    assert isinstance(found.library, TritonLibrary)
+    return trial.failure(found, found.library, layer, partial(sequence.run_compiled, found))
 
 
 def on_gpu(call: Call) -> bool:

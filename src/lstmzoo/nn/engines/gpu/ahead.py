@@ -3,11 +3,14 @@
 from typing import Any
 
 from lstmzoo.nn.engines.gpu.emit import SIZES, StageCode
-from lstmzoo.nn.engines.gpu.library import TritonLibrary, tiling_of
+from lstmzoo.nn.engines.gpu.library import WHOLE_WARPS, TritonLibrary, tiling_of, whole_constants
+from lstmzoo.nn.engines.gpu.whole import OFFSETS, PassCode
+
+MOVES = ("_at", *(f"_{offset}" for offset in OFFSETS))  # ends of the names of offsets, which can be large
 
 
-def compile_ahead(library: TritonLibrary, code: StageCode, units: int, target: str) -> Any:
-    """Compile the kernel of a stage.
+def compile_ahead(library: TritonLibrary, code: StageCode | PassCode, units: int, target: str) -> Any:
+    """Compile a kernel.
 
     Args:
         library: the kernels of a step.
@@ -22,11 +25,21 @@ def compile_ahead(library: TritonLibrary, code: StageCode, units: int, target: s
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    function, tiling = library.functions[code.name], tiling_of(code, dict.fromkeys((*SIZES, "1"), units))
-    kinds = {"KEEP": "constexpr", "BLOCK": "constexpr", **dict.fromkeys(SIZES, "i32")}
+    widths = dict.fromkeys((*SIZES, "1"), units)
+    if isinstance(code, StageCode):
+        tiling = tiling_of(code, widths)
+        name, warps, constants = code.kernel, tiling.warps, {"ROWS": tiling.rows, "BLOCK": tiling.block}
+    else:
+        name, warps, constants = code.name, WHOLE_WARPS, whole_constants(code, widths) | {"PRECISION": "ieee"}
+    constants |= {"KEEP": True}
+    function = library.functions[name]
+    kinds = {**dict.fromkeys(constants, "constexpr"), **dict.fromkeys(("T", "B", *SIZES), "i32")}
     pointer = "*fp64" if library.double else "*fp32"
-    signature = {name: kinds.get(name, "i64" if name.endswith("_at") else pointer) for name in function.arg_names}
-    source = ASTSource(fn=function, signature=signature, constexprs={"KEEP": True, "BLOCK": tiling.block})
+    names = function.arg_names
+    signature = {name: kinds.get(name, "i64" if name.endswith(MOVES) else pointer) for name in names}
+    divisible = [name for name, kind in signature.items() if kind == pointer or (name in SIZES and units % 16 == 0)]
+    attributes = {(names.index(name),): [["tt.divisibility", 16]] for name in divisible}
+    source = ASTSource(fn=function, signature=signature, constexprs=constants, attrs=attributes)
     nvidia = target.startswith("sm_")
     gpu = GPUTarget("cuda", int(target.removeprefix("sm_")), 32) if nvidia else GPUTarget("hip", target, 64)
-    return triton.compile(source, target=gpu, options={"num_warps": tiling.warps})
+    return triton.compile(source, target=gpu, options={"num_warps": warps})

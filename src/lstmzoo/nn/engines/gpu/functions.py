@@ -1,4 +1,4 @@
-"""The functions that generated Triton kernels call, under the names that C has for them.
+"""The functions that generated Triton kernels call: ``m_...`` under the names that C has for them, and a product.
 
 Only basic operations of Triton are used, so that the interpreter runs what a GPU runs; it replaces them by name in
 ``tl``, which is why `m_abs` and its like are functions, not other names for them.
@@ -97,3 +97,22 @@ def m_softplus(x):
 @triton.jit
 def m_logsigmoid(x):
     return m_min(x, 0.0) - m_log1p(tl.exp(-tl.abs(x)))
+
+
+# Inlined, its addresses would be computed before the loop over the steps, and take registers throughout.
+@triton.jit(noinline=True)
+def multiply_tile(
+    of, matrix, out, row, B, K, N, k_stride, n_stride,
+    ROWS: tl.constexpr, K_BLOCK: tl.constexpr, N_BLOCK: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    """Multiply ROWS vectors of ``of`` (B, K), beginning with ``row``, by a matrix (K, N), to ``out`` (B, N)."""
+    b = row + tl.arange(0, ROWS)[:, None]
+    for n_start in range(0, N, N_BLOCK):
+        n = n_start + tl.arange(0, N_BLOCK)[None, :]
+        total = tl.zeros((ROWS, N_BLOCK), tl.float32)
+        for k_start in range(0, K, K_BLOCK):
+            k = k_start + tl.arange(0, K_BLOCK)
+            vectors = tl.load(of + b * K + k[None, :], (b < B) & (k[None, :] < K), 0.0)
+            block = tl.load(matrix + k[:, None] * k_stride + n * n_stride, (k[:, None] < K) & (n < N), 0.0)
+            total = tl.dot(vectors, block, total, input_precision=PRECISION)
+        tl.store(out + b * N + n, total, (b < B) & (n < N))

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from lstmzoo.nn.engines import reference
+from lstmzoo.nn.engines.gpu.library import TritonLibrary
 from lstmzoo.nn.engines.native.kernel import Kernel
 from lstmzoo.nn.layer import Layer, LayerResult
 
@@ -24,19 +25,22 @@ TOLERANCE = 1e-2  # of the largest number of a tensor: products in TF32 pass, an
 SMALL = 1e-2  # added to the largest number, for tensors of nothing but zeros and rounding
 GRADIENT = "gradient of "
 
-Tried = tuple[Hashable, ...]  # code, device, sizes
-verdicts: dict[Tried, str | None] = {}  # what came of trials: None, or why the loop runs instead
+RunLayer = Callable[[Layer], LayerResult]
+Tried = tuple[Hashable, ...]  # code, device, sizes, whether one kernel runs all steps
+verdicts: dict[Tried, str | None] = {}  # what came of trials: None, or what is wrong
 _lock = threading.Lock()
 
 
-def failure(kernel: Kernel, layer: Layer, run_layer: Callable[[Layer], LayerResult]) -> str | None:
+def failure(kernel: Kernel, library: TritonLibrary, layer: Layer, run_layer: RunLayer) -> str | None:
     """Why a kernel can't be used on a layer's device, or None if it gives what the loop gives there.
 
-    It is tried once per device and size of layer, on a few random sequences; if it fails, one warning says so. While
+    It is tried once per device and size of layer, on a few random sequences. If one kernel was to run all steps, and
+    fails, the library goes step by step from then on; if that fails, too, the loop is to run; a warning says so. While
     somebody records a CUDA graph, nothing is tried.
 
     Args:
         kernel: the kernel.
+        library: its code.
         layer: a layer that it is to run, with at least one sequence.
         run_layer: runs a layer by this kernel.
     """
@@ -44,17 +48,23 @@ def failure(kernel: Kernel, layer: Layer, run_layer: Callable[[Layer], LayerResu
     if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
         return None
     shapes = (layer.streams["x"].shape[2:], *(state.shape[1:] for state in layer.state))
-    key = (kernel.library.digest, device, layer.reverse, layer.keep_states, shapes)
+    key = (library.digest, device, layer.reverse, layer.keep_states, shapes)
     with _lock:
-        if key not in verdicts:
-            verdicts[key] = reason = _try(layer, kernel.dtype, run_layer)
+        tried = (*key, library.whole)
+        if tried not in verdicts:
+            verdicts[tried] = reason = _try(layer, kernel.dtype, run_layer)
+            if reason is not None and library.takes_whole(kernel.program, layer.state, layer.streams["x"]):
+                log.warning("%r runs step by step, not all steps in one kernel: %s", layer.step.cell, reason)
+                library.whole = False
+                tried = (*key, False)
+                verdicts[tried] = reason = _try(layer, kernel.dtype, run_layer)
             if reason is not None:
                 log.warning("%r runs in PyTorch's own operations on %s: %s", layer.step.cell, device, reason)
-        return verdicts[key]
+        return verdicts[tried]
 
 
 @torch.autocast("cuda", enabled=False)
-def _try(layer: Layer, dtype: torch.dtype, run_layer: Callable[[Layer], LayerResult]) -> str | None:
+def _try(layer: Layer, dtype: torch.dtype, run_layer: RunLayer) -> str | None:
     # Whatever the caller has asked of autograd (no gradients at all, checkpoints) is not meant for the trial.
     with torch.inference_mode(False), torch.enable_grad(), saved_tensors_hooks(lambda t: t, lambda t: t):
         for run in range(RUNS):  # with other numbers each time: what a graph replays must depend on them
@@ -118,7 +128,7 @@ def _random(name: str, like: Tensor, scale: float = 1.0) -> Tensor:
     return values.to(like).requires_grad_(not name.startswith("drop "))
 
 
-def _outcome(layer: Layer, run_layer: Callable[[Layer], LayerResult]) -> dict[str, Tensor]:
+def _outcome(layer: Layer, run_layer: RunLayer) -> dict[str, Tensor]:
     """All that a layer gives, and the gradients of its inputs and weights, in float32."""
     result = run_layer(layer)
     found = {f"state {k}": s for k, s in enumerate(result.states)}
