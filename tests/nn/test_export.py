@@ -198,3 +198,37 @@ def test_no_ceiling_on_steps_or_sequences_is_exported(core: torch.nn.Module) -> 
     for steps, batch in ((4, 400), (300, 1)):
         x = torch.randn(steps, batch, 3, *image)
         torch.testing.assert_close(exported.module()(x), module(x), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_that_are_ordinary_tensors_may_have_any_size() -> None:
+    """As in `torch.func.functional_call`, whose weights the compiler does not know to be parameters."""
+    torch._dynamo.reset()
+
+    def run(module: torch.nn.Module, weights: dict[str, Tensor], x: Tensor) -> Tensor:
+        return torch.func.functional_call(module, weights, (x,))[0]
+
+    compiled = torch.compile(run, fullgraph=True, dynamic=True, backend="eager")
+    for units in (4, 6):
+        module, x = zoo.Recurrent("peephole_lstm", 3, units), torch.randn(5, 2, 3)
+        weights = {name: torch.randn(p.shape) for name, p in module.named_parameters()}
+        torch.testing.assert_close(compiled(module, weights, x), run(module, weights, x))
+
+
+def test_second_derivatives_of_a_compiled_layer_are_refused() -> None:
+    if not _native_works():
+        pytest.skip("there is no C compiler here")
+    torch._dynamo.reset()
+    compiled = torch.compile(zoo.Recurrent("peephole_lstm", 3, 4), fullgraph=True, backend="eager")
+    x = torch.randn(5, 2, 3, requires_grad=True)
+    (gradient,) = torch.autograd.grad(compiled(x)[0].square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match=r"torch\.compile"):
+        gradient.square().sum().backward()
+
+
+def test_a_setting_that_changes_is_compiled_anew() -> None:
+    torch._dynamo.reset()
+    module, x = zoo.Recurrent("janet", 3, 4), torch.randn(5, 2, 3)
+    compiled = torch.compile(module, fullgraph=True, backend="eager")
+    for beta in (1.0, 3.0, -2.0):
+        module.cell.beta = beta
+        torch.testing.assert_close(compiled(x)[0], module(x)[0])

@@ -93,6 +93,7 @@ class Cell:
         aten: torch's name of this very cell ("LSTM", "GRU", "RNN_TANH", "RNN_RELU"), whose kernels then serve it.
         name: the name it is registered under.
         learned: holds the modules and parameters that were set on the object; None if there are none.
+        revision: how many settings were set so far, as text: torch.compile compares text, and compiles anew.
     """
 
     gates: ClassVar[Mapping[str, Activation]]
@@ -117,6 +118,7 @@ class Cell:
     aten: ClassVar[str | None] = None
     name: ClassVar[str | None] = None
     learned: Module | None = None
+    revision: str = "0"
 
     bias_in_steps: ClassVar[bool]  # whether b' acts on R h alone, so that it can't be added to W x + b beforehand
     State: ClassVar[Callable[..., Any]]  # a named tuple of the state tensors
@@ -159,6 +161,7 @@ class Cell:
             if self._has_learned(name):
                 delattr(self.learned, name)
             object.__setattr__(self, name, value)
+            object.__setattr__(self, "revision", str(int(self.revision) + 1))
             return
         vars(self).pop(name, None)  # it would hide what is learned
         if self.learned is None:

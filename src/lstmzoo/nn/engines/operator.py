@@ -28,7 +28,13 @@ from lstmzoo.nn.weights import Weights
 
 
 class Compiler(Protocol):
-    """An engine that compiles steps."""
+    """An engine that compiles steps.
+
+    Attributes:
+        TRIES: whether kernels may be found to fail on a layer's device.
+    """
+
+    TRIES: bool
 
     def find(self, step: Step, bias: bool, keep_states: bool, dtype: torch.dtype) -> Kernel | str:
         """The kernel of a step for tensors of a type, or why there can't be one."""
@@ -61,25 +67,27 @@ def prepare(call: Call) -> Runner | str:
         torch.is_autocast_enabled("cpu") or any(t.dtype != call.x.dtype for t in call.tensors)
     ):
         return "on the CPU, it needs all tensors of one type, and takes no autocast"
-    if not _has_kernel(call.cell_id, _flags(step), "bias_ih" in weights.named, call.keep_states, _types(call.x)):
+    bias, revision = "bias_ih" in weights.named, step.cell.revision  # read here, so that a change compiles anew
+    if not _has_kernel(call.cell_id, _flags(step), bias, call.keep_states, _types(call.x), revision):
         return "the cell is not compiled"
     return partial(run_layers, run_layer=partial(_as_operator, call.cell_id))
 
 
 def _as_operator(number: int, layer: Layer) -> LayerResult:
-    weights, of = layer.weights, _types(layer.streams["x"])
+    weights, first, of = layer.weights, layer.state[0], _types(layer.streams["x"])
     flags = _flags(layer.step)
     form = ("bias_ih" in weights.named, layer.keep_states, layer.reverse, weights.hidden_size)
     inputs = (tuple(layer.streams), tuple(layer.per_sequence), tuple(layer.scalars.items()))
-    shapes = tuple((name, tuple(weight.shape)) for name, weight in weights.named.items())
-    if not _holds(number, flags, form, inputs, of, shapes):
-        return scan.as_one_node(layer)
+    if COMPILERS[first.device.type].TRIES:
+        shapes = tuple((name, _fixed(weight.shape)) for name, weight in weights.named.items())
+        if not _holds(number, flags, form, inputs, of, shapes):
+            return scan.as_one_node(layer)
     plan, dtype, names = _plan(number, flags, form, inputs, of).split(" ")
     given = hoisted(layer).inputs
     tensors = [given[name].to(getattr(torch, dtype)).contiguous() for name in names.split(",")]
     outputs = torch.ops.lstmzoo.sequence(tensors, plan, torch.is_grad_enabled())
     shown, states = len(layer.state) if layer.keep_states else 1, len(layer.state)
-    outputs = [output.to(layer.state[0].dtype) for output in outputs[: shown + states]]
+    outputs = [output.to(first.dtype) for output in outputs[: shown + states]]
     return LayerResult(tuple(outputs[:shown]), tuple(outputs[shown:]), {})
 
 
@@ -93,6 +101,11 @@ def _types(tensor: Tensor) -> tuple[str, str]:
     return str(tensor.device), str(tensor.dtype).removeprefix("torch.")
 
 
+def _fixed(shape: torch.Size) -> tuple[int, ...]:
+    """A shape whose sizes are constants to the compiler, as those of ranges are, even where shapes are dynamic."""
+    return tuple(len(range(size)) for size in shape)
+
+
 def _find(number: int, flags: Any, bias: bool, keep_states: bool, of: tuple[str, str]) -> Kernel | str:
     device, dtype = of
     return _compiler(device).find(Step(_cells[number], *flags), bias, keep_states, getattr(torch, dtype))
@@ -103,7 +116,7 @@ def _compiler(device: str) -> Compiler:
 
 
 @torch.compiler.assume_constant_result
-def _has_kernel(number: int, flags: Any, bias: bool, keep_states: bool, of: tuple[str, str]) -> bool:
+def _has_kernel(number: int, flags: Any, bias: bool, keep_states: bool, of: tuple[str, str], revision: str) -> bool:
     return isinstance(_find(number, flags, bias, keep_states, of), Kernel)
 
 
@@ -148,7 +161,7 @@ def _plan(number: int, flags: Any, form: Any, inputs: Any, of: tuple[str, str]) 
         | {part.name for part in matrices(found.forward)}
     )
     dtype = str(found.dtype).removeprefix("torch.")
-    # Named by what it does, not by when it was made: torch keeps compiled graphs, and with them this name, on the disk.
+    # Named by its code, not by when it was made: torch keeps compiled graphs, and with them this name, on the disk.
     content = repr((found.library.digest, flags, form, inputs, dtype))
     cell = found.step.cell
     plan = f"{cell.name or type(cell).__name__}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
@@ -231,6 +244,10 @@ def _differentiate(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
     return [by_name.get(name) for name in run.names], None, None
 
 
+def _refuse(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
+    raise RuntimeError("a compiled recurrent layer has no second derivatives; take them without torch.compile")
+
+
 _library = torch.library.Library("lstmzoo", "DEF")
 _TAGS = (torch.Tag.pt2_compliant_tag,)
 _library.define("sequence(Tensor[] tensors, str plan, bool keep) -> Tensor[]", tags=_TAGS)
@@ -243,3 +260,4 @@ for _device in COMPILERS:
 torch.library.register_fake("lstmzoo::sequence", _shapes, lib=_library)
 torch.library.register_fake("lstmzoo::sequence_backward", _backward_shapes, lib=_library)
 torch.library.register_autograd("lstmzoo::sequence", _differentiate, setup_context=_save, lib=_library)
+torch.library.register_autograd("lstmzoo::sequence_backward", _refuse, lib=_library)

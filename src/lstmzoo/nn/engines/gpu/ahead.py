@@ -3,7 +3,7 @@
 from typing import Any
 
 from lstmzoo.nn.engines.gpu.emit import SIZES, StageCode
-from lstmzoo.nn.engines.gpu.library import WHOLE_WARPS, TritonLibrary, tiling_of, whole_constants
+from lstmzoo.nn.engines.gpu.library import TritonLibrary, tiling_of, whole_constants, whole_options
 from lstmzoo.nn.engines.gpu.whole import OFFSETS, PassCode
 
 MOVES = ("_at", *(f"_{offset}" for offset in OFFSETS))  # ends of the names of offsets, which can be large
@@ -25,12 +25,14 @@ def compile_ahead(library: TritonLibrary, code: StageCode | PassCode, units: int
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    widths = dict.fromkeys((*SIZES, "1"), units)
+    nvidia, widths = target.startswith("sm_"), dict.fromkeys((*SIZES, "1"), units)
     if isinstance(code, StageCode):
         tiling = tiling_of(code, widths)
-        name, warps, constants = code.kernel, tiling.warps, {"ROWS": tiling.rows, "BLOCK": tiling.block}
+        name, constants = code.kernel, {"ROWS": tiling.rows, "BLOCK": tiling.block}
+        options = {"num_warps": tiling.warps}
     else:
-        name, warps, constants = code.name, WHOLE_WARPS, whole_constants(code, widths) | {"PRECISION": "ieee"}
+        name, constants = code.name, whole_constants(code, widths) | {"PRECISION": "ieee"}
+        options = whole_options(nvidia)
     constants |= {"KEEP": True}
     function = library.functions[name]
     kinds = {**dict.fromkeys(constants, "constexpr"), **dict.fromkeys(("T", "B", *SIZES), "i32")}
@@ -40,6 +42,5 @@ def compile_ahead(library: TritonLibrary, code: StageCode | PassCode, units: int
     divisible = [name for name, kind in signature.items() if kind == pointer or (name in SIZES and units % 16 == 0)]
     attributes = {(names.index(name),): [["tt.divisibility", 16]] for name in divisible}
     source = ASTSource(fn=function, signature=signature, constexprs=constants, attrs=attributes)
-    nvidia = target.startswith("sm_")
     gpu = GPUTarget("cuda", int(target.removeprefix("sm_")), 32) if nvidia else GPUTarget("hip", target, 64)
-    return triton.compile(source, target=gpu, options={"num_warps": warps})
+    return triton.compile(source, target=gpu, options=options)

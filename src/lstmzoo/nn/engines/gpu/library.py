@@ -21,16 +21,18 @@ from lstmzoo.nn.engines.native.steps import multiply_rows, run_steps
 LARGEST_BLOCK = 1024  # units; of stages that don't sum over all of them
 TILE = 256  # numbers of a value in a program; one with fewer units takes several sequences
 UNITS_PER_WARP = 64  # few numbers of each value per thread, or a stage with many values does not fit in the registers
-MOST_WARPS = 32
+MOST_WARPS = 16  # AMD's have 64 threads, and a program has 1024 at most
 
 # One kernel runs all steps of a small layer, for which starting two or more kernels a step takes longer than computing.
 # Each of its programs reads all of R from the L2 cache in every step, for no more than 16 sequences, the fewest that
-# `tl.dot` takes. Of an LSTM with 128 units that is 256 KB and some 4 µs, what two kernels take to start from a CUDA
-# graph; with 256 units it would be four times that, while torch spreads one step's product over the whole GPU.
+# `tl.dot` takes. Of an LSTM with 128 units that is 256 KB and a million multiplications, 5 to 10 µs in exact float32 by
+# rough estimate, where two kernels take 4 µs to start from a CUDA graph, and far longer from Python. With 256 units it
+# would be four times that, while torch spreads one step's product over the whole GPU. `scripts/gpu_check` measures both.
 LARGEST_WHOLE = 128  # units
 WHOLE = {"ROWS": 16, "K_BLOCK": 16, "N_BLOCK": 64}
 WHOLE_WARPS = 8
 WHOLE_TILE = 1024  # numbers of a value in a stage
+MOST_REGISTERS = 255  # of a thread: few programs run, so there is nothing to be saved for others by spilling
 
 
 class TritonLibrary:
@@ -105,10 +107,10 @@ class TritonLibrary:
         code = self.passes[memory.p.name]
         arguments = [a for array in code.arrays for a in _over_time(memory, array)]
         arguments += [_matrix(memory, call.part) for call in memory.p.calls]
-        constants = whole_constants(code, memory.widths) | {"KEEP": keep, "PRECISION": _precision()}
+        constants = whole_constants(code, memory.widths) | {"KEEP": keep, "PRECISION": precision()}
         with device_of(memory.x):
             self.functions[code.name][(-(-memory.batch // constants["ROWS"]),)](
-                *arguments, memory.steps, *_sizes(memory), **constants, num_warps=WHOLE_WARPS
+                *arguments, memory.steps, *_sizes(memory), **constants, **whole_options(torch.version.cuda is not None)
             )
 
 
@@ -144,6 +146,11 @@ def whole_constants(code: PassCode, widths: Mapping[str, int]) -> dict[str, Any]
     return {**WHOLE, "BLOCK": block, "STAGE_ROWS": min(most, WHOLE_TILE // block)}
 
 
+def whole_options(nvidia: bool) -> dict[str, Any]:
+    """What Triton is told to make of the kernel of a pass."""
+    return {"num_warps": WHOLE_WARPS, **({"maxnreg": MOST_REGISTERS} if nvidia else {})}
+
+
 def _power_of_two(least: int) -> int:
     return 1 << (least - 1).bit_length()
 
@@ -174,7 +181,7 @@ def _over_time(memory: Memory, array: Array) -> list[Any]:
     return [place.tensor, *first, even - 2 * stride, stride, odd - even - stride]
 
 
-def _precision() -> str:
+def precision() -> str:
     """What torch's own products have been allowed."""
     matmul = torch.backends.cuda.matmul
     tf32 = matmul.fp32_precision == "tf32" if hasattr(matmul, "fp32_precision") else matmul.allow_tf32

@@ -77,7 +77,7 @@ def find(
     if dtype not in DTYPES:
         return f"it computes in float32 and float64, not in {dtype}"
     graded = step.cell.state if keep_states else step.cell.state[:1]
-    settings = tuple(sorted((k, repr(v)) for k, v in vars(step.cell).items() if k != "learned"))
+    settings = tuple(sorted((k, repr(v)) for k, v in vars(step.cell).items() if k not in ("learned", "revision")))
     return _find(step, settings, bias, graded, dtype, batched_vectors, make_library)
 
 
