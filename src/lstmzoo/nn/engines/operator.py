@@ -8,6 +8,7 @@ the compiler traces.
 
 import hashlib
 import weakref
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -28,19 +29,14 @@ from lstmzoo.nn.weights import Weights
 
 
 class Compiler(Protocol):
-    """An engine that compiles steps.
-
-    Attributes:
-        TRIES: whether kernels may be found to fail on a layer's device.
-    """
-
-    TRIES: bool
+    """An engine that compiles steps."""
 
     def find(self, step: Step, bias: bool, keep_states: bool, dtype: torch.dtype) -> Kernel | str:
         """The kernel of a step for tensors of a type, or why there can't be one."""
 
-    def failure(self, found: Kernel, layer: Layer) -> str | None:
-        """Why a kernel can't be used on a layer's device."""
+    @property
+    def failure(self) -> Callable[[Kernel, Layer], str | None] | None:
+        """Says why a kernel can't be used on a layer's device; None if there is no need to try it."""
 
 
 COMPILERS: dict[str, Compiler] = {"cpu": native, "cuda": gpu}  # by the type of device
@@ -78,7 +74,7 @@ def _as_operator(number: int, layer: Layer) -> LayerResult:
     flags = _flags(layer.step)
     form = ("bias_ih" in weights.named, layer.keep_states, layer.reverse, weights.hidden_size)
     inputs = (tuple(layer.streams), tuple(layer.per_sequence), tuple(layer.scalars.items()))
-    if COMPILERS[first.device.type].TRIES:
+    if COMPILERS[first.device.type].failure is not None:
         shapes = tuple((name, _fixed(weight.shape)) for name, weight in weights.named.items())
         if not _holds(number, flags, form, inputs, of, shapes):
             return scan.as_one_node(layer)
@@ -145,7 +141,8 @@ def _holds(number: int, flags: Any, form: Any, inputs: Any, of: tuple[str, str],
         reverse=reverse,
         keep_states=keep_states,
     )
-    return _compiler(device).failure(found, layer) is None
+    failure = _compiler(device).failure
+    return failure is None or failure(found, layer) is None
 
 
 @torch.compiler.assume_constant_result

@@ -29,8 +29,6 @@ from lstmzoo.nn.layer import Layer, LayerResult, Step
 
 log = logging.getLogger(__name__)
 
-TRIES = True  # what was compiled for a GPU is tried out on it
-
 
 def prepare(call: Call) -> Runner | str:
     """Steps that can be compiled, on a GPU, or anywhere in Triton's interpreter; see `lstmzoo.nn.engines`."""

@@ -27,7 +27,7 @@ MOST_WARPS = 16  # AMD's have 64 threads, and a program has 1024 at most
 # Each of its programs reads all of R from the L2 cache in every step, for no more than 16 sequences, the fewest that
 # `tl.dot` takes. Of an LSTM with 128 units that is 256 KB and a million multiplications, 5 to 10 µs in exact float32 by
 # rough estimate, where two kernels take 4 µs to start from a CUDA graph, and far longer from Python. With 256 units it
-# would be four times that, while torch spreads one step's product over the whole GPU. `scripts/gpu_check` measures both.
+# would be four times that, while torch spreads one step's product over the whole GPU. `scripts/gpu_check` measures it.
 LARGEST_WHOLE = 128  # units
 WHOLE = {"ROWS": 16, "K_BLOCK": 16, "N_BLOCK": 64}
 WHOLE_WARPS = 8

@@ -34,9 +34,9 @@ _lock = threading.Lock()
 def failure(kernel: Kernel, library: TritonLibrary, layer: Layer, run_layer: RunLayer) -> str | None:
     """Why a kernel can't be used on a layer's device, or None if it gives what the loop gives there.
 
-    It is tried once per device and size of layer, on a few random sequences. If one kernel was to run all steps, and
-    fails, the library goes step by step from then on; if that fails, too, the loop is to run; a warning says so. While
-    somebody records a CUDA graph, nothing is tried.
+    It is tried once per device, size of layer and precision, on a few random sequences. If one kernel was to run all
+    steps, and fails, the library goes step by step from then on; if that fails, too, the loop is to run; a warning says
+    so. While somebody records a CUDA graph, nothing is tried.
 
     Args:
         kernel: the kernel.

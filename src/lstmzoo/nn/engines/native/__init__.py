@@ -16,14 +16,13 @@ from lstmzoo.nn.engines.layers import run_layers
 from lstmzoo.nn.engines.native import kernel, sequence
 from lstmzoo.nn.engines.native.c_library import CLibrary
 from lstmzoo.nn.engines.native.image_rows import batched_vectors
-from lstmzoo.nn.engines.native.kernel import Kernel
 from lstmzoo.nn.engines.native.program import sums_by_dimension
 from lstmzoo.nn.engines.native.traceable import is_traced
-from lstmzoo.nn.layer import Layer
 
-TRIES = False  # what this machine's compiler has made needs no trial on it
 find = partial(kernel.find, make_library=CLibrary)
 """Return the kernel of a step in C; see `lstmzoo.nn.engines.native.kernel.find`."""
+failure = None
+"""What this machine's compiler has made needs no trial on it; see `lstmzoo.nn.engines.operator.Compiler`."""
 
 
 def prepare(call: Call) -> Runner | str:
@@ -42,11 +41,6 @@ def prepare(call: Call) -> Runner | str:
     if images and sums_by_dimension(found.program):
         return "the step sums over a dimension by number; lstmzoo.nn.cells.normalise.unit_mean holds for images, too"
     return partial(run_layers, run_layer=partial(sequence.run_compiled, found))
-
-
-def failure(found: Kernel, layer: Layer) -> str | None:
-    """None; see `TRIES`."""
-    return None
 
 
 def beats_torch(call: Call) -> bool:
