@@ -235,6 +235,23 @@ def test_masks_beyond_the_end_of_a_film_are_named(place: Path, tmp_path: Path) -
         predict(*command, f"output={tmp_path}")
 
 
+def test_objects_that_are_too_small_for_the_network_are_named(place: Path, tmp_path: Path) -> None:
+    """One pixel is less than half of one that the network sees; object 9 is larger. The first answer is the mask."""
+    given = np.zeros((HEIGHT, WIDTH), np.uint8)
+    given[HEIGHT // 2, WIDTH // 2] = 5
+    given[:20, :20] = 9
+    write_mask(tmp_path / "small.png", given)
+    command = [
+        f"ckpt_path={place / 'guided.ckpt'}",
+        f"input={place / 'square'}",
+        f"first_mask={tmp_path / 'small.png'}",
+    ]
+    with pytest.warns(DataWarning, match=r"objects? 5 .*size="):
+        said = predict(*command, f"output={tmp_path / 'out'}", "size=[34,46]", "max_frames=1")
+    assert not any(said["videos"][0]["areas"]["5"])
+    assert any(said["videos"][0]["areas"]["9"])
+
+
 def write_set(root: Path) -> Path:
     """Two sequences of a set in the layout of DAVIS 2017, and one that is in no list."""
     for name in ("cart", "bird", "other"):

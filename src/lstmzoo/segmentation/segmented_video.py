@@ -124,6 +124,14 @@ def segment_to_files(
             interrupt = error
         if not names:
             raise DataError(f"there is no frame in {source.path}")
+    used = [mask for n, mask in ({0: first_mask} | dict(given or {})).items() if mask is not None and n < len(names)]
+    if lost := [n for n in ids if not any(areas[n]) and any((mask == n).any() for mask in used)]:
+        warnings.warn(
+            f"{source.path}: no pixel of objects {listed(lost)} was found in any frame; if they are small, give size= "
+            "more pixels, or draw their masks larger",
+            DataWarning,
+            stacklevel=2,
+        )
     if interrupt is None and source.max_frames is None and (late := [n for n in given or {} if n >= len(names)]):
         warnings.warn(
             f"{source.path} ends with frame {len(names) - 1}; the masks of frames {listed(sorted(late))} were not used",
