@@ -298,9 +298,11 @@ def test_an_ensemble_averages_probabilities() -> None:
     p = ensemble.step(ensemble.start((pictures, pictures)), words)[0].exp()
     parts = [model.step(model.start(pictures), words)[0].exp() for model in (one, other)]
     torch.testing.assert_close(p, (parts[0] + parts[1]) / 2)
-    twice = decode(Ensemble([one, one]), (pictures, pictures))
-    assert said(twice) == said(decode(one, pictures))
-    assert twice[0][0].score == pytest.approx(decode(one, pictures)[0][0].score)
+    alone = decode(Ensemble([one]), (pictures,))
+    assert said(alone) == said(decode(one, pictures))
+    assert alone[0][0].score == pytest.approx(decode(one, pictures)[0][0].score)
+    with pytest.raises(LstmzooError, match="once"):
+        Ensemble([one, other, one])
     one.words, other.words = ["a"], ["b"]
     with pytest.raises(LstmzooError, match=r"data.min_count"):
         Ensemble([one, other])

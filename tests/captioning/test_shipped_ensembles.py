@@ -77,10 +77,20 @@ def test_a_folder_of_the_name_of_a_member_is_not_the_member(shelf: Path, data: P
     assert lstmzoo.load("both").members[0].model_name == "caption_nic"  # type: ignore[index, union-attr]
 
 
-def test_an_ensemble_and_another_one_have_all_members(shelf: Path) -> None:
-    together = Ensemble([lstmzoo.load("both"), lstmzoo.load("one")])  # type: ignore[list-item]
-    assert [one.checkpoint for one in together.members] == ["one", "other", "one"]
+def test_an_ensemble_and_another_captioner_have_all_members(shelf: Path, data: Path) -> None:
+    write_single(shelf / "third", "caption_markov", data)
+    together = Ensemble([lstmzoo.load("both"), lstmzoo.load("third")])  # type: ignore[list-item]
+    assert [one.checkpoint for one in together.members] == ["one", "other", "third"]
     assert decoding_of(together).num_beams == 4
+
+
+def test_no_member_is_taken_twice(shelf: Path, data: Path, capsys: Any) -> None:
+    """By whatever name, or as a member of another ensemble."""
+    (picture, *_) = sorted((data / "Images").glob("*"))
+    command = ["predict", "ckpt_path=one", f"input={picture}"]
+    for others in ("other,one", f"{shelf / 'one'}", "both"):
+        assert main([*command, f"ensemble=[{others}]"]) != 0
+        assert "one" in capsys.readouterr().err
 
 
 @pytest.mark.slow

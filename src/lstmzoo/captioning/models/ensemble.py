@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ class Ensemble(nn.Module):
             encoders are not trained any more. The first one says how captions are decoded.
 
     Raises:
-        LstmzooError: their vocabularies differ.
+        LstmzooError: their vocabularies differ, or two are the same.
     """
 
     pipeline_tag = Captioner.pipeline_tag
@@ -66,6 +67,12 @@ class Ensemble(nn.Module):
                 "an ensemble needs one vocabulary, but those of its checkpoints differ; train them on the same data "
                 "with the same data.min_count"
             )
+        for one, other in itertools.combinations(members, 2):
+            if torch.equal(one.logits.weight, other.logits.weight):
+                raise LstmzooError(
+                    f"an ensemble has every checkpoint once, and {getattr(one, 'checkpoint', 'one')} and "
+                    f"{getattr(other, 'checkpoint', 'another')} are the same: leave one out"
+                )
         self.members = nn.ModuleList(members)
         self.keys = [member.encoder.key for member in members]
         self.words: list[str] = getattr(members[0], "words", [])
