@@ -16,7 +16,7 @@ class Adaptive(RecurrentCaptioner):
 
         x_t = [E w_t; v̄]      h_t, m_t = cell(x_t, h_{t−1})      s_t = σ(W_x x_t + W_h h_{t−1}) ⊙ tanh m_t
         e_i = w_hᵀ tanh(W_v v_i + W_g h_t)        e_s = w_hᵀ tanh(W_s s_t + W_g h_t)
-        [α_t; β_t] = softmax([e; e_s])            ĉ_t = Σ_i α_ti v_i + β_t s_t        p = softmax(W_p (ĉ_t + h_t))
+        [α_t; β_t] = softmax([e; e_s])            ĉ_t = Σ_i α_ti v_i + β_t s_t        p = softmax(W_p norm(ĉ_t + h_t))
 
     m is the cell's memory: c where it has one, else h. The attention has N + 1 places; the last is β.
 

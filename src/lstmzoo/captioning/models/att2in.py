@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.hooks import unserializable_hook
 
 from lstmzoo.captioning.models.attention import AdditiveAttention
@@ -20,12 +19,10 @@ class Att2in(RecurrentCaptioner):
 
         α_t = attention(v, h_{t−1})      z_t = Σ_i α_ti v_i
         g_t = φ(W_g E s_t + R_g h_{t−1} + W_z z_t)          all gates: σ(W E s_t + R h_{t−1})
-        p_{t+1} = softmax(W_o h_t)
+        p_{t+1} = softmax(W_o norm(h_t))
 
     With any cell: its gates are those that are a sigmoid, or that are named as input or forget gate; the others are its
-    candidates. (The paper's LSTM has a maxout as φ; here φ is the cell's own.) The features v_i of each region are
-    normalised to mean 0 and variance 1: they have no other way to the words than the candidate, and small numbers are
-    learnt slowly.
+    candidates. (The paper's LSTM has a maxout as φ; here φ is the cell's own.)
 
     Args:
         attention_size: A, hidden units of the attention.
@@ -63,7 +60,6 @@ class Att2in(RecurrentCaptioner):
         self._shut = [weight]
 
     def encode_image(self, v: Tensor) -> Tensors:
-        v = F.layer_norm(v, v.shape[-1:])
         return self.attention.keys(v), v
 
     def initial_state(self, image: Tensors) -> Tensors:

@@ -103,7 +103,6 @@ class Captioner(PretrainedMixin, nn.Module, ABC):
         self.encoder = create_grid_encoder(encoder, pretrained_encoder)
         self.project = nn.Sequential(nn.Linear(self.encoder.channels, feature_size), nn.ReLU(), nn.Dropout(dropout))
         self.embedding = nn.Embedding(vocab_size, embedding_size, padding_idx=PAD)
-        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         self.dropout = nn.Dropout(dropout)
 
     # --- what a model defines ------------------------------------------------------------------------------------
@@ -130,8 +129,12 @@ class Captioner(PretrainedMixin, nn.Module, ABC):
         """
 
     def output(self, hidden: Tensor) -> Tensor:
-        """Logits (..., V) of the next word from what `read_word` returned (..., ·); also for all steps at once."""
-        return self.logits(self.dropout(hidden))
+        """Logits (..., V) of the next word from what `read_word` returned (..., ·); also for all steps at once.
+
+        By default it is normalised to mean 0 and variance 1, norm(·) in the models' equations, which their papers do
+        not do: a cell's h is far smaller than 1 at first, and thousands of words are learnt slowly from small numbers.
+        """
+        return self.logits(self.dropout(F.layer_norm(hidden, hidden.shape[-1:])))
 
     def penalty(self, attention: Tensor | None, real: Tensor) -> Tensor | float:
         """A term of the training loss for the attention (R, T, N) over the real steps (R, T); here none."""

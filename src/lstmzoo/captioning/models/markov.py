@@ -15,7 +15,7 @@ from lstmzoo.models.model_registry import register_model
 class Markov(Captioner):
     """The baseline without memory: every word depends on the image and the one word before it.
 
-        α = attention(v, E s_t)      z = Σ_i α_i v_i      p_{t+1} = softmax(W_o relu(W_2 relu(W_1 [E s_t; z])))
+        α = attention(v, E s_t)      z = Σ_i α_i v_i      p_{t+1} = softmax(W_o norm(relu(W_2 relu(W_1 [E s_t; z]))))
 
     It looks at the image as the others do, but knows nothing of what was said before the previous word.
 

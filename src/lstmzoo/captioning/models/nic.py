@@ -13,10 +13,10 @@ from lstmzoo.models.model_registry import register_model
 class NIC(RecurrentCaptioner):
     """Show and Tell: the image is the word before the first (Vinyals et al., CVPR 2015).
 
-        x₋₁ = LN(W_I v̄)      x_t = W_e s_t      h_t = cell(x_t, h_{t−1})      p_{t+1} = softmax(W_o h_t)
+        x₋₁ = LN(W_I v̄)      x_t = W_e s_t      h_t = cell(x_t, h_{t−1})      p_{t+1} = softmax(W_o norm(h_t))
 
-    What the cell answers to the image itself, h₋₁, is dropped. The layer normalisation is not in the paper: the image
-    is seen only once, and without it the signal is so weak that the network learns to use it more slowly.
+    What the cell answers to the image itself, h₋₁, is dropped. The layer normalisation LN is not in the paper: the
+    image is seen only once, and without it the signal is so weak that the network learns to use it more slowly.
 
     Args:
         **settings: those of `RecurrentCaptioner`.

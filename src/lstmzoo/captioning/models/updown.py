@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from lstmzoo.captioning.models.attention import AdditiveAttention
 from lstmzoo.captioning.models.captioner import RecurrentCaptioner, Tensors
@@ -16,10 +15,9 @@ class UpDown(RecurrentCaptioner):
     """One cell decides where to look, another what to say (Anderson et al., CVPR 2018, section 3.2).
 
         h¹_t = cell¹([h²_{t−1}; v̄; E s_t], h¹_{t−1})      α_t = attention(v, h¹_t)      v̂_t = Σ_i α_ti v_i
-        h²_t = cell²([v̂_t; h¹_t], h²_{t−1})               p_{t+1} = softmax(W_o h²_t)
+        h²_t = cell²([v̂_t; h¹_t], h²_{t−1})               p_{t+1} = softmax(W_o norm(h²_t))
 
-    The paper's v are the features of detected objects; here they are those of a grid, each normalised to mean 0 and
-    variance 1 over its D numbers: the image reaches the words through two cells, and small numbers are learnt slowly.
+    The paper's v are the features of detected objects; here they are those of a grid.
 
     Args:
         attention_size: A, hidden units of the attention.
@@ -35,7 +33,6 @@ class UpDown(RecurrentCaptioner):
         self.logits = nn.Linear(H, self.vocab_size)
 
     def encode_image(self, v: Tensor) -> Tensors:
-        v = F.layer_norm(v, v.shape[-1:])
         return self.attention.keys(v), v, v.mean(1)
 
     def initial_state(self, image: Tensors) -> Tensors:
