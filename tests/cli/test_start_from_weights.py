@@ -82,7 +82,7 @@ def test_a_checkpoint_alone_says_task_model_and_data() -> None:
 
 
 def test_a_sweep_over_checkpoints_has_their_task_model_and_data() -> None:
-    alike = ["flickr8k_soft_attention", "flickr8k_soft_attention_lite0"]
+    alike = ["kth_sim_lstm", "kth_sim_gru"]
     alone = complete_choices([f"task.start_from={alike[0]}"])
     for values in (",".join(alike), f"null,{alike[0]}", f"choice({alike[0]},{alike[1]})"):
         found = {*complete_choices([f"task.start_from={values}"])}
