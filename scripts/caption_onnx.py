@@ -1,4 +1,4 @@
-"""Captions of photographs by onnxruntime, numpy and pillow alone.
+"""Captions of photographs by onnxruntime, numpy and OpenCV alone.
 
 lstmzoo export ckpt_path=flickr8k_soft_attention output=captioner format=onnx
 python scripts/caption_onnx.py captioner photo.jpg [photo.jpg ...]
@@ -7,9 +7,9 @@ python scripts/caption_onnx.py captioner photo.jpg [photo.jpg ...]
 import json
 import sys
 
+import cv2
 import numpy as np
 import onnxruntime
-from PIL import Image, ImageOps
 
 folder, *photos = sys.argv[1:]
 encoder, step = (onnxruntime.InferenceSession(f"{folder}/{name}.onnx") for name in ("encoder", "step"))
@@ -27,8 +27,8 @@ def run(network, **inputs):
 
 
 for photo in photos:
-    image = ImageOps.exif_transpose(Image.open(photo)).convert("RGB").resize((width, height), Image.Resampling.BOX)
-    looked = run(encoder, images=np.asarray(image).transpose(2, 0, 1)[None])  # (1, 3, H, W)
+    image = cv2.resize(cv2.imread(photo), (width, height), interpolation=cv2.INTER_AREA)  # blue, green, red
+    looked = run(encoder, images=np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)[None]))  # (1, 3, H, W)
     said, total = np.array([[BEGIN]]), np.zeros(1)
     for _ in range(decoding["max_length"]):  # beam search: a row per sentence
         new = run(step, words=said[:, -1], **looked)

@@ -173,12 +173,10 @@ def test_the_example_says_what_predict_says(checkpoint: Any, tmp_path: Path) -> 
     deploy(path, tmp_path / "captioner", "onnx")
     model: Any = lstmzoo.load(path)
     photos = []
-    for number in range(3):
-        side = model.encoder.image_size
+    side = model.encoder.image_size
+    for number, size in enumerate([(side, side), (side // 2 - 3, side // 3), (2 * side + 7, 3 * side)]):
         photos.append(tmp_path / f"{number}.png")
-        Image.fromarray(np.random.default_rng(number).integers(256, size=(side, side, 3), dtype=np.uint8)).save(
-            photos[-1]
-        )
+        Image.fromarray(np.random.default_rng(number).integers(256, size=(*size, 3), dtype=np.uint8)).save(photos[-1])
     block = "import sys, runpy; sys.modules.update(torch=None, lstmzoo=None); sys.argv = sys.argv[1:]; "
     command = [sys.executable, "-c", f"{block}runpy.run_path(sys.argv[0])", str(ROOT / "scripts" / "caption_onnx.py")]
     printed = subprocess.run([*command, str(tmp_path / "captioner"), *map(str, photos)], capture_output=True, text=True)

@@ -12,7 +12,7 @@ from lstmzoo.settings import settings_of
 USAGE = """\
 usage: lstmzoo app [option=value ...]
 
-Opens a page in the browser's reach: photographs are described, and a click on a word shows where the model looked and
+Serves a page for the browser: photographs are described, and a click on a word shows where the model looked and
 what its gates did; actions in videos are recognised, with gates held if you like; what you paint over the first frame
 of a video is followed. Needs pip install 'lstmzoo[app]', and no network. Ctrl-C ends it.
 

@@ -114,7 +114,7 @@ def check_model(model: Any, first_mask: bool) -> None:
     if first_mask and not model.guided:
         raise LstmzooError(
             f"{name!r} finds {'classes' if has_classes(model) else 'the foreground'} by itself and takes no first "
-            "mask; leave first_mask out, or use a checkpoint of segment_guided"
+            "mask; leave first_mask out, or use a guided model (segment_guided, segment_matching), e.g. davis_guided"
         )
     settings = getattr(model, "metadata", {}).get("config", {}).get("task", {})
     if not first_mask and settings.get("protocol") == "semi-supervised":

@@ -121,9 +121,9 @@ class ActionModel(PretrainedMixin, nn.Module, ABC):
     def deployment(self, step: bool) -> Deployment:
         """Say which networks stand for the model outside of Python; see `lstmzoo.models.deployment`."""
         frame = (1 if self.grey else 3, "height", "width")
-        size = "frames are scaled to the size that the model was trained with"
+        size = "frames are scaled to one size, that of the training unless size= says another"
         fixed = {"height": size, "width": size}
-        transform = {"resize": "area, to the whole size", **self.input.normalisation}
+        transform = {"resize": "to the whole size, as OpenCV's INTER_AREA", **self.input.normalisation}
         if step:
             return Deployment(stream(self.step, Port("frame", ("batch", *frame), pixels), fixed=fixed), transform)
         clip = Port("video", ("batch", "time", *frame), pixels)

@@ -134,6 +134,7 @@ def _scores(card: dict[str, Any], kind: str) -> list[str]:
     how = [f"- `{one['command']}`, at commit {one.get('commit') or 'unknown'}{_where(one)}" for one in card["metrics"]]
     if kind == "float16" and any(one.get("type", "float32") != kind for one in card["metrics"]):
         how.append("- of the weights before they were rounded to float16")
+    how.append("- where the data are elsewhere than in training, with `data.root=FOLDER`")
     table = ["| measured on | measure | |", "|---|---|---|", *lines]
     return ["## Scores\n", "\n".join(table) + "\n", "\n".join(how) + "\n"]
 

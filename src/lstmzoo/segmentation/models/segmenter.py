@@ -114,7 +114,7 @@ class Segmenter(PretrainedMixin, nn.Module, ABC):
         image = (3, "height", "width")
         given = (Port("masks", ("batch", "objects", "height", "width"), masks),) if self.guided else ()
         transform = {"resize": "bilinear, antialiased", **self.encoder.input.normalisation}
-        size = "frames are scaled to the size that the model was trained for"
+        size = "frames are scaled to one size, that of the training unless size= says another"
         fixed = {"height": size, "width": size}
         if step:
             if not self.streams:
