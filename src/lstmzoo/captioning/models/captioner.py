@@ -206,7 +206,12 @@ class Captioner(PretrainedMixin, nn.Module, ABC):
         mean, std = self.encoder.normalisation
         encoder = Network("encoder", look, (Port("images", ("batch", 3, side, side), pixels),))
         words = Port("words", ("batch",), lambda shape: torch.randint(self.vocab_size, shape))
-        transform = {"size": [side, side], "resize": "to the whole size, as OpenCV's INTER_AREA", "mean": [*mean], "std": [*std]}
+        transform = {
+            "size": [side, side],
+            "resize": "to the whole size, as OpenCV's INTER_AREA",
+            "mean": [*mean],
+            "std": [*std],
+        }
         return Deployment((encoder, Network("step", read, (words,), encoder, ("image", "state"))), transform)
 
     def teacher_forcing(
