@@ -1,5 +1,6 @@
 """What all pages share: one request at a time, errors in one line, and results in folders that are tidied up."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -40,13 +41,20 @@ def new_folder() -> Path:
 
 
 def answering(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Show our errors, which say what to do, in the page; others stay on the terminal."""
+    """Show our errors, which say what to do, in the page; others stay on the terminal.
+
+    Uploads have the names that people gave them, not those of the places where they were put.
+    """
 
     @wraps(function)
     def answered(*values: Any, **more: Any) -> Any:
         try:
             return function(*values, **more)
         except LstmzooError as error:
-            raise gradio.Error(str(error), print_exception=False) from error
+            message = str(error)
+            for value in values:
+                if isinstance(value, str) and os.path.isabs(value):
+                    message = message.replace(value, Path(value).name)
+            raise gradio.Error(message, print_exception=False) from error
 
     return answered
