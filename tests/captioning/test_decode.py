@@ -51,9 +51,10 @@ def test_a_beam_that_holds_everything_equals_exhaustive_search(name: str) -> Non
     best = sorted(scores, key=lambda sentence: -scores[sentence])
     decoding = Decoding(num_beams=5**longest, num_return_sequences=20, max_length=longest, **FREE)
     found = decode(model, picture, decoding)[0]
-    assert [tuple([*one.words, EOS] if one.finished else one.words) for one in found] == best[:20]
-    for one, sentence in zip(found, best, strict=False):
-        assert one.score == pytest.approx(scores[sentence])
+    sentences = [tuple([*one.words, EOS] if one.finished else one.words) for one in found]
+    assert len({*sentences}) == 20
+    for one, own, sentence in zip(found, sentences, best, strict=False):  # without memory, some are equally probable
+        assert one.score == pytest.approx(scores[own]) == pytest.approx(scores[sentence])
         assert sum(one.log_probs) == pytest.approx(one.score)
 
 
@@ -262,6 +263,7 @@ def test_length_normalisation_prefers_longer_sentences() -> None:
 def test_minimum_bayes_risk_takes_what_the_beam_agrees_on() -> None:
     """The sentences of the beam, ordered by how much they say of what the others say, each as far as it is probable."""
     model, pictures = tiny_model("caption_soft_attention", vocab_size=12), features(20)
+    model.logits.weight.data *= 0.3  # less outspoken, or the most probable sentence wins every time
     wide: dict[str, Any] = {"num_beams": 8, "num_beam_groups": 1, "num_return_sequences": 8, "length_penalty": 0.7}
     others = 0
     for beam, found in zip(
