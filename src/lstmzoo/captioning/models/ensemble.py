@@ -48,7 +48,7 @@ class Ensemble(nn.Module):
             encoders are not trained any more. The first one says how captions are decoded.
 
     Raises:
-        LstmzooError: their vocabularies differ, or two are the same.
+        LstmzooError: their vocabularies differ, or a checkpoint is among them twice.
     """
 
     pipeline_tag = Captioner.pipeline_tag
